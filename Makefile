@@ -1,0 +1,45 @@
+# Each target works on a machine with nothing but Python 3.11 or newer.
+PYTHON ?= python3
+BIN    := .venv/bin
+STAMP  := .venv/.installed
+# More workers than this spend their time compiling and importing.
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
+
+.PHONY: demo test test-nojit lint crash outsiders long mutants bench clean
+
+demo: $(STAMP)
+	$(BIN)/python -m ledger.demo
+
+test: $(STAMP)
+	$(PYTEST) -m "not crash"
+
+# The kernels as plain Python, where coverage can see into them.
+test-nojit: $(STAMP)
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not crash" --cov=ledger tests/ledger
+
+lint: $(STAMP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+crash outsiders mutants bench: $(STAMP)
+	$(BIN)/python -m validation.$(MODULE)
+
+crash:     MODULE := faults
+outsiders: MODULE := outsiders
+mutants:   MODULE := mutants
+bench:     MODULE := bench
+
+# What `make test` leaves out, and the properties with many more examples.
+long: $(STAMP)
+	HYPOTHESIS_PROFILE=long $(PYTEST) -m "crash or long"
+
+# Touched last and begun from nothing, so that a broken installation is repaired by running again.
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist .benchmarks .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,168 @@
+"""The arrays that hold the books while they are open. Posting is their one writer.
+
+Everything that compiled code touches: balances, the open block of transactions and transfers, and the open
+lots, which are shares of account balances. Records sit in numpy structured arrays of a fixed size; when one
+is full, posting says so and undoes the transaction, the journal doubles the array and posts it again.
+"""
+
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Records = Any
+"""A numpy recarray: `records[i].field` reads the same compiled and interpreted, and mypy knows neither."""
+Record = Any
+"""One row of it, by reference."""
+
+TRANSFER = np.dtype(
+    [("txn", "i8"), ("debit", "i4"), ("credit", "i4"), ("amount", "i8"), ("lot", "i8"), ("slot", "i8")]
+)
+TXN = np.dtype(
+    [
+        ("ts", "i8"),
+        ("order_id", "i8"),
+        ("fill_id", "i8"),
+        ("reverses", "i8"),
+        ("instrument", "i4"),
+        ("kind", "i4"),
+        ("first", "i8"),  # its first transfer, as an index into the block
+    ]
+)
+ACCOUNT = np.dtype(
+    [
+        ("balance", "i8"),  # debit above zero
+        ("commodity", "i4"),
+        ("floor", "i4"),  # +1: not below zero, -1: not above, 0: either
+    ]
+)
+COMMODITY = np.dtype(
+    [
+        ("first", "i4"),  # account number
+        ("money", "i4"),  # first account number of the currency it is priced in
+        ("currency", "i4"),
+        ("relief", "i4"),
+    ]
+)
+LOT = np.dtype(
+    [
+        ("id", "i8"),  # -1 where the slot is free
+        ("quantity", "i8"),  # its share of the units account, negative when sold short
+        ("cost", "i8"),  # its share of the cost account, negative when sold short
+        ("acquired_quantity", "i8"),  # both as acquired and without sign, for the order of relief
+        ("acquired_cost", "i8"),
+        ("units", "i4"),  # account numbers
+        ("money", "i4"),
+        ("queue", "i4"),
+        ("previous", "i4"),  # slots, in the order of relief
+        ("next", "i4"),
+        ("side", "i4"),  # +1 long, -1 short
+        ("free", "i4"),  # no part of the lot: place i of the stack of free slots
+    ]
+)
+QUEUE = np.dtype([("head", "i4"), ("tail", "i4")])
+STATE = np.dtype(
+    [
+        ("ts", "i8"),  # of the newest transaction
+        ("base_txn", "i8"),  # number of the block's first transaction
+        ("txns", "i8"),  # posted in the block
+        ("transfers", "i8"),
+        ("opened", "i8"),  # first transfer of the transaction under way
+        ("next_lot", "i8"),
+        ("next_lot_before", "i8"),  # as the transaction under way found it
+        ("free", "i8"),  # slots on the stack of free ones
+        ("free_before", "i8"),
+        ("status", "i8"),  # why the transaction under way is refused
+        ("account", "i8"),  # the offending account, lot or time
+        ("amount", "i8"),
+    ]
+)
+
+LONG, SHORT_SIDE = 1, -1
+
+
+class Relief(IntEnum):
+    """Which lot a sale gives up first."""
+
+    FIFO = 0
+    LIFO = 1
+    HIFO = 2
+    AVERAGE = 3
+    SPECIFIC = 4
+
+
+class Status(IntEnum):
+    """How posting ended. Anything but `POSTED` leaves the books as they were."""
+
+    POSTED = 0
+    BACKDATED = 1
+    EMPTY = 2
+    UNKNOWN_ACCOUNT = 3
+    NOT_POSITIVE = 4
+    SAME_ACCOUNT = 5
+    COMMODITY_MISMATCH = 6
+    OUT_OF_RANGE = 7
+    OVERDRAFT = 8
+    INSUFFICIENT_LOTS = 9
+    UNKNOWN_LOT = 10
+    LOT_NOT_NAMED = 11
+    OPPOSITE_POSITION = 12
+    LOT_DISTURBED = 13
+    # The block has no room: grow the array and post again.
+    TRANSFERS_FULL = 20
+    TXNS_FULL = 21
+    LOTS_FULL = 22
+
+
+class Books(NamedTuple):
+    """What a kernel is given. All arrays are C-contiguous; an account's number is its index."""
+
+    accounts: Records
+    commodities: Records
+    queues: Records  # two a commodity: long at 2n, short at 2n + 1
+    lots: Records
+    txns: Records
+    transfers: Records
+    state: Records  # one row
+
+
+def records(size: int, dtype: "np.dtype[Any]") -> Records:
+    """An array of *size* zeroed records."""
+    return np.zeros(size, dtype).view(np.recarray)
+
+
+def grown(old: Records, size: int) -> Records:
+    """*old* with room for *size* records, its own first."""
+    new = records(size, old.dtype)
+    new[: old.size] = old
+    return new
+
+
+def empty_books(block_transfers: int) -> Books:
+    """Books without accounts, with room for a block of *block_transfers*."""
+    state = records(1, STATE)
+    state[0].ts = np.iinfo(np.int64).min
+    books = Books(
+        accounts=records(0, ACCOUNT),
+        commodities=records(0, COMMODITY),
+        queues=records(0, QUEUE),
+        lots=records(0, LOT),
+        txns=records(block_transfers // 2 + 1, TXN),
+        transfers=records(block_transfers, TRANSFER),
+        state=state,
+    )
+    return with_more_lots(books, 1024)
+
+
+def with_more_lots(books: Books, size: int) -> Books:
+    """The same books with room for *size* open lots. Only between transactions."""
+    have = books.lots.size
+    lots = grown(books.lots, size)
+    lots["id"][have:] = -1
+    state = books.state[0]
+    # Highest slot at the bottom of the stack, so that the new ones are used in order after the old ones.
+    lots["free"][: state.free + size - have] = np.concatenate(
+        (np.arange(size - 1, have - 1, -1), lots["free"][: state.free])
+    )
+    state.free += size - have
+    return books._replace(lots=lots)

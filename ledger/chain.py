@@ -1,0 +1,138 @@
+"""Walking the chain of seals of a file: does every block still have the digest that it was sealed with?"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+from attrs import frozen
+
+from ledger import seal
+from ledger.reader import Reader
+from ledger.seal import Columns
+
+
+@frozen
+class Broken:
+    """A place where the file departs from its seals. *block* is -1 for the run itself."""
+
+    block: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{'run' if self.block < 0 else f'block {self.block}'}: {self.what}"
+
+
+@frozen
+class Sealed:
+    """One row of the table seal, its counts read."""
+
+    block: int
+    first_txn: int
+    last_txn: int
+    rows: dict[str, int]
+    previous: str
+    digest: str
+
+
+def seals(reader: Reader) -> list[Sealed]:
+    """The seals of a file in order. One that cannot be read has no rows."""
+    found = reader.connection.execute(
+        "select block, first_txn, last_txn, rows, previous, digest from seal order by block"
+    ).fetchall()
+    return [Sealed(b, f, last, _counts(rows), p, d) for b, f, last, rows, p, d in found]
+
+
+def genesis(reader: Reader) -> bytes:
+    """The digest that the chain of a file has to start from."""
+    return seal.genesis(reader.run)
+
+
+def broken(
+    reader: Reader, anchor: str | None = None, progress: Callable[[int, int], None] | None = None
+) -> Iterator[Broken]:
+    """Every place where the file departs from its seals or, if given, from the head digest *anchor*."""
+    start = genesis(reader)
+    if reader.run["id"] != start.hex()[:16]:
+        yield Broken(-1, f"its digest is {start.hex()[:16]}, recorded is {reader.run['id']}")
+    previous, chain = start.hex(), seals(reader)
+    stored = dict.fromkeys(reader.layout, 0)
+    for number, sealed in enumerate(chain):
+        if sealed.block != number:
+            yield Broken(number, f"its seal is missing; the next is that of block {sealed.block}")
+            return
+        if sealed.previous != previous:
+            yield Broken(number, f"follows {sealed.previous[:16]}, but the chain is at {previous[:16]}")
+        yield from _departures(reader, sealed, stored)
+        previous = sealed.digest
+        for table, count in sealed.rows.items():
+            stored[table] = stored.get(table, 0) + count
+        if progress is not None:
+            progress(number + 1, len(chain))
+    for table, count in stored.items():
+        (found,) = reader.connection.execute(f'select count(*) from "{table}"').fetchall()[0]  # noqa: S608  from the layout
+        if found != count:
+            yield Broken(len(chain), f"{table} has {found} rows, sealed are {count}")
+    if anchor is not None and not (len(anchor) >= 16 and previous.startswith(anchor.lower())):
+        yield _off_anchor(anchor.lower(), [start.hex(), *(s.digest for s in chain)])
+
+
+def _departures(reader: Reader, sealed: Sealed, stored: dict[str, int]) -> Iterator[Broken]:
+    first = stored.get("txn", 0)
+    if (sealed.first_txn, sealed.last_txn) != (first, first + sealed.rows.get("txn", 0) - 1):
+        yield Broken(
+            sealed.block,
+            f"its seal names transactions {sealed.first_txn} to {sealed.last_txn}, its rows start at {first}",
+        )
+    tables: list[tuple[str, Columns]] = []
+    for table in reader.layout:
+        count = sealed.rows.get(table, 0)
+        if not count:
+            continue
+        columns = _rows(reader, table, stored[table], count)
+        found = len(next(iter(columns.values())))
+        if found != count:
+            yield Broken(sealed.block, f"{table} has {found} of its rows, sealed are {count}")
+            return
+        tables.append((table, columns))
+    digest = seal.digest(bytes.fromhex(sealed.previous), tables).hex()
+    if digest != sealed.digest:
+        yield Broken(
+            sealed.block,
+            f"transactions {sealed.first_txn} to {sealed.last_txn}: its digest is {digest[:16]}, sealed is"
+            f" {sealed.digest[:16]}",
+        )
+
+
+def _rows(reader: Reader, table: str, first: int, count: int) -> dict[str, np.ndarray[Any, Any]]:
+    """The rows of one block in the order of their dense first column."""
+    dense = next(iter(reader.layout[table]))
+    names = ", ".join(f'"{column}"' for column in reader.layout[table])
+    columns = reader.connection.execute(
+        f'select {names} from "{table}" where "{dense}" between ? and ?',  # noqa: S608  from the layout
+        [first, first + count - 1],
+    ).fetchnumpy()
+    ids = columns[dense]
+    if not np.all(ids[1:] > ids[:-1]):
+        order = np.argsort(ids, kind="stable")
+        columns = {name: values[order] for name, values in columns.items()}
+    return {name: np.ma.getdata(values) for name, values in columns.items()}
+
+
+def _counts(rows: str) -> dict[str, int]:
+    try:
+        return {str(table): int(count) for table, count in json.loads(rows).items()}
+    except (ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _off_anchor(anchor: str, digests: list[str]) -> Broken:
+    for number, digest in enumerate(digests):
+        if len(anchor) >= 16 and digest.startswith(anchor):
+            after = len(digests) - 1 - number
+            return Broken(number, f"the anchor is the head before it; {after} blocks were added after it")
+    return Broken(
+        len(digests) - 1,
+        f"missing, or another: the chain ends at {digests[-1][:16]} and the anchor is {anchor[:16]};"
+        " the tail was cut off or the chain was made anew",
+    )

@@ -1,0 +1,169 @@
+"""What is counted, and how finely: Decimal at the door, integers inside.
+
+Every commodity keeps a fixed number of decimals, its *scale*. Inside the books an amount is a whole number
+of units of ``10**-scale``. Nothing is rounded on the way in: an amount with more decimals is refused.
+"""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from numbers import Integral, Real
+from typing import Literal
+
+from attrs import field, frozen
+
+from ledger.arithmetic import MAX_AMOUNT
+from ledger.errors import (
+    AmountOutOfRange,
+    FloatAmount,
+    InexactAmount,
+    InvalidCommodity,
+    NotAnAmount,
+    UnknownCommodity,
+    UnknownInstrument,
+)
+
+MAX_SCALE = 12
+SYMBOL = re.compile(r"[^\s:\x00-\x1f\"]+")
+
+Kind = Literal["currency", "instrument"]
+Amount = Decimal | int | str
+"""What a person may give for money or a quantity: whole units or exact decimals, never a float."""
+
+
+@frozen
+class Commodity:
+    """Something that is counted: money, or an instrument priced in money.
+
+    *symbol* is any text without white space, colon or quotation mark. *multiplier* is the money that one
+    unit is worth for each point of its price: 1 for shares, 50 for an E-mini future.
+    """
+
+    symbol: str
+    kind: Kind
+    scale: int
+    currency: str
+    multiplier: float = field(default=1.0, converter=float)
+
+    def __attrs_post_init__(self) -> None:
+        if not SYMBOL.fullmatch(self.symbol):
+            raise InvalidCommodity(
+                f"symbol {self.symbol!r}: give a text without white space, colon or quotation mark"
+            )
+        if isinstance(self.scale, bool) or not 0 <= self.scale <= MAX_SCALE:
+            raise InvalidCommodity(f"{self.symbol}: scale {self.scale!r} is not in 0..{MAX_SCALE}")
+        if not 0 < self.multiplier < float("inf"):
+            raise InvalidCommodity(f"{self.symbol}: multiplier {self.multiplier} is not above zero")
+
+    @property
+    def is_currency(self) -> bool:
+        """Whether this is money."""
+        return self.kind == "currency"
+
+    def units(self, amount: Amount) -> int:
+        """Whole units of *amount*; refuses floats, more decimals than the scale, and what int64 cannot hold."""
+        value = _exact(amount, self.symbol)
+        scaled = value.scaleb(self.scale)
+        whole = int(scaled)
+        if whole != scaled:
+            raise InexactAmount(f"{amount} {self.symbol}: more than {self.scale} decimals")
+        if abs(whole) > MAX_AMOUNT:
+            raise AmountOutOfRange(f"{amount} {self.symbol} does not fit into 64 bits at scale {self.scale}")
+        return whole
+
+    def decimal(self, units: int) -> Decimal:
+        """The exact amount that *units* stand for, with all its decimals."""
+        return Decimal(int(units)).scaleb(-self.scale)
+
+
+def currency(symbol: str, scale: int = 6) -> Commodity:
+    """Money with *scale* decimals (default 6, micro-dollars for USD)."""
+    return Commodity(symbol, "currency", scale, symbol)
+
+
+def instrument(
+    symbol: str, *, currency: str = "USD", scale: int = 8, multiplier: float = 1.0
+) -> Commodity:
+    """Something that is bought and sold for *currency*, counted to *scale* decimals (default 8)."""
+    return Commodity(symbol, "instrument", scale, currency, multiplier)
+
+
+class Commodities:
+    """The commodities of one set of books, numbered in the order in which they were declared."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._all: list[Commodity] = []
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __getitem__(self, number: int) -> Commodity:
+        return self._all[number]
+
+    def since(self, number: int) -> Iterable[tuple[int, Commodity]]:
+        """Number and commodity of each declared from *number* on."""
+        return enumerate(self._all[number:], start=number)
+
+    def declare(self, commodity: Commodity) -> int:
+        """Number a new commodity. An instrument's currency comes before it."""
+        if commodity.symbol in self._numbers:
+            raise InvalidCommodity(f"{commodity.symbol} is declared already")
+        if not commodity.is_currency:
+            self.money(self.number(commodity.currency))
+        self._numbers[commodity.symbol] = number = len(self._all)
+        self._all.append(commodity)
+        return number
+
+    def number(self, symbol: str) -> int:
+        """The number of *symbol*."""
+        try:
+            return self._numbers[symbol]
+        except (KeyError, TypeError):
+            raise UnknownCommodity(f"{symbol!r} is not declared; {self._known()}") from None
+
+    def instrument(self, symbol: str) -> int:
+        """The number of *symbol*, which has to be an instrument."""
+        try:
+            number = self.number(symbol)
+        except UnknownCommodity as error:
+            raise UnknownInstrument(str(error)) from None
+        if self._all[number].is_currency:
+            raise UnknownInstrument(f"{symbol!r} is a currency, not an instrument")
+        return number
+
+    def currency(self, symbol: str) -> int:
+        """The number of *symbol*, which has to be a currency."""
+        return self.money(self.number(symbol))
+
+    def money(self, number: int) -> int:
+        """*number*, which has to be that of a currency."""
+        if not self._all[number].is_currency:
+            raise UnknownCommodity(f"{self._all[number].symbol!r} is an instrument, not a currency")
+        return number
+
+    def _known(self) -> str:
+        names = list(self._numbers)
+        return f"known: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}" if names else "none is"
+
+
+def _exact(amount: Amount, symbol: str) -> Decimal:
+    match amount:
+        case bool():
+            raise NotAnAmount(f"{amount!r} is not an amount of {symbol}")
+        case Decimal():
+            value = amount
+        case str():
+            try:
+                value = Decimal(amount.replace(",", "").replace("_", ""))
+            except InvalidOperation:
+                raise NotAnAmount(f"{amount!r} is not an amount of {symbol}") from None
+        case Integral():
+            value = Decimal(int(amount))
+        case Real():
+            raise FloatAmount(f"{amount!r} {symbol} is a float; give text, a whole number or a Decimal")
+        case _:
+            raise NotAnAmount(f"{amount!r} is not an amount of {symbol}")
+    if not value.is_finite():
+        raise NotAnAmount(f"{amount!r} is not an amount of {symbol}")
+    return value

@@ -1,0 +1,190 @@
+"""Everything the ledger refuses, one class a reason.
+
+A message shows the value that was wrong and what to do about it. Whatever raises one of these leaves the
+books as they were.
+"""
+
+
+class LedgerError(Exception):
+    """Base of every error of this room."""
+
+
+# --- at the door -----------------------------------------------------------------------------------
+
+
+class UnknownAccount(LedgerError):
+    """No account of that path exists in that commodity."""
+
+
+class UnknownCommodity(LedgerError):
+    """No commodity of that symbol was declared."""
+
+
+class UnknownInstrument(UnknownCommodity):
+    """The symbol is not declared, or names a currency where an instrument is wanted."""
+
+
+class UnknownTransaction(LedgerError):
+    """No transaction of that number was posted."""
+
+
+class InvalidCommodity(LedgerError):
+    """A commodity cannot be declared as described."""
+
+
+class InvalidAccount(LedgerError):
+    """An account cannot be opened as described."""
+
+
+class InvalidEvent(LedgerError):
+    """An event was called with arguments that it does not take."""
+
+
+class InvalidTime(LedgerError):
+    """A moment in time could not be read."""
+
+
+class FloatAmount(LedgerError):
+    """A float was given where money or a quantity is wanted."""
+
+
+class NotAnAmount(LedgerError):
+    """A value cannot be read as an amount."""
+
+
+class InexactAmount(LedgerError):
+    """An amount has more decimals than its commodity keeps."""
+
+
+class AmountOutOfRange(LedgerError):
+    """An amount, or the balance it leads to, does not fit into 64 bits."""
+
+
+# --- posting -----------------------------------------------------------------------------------------
+
+
+class AmountNotPositive(LedgerError):
+    """A transfer moves an amount greater than zero."""
+
+
+class SameAccount(LedgerError):
+    """A transfer debits and credits one account."""
+
+
+class CommodityMismatch(LedgerError):
+    """The two accounts of a transfer are in different commodities."""
+
+
+class EmptyTransaction(LedgerError):
+    """A transaction moves nothing."""
+
+
+class Overdraft(LedgerError):
+    """A transaction leaves a floored account below zero."""
+
+
+class BackdatedTransaction(LedgerError):
+    """A transaction is older than one already posted."""
+
+
+class InsufficientLots(LedgerError):
+    """More units are given up than the lots at hand hold."""
+
+
+class UnknownLot(LedgerError):
+    """No open lot of that number exists on that side of the instrument."""
+
+
+class LotNotNamed(LedgerError):
+    """Relief is specific, and the event names no lot."""
+
+
+class OppositePosition(LedgerError):
+    """A position would be opened on one side while the other is held."""
+
+
+class LotsDisturbed(LedgerError):
+    """A reversal would leave a lot with cost but no units, or with fewer than none."""
+
+
+class AlreadyReversed(LedgerError):
+    """A transaction was reversed before, or is a reversal itself."""
+
+
+# --- the file ----------------------------------------------------------------------------------------
+
+
+class StoreError(LedgerError):
+    """The journal's file cannot be used as asked."""
+
+
+class JournalExists(StoreError):
+    """A file is already where a new journal should go."""
+
+
+class NoSuchFile(StoreError):
+    """There is no file of that name."""
+
+
+class NotAJournal(StoreError):
+    """The file is something else."""
+
+
+class NewerSchema(StoreError):
+    """The file was written by a later version of tieout."""
+
+
+class OlderSchema(StoreError):
+    """The file was written by an earlier version and has to be migrated first."""
+
+
+class DamagedFile(StoreError):
+    """The file is truncated or corrupt."""
+
+
+class LockedByWriter(StoreError):
+    """Another process has the file open."""
+
+
+class DiskFull(StoreError):
+    """There is no room left for the file."""
+
+
+class WriteFailed(StoreError):
+    """A block could not be stored; reopen the file and see what it holds."""
+
+
+class ReadOnly(StoreError):
+    """The file or its folder cannot be written."""
+
+
+class JournalClosed(StoreError):
+    """The journal was closed, or a write failed, and takes nothing more."""
+
+
+class SealBroken(StoreError):
+    """The file does not agree with its seals."""
+
+
+class ReplayDiverged(StoreError):
+    """A run performed again differs from what was sealed."""
+
+
+class UnknownRecords(StoreError):
+    """The file holds records of a package that is not installed."""
+
+
+class InvalidRows(StoreError):
+    """Rows handed in for a table do not have its columns, types or numbering."""
+
+
+class InvalidQuery(LedgerError):
+    """A query could not be answered."""
+
+
+class UnknownView(LedgerError):
+    """There is no statement of that name."""
+
+
+class ExportFailed(LedgerError):
+    """The books cannot be written in that form."""

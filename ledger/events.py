@@ -1,0 +1,776 @@
+"""The events of an investment account, each as the transfers that it causes.
+
+`A <- B 10` reads: debit A, credit B, 10. Every function here is compiled and takes the books and integers: a
+simulator calls it from its own loop, between `begin` and `commit`. At the Python prompt the same function is
+given to `Journal.post`, which turns symbols and decimals into those integers:
+
+    journal.post("2024-01-03", buy, "ACME", quantity="10", gross="1000", fee="1")
+
+The examples use an instrument ACME priced in USD. Where a fee is below zero it is a rebate: `Cash <-
+Income:Rebates`. An event of a trade takes `settled`: true moves cash at once; false (T+N) moves
+`Payable:Trades` or `Receivable:Trades` in its place, until `pay_trades` or `receive_trades`.
+"""
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Any, NewType, ParamSpec, TypeVar
+
+from ledger import chart
+from ledger.arithmetic import MAX_AMOUNT, share
+from ledger.books import LONG, SHORT_SIDE, Books, Relief, Status
+from ledger.compiled import kernel
+from ledger.posting import find_lot, held, move, open_lot, refuse, transfer
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+CurrencyNo = NewType("CurrencyNo", int)
+"""A currency's commodity number; a symbol at the prompt."""
+InstrumentNo = NewType("InstrumentNo", int)
+"""An instrument's commodity number; a symbol at the prompt."""
+Units = NewType("Units", int)
+"""Units of the instrument named before it, at its scale."""
+Money = NewType("Money", int)
+"""Units of the currency named before it, or of the one that the instrument named before it is priced in."""
+LotNo = NewType("LotNo", int)
+"""The number of an open lot, as the view `lot` shows it."""
+
+
+class Kind(IntEnum):
+    """What a transaction records. The view `kind` gives these names in SQL."""
+
+    GENERAL = 0
+    DEPOSIT = 1
+    WITHDRAWAL = 2
+    BUY = 3
+    SELL = 4
+    SHORT_SALE = 5
+    COVER = 6
+    REVERSAL = 7
+    PAY_TRADES = 8
+    RECEIVE_TRADES = 9
+    RESTRICTION = 10
+    DELISTING = 11
+    BORROW = 12
+    REPAY = 13
+    REQUIREMENT = 14
+    DIVIDEND = 15
+    DIVIDEND_PAYMENT = 16
+    DIVIDEND_ON_SHORT = 17
+    DIVIDEND_ON_SHORT_PAYMENT = 18
+    SPLIT = 19
+    CASH_IN_LIEU = 20
+    BORROW_FEE = 21
+    BORROW_FEE_PAYMENT = 22
+    MARGIN_INTEREST = 23
+    MARGIN_INTEREST_PAYMENT = 24
+    INTEREST = 25
+    INTEREST_PAYMENT = 26
+    FUTURES_OPEN = 27
+    VARIATION_MARGIN = 28
+    FUTURES_CLOSE = 29
+    FUNDING = 30
+    EXCHANGE = 31
+    VALUATION = 32
+    CORRECTION = 33
+    CLOSE = 34
+
+
+KINDS: dict[Callable[..., Any], Kind] = {}
+"""The kind of transaction that each event makes."""
+
+
+def event(kind: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Compile an event and file it under its kind."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        compiled = kernel(function)
+        KINDS[compiled] = kind
+        return compiled
+
+    return decorate
+
+
+NOT_POSITIVE = int(Status.NOT_POSITIVE)
+INSUFFICIENT_LOTS = int(Status.INSUFFICIENT_LOTS)
+UNKNOWN_LOT = int(Status.UNKNOWN_LOT)
+LOT_NOT_NAMED = int(Status.LOT_NOT_NAMED)
+OPPOSITE_POSITION = int(Status.OPPOSITE_POSITION)
+OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
+SPECIFIC = int(Relief.SPECIFIC)
+NO_LOT = LotNo(-1)
+
+
+# --- money in and out --------------------------------------------------------------------------------
+
+
+@event(Kind.DEPOSIT)
+def deposit(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Money paid in by the owner.
+
+    Deposit 10,000: `Assets:Cash:USD <- Equity:Contributions` 10,000.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.CASH, first + chart.CONTRIBUTIONS, amount, -1)
+
+
+@event(Kind.WITHDRAWAL)
+def withdrawal(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Money paid out to the owner.
+
+    Withdraw 500: `Equity:Contributions <- Assets:Cash:USD` 500.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.CONTRIBUTIONS, first + chart.CASH, amount, -1)
+
+
+# --- trades ------------------------------------------------------------------------------------------
+
+
+@event(Kind.BUY)
+def buy(
+    books: Books,
+    instrument: InstrumentNo,
+    quantity: Units,
+    gross: Money,
+    fee: Money = Money(0),
+    settled: bool = True,
+) -> None:
+    """Acquire a lot of *quantity* for *gross*, the fee expensed beside it. Refused while short.
+
+    Buy 10 at 100, fee 1: `Assets:Positions:ACME <- Market:ACME` 10 ACME, `Assets:Positions:ACME <-
+    Assets:Cash:USD` 1,000, `Expenses:Commissions <- Assets:Cash:USD` 1.
+    """
+    money = books.commodities[instrument].money
+    paying = money + (chart.CASH if settled else chart.PAYABLE_TRADES)
+    _acquire(books, instrument, quantity, gross, paying)
+    _charge(books, money, fee, paying)
+
+
+@event(Kind.SELL)
+def sell(
+    books: Books,
+    instrument: InstrumentNo,
+    quantity: Units,
+    proceeds: Money,
+    fee: Money = Money(0),
+    settled: bool = True,
+    lot: LotNo = NO_LOT,
+) -> None:
+    """Give up lots in the order of relief, or *lot* alone, and realise proceeds less cost, lot by lot.
+
+    Sell 4 of a lot of 10 that cost 1,000, at 120, fee 1: `Market:ACME <- Assets:Positions:ACME` 4 ACME,
+    `Assets:Cash:USD <- Assets:Positions:ACME` 480, `Assets:Positions:ACME <- Income:Realised:ACME` 80,
+    `Expenses:Commissions <- Assets:Cash:USD` 1. At a loss the third is `Income:Realised:ACME <-
+    Assets:Positions:ACME`. Either way the lot's cost falls by 400. Several lots share the proceeds by
+    units, the last taking the remainder.
+    """
+    money = books.commodities[instrument].money
+    receiving = money + (chart.CASH if settled else chart.RECEIVABLE_TRADES)
+    _relieve(books, instrument, LONG, quantity, proceeds, receiving, lot)
+    _charge(books, money, fee, receiving)
+
+
+@event(Kind.SHORT_SALE)
+def short_sale(
+    books: Books,
+    instrument: InstrumentNo,
+    quantity: Units,
+    proceeds: Money,
+    fee: Money = Money(0),
+    settled: bool = True,
+    restricted: bool = True,
+) -> None:
+    """Sell units that are borrowed: a lot below zero. Its proceeds are restricted once they are cash.
+
+    Short 10 at 100, fee 1: `Market:ACME <- Assets:Positions:ACME` 10 ACME, `Assets:Cash:USD <-
+    Liabilities:Short:ACME` 1,000, `Assets:Margin:ShortProceeds:ACME <- Assets:Cash:USD` 1,000,
+    `Expenses:Commissions <- Assets:Cash:USD` 1. Refused while long. With *settled* false the proceeds are
+    `Assets:Receivable:Trades`, and `restrict_proceeds` follows `receive_trades`.
+    """
+    money = books.commodities[instrument].money
+    receiving = money + (chart.CASH if settled else chart.RECEIVABLE_TRADES)
+    _sell_short(books, instrument, quantity, proceeds, receiving)
+    if settled and restricted:
+        _restrict(books, instrument, proceeds)
+    _charge(books, money, fee, receiving)
+
+
+@event(Kind.COVER)
+def cover(
+    books: Books,
+    instrument: InstrumentNo,
+    quantity: Units,
+    gross: Money,
+    fee: Money = Money(0),
+    settled: bool = True,
+    lot: LotNo = NO_LOT,
+) -> None:
+    """Buy back what was sold short, in the order of relief or *lot* alone, releasing its proceeds first.
+
+    Cover 4 of a lot shorted as 10 for 1,000, at 90, fee 1: `Assets:Cash:USD <-
+    Assets:Margin:ShortProceeds:ACME` 400, `Assets:Positions:ACME <- Market:ACME` 4 ACME,
+    `Liabilities:Short:ACME <- Assets:Cash:USD` 360, `Liabilities:Short:ACME <- Income:Realised:ACME` 40,
+    `Expenses:Commissions <- Assets:Cash:USD` 1. At a loss the fourth is the other way round.
+    """
+    money = books.commodities[instrument].money
+    paying = money + (chart.CASH if settled else chart.PAYABLE_TRADES)
+    _relieve(books, instrument, SHORT_SIDE, quantity, gross, paying, lot)
+    _charge(books, money, fee, paying)
+
+
+@event(Kind.REVERSAL)
+def reversal(
+    books: Books,
+    instrument: InstrumentNo,
+    quantity: Units,
+    gross: Money,
+    fee: Money = Money(0),
+    settled: bool = True,
+) -> None:
+    """Trade through zero: close all of one side, open the rest on the other, in one transaction.
+
+    *quantity* is the whole trade, below zero for a sale; *gross* is shared by units, the opening part
+    taking the remainder. Long 10, sell 15 for 1,500 (`quantity` -15): the sale of 10 for 1,000, then the
+    short sale of 5 for 500. A trade that does not pass zero only closes or only opens.
+    """
+    money = books.commodities[instrument].money
+    have = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
+    size = abs(quantity)
+    closing = min(abs(have), size) if (have < 0 < quantity) or (quantity < 0 < have) else 0
+    if quantity > 0:
+        account = money + (chart.CASH if settled else chart.PAYABLE_TRADES)
+    else:
+        account = money + (chart.CASH if settled else chart.RECEIVABLE_TRADES)
+    if size == 0 or gross < 0:
+        refuse(books.state[0], NOT_POSITIVE, books.commodities[instrument].first, quantity)
+        return
+    part = share(gross, closing, size)
+    if closing > 0:
+        _relieve(books, instrument, LONG if have > 0 else SHORT_SIDE, closing, part, account, -1)
+    if size > closing:
+        if quantity > 0:
+            _acquire(books, instrument, size - closing, gross - part, account)
+        else:
+            _sell_short(books, instrument, size - closing, gross - part, account)
+            if settled:
+                _restrict(books, instrument, gross - part)
+    _charge(books, money, fee, account)
+
+
+@event(Kind.PAY_TRADES)
+def pay_trades(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Settlement of purchases.
+
+    Pay 1,001 due: `Liabilities:Payable:Trades <- Assets:Cash:USD` 1,001.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.PAYABLE_TRADES, first + chart.CASH, amount, -1)
+
+
+@event(Kind.RECEIVE_TRADES)
+def receive_trades(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Settlement of sales. Below zero where fees exceeded the proceeds.
+
+    Receive 479 due: `Assets:Cash:USD <- Assets:Receivable:Trades` 479.
+    """
+    first = books.commodities[currency].first
+    move(books, first + chart.CASH, first + chart.RECEIVABLE_TRADES, amount)
+
+
+@event(Kind.RESTRICTION)
+def restrict_proceeds(books: Books, instrument: InstrumentNo, amount: Money) -> None:
+    """Restrict the proceeds of a short sale that have been received, as far as it is still open.
+
+    Of 1,000 received, nothing covered yet: `Assets:Margin:ShortProceeds:ACME <- Assets:Cash:USD` 1,000.
+    """
+    first = books.commodities[instrument].first
+    unrestricted = -books.accounts[first + chart.SHORT].balance - books.accounts[first + chart.SHORT_PROCEEDS].balance
+    _restrict(books, instrument, min(amount, unrestricted))
+
+
+@event(Kind.DELISTING)
+def delisting(books: Books, instrument: InstrumentNo, amount: Money) -> None:
+    """The whole position is closed for *amount*, 0 allowed, without a fee.
+
+    10 held at a cost of 1,000, delisted at 3: as a sale of 10 for 30, at a loss of 970.
+    """
+    have = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
+    _give_up(books, instrument, abs(have), amount)
+
+
+# --- borrowing and margin ------------------------------------------------------------------------------
+
+
+@event(Kind.BORROW)
+def borrow(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Draw on the margin loan.
+
+    Borrow 2,000: `Assets:Cash:USD <- Liabilities:MarginLoan:USD` 2,000.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.CASH, first + chart.MARGIN_LOAN, amount, -1)
+
+
+@event(Kind.REPAY)
+def repay(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Repay the margin loan.
+
+    Repay 2,000: `Liabilities:MarginLoan:USD <- Assets:Cash:USD` 2,000.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.MARGIN_LOAN, first + chart.CASH, amount, -1)
+
+
+@event(Kind.REQUIREMENT)
+def requirement(books: Books, currency: CurrencyNo, required: Money) -> None:
+    """The margin requirement becomes *required*. A memo: no cash moves.
+
+    From 500 to 800: `Memo:Margin:Required <- Memo:Margin:Contra` 300.
+    """
+    first = books.commodities[currency].first
+    change = required - books.accounts[first + chart.MARGIN_REQUIRED].balance
+    move(books, first + chart.MARGIN_REQUIRED, first + chart.MARGIN_CONTRA, change)
+
+
+# --- corporate actions -------------------------------------------------------------------------------
+
+
+@event(Kind.DIVIDEND)
+def dividend(books: Books, instrument: InstrumentNo, amount: Money) -> None:
+    """A dividend on the ex date: earned, not yet paid.
+
+    0.50 on 10 held: `Assets:Receivable:Dividends <- Income:Dividends` 5.
+    """
+    money = books.commodities[instrument].money
+    transfer(books, money + chart.RECEIVABLE_DIVIDENDS, money + chart.DIVIDENDS, amount, -1)
+
+
+@event(Kind.DIVIDEND_PAYMENT)
+def dividend_payment(
+    books: Books, currency: CurrencyNo, amount: Money, tax: Money = Money(0)
+) -> None:
+    """A dividend on its pay date: *amount* before the *tax* withheld from it.
+
+    5 due, 0.75 withheld: `Assets:Cash:USD <- Assets:Receivable:Dividends` 4.25, `Expenses:WithholdingTax <-
+    Assets:Receivable:Dividends` 0.75.
+    """
+    first = books.commodities[currency].first
+    if tax < 0 or amount <= 0:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.RECEIVABLE_DIVIDENDS, min(amount, tax))
+        return
+    move(books, first + chart.CASH, first + chart.RECEIVABLE_DIVIDENDS, amount - tax)
+    move(books, first + chart.WITHHOLDING_TAX, first + chart.RECEIVABLE_DIVIDENDS, tax)
+
+
+@event(Kind.DIVIDEND_ON_SHORT)
+def dividend_on_short(books: Books, instrument: InstrumentNo, amount: Money) -> None:
+    """A dividend owed to the lender of what was sold short, on the ex date.
+
+    0.50 on 10 short: `Expenses:DividendsOnShorts <- Liabilities:Payable:Dividends` 5.
+    """
+    money = books.commodities[instrument].money
+    transfer(books, money + chart.DIVIDENDS_ON_SHORTS, money + chart.PAYABLE_DIVIDENDS, amount, -1)
+
+
+@event(Kind.DIVIDEND_ON_SHORT_PAYMENT)
+def dividend_on_short_payment(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """The same on the pay date.
+
+    5 due: `Liabilities:Payable:Dividends <- Assets:Cash:USD` 5.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.PAYABLE_DIVIDENDS, first + chart.CASH, amount, -1)
+
+
+@event(Kind.SPLIT)
+def split(books: Books, instrument: InstrumentNo, numerator: int, denominator: int) -> None:
+    """*numerator* new units for each *denominator* old ones, lot by lot; cost stays.
+
+    2:1 on a lot of 10: `Assets:Positions:ACME <- Market:ACME` 10 ACME; 1:2 is the other way round, 5 ACME.
+    Each lot is rounded down at the commodity's scale; a lot left without a unit realises its cost. To
+    arrive at whole shares, give up the fraction with `cash_in_lieu` in the same transaction.
+    """
+    first = books.commodities[instrument].first
+    if numerator <= 0 or denominator <= 0:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, min(numerator, denominator))
+        return
+    for side in (LONG, SHORT_SIDE):
+        slot = books.queues[2 * instrument + (side != LONG)].head
+        while slot >= 0:
+            lot = books.lots[slot]
+            have = abs(lot.quantity)
+            whole = have // denominator
+            if whole > MAX_AMOUNT // numerator - 1:
+                refuse(books.state[0], OUT_OF_RANGE, first + chart.UNITS, have)
+                return
+            # have * n / d without overflow, as have = whole * d + rest and rest * n / d < n.
+            rest = have - whole * denominator
+            want = whole * numerator + share(numerator, rest, denominator)
+            _move_units(books, slot, side * (want - have))
+            if want == 0:
+                _write_off(books, instrument, slot)
+            slot = lot.next
+
+
+@event(Kind.CASH_IN_LIEU)
+def cash_in_lieu(books: Books, instrument: InstrumentNo, quantity: Units, amount: Money) -> None:
+    """A fraction of a unit given up for cash, from the lot that relief takes first, without a fee.
+
+    0.5 for 25: as a sale of 0.5 for 25, or its cover where the position is short.
+    """
+    _give_up(books, instrument, quantity, amount)
+
+
+# --- financing ---------------------------------------------------------------------------------------
+
+
+@event(Kind.BORROW_FEE)
+def borrow_fee(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """A day's fee for borrowed units, accrued.
+
+    0.12: `Expenses:BorrowFees <- Liabilities:Accrued:BorrowFees` 0.12.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.BORROW_FEES, first + chart.ACCRUED_BORROW_FEES, amount, -1)
+
+
+@event(Kind.BORROW_FEE_PAYMENT)
+def borrow_fee_payment(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Accrued borrow fees, paid.
+
+    3.60: `Liabilities:Accrued:BorrowFees <- Assets:Cash:USD` 3.60.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.ACCRUED_BORROW_FEES, first + chart.CASH, amount, -1)
+
+
+@event(Kind.MARGIN_INTEREST)
+def margin_interest(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Interest on the margin loan, accrued.
+
+    0.30: `Expenses:MarginInterest <- Liabilities:Accrued:Interest` 0.30.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.MARGIN_INTEREST, first + chart.ACCRUED_INTEREST, amount, -1)
+
+
+@event(Kind.MARGIN_INTEREST_PAYMENT)
+def margin_interest_payment(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Accrued margin interest, paid.
+
+    9: `Liabilities:Accrued:Interest <- Assets:Cash:USD` 9.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.ACCRUED_INTEREST, first + chart.CASH, amount, -1)
+
+
+@event(Kind.INTEREST)
+def interest(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Interest earned on cash, accrued.
+
+    0.20: `Assets:Receivable:Interest <- Income:Interest` 0.20.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.RECEIVABLE_INTEREST, first + chart.INTEREST, amount, -1)
+
+
+@event(Kind.INTEREST_PAYMENT)
+def interest_payment(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Accrued interest, received.
+
+    6: `Assets:Cash:USD <- Assets:Receivable:Interest` 6.
+    """
+    first = books.commodities[currency].first
+    transfer(books, first + chart.CASH, first + chart.RECEIVABLE_INTEREST, amount, -1)
+
+
+@event(Kind.FUNDING)
+def funding(books: Books, currency: CurrencyNo, amount: Money) -> None:
+    """Funding of a perpetual future: received above zero, paid below.
+
+    Pay 2 (`amount` -2): `Expenses:Funding <- Assets:Cash:USD` 2. Receive 2: `Assets:Cash:USD <-
+    Income:Funding` 2.
+    """
+    first = books.commodities[currency].first
+    if amount > 0:
+        transfer(books, first + chart.CASH, first + chart.FUNDING_RECEIVED, amount, -1)
+    else:
+        transfer(books, first + chart.FUNDING_PAID, first + chart.CASH, -amount, -1)
+
+
+# --- futures -----------------------------------------------------------------------------------------
+
+
+@event(Kind.FUTURES_OPEN)
+def futures_open(
+    books: Books,
+    instrument: InstrumentNo,
+    quantity: Units,
+    margin: Money,
+    fee: Money = Money(0),
+) -> None:
+    """Open or add to a futures position, below zero for short: units, and initial margin set aside.
+
+    A contract has no cost, so it makes no lot; its gain is variation margin. Buy 2, margin 1,000 each, fee
+    4: `Assets:Positions:ES <- Market:ES` 2 ES, `Expenses:Commissions <- Assets:Cash:USD` 4,
+    `Assets:Margin:Futures:ES <- Assets:Cash:USD` 2,000.
+    """
+    first = books.commodities[instrument].first
+    money = books.commodities[instrument].money
+    have = books.accounts[first + chart.UNITS].balance
+    if quantity == 0 or margin < 0:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity)
+        return
+    if (have < 0 < quantity) or (quantity < 0 < have):
+        refuse(books.state[0], OPPOSITE_POSITION, first + chart.UNITS, have)
+        return
+    move(books, first + chart.UNITS, first + chart.MARKET, quantity)
+    _charge(books, money, fee, money + chart.CASH)
+    move(books, first + chart.FUTURES_MARGIN, money + chart.CASH, margin)
+
+
+@event(Kind.VARIATION_MARGIN)
+def variation_margin(books: Books, instrument: InstrumentNo, gain: Money) -> None:
+    """A change in the value of a futures position, settled in cash: a loss below zero.
+
+    Gain 150: `Assets:Cash:USD <- Income:Futures:VariationMargin` 150; a loss is the other way round.
+    """
+    money = books.commodities[instrument].money
+    move(books, money + chart.CASH, money + chart.VARIATION_MARGIN, gain)
+
+
+@event(Kind.FUTURES_CLOSE)
+def futures_close(
+    books: Books,
+    instrument: InstrumentNo,
+    quantity: Units,
+    gain: Money,
+    fee: Money = Money(0),
+) -> None:
+    """Close *quantity* (without sign) of a futures position: the last variation margin, then the release.
+
+    Close 1 of 2 with a last gain of 30, fee 2: `Assets:Cash:USD <- Income:Futures:VariationMargin` 30,
+    `Market:ES <- Assets:Positions:ES` 1 ES, `Expenses:Commissions <- Assets:Cash:USD` 2,
+    `Assets:Cash:USD <- Assets:Margin:Futures:ES` 1,000.
+    """
+    first = books.commodities[instrument].first
+    money = books.commodities[instrument].money
+    have = books.accounts[first + chart.UNITS].balance
+    if quantity <= 0:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity)
+        return
+    if quantity > abs(have):
+        refuse(books.state[0], INSUFFICIENT_LOTS, first + chart.UNITS, abs(have))
+        return
+    move(books, money + chart.CASH, money + chart.VARIATION_MARGIN, gain)
+    move(books, first + chart.MARKET, first + chart.UNITS, quantity if have > 0 else -quantity)
+    _charge(books, money, fee, money + chart.CASH)
+    released = share(books.accounts[first + chart.FUTURES_MARGIN].balance, quantity, abs(have))
+    move(books, money + chart.CASH, first + chart.FUTURES_MARGIN, released)
+
+
+# --- the rest ----------------------------------------------------------------------------------------
+
+
+@event(Kind.EXCHANGE)
+def exchange(
+    books: Books, bought: CurrencyNo, amount: Money, sold: CurrencyNo, price: Money
+) -> None:
+    """One currency for another, each side balanced in its own commodity.
+
+    Buy 100 EUR for 110 USD: `Assets:Cash:EUR <- Trading:FX:EUR` 100 EUR, `Trading:FX:USD <-
+    Assets:Cash:USD` 110 USD.
+    """
+    to, of = books.commodities[bought].first, books.commodities[sold].first
+    transfer(books, to + chart.CASH, to + chart.FX, amount, -1)
+    transfer(books, of + chart.FX, of + chart.CASH, price, -1)
+
+
+@event(Kind.VALUATION)
+def valuation(books: Books, instrument: InstrumentNo, market_value: Money) -> None:
+    """Carry the position at *market_value* (below zero when short) through its valuation allowance.
+
+    Cost 1,000, worth 1,150, allowance 100 so far: `Assets:Positions:ACME:Valuation <-
+    Income:Unrealised:ACME` 50.
+    """
+    first = books.commodities[instrument].first
+    cost = books.accounts[first + chart.COST].balance
+    owed = books.accounts[first + chart.SHORT].balance
+    short = books.accounts[first + chart.UNITS].balance < 0
+    gain_long = 0 if short else market_value - cost
+    gain_short = market_value - owed if short else 0
+    gain_long -= books.accounts[first + chart.VALUATION].balance
+    gain_short -= books.accounts[first + chart.SHORT_VALUATION].balance
+    move(books, first + chart.VALUATION, first + chart.UNREALISED, gain_long)
+    move(books, first + chart.SHORT_VALUATION, first + chart.UNREALISED, gain_short)
+
+
+# --- what the events are made of ---------------------------------------------------------------------
+
+
+@kernel
+def _charge(books: Books, money: int, fee: int, paying: int) -> None:
+    if fee >= 0:
+        move(books, money + chart.COMMISSIONS, paying, fee)
+    else:
+        move(books, paying, money + chart.REBATES, -fee)
+
+
+@kernel
+def _acquire(books: Books, instrument: int, quantity: int, gross: int, paying: int) -> None:
+    first = books.commodities[instrument].first
+    if quantity <= 0 or gross < 0:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity if quantity <= 0 else gross)
+        return
+    if held(books, instrument, SHORT_SIDE):
+        refuse(books.state[0], OPPOSITE_POSITION, first + chart.UNITS, books.accounts[first + chart.UNITS].balance)
+        return
+    slot = open_lot(books, instrument, LONG, quantity, gross)
+    transfer(books, first + chart.UNITS, first + chart.MARKET, quantity, slot)
+    if gross > 0:
+        transfer(books, first + chart.COST, paying, gross, slot)
+
+
+@kernel
+def _sell_short(books: Books, instrument: int, quantity: int, proceeds: int, receiving: int) -> None:
+    first = books.commodities[instrument].first
+    if quantity <= 0 or proceeds < 0:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity if quantity <= 0 else proceeds)
+        return
+    if held(books, instrument, LONG):
+        refuse(books.state[0], OPPOSITE_POSITION, first + chart.UNITS, books.accounts[first + chart.UNITS].balance)
+        return
+    slot = open_lot(books, instrument, SHORT_SIDE, quantity, proceeds)
+    transfer(books, first + chart.MARKET, first + chart.UNITS, quantity, slot)
+    if proceeds > 0:
+        transfer(books, receiving, first + chart.SHORT, proceeds, slot)
+
+
+@kernel
+def _restrict(books: Books, instrument: int, amount: int) -> None:
+    first = books.commodities[instrument].first
+    move(books, first + chart.SHORT_PROCEEDS, books.commodities[instrument].money + chart.CASH, amount)
+
+
+@kernel
+def _give_up(books: Books, instrument: int, quantity: int, amount: int) -> None:
+    """Sell or cover without a fee and whatever the method of relief, at once."""
+    first = books.commodities[instrument].first
+    side = LONG if books.accounts[first + chart.UNITS].balance > 0 else SHORT_SIDE
+    money = books.commodities[instrument].money
+    slot = books.queues[2 * instrument + (side != LONG)].head
+    _relieve_from(books, slot, False, instrument, side, quantity, amount, money + chart.CASH)
+
+
+@kernel
+def _relieve(
+    books: Books, instrument: int, side: int, quantity: int, amount: int, cash: int, lot: int
+) -> None:
+    """Close *quantity* for *amount*: the lots in the order of relief, or the one that is named."""
+    slot = books.queues[2 * instrument + (side != LONG)].head
+    if lot >= 0:
+        slot = find_lot(books, instrument, side, lot)
+        if slot < 0:
+            refuse(books.state[0], UNKNOWN_LOT, lot, quantity)
+            return
+    elif books.commodities[instrument].relief == SPECIFIC and slot >= 0:
+        refuse(books.state[0], LOT_NOT_NAMED, books.commodities[instrument].first + chart.UNITS, quantity)
+        return
+    _relieve_from(books, slot, lot >= 0, instrument, side, quantity, amount, cash)
+
+
+@kernel
+def _relieve_from(
+    books: Books,
+    slot: int,
+    only: bool,
+    instrument: int,
+    side: int,
+    quantity: int,
+    amount: int,
+    cash: int,
+) -> None:
+    first = books.commodities[instrument].first
+    if quantity <= 0 or amount < 0:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity if quantity <= 0 else amount)
+        return
+    left = quantity
+    while left > 0 and slot >= 0:
+        lot = books.lots[slot]
+        have = abs(lot.quantity)
+        if have > 0:  # a lot emptied earlier in this transaction is still in its list
+            taken = min(have, left)
+            part = share(amount, taken, left)
+            cost = share(abs(lot.cost), taken, have)
+            if side == LONG:
+                _sell_from(books, slot, instrument, taken, part, cost, cash)
+            else:
+                _cover_from(books, slot, instrument, taken, part, cost, cash)
+            amount -= part
+            left -= taken
+        slot = -1 if only else lot.next
+    if left > 0:
+        refuse(books.state[0], INSUFFICIENT_LOTS, first + chart.UNITS, quantity - left)
+
+
+@kernel
+def _sell_from(
+    books: Books, slot: int, instrument: int, taken: int, part: int, cost: int, cash: int
+) -> None:
+    first = books.commodities[instrument].first
+    transfer(books, first + chart.MARKET, first + chart.UNITS, taken, slot)
+    if part > 0:
+        transfer(books, cash, first + chart.COST, part, slot)
+    if part > cost:
+        transfer(books, first + chart.COST, first + chart.REALISED, part - cost, slot)
+    elif part < cost:
+        transfer(books, first + chart.REALISED, first + chart.COST, cost - part, slot)
+
+
+@kernel
+def _cover_from(
+    books: Books, slot: int, instrument: int, taken: int, part: int, cost: int, cash: int
+) -> None:
+    first = books.commodities[instrument].first
+    _release(books, instrument, cost)
+    transfer(books, first + chart.UNITS, first + chart.MARKET, taken, slot)
+    if part > 0:
+        transfer(books, first + chart.SHORT, cash, part, slot)
+    if part < cost:
+        transfer(books, first + chart.SHORT, first + chart.REALISED, cost - part, slot)
+    elif part > cost:
+        transfer(books, first + chart.REALISED, first + chart.SHORT, part - cost, slot)
+
+
+@kernel
+def _release(books: Books, instrument: int, relieved: int) -> None:
+    """Free the proceeds that nothing will be owed for once *relieved* of the short is closed."""
+    first = books.commodities[instrument].first
+    owed_then = -books.accounts[first + chart.SHORT].balance - relieved
+    excess = books.accounts[first + chart.SHORT_PROCEEDS].balance - owed_then
+    if excess > 0:
+        cash = books.commodities[instrument].money + chart.CASH
+        transfer(books, cash, first + chart.SHORT_PROCEEDS, excess, -1)
+
+
+@kernel
+def _move_units(books: Books, slot: int, change: int) -> None:
+    lot = books.lots[slot]
+    market = lot.units - chart.UNITS + chart.MARKET
+    if change > 0:
+        transfer(books, lot.units, market, change, slot)
+    elif change < 0:
+        transfer(books, market, lot.units, -change, slot)
+
+
+@kernel
+def _write_off(books: Books, instrument: int, slot: int) -> None:
+    """A lot that has no unit left realises what it carries: a loss when long, a gain when short."""
+    first = books.commodities[instrument].first
+    lot = books.lots[slot]
+    if lot.cost > 0:
+        transfer(books, first + chart.REALISED, first + chart.COST, lot.cost, slot)
+    elif lot.cost < 0:
+        _release(books, instrument, -lot.cost)
+        transfer(books, first + chart.SHORT, first + chart.REALISED, -lot.cost, slot)

@@ -1,0 +1,61 @@
+"""The answer to a query, in the form that the reader works with."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pyarrow as pa
+from attrs import frozen
+
+from ledger.errors import InvalidQuery
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+
+
+@frozen
+class Query:
+    """The rows that a query gave, complete and independent of the journal."""
+
+    table: pa.Table
+
+    def arrow(self) -> pa.Table:
+        """As a pyarrow Table."""
+        return self.table
+
+    def pl(self) -> "pl.DataFrame":
+        """As a Polars DataFrame."""
+        import polars as pl
+
+        frame = pl.from_arrow(self.table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+
+    def df(self) -> "pd.DataFrame":
+        """As a pandas DataFrame."""
+        frame: pd.DataFrame = self.table.to_pandas()
+        return frame
+
+    def rows(self) -> list[dict[str, Any]]:
+        """As dictionaries, one a row."""
+        rows: list[dict[str, Any]] = self.table.to_pylist()
+        return rows
+
+
+def execute(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    parameters: Sequence[Any] = (),
+    at: int | None = None,
+) -> Query:
+    """Run *query*; with *at* (nanoseconds) the views show the books as of then."""
+    try:
+        if at is None:
+            connection.execute("reset variable as_of")
+        else:
+            connection.execute("set variable as_of = make_timestamp_ns(?)", [at])
+        relation = connection.sql(query, params=list(parameters) or None)
+        return Query(pa.table({}) if relation is None else relation.to_arrow_table())
+    except duckdb.Error as error:
+        raise InvalidQuery(str(error)) from error

@@ -1,0 +1,123 @@
+"""A closed journal, opened to be read.
+
+The file's tables are believed only as far as the seals go, and its views not at all: those used here are
+installed anew, for this connection alone.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+
+from ledger.errors import (
+    DamagedFile,
+    LedgerError,
+    NewerSchema,
+    NotAJournal,
+    OlderSchema,
+    UnknownView,
+)
+from ledger.files import connect, explained
+from ledger.moment import Moment, nanoseconds
+from ledger.query import Query, execute
+from ledger.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_schema
+from ledger.store import Layout
+
+_RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
+
+
+class Reader:
+    """A journal's file, read-only. Raises a `StoreError` where it cannot be read as one."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.connection = connect(self.path, read_only=True)
+        try:
+            with explained(self.path, DamagedFile):
+                self._require_journal()
+                self.run = self._read_run()
+                self.layout: Layout = {t: dict(c) for t, c in json.loads(self.run["layout"])}
+                self.policies: dict[str, Any] = json.loads(self.run["policies"])
+                self.schemas: list[Schema] = [
+                    ledger_schema(),
+                    *installed(self.policies["records"]),
+                ]
+                self.views = install_views(self.connection, self.schemas)
+        except (ValueError, KeyError, TypeError) as error:
+            self.close()
+            raise DamagedFile(f"{self.path}: the table run cannot be read: {error!r}") from error
+        except LedgerError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.connection.close()
+
+    def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
+        """Run SQL over the journal; *at* shows the books as of a moment."""
+        return execute(
+            self.connection, query, parameters, None if at is None else nanoseconds(at)
+        )
+
+    def view(self, name: str, at: Moment | None = None) -> Query:
+        """The rows of a view by its name, hyphens allowed."""
+        view = name.replace("-", "_")
+        if view not in self.views:
+            shown = ", ".join(v for v in self.views if not v.startswith(("check_", "examined_")))
+            raise UnknownView(f"there is no view {name!r}; there are {shown}")
+        return self.sql(f"from {view}", at=at)
+
+    def _require_journal(self) -> None:
+        tables = {name for (name,) in self.connection.execute("select table_name from duckdb_tables()").fetchall()}
+        if missing := {"run", "seal", "provenance", "transfer", "txn"} - tables:
+            raise NotAJournal(
+                f"{self.path} is a DuckDB file but not a journal: no table {', '.join(sorted(missing))}"
+            )
+        versions = self.connection.execute("select schema_version from provenance").fetchall()
+        if len(versions) != 1:
+            raise DamagedFile(f"{self.path}: {len(versions)} rows in the table provenance, not one")
+        ((version,),) = versions
+        if version > SCHEMA_VERSION:
+            raise NewerSchema(
+                f"{self.path} has schema version {version}, this tieout reads up to {SCHEMA_VERSION};"
+                " update tieout"
+            )
+        if version < SCHEMA_VERSION:
+            raise OlderSchema(
+                f"{self.path} has schema version {version}; run `tieout doctor --migrate` to bring it to"
+                f" {SCHEMA_VERSION}"
+            )
+
+    def _read_run(self) -> dict[str, Any]:
+        rows = self.connection.execute("from run").fetchall()
+        if len(rows) != 1:
+            raise DamagedFile(f"{self.path}: {len(rows)} rows in the table run, not one")
+        return dict(zip(_RUN, rows[0], strict=True))
+
+
+def install_views(
+    connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]
+) -> list[str]:
+    """Install the views and checks of *schemas* for this connection; their names."""
+    names = []
+    for name, statement in in_order(schemas).items():
+        connection.execute(
+            statement.replace("create or replace view", "create or replace temp view")
+        )
+        names.append(name)
+    return names

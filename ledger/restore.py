@@ -1,0 +1,141 @@
+"""Taking up closed books where their file left them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from ledger import chain
+from ledger.chart import Account
+from ledger.commodity import Commodity
+from ledger.errors import SealBroken
+from ledger.reader import Reader
+from ledger.store import Layout
+
+REVERSAL = """
+    select
+        txn.instrument, txn.order_id, txn.fill_id, txn.reverses,
+        coalesce((select max(t.id) from txn as t where t.reverses = txn.id), -1) as reversed_by,
+        transfer.debit, transfer.credit, transfer.amount, transfer.lot,
+        lot.instrument as instrument_of_lot,
+        lot.side,
+        abs(lot.acquired_quantity) as acquired_quantity,
+        abs(lot.acquired_cost) as acquired_cost
+    from txn
+    join transfer on transfer.txn = txn.id
+    left join lot_units as lot on lot.lot = transfer.lot
+    where txn.id = ?
+    order by transfer.seq
+"""
+"""The transfers of one transaction, with what a reversal has to know of their lots."""
+
+
+@frozen
+class Held:
+    """What a file holds, all of its seals having been checked."""
+
+    reader: Reader
+    run: dict[str, Any]
+    layout: Layout
+    genesis: bytes
+    digests: list[str]
+
+
+@frozen
+class OpenLot:
+    """A lot with units left; *acquired* is its quantity and cost when opened, without sign."""
+
+    id: int
+    instrument: int
+    side: int
+    quantity: int
+    cost: int
+    acquired: tuple[int, int]
+
+
+@frozen
+class State:
+    """The books at the end of a file."""
+
+    commodities: list[Commodity]
+    accounts: list[Account]
+    first: list[int]
+    balances: list[int]
+    lots: list[OpenLot]
+    next_lot: int
+    ts: int
+    marks: dict[int, float]
+    stored: dict[str, int]
+    blocks: int
+
+
+@contextmanager
+def checked(path: Path) -> Iterator[Held]:
+    """A file whose seals all hold, open for reading. Raises `SealBroken` where one does not."""
+    with Reader(path) as reader:
+        for departure in chain.broken(reader):
+            raise SealBroken(f"{path}: {departure}; nothing may be added to it")
+        digests = [sealed.digest for sealed in chain.seals(reader)]
+        yield Held(reader, reader.run, reader.layout, chain.genesis(reader), digests)
+
+
+def records_of(held: Held) -> list[tuple[str, int]]:
+    """Name and version of the records of other rooms in the file."""
+    return [(name, version) for name, version in held.reader.policies["records"]]
+
+
+def state(held: Held) -> State:
+    """The books as the file's last block left them."""
+    run = held.reader.connection.execute
+    symbols = dict(run("select id, symbol from commodity").fetchall())
+    commodities = [
+        Commodity(symbol, kind, scale, symbols[money], multiplier)
+        for symbol, kind, scale, money, multiplier in run(
+            "select symbol, kind, scale, currency, multiplier from commodity order by id"
+        ).fetchall()
+    ]
+    accounts = [
+        Account(*row)
+        for row in run(
+            "select path, type, commodity, normal_side, instrument, floored from account order by id"
+        ).fetchall()
+    ]
+    balances = [0] * len(accounts)
+    for account, amount in run("select account, sum(amount)::bigint from leg group by account").fetchall():
+        balances[account] = amount
+    lots = [
+        OpenLot(lot, instrument, side, quantity, cost, (abs(acquired), abs(price)))
+        for lot, instrument, side, quantity, cost, acquired, price in run(
+            "select lot, instrument, side, quantity, cost, acquired_quantity, acquired_cost"
+            " from lot_units where quantity != 0 order by lot"
+        ).fetchall()
+    ]
+    (next_lot,) = run("select coalesce(max(lot) + 1, 0) from transfer").fetchall()[0]
+    (ts,) = run("select coalesce(max(epoch_ns(ts)), -9223372036854775808) from txn").fetchall()[0]
+    stored = {
+        table: run(f'select count(*) from "{table}"').fetchall()[0][0]  # noqa: S608  from the layout
+        for table in held.layout
+    }
+    return State(
+        commodities=commodities,
+        accounts=accounts,
+        first=[_first_account(accounts, number) for number in range(len(commodities))],
+        balances=balances,
+        lots=lots,
+        next_lot=next_lot,
+        ts=ts,
+        marks=dict(run("select instrument, arg_max(price, id) from mark group by instrument").fetchall()),
+        stored=stored,
+        blocks=len(held.digests),
+    )
+
+
+def _first_account(accounts: list[Account], commodity: int) -> int:
+    """Where the run of accounts of a commodity starts: at its cash, or at its units."""
+    for number, account in enumerate(accounts):
+        own = account.path.startswith("Assets:Cash:") if account.instrument < 0 else True
+        if account.commodity == commodity and own and account.instrument in (-1, commodity):
+            return number
+    raise SealBroken(f"commodity {commodity} has no accounts")

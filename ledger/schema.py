@@ -1,0 +1,89 @@
+"""What a room stores: its tables, views and checks, read from its `.sql` files.
+
+The ledger's own tables are described in no other way than those of a room that registers here, so they are
+stored, sealed and verified alike. A package registers under the entry point group ``tieout.records`` with a
+`Schema`; its name and version go into the genesis of every journal that holds its tables.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import cache
+from graphlib import TopologicalSorter
+from importlib.metadata import entry_points
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from attrs import frozen
+
+from ledger.errors import UnknownRecords
+
+SCHEMA_VERSION = 1
+"""Version of the ledger's own tables. `migrations/` says how to get here from an earlier one."""
+
+
+@frozen
+class Schema:
+    """The SQL of one room: *tables* creates them, *views* and *checks* map a name to its statement."""
+
+    name: str
+    version: int
+    tables: str
+    views: dict[str, str]
+    checks: dict[str, str]
+
+    @classmethod
+    def load(cls, package: str, version: int) -> "Schema":
+        """Read ``schema.sql``, ``views/*.sql`` and ``checks/*.sql`` of an installed package."""
+        root = files(package)
+        return cls(
+            package,
+            version,
+            (root / "schema.sql").read_text(encoding="utf-8"),
+            _statements(root / "views"),
+            _statements(root / "checks"),
+        )
+
+
+def _statements(folder: Traversable) -> dict[str, str]:
+    found = sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else []
+    return {f.name[:-4]: f.read_text(encoding="utf-8") for f in found if f.name.endswith(".sql")}
+
+
+@cache
+def ledger_schema() -> Schema:
+    """The ledger's own tables, views and checks."""
+    return Schema.load("ledger", SCHEMA_VERSION)
+
+
+def installed(names: Iterable[tuple[str, int]]) -> list[Schema]:
+    """The registered schemas of these names and versions, in this order."""
+    found = {point.name: point for point in entry_points(group="tieout.records")}
+    schemas = []
+    for name, version in names:
+        if name not in found:
+            raise UnknownRecords(f"the journal holds records of {name!r}, which is not installed here")
+        schema = found[name].load()
+        if schema.version != version:
+            raise UnknownRecords(
+                f"the journal holds version {version} of the records of {name!r}; "
+                f"version {schema.version} is installed"
+            )
+        schemas.append(schema)
+    return schemas
+
+
+def in_order(schemas: Iterable[Schema]) -> dict[str, str]:
+    """All views and checks by name, each after those that it reads."""
+    statements: dict[str, str] = {}
+    for schema in schemas:
+        statements |= schema.views
+        statements |= {f"check_{name}": sql for name, sql in schema.checks.items()}
+    reads = {
+        name: (set(re.findall(r"\b(?:from|join)\s+(\w+)", _without_comments(sql))) & statements.keys()) - {name}
+        for name, sql in statements.items()
+    }
+    return {name: statements[name] for name in TopologicalSorter(reads).static_order()}
+
+
+def _without_comments(sql: str) -> str:
+    return re.sub(r"--[^\n]*", "", sql)

@@ -1,0 +1,221 @@
+"""The journal's file: blocks in, each sealed and committed whole.
+
+A block is everything that was posted since the last one, table by table as columns. It is sealed and
+inserted at the same time on two threads, and becomes durable with its seal in one commit. With a file, a
+thread of its own does this while the next block fills; in memory nothing is stored until somebody asks.
+"""
+
+import json
+import queue
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from attrs import define, frozen
+
+from ledger import seal
+from ledger.errors import JournalClosed, LedgerError, ReplayDiverged, WriteFailed
+from ledger.files import connect, explained
+from ledger.schema import SCHEMA_VERSION, Schema, in_order
+from ledger.seal import Columns
+
+Layout = dict[str, dict[str, str]]
+"""The sealed tables in their order, each with its columns and their SQL types in theirs."""
+
+_OUTSIDE_THE_BLOCKS = ("run", "seal", "provenance")
+
+
+@frozen
+class Block:
+    """Rows of several tables that are stored together, and the transactions among them."""
+
+    number: int
+    first_txn: int
+    last_txn: int
+    tables: dict[str, Columns]
+
+
+@define
+class Head:
+    """Where the chain ends: the number of blocks sealed, and the digest of the last."""
+
+    blocks: int
+    digest: bytes
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys and without white space: the same text for the same value."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def create_tables(
+    connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]
+) -> Layout:
+    """Create all tables and views of *schemas*; the layout of what will be sealed."""
+    for schema in schemas:
+        connection.execute(schema.tables)
+    for statement in in_order(schemas).values():
+        connection.execute(statement)
+    layout: Layout = {}
+    for table, column, kind in connection.execute(
+        "select table_name, column_name, data_type from duckdb_columns()"
+        " where not internal and schema_name = 'main'"
+        " and table_name in (select table_name from duckdb_tables())"
+        " order by table_oid, column_index"
+    ).fetchall():
+        if table not in _OUTSIDE_THE_BLOCKS:
+            layout.setdefault(table, {})[column] = kind
+    return layout
+
+
+class Store:
+    """One set of tables in a file or in memory, and the chain over them.
+
+    *sealed* are the digests of blocks that the file holds already and that are being performed again: such
+    a block is compared, not written.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        connection: duckdb.DuckDBPyConnection,
+        layout: Layout,
+        head: Head,
+        sealed: Sequence[str] = (),
+    ) -> None:
+        self.path = path
+        self.layout = layout
+        self._connection = connection
+        self._head = head
+        self._sealed = sealed
+        self._waiting: list[Block] = []
+        self._blocks: queue.Queue[Block | None] = queue.Queue(maxsize=1)
+        self._error: LedgerError | None = None
+        self._sealer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tieout-seal")
+        self._writer: threading.Thread | None = None
+        if path is not None:
+            self._writer = threading.Thread(target=self._write_all, name="tieout-writer", daemon=True)
+            self._writer.start()
+
+    def put(self, block: Block) -> None:
+        """Take a block over for storing. Raises what an earlier one ran into."""
+        self._raise_error()
+        if self._writer is None:
+            self._waiting.append(block)
+        else:
+            self._blocks.put(block)
+
+    def sync(self) -> Head:
+        """Wait until every block taken over is durable; where the chain ends then."""
+        if self._writer is None:
+            while self._waiting:
+                self._store(self._connection, self._waiting.pop(0))
+        else:
+            self._blocks.join()
+        self._raise_error()
+        return self._head
+
+    def close(self) -> None:
+        """Store what was taken over and let go of the file, even after an error."""
+        if self._writer is not None:
+            self._blocks.put(None)
+            self._writer.join()
+        self._sealer.shutdown()
+        if self.path is not None:
+            with explained(self.path):
+                self._connection.close()
+        self._raise_error()
+
+    @contextmanager
+    def snapshot(self, open_rows: Mapping[str, Columns]) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that sees everything stored and *open_rows* too, and whose changes are forgotten."""
+        self.sync()
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute("begin")
+            for table, columns in open_rows.items():
+                self._insert(cursor, table, columns)
+            yield cursor
+        finally:
+            cursor.close()  # rolls back
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise JournalClosed(
+                f"{self.path or 'the journal'}: nothing more is taken after: {self._error}"
+            ) from self._error
+
+    def _write_all(self) -> None:
+        cursor = self._connection.cursor()
+        while True:
+            block = self._blocks.get()
+            try:
+                if block is None:
+                    cursor.close()
+                    return
+                if self._error is None:
+                    self._store(cursor, block)
+            except LedgerError as error:
+                self._error = error
+            except BaseException as error:  # noqa: BLE001  handed on to the thread that posts
+                self._error = WriteFailed(f"{self.path}: {error!r}")
+                self._error.__cause__ = error
+            finally:
+                self._blocks.task_done()
+
+    def _store(self, cursor: duckdb.DuckDBPyConnection, block: Block) -> None:
+        tables = [(t, block.tables[t]) for t in self.layout if t in block.tables]
+        sealing = self._sealer.submit(seal.digest, self._head.digest, tables)
+        if block.number < len(self._sealed):
+            digest = sealing.result()
+            if digest.hex() != self._sealed[block.number]:
+                raise ReplayDiverged(
+                    f"{self.path}: block {block.number} (transactions {block.first_txn} to"
+                    f" {block.last_txn}) came out as {digest.hex()[:16]}, sealed is"
+                    f" {self._sealed[block.number][:16]}"
+                )
+        else:
+            with explained(self.path):
+                cursor.execute("begin")
+                for name, columns in tables:
+                    self._insert(cursor, name, columns)
+                digest = sealing.result()
+                rows = canonical({name: len(next(iter(c.values()))) for name, c in tables})
+                cursor.execute(
+                    "insert into seal values (?, ?, ?, ?, ?, ?)",
+                    [
+                        block.number,
+                        block.first_txn,
+                        block.last_txn,
+                        rows,
+                        self._head.digest.hex(),
+                        digest.hex(),
+                    ],
+                )
+                cursor.execute("commit")
+        self._head = Head(block.number + 1, digest)
+
+    def _insert(self, cursor: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
+        cursor.register("block_rows", pa.table({c: _arrow(v) for c, v in columns.items()}))
+        cursor.execute(f'insert into "{table}" select * from block_rows')  # noqa: S608  from the layout
+        cursor.unregister("block_rows")
+
+
+def _arrow(values: "np.ndarray[Any, np.dtype[Any]]") -> pa.Array:
+    return pa.array(values, type=pa.string() if values.dtype == object else None)
+
+
+def write_genesis(
+    connection: duckdb.DuckDBPyConnection, run: Mapping[str, str | int], provenance: Mapping[str, str]
+) -> None:
+    """Store the run and where it was made, the first rows of a file."""
+    connection.execute("insert into run values (?, ?, ?, ?, ?, ?, ?)", list(run.values()))
+    connection.execute(
+        "insert into provenance values (?, ?, ?, ?, ?)", [SCHEMA_VERSION, *provenance.values()]
+    )

@@ -1,0 +1,34 @@
+-- Where cash came from and where it went, by activity and kind of transaction; the last line of a currency is
+-- the cash at hand. What moves between cash and restricted cash appears as what caused it.
+create or replace view cash_flow as
+with flow as (
+    select
+        commodity.symbol as commodity,
+        kind.activity,
+        kind.name as kind,
+        sum(greatest(leg.amount, 0))::bigint * any_value(unit.value) as inflow,
+        sum(greatest(-leg.amount, 0))::bigint * any_value(unit.value) as outflow
+    from leg
+    join account on account.id = leg.account and account.path = 'Assets:Cash:' || (
+        select c.symbol from commodity as c where c.id = account.commodity
+    )
+    join txn on txn.id = leg.txn
+    join kind on kind.id = txn.kind
+    join commodity on commodity.id = account.commodity
+    join unit on unit.scale = commodity.scale
+    group by all
+)
+
+select commodity, activity, kind, inflow, outflow, (inflow - outflow)::decimal(37, 12) as net
+from flow
+union all
+select
+    commodity,
+    'cash at hand' as activity,
+    '' as kind,
+    sum(inflow)::decimal(37, 12) as inflow,
+    sum(outflow)::decimal(37, 12) as outflow,
+    sum(inflow - outflow)::decimal(37, 12) as net
+from flow
+group by commodity
+order by commodity, activity = 'cash at hand', activity, kind;

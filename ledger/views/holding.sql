@@ -1,0 +1,54 @@
+-- What is held of each instrument, in units: quantity below zero when short, cost as carried (below zero is
+-- what a short sale brought in), with the last price at which it was marked.
+create or replace view holding as
+with mark_at as (
+    select
+        instrument,
+        arg_max(price, id) as price,
+        arg_max(ts, id) as ts,
+        arg_max(stale, id) as stale
+    from mark
+    where getvariable('as_of') is null or ts <= getvariable('as_of')
+    group by instrument
+),
+
+held as (
+    select
+        instrument,
+        sum(units) filter (where not is_money and type = 'asset')::bigint as quantity,
+        coalesce(
+            sum(units) filter (
+                where is_money and (path = 'Assets:Positions:' || symbol or path = 'Liabilities:Short:' || symbol)
+            ),
+            0
+        )::bigint as cost
+    from (
+        select balance.*, commodity.symbol
+        from balance
+        join commodity on commodity.id = balance.instrument
+    )
+    group by instrument
+)
+
+select
+    held.instrument,
+    instrument.symbol,
+    money.symbol as currency,
+    held.quantity,
+    held.cost,
+    mark_at.price,
+    mark_at.ts as marked,
+    mark_at.stale,
+    round_even(
+        held.quantity::double * mark_at.price * instrument.multiplier
+        * (money_unit.per_one::double / instrument_unit.per_one::double),
+        0
+    )::bigint as market_value,
+    instrument_unit.value as quantity_unit,
+    money_unit.value as money_unit
+from held
+join commodity as instrument on instrument.id = held.instrument
+join commodity as money on money.id = instrument.currency
+join unit as instrument_unit on instrument_unit.scale = instrument.scale
+join unit as money_unit on money_unit.scale = money.scale
+left join mark_at on mark_at.instrument = held.instrument;

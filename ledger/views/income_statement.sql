@@ -1,0 +1,49 @@
+-- Income less expenses, each currency by itself. The transactions that close a year are left out, or there
+-- would be no income after them.
+create or replace view income_statement as
+with earned as (
+    select
+        account.path,
+        account.type,
+        commodity.symbol as commodity,
+        -sum(leg.amount)::bigint * any_value(unit.value) as amount
+    from leg
+    join account on account.id = leg.account and account.type in ('income', 'expense')
+    join commodity on commodity.id = account.commodity
+    join unit on unit.scale = commodity.scale
+    where leg.txn not in (
+        select txn.id
+        from txn
+        join kind on kind.id = txn.kind
+        where kind.name = 'close'
+    )
+    group by account.path, account.type, commodity.symbol
+)
+
+select
+    case when type = 'income' then 'Income' else 'Expenses' end as section,
+    path as account,
+    commodity,
+    case when type = 'income' then amount else -amount end as amount
+from earned
+union all
+select
+    case when type = 'income' then 'Income' else 'Expenses' end as section,
+    'Total' as account,
+    commodity,
+    sum(case when type = 'income' then amount else -amount end)::decimal(37, 12) as amount
+from earned
+group by all
+union all
+select
+    'Net income' as section,
+    'Total' as account,
+    commodity,
+    sum(amount)::decimal(37, 12) as amount
+from earned
+group by commodity
+order by
+    commodity,
+    case section when 'Income' then 1 when 'Expenses' then 2 else 3 end,
+    account = 'Total',
+    account;

@@ -1,0 +1,9 @@
+-- Every account's balance, on the side it falls. Debits and credits foot in each commodity.
+create or replace view trial_balance as
+select
+    path as account,
+    commodity,
+    greatest(amount, 0) as debit,
+    greatest(-amount, 0) as credit
+from balance
+order by commodity, account;

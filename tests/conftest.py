@@ -1,0 +1,17 @@
+"""Hypothesis profiles, chosen by HYPOTHESIS_PROFILE; and judges that may be missing."""
+
+import os
+import shutil
+
+import pytest
+from hypothesis import settings
+
+# No deadline: the first example of a compiled function pays for its compilation.
+settings.register_profile("default", max_examples=100, deadline=None, print_blob=True)
+settings.register_profile("long", settings.get_profile("default"), max_examples=5_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("outsiders") and not shutil.which("hledger"):
+        pytest.skip("hledger is not installed")
