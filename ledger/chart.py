@@ -110,6 +110,9 @@ IN_UNITS = 2
     FUTURES_MARGIN,
 ) = range(len(INSTRUMENT_RUN))
 
+# What positions are carried at: equity has their market value in its place.
+CARRYING = frozenset({COST, VALUATION, SHORT, SHORT_VALUATION})
+
 
 class Account(NamedTuple):
     """One line of the chart. *commodity* and *instrument* are commodity numbers, the latter -1 for none."""

@@ -107,6 +107,10 @@ class LotsDisturbed(LedgerError):
     """A reversal would leave a lot with cost but no units, or with fewer than none."""
 
 
+class MissingMark(LedgerError):
+    """Something is held that was never given a price."""
+
+
 class AlreadyReversed(LedgerError):
     """A transaction was reversed before, or is a reversal itself."""
 

@@ -35,7 +35,7 @@ from ledger.books import (
     grown,
     with_more_lots,
 )
-from ledger.chart import Chart
+from ledger.chart import CARRYING, CASH, Chart
 from ledger.commodity import Amount, Commodities, Commodity
 from ledger.events import KINDS, CurrencyNo, InstrumentNo, Kind, LotNo, Money, Units
 from ledger.files import connect, explained
@@ -513,7 +513,7 @@ class Journal:
             instrument.units(quantity),
             float(price),
             instrument.multiplier,
-            10.0 ** (money.scale - instrument.scale),
+            10.0**money.scale / 10.0**instrument.scale,
         )
         if units == NO_AMOUNT:
             raise errors.AmountOutOfRange(f"{quantity} {symbol} at {price} does not fit into 64 bits")
@@ -574,6 +574,67 @@ class Journal:
             },
         )
         self._last_marks |= prices
+
+    def statement(self, when: Moment) -> None:
+        """Record what the books say at *when*: cash, market value and equity, for each currency in use.
+
+        Holdings not marked at that time are marked with their last price, as stale.
+        """
+        ts = nanoseconds(when)
+        held = self._held()
+        if unpriced := [n for n in held if n not in self._last_marks]:
+            raise errors.MissingMark(
+                f"{self.commodities[unpriced[0]].symbol} is held and was never marked; mark it first"
+            )
+        marked_now = {
+            int(n)
+            for part in self._staged.get("mark", [])
+            for n, t in zip(part["instrument"], part["ts"].astype(np.int64), strict=True)
+            if t == ts
+        }
+        self._mark(
+            ts, {n: self._last_marks[n] for n in held if n not in marked_now}, stale=True
+        )
+        worth = dict.fromkeys(range(len(self.commodities)), 0)
+        for number, quantity in held.items():
+            instrument = self.commodities[number]
+            money = self.commodities.number(instrument.currency)
+            worth[money] += notional(
+                quantity,
+                self._last_marks[number],
+                instrument.multiplier,
+                10.0 ** self.commodities[money].scale / 10.0**instrument.scale,
+            )
+        rows = [
+            (ts, int(self.books.state[0].base_txn + self.books.state[0].txns - 1), money, cash, worth[money], net + worth[money])
+            for money, (cash, net) in self._money().items()
+        ]
+        names = ("ts", "txn", "currency", "cash", "market_value", "equity")
+        columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+        self.add("statement", columns | {"ts": np.array(columns["ts"]).view("M8[ns]")})
+
+    def _held(self) -> dict[int, int]:
+        """Units in lots by instrument, below zero when short."""
+        held: dict[int, int] = {}
+        for lot in self.books.lots[self.books.lots["id"] >= 0]:
+            number = int(lot.queue) // 2
+            held[number] = held.get(number, 0) + int(lot.quantity)
+        return held
+
+    def _money(self) -> dict[int, tuple[int, int]]:
+        """Cash, and assets less liabilities without what positions are carried at, by currency in use."""
+        totals: dict[int, tuple[int, int]] = {}
+        for number, account in enumerate(self.chart.accounts):
+            if account.type not in ("asset", "liability") or not self.commodities[account.commodity].is_currency:
+                continue
+            balance = int(self.books.accounts[number].balance)
+            cash, net = totals.get(account.commodity, (0, 0))
+            if number == self.chart.first[account.commodity] + CASH:
+                cash = balance
+            if account.instrument < 0 or number - self.chart.first[account.instrument] not in CARRYING:
+                net += balance
+            totals[account.commodity] = (cash, net)
+        return totals
 
     def close(self) -> Head | None:
         """Seal and store the open block and let go of the file; where the chain ends. Again: nothing."""

@@ -1,0 +1,64 @@
+-- Known: every account, commodity, instrument, kind and transaction that is referred to exists, and (path,
+-- commodity) names one account.
+create or replace view check_known as
+select 'transfer ' || seq as subject, 'account ' || account as found, 'in the chart' as expected
+from leg
+anti join account on account.id = leg.account
+union all
+select 'transaction ' || txn.id as subject, 'kind ' || txn.kind as found, 'a known kind' as expected
+from txn
+anti join kind on kind.id = txn.kind
+union all
+select
+    'transaction ' || txn.id as subject,
+    'instrument ' || txn.instrument as found,
+    'a declared instrument' as expected
+from txn
+anti join commodity on commodity.id = txn.instrument and commodity.kind = 'instrument'
+where txn.instrument != -1
+union all
+select 'transaction ' || id as subject, 'reverses ' || reverses as found, 'an earlier one' as expected
+from txn
+where reverses >= id or reverses < -1
+union all
+select
+    'account ' || account.id as subject,
+    'commodity ' || account.commodity || ', instrument ' || account.instrument as found,
+    'declared ones' as expected
+from account
+where account.commodity not in (select id from commodity)
+    or (account.instrument != -1 and account.instrument not in (select id from commodity))
+union all
+select
+    'account ' || path as subject,
+    count(*) || ' in commodity ' || commodity as found,
+    'one' as expected
+from account
+group by path, commodity
+having count(*) > 1
+union all
+select 'commodity ' || symbol as subject, count(*) || ' of that symbol' as found, 'one' as expected
+from commodity
+group by symbol
+having count(*) > 1
+union all
+select 'mark ' || mark.id as subject, 'instrument ' || mark.instrument as found, 'a declared instrument' as expected
+from mark
+anti join commodity on commodity.id = mark.instrument and commodity.kind = 'instrument'
+union all
+select
+    'statement ' || statement.id as subject,
+    'currency ' || statement.currency || ', transaction ' || statement.txn as found,
+    'a declared currency and a posted transaction' as expected
+from statement
+left join commodity on commodity.id = statement.currency and commodity.kind = 'currency'
+where commodity.id is null or statement.txn < -1 or statement.txn >= (select count(*) from txn)
+union all
+select 'note ' || note.id as subject, 'transaction ' || note.txn as found, 'a posted transaction' as expected
+from note
+anti join txn on txn.id = note.txn;
+
+create or replace view examined_known as
+select
+    (select count(*) from transfer) + (select count(*) from txn)
+    + (select count(*) from account) + (select count(*) from commodity) as rows;

@@ -1,0 +1,17 @@
+-- Profit: the equity of each statement is what the owner paid in, plus income less expenses so far, plus what
+-- holdings are worth above what they are carried at. Built from the accounts that the statements check
+-- leaves out.
+create or replace view check_profit as
+select
+    'statement ' || statement.id || ' at ' || statement.ts as subject,
+    'equity ' || statement.equity as found,
+    'contributed and earned ' || derived.contributed_and_earned || ', unrealised '
+    || (statement.market_value - derived.carried) as expected
+from statement
+join statement_derived as derived on derived.id = statement.id
+where statement.equity
+    is distinct from derived.contributed_and_earned + statement.market_value - derived.carried;
+
+create or replace view examined_profit as
+select count(*) as rows
+from statement;

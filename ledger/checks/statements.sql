@@ -1,0 +1,17 @@
+-- Statements: cash, market value and equity as claimed are what balances and marks give, to the last unit;
+-- everything held is marked at the time of the statement.
+create or replace view check_statements as
+select
+    'statement ' || statement.id || ' at ' || statement.ts as subject,
+    'cash ' || statement.cash || ', market value ' || statement.market_value || ', equity ' || statement.equity as found,
+    'cash ' || derived.cash || ', market value ' || derived.market_value || ', equity ' || derived.equity
+    || case when derived.marked = derived.held then '' else ', with ' || derived.held || ' holdings marked, not '
+    || derived.marked end as expected
+from statement
+join statement_derived as derived on derived.id = statement.id
+where (statement.cash, statement.market_value, statement.equity, derived.held)
+    is distinct from (derived.cash, derived.market_value, derived.equity, derived.marked);
+
+create or replace view examined_statements as
+select count(*) as rows
+from statement;

@@ -1,0 +1,13 @@
+-- The equity curve: every statement in exact decimals, as the engine claimed it.
+create or replace view equity as
+select
+    statement.ts,
+    commodity.symbol as currency,
+    statement.cash * unit.value as cash,
+    statement.market_value * unit.value as market_value,
+    statement.equity * unit.value as equity
+from statement
+join commodity on commodity.id = statement.currency
+join unit on unit.scale = commodity.scale
+where getvariable('as_of') is null or statement.ts <= getvariable('as_of')
+order by statement.id;
