@@ -1,0 +1,1 @@
+"""The market on top of the books: what the simulator records beside the journal."""

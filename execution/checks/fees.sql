@@ -1,0 +1,13 @@
+-- Fees: what is charged for every fill is its commission.
+create or replace view check_fees as
+select
+    'fill ' || fill.id as subject,
+    'charged ' || coalesce(fill_booked.commission, 0) as found,
+    'commission ' || fill.commission as expected
+from fill
+left join fill_booked on fill_booked.fill_id = fill.id
+where coalesce(fill_booked.commission, 0) != fill.commission;
+
+create or replace view examined_fees as
+select count(*) as rows
+from fill;
