@@ -8,9 +8,9 @@ import math
 
 import numpy as np
 
+from ledger.bounds import MAX_AMOUNT
 from ledger.compiled import kernel
 
-MAX_AMOUNT = 2**63 - 1
 NO_AMOUNT = -(2**63)
 """What a rounding returns when the result does not fit: the one int64 that is never an amount."""
 

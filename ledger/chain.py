@@ -8,6 +8,8 @@ import numpy as np
 from attrs import frozen
 
 from ledger import seal
+from ledger.errors import DamagedFile
+from ledger.files import explained
 from ledger.reader import Reader
 from ledger.seal import Columns
 
@@ -37,9 +39,10 @@ class Sealed:
 
 def seals(reader: Reader) -> list[Sealed]:
     """The seals of a file in order. One that cannot be read has no rows."""
-    found = reader.connection.execute(
-        "select block, first_txn, last_txn, rows, previous, digest from seal order by block"
-    ).fetchall()
+    with explained(reader.path, DamagedFile):
+        found = reader.connection.execute(
+            "select block, first_txn, last_txn, rows, previous, digest from seal order by block"
+        ).fetchall()
     return [Sealed(b, f, last, _counts(rows), p, d) for b, f, last, rows, p, d in found]
 
 
@@ -51,7 +54,17 @@ def genesis(reader: Reader) -> bytes:
 def broken(
     reader: Reader, anchor: str | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Iterator[Broken]:
-    """Every place where the file departs from its seals or, if given, from the head digest *anchor*."""
+    """Every place where the file departs from its seals or, if given, from the head digest *anchor*.
+
+    Raises `DamagedFile` where it comes upon what cannot be read.
+    """
+    with explained(reader.path, DamagedFile):
+        yield from _broken(reader, anchor, progress)
+
+
+def _broken(
+    reader: Reader, anchor: str | None, progress: Callable[[int, int], None] | None
+) -> Iterator[Broken]:
     start = genesis(reader)
     if reader.run["id"] != start.hex()[:16]:
         yield Broken(-1, f"its digest is {start.hex()[:16]}, recorded is {reader.run['id']}")
@@ -69,7 +82,8 @@ def broken(
             stored[table] = stored.get(table, 0) + count
         if progress is not None:
             progress(number + 1, len(chain))
-    for table, count in stored.items():
+    for table in reader.layout:
+        count = stored[table]
         (found,) = reader.connection.execute(f'select count(*) from "{table}"').fetchall()[0]  # noqa: S608  from the layout
         if found != count:
             yield Broken(len(chain), f"{table} has {found} rows, sealed are {count}")
@@ -84,6 +98,8 @@ def _departures(reader: Reader, sealed: Sealed, stored: dict[str, int]) -> Itera
             sealed.block,
             f"its seal names transactions {sealed.first_txn} to {sealed.last_txn}, its rows start at {first}",
         )
+    if unknown := sealed.rows.keys() - reader.layout.keys():
+        yield Broken(sealed.block, f"its seal counts rows of {', '.join(sorted(unknown))}")
     tables: list[tuple[str, Columns]] = []
     for table in reader.layout:
         count = sealed.rows.get(table, 0)
@@ -94,8 +110,11 @@ def _departures(reader: Reader, sealed: Sealed, stored: dict[str, int]) -> Itera
         if found != count:
             yield Broken(sealed.block, f"{table} has {found} of its rows, sealed are {count}")
             return
-        tables.append((table, columns))
-    digest = seal.digest(bytes.fromhex(sealed.previous), tables).hex()
+        if empty := [name for name, values in columns.items() if np.ma.is_masked(values)]:
+            yield Broken(sealed.block, f"{table} has NULL in {', '.join(empty)}")
+            return
+        tables.append((table, {name: np.ma.getdata(values) for name, values in columns.items()}))
+    digest = seal.digest(_previous(sealed), tables).hex()
     if digest != sealed.digest:
         yield Broken(
             sealed.block,
@@ -116,7 +135,15 @@ def _rows(reader: Reader, table: str, first: int, count: int) -> dict[str, np.nd
     if not np.all(ids[1:] > ids[:-1]):
         order = np.argsort(ids, kind="stable")
         columns = {name: values[order] for name, values in columns.items()}
-    return {name: np.ma.getdata(values) for name, values in columns.items()}
+    return columns
+
+
+def _previous(sealed: Sealed) -> bytes:
+    """The digest that a block says it follows; nothing if it is not one, which breaks the chain before it."""
+    try:
+        return bytes.fromhex(sealed.previous)
+    except ValueError:
+        return b""
 
 
 def _counts(rows: str) -> dict[str, int]:

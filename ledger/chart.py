@@ -137,7 +137,7 @@ class Chart:
         self.accounts: list[Account] = []
         self.first: list[int] = []
         self._numbers: dict[tuple[str, int], int] = {}
-        self._commodities = commodities
+        self.commodities = commodities
         self._may_be_overdrawn = may_be_overdrawn
 
     def __len__(self) -> int:
@@ -148,20 +148,20 @@ class Chart:
 
     def open_commodity(self, number: int) -> None:
         """Open the run of accounts of a commodity just declared."""
-        commodity = self._commodities[number]
+        commodity = self.commodities[number]
         self.first.append(len(self.accounts))
         if commodity.is_currency:
             for path in CURRENCY_RUN:
                 self._open(path.format(commodity.symbol), number, -1)
         else:
-            money = self._commodities.number(commodity.currency)
+            money = self.commodities.number(commodity.currency)
             for offset, path in enumerate(INSTRUMENT_RUN):
                 self._open(path.format(commodity.symbol), number if offset < IN_UNITS else money, number)
 
     def open(self, path: str, commodity: int, *, floored: bool) -> int:
         """Open an account of one's own, ``Expenses:Fees:Data`` say; its type follows from its first part."""
         if (path, commodity) in self._numbers:
-            raise InvalidAccount(f"{path} in {self._commodities[commodity].symbol} is open already")
+            raise InvalidAccount(f"{path} in {self.commodities[commodity].symbol} is open already")
         return self._open(path + "*" * floored, commodity, -1)
 
     def number(self, path: str, commodity: int) -> int:
@@ -181,7 +181,7 @@ class Chart:
         if not 0 <= number < len(self.accounts):
             return f"account {number}"
         account = self.accounts[number]
-        return f"{account.path} in {self._commodities[account.commodity].symbol}"
+        return f"{account.path} in {self.commodities[account.commodity].symbol}"
 
     def _open(self, path: str, commodity: int, instrument: int) -> int:
         floored, path = path.endswith("*"), path.removesuffix("*")
@@ -197,8 +197,8 @@ class Chart:
         return number
 
     def _explain(self, path: str, commodity: int) -> str:
-        symbol = self._commodities[commodity].symbol
-        others = [self._commodities[c].symbol for p, c in self._numbers if p == path]
+        symbol = self.commodities[commodity].symbol
+        others = [self.commodities[c].symbol for p, c in self._numbers if p == path]
         if others:
             return f"{path!r} exists in {', '.join(others)}, not in {symbol}"
         return f"{path!r} is not in the chart of accounts; open it first"

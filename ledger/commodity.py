@@ -12,7 +12,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from ledger.arithmetic import MAX_AMOUNT
+from ledger.bounds import MAX_AMOUNT
 from ledger.errors import (
     AmountOutOfRange,
     FloatAmount,

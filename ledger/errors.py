@@ -40,6 +40,10 @@ class InvalidEvent(LedgerError):
     """An event was called with arguments that it does not take."""
 
 
+class InvalidPolicy(LedgerError):
+    """A policy names something that does not exist."""
+
+
 class InvalidTime(LedgerError):
     """A moment in time could not be read."""
 
@@ -164,6 +168,10 @@ class ReadOnly(StoreError):
 
 class JournalClosed(StoreError):
     """The journal was closed, or a write failed, and takes nothing more."""
+
+
+class OutOfBalance(LedgerError):
+    """The running balances are not those that the transfers add up to. Never seen in sound books."""
 
 
 class SealBroken(StoreError):

@@ -12,73 +12,28 @@ Income:Rebates`. An event of a trade takes `settled`: true moves cash at once; f
 """
 
 from collections.abc import Callable
-from enum import IntEnum
-from typing import Any, NewType, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from ledger import chart
-from ledger.arithmetic import MAX_AMOUNT, share
-from ledger.books import LONG, SHORT_SIDE, Books, Relief, Status
+from ledger.arithmetic import share
+from ledger.books import LONG, SHORT_SIDE, Books, Status
+from ledger.bounds import MAX_AMOUNT
 from ledger.compiled import kernel
-from ledger.posting import find_lot, held, move, open_lot, refuse, transfer
+from ledger.kinds import KINDS, CurrencyNo, InstrumentNo, Kind, LotNo, Money, Units
+from ledger.posting import move, refuse, transfer
+from ledger.relief import (
+    acquire,
+    charge,
+    give_up,
+    move_units,
+    relieve,
+    restrict,
+    sell_short,
+    write_off,
+)
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-CurrencyNo = NewType("CurrencyNo", int)
-"""A currency's commodity number; a symbol at the prompt."""
-InstrumentNo = NewType("InstrumentNo", int)
-"""An instrument's commodity number; a symbol at the prompt."""
-Units = NewType("Units", int)
-"""Units of the instrument named before it, at its scale."""
-Money = NewType("Money", int)
-"""Units of the currency named before it, or of the one that the instrument named before it is priced in."""
-LotNo = NewType("LotNo", int)
-"""The number of an open lot, as the view `lot` shows it."""
-
-
-class Kind(IntEnum):
-    """What a transaction records. The view `kind` gives these names in SQL."""
-
-    GENERAL = 0
-    DEPOSIT = 1
-    WITHDRAWAL = 2
-    BUY = 3
-    SELL = 4
-    SHORT_SALE = 5
-    COVER = 6
-    REVERSAL = 7
-    PAY_TRADES = 8
-    RECEIVE_TRADES = 9
-    RESTRICTION = 10
-    DELISTING = 11
-    BORROW = 12
-    REPAY = 13
-    REQUIREMENT = 14
-    DIVIDEND = 15
-    DIVIDEND_PAYMENT = 16
-    DIVIDEND_ON_SHORT = 17
-    DIVIDEND_ON_SHORT_PAYMENT = 18
-    SPLIT = 19
-    CASH_IN_LIEU = 20
-    BORROW_FEE = 21
-    BORROW_FEE_PAYMENT = 22
-    MARGIN_INTEREST = 23
-    MARGIN_INTEREST_PAYMENT = 24
-    INTEREST = 25
-    INTEREST_PAYMENT = 26
-    FUTURES_OPEN = 27
-    VARIATION_MARGIN = 28
-    FUTURES_CLOSE = 29
-    FUNDING = 30
-    EXCHANGE = 31
-    VALUATION = 32
-    CORRECTION = 33
-    CLOSE = 34
-
-
-KINDS: dict[Callable[..., Any], Kind] = {}
-"""The kind of transaction that each event makes."""
-
 
 def event(kind: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile an event and file it under its kind."""
@@ -93,11 +48,8 @@ def event(kind: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 NOT_POSITIVE = int(Status.NOT_POSITIVE)
 INSUFFICIENT_LOTS = int(Status.INSUFFICIENT_LOTS)
-UNKNOWN_LOT = int(Status.UNKNOWN_LOT)
-LOT_NOT_NAMED = int(Status.LOT_NOT_NAMED)
 OPPOSITE_POSITION = int(Status.OPPOSITE_POSITION)
 OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
-SPECIFIC = int(Relief.SPECIFIC)
 NO_LOT = LotNo(-1)
 
 
@@ -143,8 +95,8 @@ def buy(
     """
     money = books.commodities[instrument].money
     paying = money + (chart.CASH if settled else chart.PAYABLE_TRADES)
-    _acquire(books, instrument, quantity, gross, paying)
-    _charge(books, money, fee, paying)
+    acquire(books, instrument, quantity, gross, paying)
+    charge(books, money, fee, paying)
 
 
 @event(Kind.SELL)
@@ -167,8 +119,8 @@ def sell(
     """
     money = books.commodities[instrument].money
     receiving = money + (chart.CASH if settled else chart.RECEIVABLE_TRADES)
-    _relieve(books, instrument, LONG, quantity, proceeds, receiving, lot)
-    _charge(books, money, fee, receiving)
+    relieve(books, instrument, LONG, quantity, proceeds, receiving, lot)
+    charge(books, money, fee, receiving)
 
 
 @event(Kind.SHORT_SALE)
@@ -190,10 +142,10 @@ def short_sale(
     """
     money = books.commodities[instrument].money
     receiving = money + (chart.CASH if settled else chart.RECEIVABLE_TRADES)
-    _sell_short(books, instrument, quantity, proceeds, receiving)
+    sell_short(books, instrument, quantity, proceeds, receiving)
     if settled and restricted:
-        _restrict(books, instrument, proceeds)
-    _charge(books, money, fee, receiving)
+        restrict(books, instrument, proceeds)
+    charge(books, money, fee, receiving)
 
 
 @event(Kind.COVER)
@@ -215,8 +167,8 @@ def cover(
     """
     money = books.commodities[instrument].money
     paying = money + (chart.CASH if settled else chart.PAYABLE_TRADES)
-    _relieve(books, instrument, SHORT_SIDE, quantity, gross, paying, lot)
-    _charge(books, money, fee, paying)
+    relieve(books, instrument, SHORT_SIDE, quantity, gross, paying, lot)
+    charge(books, money, fee, paying)
 
 
 @event(Kind.REVERSAL)
@@ -247,15 +199,15 @@ def reversal(
         return
     part = share(gross, closing, size)
     if closing > 0:
-        _relieve(books, instrument, LONG if have > 0 else SHORT_SIDE, closing, part, account, -1)
+        relieve(books, instrument, LONG if have > 0 else SHORT_SIDE, closing, part, account, -1)
     if size > closing:
         if quantity > 0:
-            _acquire(books, instrument, size - closing, gross - part, account)
+            acquire(books, instrument, size - closing, gross - part, account)
         else:
-            _sell_short(books, instrument, size - closing, gross - part, account)
+            sell_short(books, instrument, size - closing, gross - part, account)
             if settled:
-                _restrict(books, instrument, gross - part)
-    _charge(books, money, fee, account)
+                restrict(books, instrument, gross - part)
+    charge(books, money, fee, account)
 
 
 @event(Kind.PAY_TRADES)
@@ -286,7 +238,7 @@ def restrict_proceeds(books: Books, instrument: InstrumentNo, amount: Money) -> 
     """
     first = books.commodities[instrument].first
     unrestricted = -books.accounts[first + chart.SHORT].balance - books.accounts[first + chart.SHORT_PROCEEDS].balance
-    _restrict(books, instrument, min(amount, unrestricted))
+    restrict(books, instrument, min(amount, unrestricted))
 
 
 @event(Kind.DELISTING)
@@ -296,7 +248,7 @@ def delisting(books: Books, instrument: InstrumentNo, amount: Money) -> None:
     10 held at a cost of 1,000, delisted at 3: as a sale of 10 for 30, at a loss of 970.
     """
     have = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
-    _give_up(books, instrument, abs(have), amount)
+    give_up(books, instrument, abs(have), amount)
 
 
 # --- borrowing and margin ------------------------------------------------------------------------------
@@ -407,9 +359,9 @@ def split(books: Books, instrument: InstrumentNo, numerator: int, denominator: i
             # have * n / d without overflow, as have = whole * d + rest and rest * n / d < n.
             rest = have - whole * denominator
             want = whole * numerator + share(numerator, rest, denominator)
-            _move_units(books, slot, side * (want - have))
+            move_units(books, slot, side * (want - have))
             if want == 0:
-                _write_off(books, instrument, slot)
+                write_off(books, instrument, slot)
             slot = lot.next
 
 
@@ -419,7 +371,7 @@ def cash_in_lieu(books: Books, instrument: InstrumentNo, quantity: Units, amount
 
     0.5 for 25: as a sale of 0.5 for 25, or its cover where the position is short.
     """
-    _give_up(books, instrument, quantity, amount)
+    give_up(books, instrument, quantity, amount)
 
 
 # --- financing ---------------------------------------------------------------------------------------
@@ -526,7 +478,7 @@ def futures_open(
         refuse(books.state[0], OPPOSITE_POSITION, first + chart.UNITS, have)
         return
     move(books, first + chart.UNITS, first + chart.MARKET, quantity)
-    _charge(books, money, fee, money + chart.CASH)
+    charge(books, money, fee, money + chart.CASH)
     move(books, first + chart.FUTURES_MARGIN, money + chart.CASH, margin)
 
 
@@ -565,7 +517,7 @@ def futures_close(
         return
     move(books, money + chart.CASH, money + chart.VARIATION_MARGIN, gain)
     move(books, first + chart.MARKET, first + chart.UNITS, quantity if have > 0 else -quantity)
-    _charge(books, money, fee, money + chart.CASH)
+    charge(books, money, fee, money + chart.CASH)
     released = share(books.accounts[first + chart.FUTURES_MARGIN].balance, quantity, abs(have))
     move(books, money + chart.CASH, first + chart.FUTURES_MARGIN, released)
 
@@ -604,173 +556,3 @@ def valuation(books: Books, instrument: InstrumentNo, market_value: Money) -> No
     gain_short -= books.accounts[first + chart.SHORT_VALUATION].balance
     move(books, first + chart.VALUATION, first + chart.UNREALISED, gain_long)
     move(books, first + chart.SHORT_VALUATION, first + chart.UNREALISED, gain_short)
-
-
-# --- what the events are made of ---------------------------------------------------------------------
-
-
-@kernel
-def _charge(books: Books, money: int, fee: int, paying: int) -> None:
-    if fee >= 0:
-        move(books, money + chart.COMMISSIONS, paying, fee)
-    else:
-        move(books, paying, money + chart.REBATES, -fee)
-
-
-@kernel
-def _acquire(books: Books, instrument: int, quantity: int, gross: int, paying: int) -> None:
-    first = books.commodities[instrument].first
-    if quantity <= 0 or gross < 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity if quantity <= 0 else gross)
-        return
-    if held(books, instrument, SHORT_SIDE):
-        refuse(books.state[0], OPPOSITE_POSITION, first + chart.UNITS, books.accounts[first + chart.UNITS].balance)
-        return
-    slot = open_lot(books, instrument, LONG, quantity, gross)
-    transfer(books, first + chart.UNITS, first + chart.MARKET, quantity, slot)
-    if gross > 0:
-        transfer(books, first + chart.COST, paying, gross, slot)
-
-
-@kernel
-def _sell_short(books: Books, instrument: int, quantity: int, proceeds: int, receiving: int) -> None:
-    first = books.commodities[instrument].first
-    if quantity <= 0 or proceeds < 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity if quantity <= 0 else proceeds)
-        return
-    if held(books, instrument, LONG):
-        refuse(books.state[0], OPPOSITE_POSITION, first + chart.UNITS, books.accounts[first + chart.UNITS].balance)
-        return
-    slot = open_lot(books, instrument, SHORT_SIDE, quantity, proceeds)
-    transfer(books, first + chart.MARKET, first + chart.UNITS, quantity, slot)
-    if proceeds > 0:
-        transfer(books, receiving, first + chart.SHORT, proceeds, slot)
-
-
-@kernel
-def _restrict(books: Books, instrument: int, amount: int) -> None:
-    first = books.commodities[instrument].first
-    move(books, first + chart.SHORT_PROCEEDS, books.commodities[instrument].money + chart.CASH, amount)
-
-
-@kernel
-def _give_up(books: Books, instrument: int, quantity: int, amount: int) -> None:
-    """Sell or cover without a fee and whatever the method of relief, at once."""
-    first = books.commodities[instrument].first
-    side = LONG if books.accounts[first + chart.UNITS].balance > 0 else SHORT_SIDE
-    money = books.commodities[instrument].money
-    slot = books.queues[2 * instrument + (side != LONG)].head
-    _relieve_from(books, slot, False, instrument, side, quantity, amount, money + chart.CASH)
-
-
-@kernel
-def _relieve(
-    books: Books, instrument: int, side: int, quantity: int, amount: int, cash: int, lot: int
-) -> None:
-    """Close *quantity* for *amount*: the lots in the order of relief, or the one that is named."""
-    slot = books.queues[2 * instrument + (side != LONG)].head
-    if lot >= 0:
-        slot = find_lot(books, instrument, side, lot)
-        if slot < 0:
-            refuse(books.state[0], UNKNOWN_LOT, lot, quantity)
-            return
-    elif books.commodities[instrument].relief == SPECIFIC and slot >= 0:
-        refuse(books.state[0], LOT_NOT_NAMED, books.commodities[instrument].first + chart.UNITS, quantity)
-        return
-    _relieve_from(books, slot, lot >= 0, instrument, side, quantity, amount, cash)
-
-
-@kernel
-def _relieve_from(
-    books: Books,
-    slot: int,
-    only: bool,
-    instrument: int,
-    side: int,
-    quantity: int,
-    amount: int,
-    cash: int,
-) -> None:
-    first = books.commodities[instrument].first
-    if quantity <= 0 or amount < 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity if quantity <= 0 else amount)
-        return
-    left = quantity
-    while left > 0 and slot >= 0:
-        lot = books.lots[slot]
-        have = abs(lot.quantity)
-        if have > 0:  # a lot emptied earlier in this transaction is still in its list
-            taken = min(have, left)
-            part = share(amount, taken, left)
-            cost = share(abs(lot.cost), taken, have)
-            if side == LONG:
-                _sell_from(books, slot, instrument, taken, part, cost, cash)
-            else:
-                _cover_from(books, slot, instrument, taken, part, cost, cash)
-            amount -= part
-            left -= taken
-        slot = -1 if only else lot.next
-    if left > 0:
-        refuse(books.state[0], INSUFFICIENT_LOTS, first + chart.UNITS, quantity - left)
-
-
-@kernel
-def _sell_from(
-    books: Books, slot: int, instrument: int, taken: int, part: int, cost: int, cash: int
-) -> None:
-    first = books.commodities[instrument].first
-    transfer(books, first + chart.MARKET, first + chart.UNITS, taken, slot)
-    if part > 0:
-        transfer(books, cash, first + chart.COST, part, slot)
-    if part > cost:
-        transfer(books, first + chart.COST, first + chart.REALISED, part - cost, slot)
-    elif part < cost:
-        transfer(books, first + chart.REALISED, first + chart.COST, cost - part, slot)
-
-
-@kernel
-def _cover_from(
-    books: Books, slot: int, instrument: int, taken: int, part: int, cost: int, cash: int
-) -> None:
-    first = books.commodities[instrument].first
-    _release(books, instrument, cost)
-    transfer(books, first + chart.UNITS, first + chart.MARKET, taken, slot)
-    if part > 0:
-        transfer(books, first + chart.SHORT, cash, part, slot)
-    if part < cost:
-        transfer(books, first + chart.SHORT, first + chart.REALISED, cost - part, slot)
-    elif part > cost:
-        transfer(books, first + chart.REALISED, first + chart.SHORT, part - cost, slot)
-
-
-@kernel
-def _release(books: Books, instrument: int, relieved: int) -> None:
-    """Free the proceeds that nothing will be owed for once *relieved* of the short is closed."""
-    first = books.commodities[instrument].first
-    owed_then = -books.accounts[first + chart.SHORT].balance - relieved
-    excess = books.accounts[first + chart.SHORT_PROCEEDS].balance - owed_then
-    if excess > 0:
-        cash = books.commodities[instrument].money + chart.CASH
-        transfer(books, cash, first + chart.SHORT_PROCEEDS, excess, -1)
-
-
-@kernel
-def _move_units(books: Books, slot: int, change: int) -> None:
-    lot = books.lots[slot]
-    market = lot.units - chart.UNITS + chart.MARKET
-    if change > 0:
-        transfer(books, lot.units, market, change, slot)
-    elif change < 0:
-        transfer(books, market, lot.units, -change, slot)
-
-
-@kernel
-def _write_off(books: Books, instrument: int, slot: int) -> None:
-    """A lot that has no unit left realises what it carries: a loss when long, a gain when short."""
-    first = books.commodities[instrument].first
-    lot = books.lots[slot]
-    if lot.cost > 0:
-        transfer(books, first + chart.REALISED, first + chart.COST, lot.cost, slot)
-    elif lot.cost < 0:
-        _release(books, instrument, -lot.cost)
-        transfer(books, first + chart.SHORT, first + chart.REALISED, -lot.cost, slot)

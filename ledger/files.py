@@ -21,47 +21,45 @@ from ledger.errors import (
 # Files of DuckDB's 2.0 format cannot be read by 1.x; this is the oldest that holds what a journal needs.
 STORAGE_VERSION = "v1.2.0"
 
-# What DuckDB says, what it means, and what to do. The first that is found in the message counts.
+# The four bytes that mark a file of DuckDB, after the checksum of its header.
+_MAGIC = slice(8, 12), b"DUCK"
+
+# What DuckDB 2.0 or the system says, what it means, and what to do. The first that is found counts.
 _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
     (
-        ("No space left", "disk full", "not enough space"),
+        ("COMMIT succeeded and is durable",),
+        WriteFailed,
+        "the block is stored, but the file could not be tidied afterwards. Open the journal again",
+    ),
+    (
+        ("No space left", "File too large", "Disk quota exceeded"),
         DiskFull,
         "the disk is full; nothing acknowledged is lost. Make room and open the journal again",
     ),
     (
-        ("Could not set lock", "different configuration", "Conflicting lock", "already attached"),
+        ("Could not set lock", "different configuration"),
         LockedByWriter,
-        "another writer has the file open; close it there first",
+        "somebody else has the file open; close it there first",
     ),
-    (("database does not exist", "No such file"), NoSuchFile, "there is no such file"),
+    (("database does not exist", "No such file"), NoSuchFile, "there is no such file or folder"),
     (
-        ("not a valid DuckDB database file",),
-        NotAJournal,
-        "this is not a journal: not a DuckDB file at all",
+        # A WAL is written by whoever wrote the file, so a version that is unknown here is damage.
+        ("replaying WAL", "replaying checkpoint WAL"),
+        DamagedFile,
+        "the last commits are damaged; run `tieout doctor` on it",
     ),
     (
-        ("newer version", "can only read version", "storage version"),
+        ("newer version of DuckDB", "Unsupported Storage Version"),
         NewerSchema,
         "a later version wrote this file; update tieout",
     ),
     (
-        ("Permission denied", "read-only file system", "Cannot open file", "Is a directory"),
+        ("Permission denied", "Read-only file system", "Operation not permitted"),
         ReadOnly,
-        "the file or its folder cannot be opened; see its permissions",
+        "the file or its folder may not be opened so; see its permissions",
     ),
     (
-        (
-            "WAL",
-            "Could not read",
-            "Corrupt",
-            "corrupt",
-            "checksum",
-            "Checksum",
-            "deserialize",
-            "Serialization",
-            "INTERNAL",
-            "Failed to load",
-        ),
+        ("orrupt", "Could not read", "Serialization Error", "INTERNAL Error"),
         DamagedFile,
         "the file is damaged; run `tieout doctor` on it",
     ),
@@ -73,6 +71,8 @@ def connect(path: Path | None, *, read_only: bool = False) -> duckdb.DuckDBPyCon
     if path is None:
         return duckdb.connect(":memory:")
     with explained(path, DamagedFile):
+        if read_only or path.exists():
+            _require_duckdb(path)
         if read_only:
             return duckdb.connect(str(path), read_only=True)
         return duckdb.connect(str(path), config={"storage_compatibility_version": STORAGE_VERSION})
@@ -85,7 +85,28 @@ def explained(path: Path | None, otherwise: type[StoreError] = WriteFailed) -> I
         yield
     except (duckdb.Error, OSError, UnicodeDecodeError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        for words, meaning, remedy in _MEANINGS:
-            if any(word in str(error) for word in words):
-                raise meaning(f"{path}: {remedy} ({first})") from error
-        raise otherwise(f"{path}: {first}") from error
+        meaning, remedy = _meaning(error) or (otherwise, "")
+        shown = f"{remedy} ({first})" if remedy else first
+        raise meaning(f"{path}: {shown}") from error
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether an error that a query ran into says that the file is damaged."""
+    return error is not None and (_meaning(error) or ("",))[0] is DamagedFile
+
+
+def _meaning(error: BaseException) -> tuple[type[StoreError], str] | None:
+    for words, meaning, remedy in _MEANINGS:
+        if any(word in str(error) for word in words):
+            return meaning, remedy
+    return None
+
+
+def _require_duckdb(path: Path) -> None:
+    """Look before DuckDB does, which takes other formats for databases and fetches extensions for them."""
+    if path.is_dir():
+        raise NotAJournal(f"{path}: this is not a journal: a folder")
+    place, magic = _MAGIC
+    with path.open("rb") as file:
+        if file.read(place.stop)[place] != magic:
+            raise NotAJournal(f"{path}: this is not a journal: not a DuckDB file at all")

@@ -8,8 +8,9 @@ A refusal sticks: after the first, the transaction's further transfers do nothin
 earlier ones and returns the reason. So an event is written straight down, without a test after each line.
 """
 
-from ledger.arithmetic import MAX_AMOUNT, higher_per_unit
+from ledger.arithmetic import higher_per_unit
 from ledger.books import LONG, Books, Record, Relief, Status
+from ledger.bounds import MAX_AMOUNT
 from ledger.chart import COST, SHORT, UNITS
 from ledger.compiled import kernel
 

@@ -14,13 +14,14 @@ import duckdb
 
 from ledger.errors import (
     DamagedFile,
+    InvalidQuery,
     LedgerError,
     NewerSchema,
     NotAJournal,
     OlderSchema,
     UnknownView,
 )
-from ledger.files import connect, explained
+from ledger.files import connect, explained, is_damage
 from ledger.moment import Moment, nanoseconds
 from ledger.query import Query, execute
 from ledger.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_schema
@@ -30,11 +31,16 @@ _RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
 
 
 class Reader:
-    """A journal's file, read-only. Raises a `StoreError` where it cannot be read as one."""
+    """A journal's file, read-only. Raises a `StoreError` where it cannot be read as one.
 
-    def __init__(self, path: str | Path) -> None:
+    *connection* is one to the file that is open already; it is closed with the reader.
+    """
+
+    def __init__(
+        self, path: str | Path, connection: duckdb.DuckDBPyConnection | None = None
+    ) -> None:
         self.path = Path(path)
-        self.connection = connect(self.path, read_only=True)
+        self.connection = connection or connect(self.path, read_only=True)
         try:
             with explained(self.path, DamagedFile):
                 self._require_journal()
@@ -70,9 +76,13 @@ class Reader:
 
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
         """Run SQL over the journal; *at* shows the books as of a moment."""
-        return execute(
-            self.connection, query, parameters, None if at is None else nanoseconds(at)
-        )
+        moment = None if at is None else nanoseconds(at)
+        try:
+            return execute(self.connection, query, parameters, moment)
+        except InvalidQuery as error:
+            if is_damage(error.__cause__):
+                raise DamagedFile(f"{self.path}: run `tieout doctor` on it ({error})") from error
+            raise
 
     def view(self, name: str, at: Moment | None = None) -> Query:
         """The rows of a view by its name, hyphens allowed."""
@@ -84,6 +94,8 @@ class Reader:
 
     def _require_journal(self) -> None:
         tables = {name for (name,) in self.connection.execute("select table_name from duckdb_tables()").fetchall()}
+        if not tables:
+            raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
         if missing := {"run", "seal", "provenance", "transfer", "txn"} - tables:
             raise NotAJournal(
                 f"{self.path} is a DuckDB file but not a journal: no table {', '.join(sorted(missing))}"

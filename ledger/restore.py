@@ -10,7 +10,8 @@ from attrs import frozen
 from ledger import chain
 from ledger.chart import Account
 from ledger.commodity import Commodity
-from ledger.errors import SealBroken
+from ledger.errors import DamagedFile, SealBroken
+from ledger.files import explained
 from ledger.reader import Reader
 from ledger.store import Layout
 
@@ -66,7 +67,7 @@ class State:
     lots: list[OpenLot]
     next_lot: int
     ts: int
-    marks: dict[int, float]
+    marks: dict[int, tuple[int, float]]
     stored: dict[str, int]
     blocks: int
 
@@ -74,7 +75,7 @@ class State:
 @contextmanager
 def checked(path: Path) -> Iterator[Held]:
     """A file whose seals all hold, open for reading. Raises `SealBroken` where one does not."""
-    with Reader(path) as reader:
+    with Reader(path) as reader, explained(path, DamagedFile):
         for departure in chain.broken(reader):
             raise SealBroken(f"{path}: {departure}; nothing may be added to it")
         digests = [sealed.digest for sealed in chain.seals(reader)]
@@ -126,7 +127,12 @@ def state(held: Held) -> State:
         lots=lots,
         next_lot=next_lot,
         ts=ts,
-        marks=dict(run("select instrument, arg_max(price, id) from mark group by instrument").fetchall()),
+        marks={
+            instrument: (marked, price)
+            for instrument, marked, price in run(
+                "select instrument, epoch_ns(arg_max(ts, id)), arg_max(price, id) from mark group by instrument"
+            ).fetchall()
+        },
         stored=stored,
         blocks=len(held.digests),
     )

@@ -18,6 +18,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from attrs import define, frozen
+from numpy.typing import NDArray
 
 from ledger import seal
 from ledger.errors import JournalClosed, LedgerError, ReplayDiverged, WriteFailed
@@ -31,14 +32,35 @@ Layout = dict[str, dict[str, str]]
 _OUTSIDE_THE_BLOCKS = ("run", "seal", "provenance")
 
 
+class Buffers:
+    """Arrays that are filled for one block and again for a later one.
+
+    A fresh array of some megabytes costs more in page faults than in copying.
+    """
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def take(self, name: str, size: int, dtype: "np.dtype[Any]") -> NDArray[Any]:
+        """An array of *size*; its values are whatever was there."""
+        have = self._arrays.get(name)
+        if have is None or have.size < size or have.dtype != dtype:
+            have = self._arrays[name] = np.empty(size + size // 8, dtype)
+        return have[:size]
+
+
 @frozen
 class Block:
-    """Rows of several tables that are stored together, and the transactions among them."""
+    """Rows of several tables that are stored together, and the transactions among them.
+
+    *buffers* are where the columns live; free again once they are stored.
+    """
 
     number: int
     first_txn: int
     last_txn: int
     tables: dict[str, Columns]
+    buffers: Buffers
 
 
 @define
@@ -96,16 +118,25 @@ class Store:
         self._sealed = sealed
         self._waiting: list[Block] = []
         self._blocks: queue.Queue[Block | None] = queue.Queue(maxsize=1)
+        self._spare: queue.SimpleQueue[Buffers] = queue.SimpleQueue()
         self._error: LedgerError | None = None
+        self._told = False  # whether anybody has heard of it
         self._sealer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tieout-seal")
         self._writer: threading.Thread | None = None
         if path is not None:
             self._writer = threading.Thread(target=self._write_all, name="tieout-writer", daemon=True)
             self._writer.start()
 
+    def buffers(self) -> Buffers:
+        """Buffers for a block: some that are free again, or new ones."""
+        try:
+            return self._spare.get_nowait()
+        except queue.Empty:
+            return Buffers()
+
     def put(self, block: Block) -> None:
         """Take a block over for storing. Raises what an earlier one ran into."""
-        self._raise_error()
+        self.require_sound()
         if self._writer is None:
             self._waiting.append(block)
         else:
@@ -115,10 +146,10 @@ class Store:
         """Wait until every block taken over is durable; where the chain ends then."""
         if self._writer is None:
             while self._waiting:
-                self._store(self._connection, self._waiting.pop(0))
+                self._attempt(self._connection, self._waiting.pop(0))
         else:
             self._blocks.join()
-        self._raise_error()
+        self.require_sound()
         return self._head
 
     def close(self) -> None:
@@ -128,9 +159,14 @@ class Store:
             self._writer.join()
         self._sealer.shutdown()
         if self.path is not None:
-            with explained(self.path):
+            try:
+                if self._error is None:
+                    with explained(self.path):
+                        # Closing alone tries this too, and does not say when it fails.
+                        self._connection.execute("checkpoint")
+            finally:
                 self._connection.close()
-        self._raise_error()
+        self.require_sound()
 
     @contextmanager
     def snapshot(self, open_rows: Mapping[str, Columns]) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -145,11 +181,16 @@ class Store:
         finally:
             cursor.close()  # rolls back
 
-    def _raise_error(self) -> None:
-        if self._error is not None:
-            raise JournalClosed(
-                f"{self.path or 'the journal'}: nothing more is taken after: {self._error}"
-            ) from self._error
+    def require_sound(self) -> None:
+        """Raise the error that a block ran into; once it is known, that nothing more is taken."""
+        if self._error is None:
+            return
+        if not self._told:
+            self._told = True
+            raise self._error
+        raise JournalClosed(
+            f"{self.path or 'the journal'}: nothing more is taken after: {self._error}"
+        ) from self._error
 
     def _write_all(self) -> None:
         cursor = self._connection.cursor()
@@ -159,15 +200,21 @@ class Store:
                 if block is None:
                     cursor.close()
                     return
-                if self._error is None:
-                    self._store(cursor, block)
-            except LedgerError as error:
-                self._error = error
-            except BaseException as error:  # noqa: BLE001  handed on to the thread that posts
-                self._error = WriteFailed(f"{self.path}: {error!r}")
-                self._error.__cause__ = error
+                self._attempt(cursor, block)
             finally:
                 self._blocks.task_done()
+
+    def _attempt(self, cursor: duckdb.DuckDBPyConnection, block: Block) -> None:
+        """Store a block, unless one before it failed; an error is kept for whoever posts."""
+        if self._error is not None:
+            return
+        try:
+            self._store(cursor, block)
+        except LedgerError as error:
+            self._error = error
+        except BaseException as error:  # noqa: BLE001  as above
+            self._error = WriteFailed(f"{self.path}: {error!r}")
+            self._error.__cause__ = error
 
     def _store(self, cursor: duckdb.DuckDBPyConnection, block: Block) -> None:
         tables = [(t, block.tables[t]) for t in self.layout if t in block.tables]
@@ -200,6 +247,7 @@ class Store:
                 )
                 cursor.execute("commit")
         self._head = Head(block.number + 1, digest)
+        self._spare.put(block.buffers)
 
     def _insert(self, cursor: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
         cursor.register("block_rows", pa.table({c: _arrow(v) for c, v in columns.items()}))
@@ -207,7 +255,7 @@ class Store:
         cursor.unregister("block_rows")
 
 
-def _arrow(values: "np.ndarray[Any, np.dtype[Any]]") -> pa.Array:
+def _arrow(values: NDArray[Any]) -> pa.Array:
     return pa.array(values, type=pa.string() if values.dtype == object else None)
 
 

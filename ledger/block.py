@@ -1,0 +1,122 @@
+"""The open block as columns, ready to be sealed and stored."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger.books import TRANSFER, TXN, Books
+from ledger.chart import Chart
+from ledger.errors import InvalidRows, OutOfBalance
+from ledger.posting import unload
+from ledger.seal import DTYPES, Columns
+from ledger.store import Buffers, Layout
+
+
+def posted(books: Books, opening: NDArray[np.int64], first_seq: int, buffers: Buffers) -> dict[str, Columns]:
+    """The block's transactions and transfers, written into *buffers*.
+
+    *opening* are the balances at the start of the block. Raises `OutOfBalance` unless every transaction is
+    whole and the opening balances and all transfers refold to the running ones.
+    """
+    state = books.state[0]
+    txns, transfers, first = int(state.txns), int(state.transfers), int(state.base_txn)
+    if not txns:
+        return {}
+    rows = books.txns[:txns]
+    txn = {"id": _counted(buffers, "id", first, txns)}
+    for name, dtype in (
+        ("ts", np.dtype("M8[ns]")),
+        ("kind", np.dtype("u1")),
+        ("instrument", TXN["instrument"]),
+        ("order_id", TXN["order_id"]),
+        ("fill_id", TXN["fill_id"]),
+        ("reverses", TXN["reverses"]),
+    ):
+        txn[name] = buffers.take(name, txns, dtype)
+        txn[name][:] = rows[name].view(dtype) if name == "ts" else rows[name]
+    transfer = {"seq": _counted(buffers, "seq", first_seq, transfers)}
+    for name in ("txn", "debit", "credit", "amount", "lot"):
+        transfer[name] = buffers.take(name, transfers, TRANSFER[name])
+    if not unload(books, opening.copy(), *list(transfer.values())[1:]):
+        raise OutOfBalance("the open block does not refold to the running balances; nothing of it is stored")
+    return {"txn": txn, "transfer": transfer}
+
+
+def charted(chart: Chart, layout: Layout, commodities: int, accounts: int) -> dict[str, Columns]:
+    """The commodities and accounts added since there were so many of each."""
+    tables: dict[str, Columns] = {}
+    if fresh := list(chart.commodities.since(commodities)):
+        tables["commodity"] = _columns(
+            layout["commodity"],
+            [
+                (n, c.symbol, c.kind, c.scale, chart.commodities.number(c.currency), c.multiplier)
+                for n, c in fresh
+            ],
+        )
+    if opened := chart.accounts[accounts:]:
+        tables["account"] = _columns(
+            layout["account"], [(n, *a) for n, a in enumerate(opened, start=accounts)]
+        )
+    return tables
+
+
+def noted(notes: Sequence[tuple[int, str]], first: int) -> dict[str, Columns]:
+    """What was written beside transactions, numbered from *first*."""
+    if not notes:
+        return {}
+    numbers, texts = zip(*notes, strict=True)
+    ids = np.arange(first, first + len(notes), dtype=np.int64)
+    return {"note": {"id": ids, "txn": np.array(numbers, np.int64), "text": np.array(texts, object)}}
+
+
+def added(table: str, columns: Mapping[str, Any], layout: Layout, first: int) -> Columns:
+    """Rows of another table as its columns, numbered from *first*; refuses what does not fit."""
+    dense, *names = layout[table]
+    if set(columns) != set(names):
+        raise InvalidRows(f"{table} has the columns {', '.join(names)}, not {', '.join(columns)}")
+    arrays = {name: _column(table, name, layout[table][name], columns[name]) for name in names}
+    if len({len(array) for array in arrays.values()}) > 1:
+        raise InvalidRows(f"{table}: the columns differ in length")
+    count = len(next(iter(arrays.values())))
+    return {dense: np.arange(first, first + count, dtype=DTYPES[layout[table][dense]])} | arrays
+
+
+def length(columns: Columns) -> int:
+    """How many rows *columns* hold."""
+    return len(next(iter(columns.values())))
+
+
+def _counted(buffers: Buffers, name: str, first: int, count: int) -> NDArray[Any]:
+    array = buffers.take(name, count, np.dtype("i8"))
+    array[:] = 1
+    array[:1] = first
+    return np.cumsum(array, out=array)
+
+
+def _columns(layout: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Columns:
+    return {
+        name: np.array(values, DTYPES[kind])
+        for (name, kind), values in zip(layout.items(), zip(*rows, strict=True), strict=True)
+    }
+
+
+def _column(table: str, name: str, kind: str, values: Any) -> NDArray[Any]:
+    """*values* as the column's type, refusing what would change them."""
+    try:
+        array = np.asarray(values)
+        if array.size == 0:
+            return np.zeros(0, DTYPES[kind])
+        if kind == "VARCHAR":
+            wrong = [value for value in array.tolist() if not isinstance(value, str)]
+            array = array.astype(object)
+        else:
+            cast = array.astype(DTYPES[kind])
+            wrong = array[(cast != array) & (array == array)].tolist()  # noqa: PLR0124  NaN is not itself
+            array = cast
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InvalidRows(f"{table}.{name}: {error}") from None
+    if wrong:
+        raise InvalidRows(f"{table}.{name} is {kind} and cannot hold {wrong[0]!r}")
+    return array

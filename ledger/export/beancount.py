@@ -1,0 +1,75 @@
+"""The journal as beancount reads it: https://beancount.github.io/docs/beancount_language_syntax.html.
+
+Dates have no time there, so the exact one is metadata beside the transaction's number; entries of one day keep
+their order. Lots are booked strictly: each is named by its number, so that a reduction can only mean one.
+"""
+
+from collections.abc import Iterator
+from functools import cache
+
+from ledger.export.entries import Entry, Layer, Posting, Register
+from ledger.export.names import CURRENCIES, PARTS
+
+_STRING = str.maketrans(
+    {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+)
+
+
+class Beancount:
+    """Writes a register and its entries as beancount's text."""
+
+    suffix = ".beancount"
+
+    def __init__(self, register: Register) -> None:
+        self._register = register
+        self._symbols = [CURRENCIES.escape(c.symbol) for c in register.commodities]
+        self._account = cache(PARTS.path)
+
+    def preamble(self, layer: Layer) -> Iterator[str]:
+        """Options, commodities and accounts."""
+        register = self._register
+        yield f"; tieout journal {register.run}, {layer} layer"
+        yield f"; head digest {register.head}"
+        yield f'option "title" "tieout {register.run}"'
+        yield 'option "booking_method" "STRICT"'
+        for commodity, symbol in zip(register.commodities, self._symbols, strict=True):
+            if commodity.is_currency:
+                yield f'option "operating_currency" "{symbol}"'
+                # Half of the smallest amount: as whole units go, nothing is tolerated.
+                yield f'option "inferred_tolerance_default" "{symbol}:{commodity.decimal(1) / 2:f}"'
+        yield ""
+        for commodity, symbol in zip(register.commodities, self._symbols, strict=True):
+            yield f"{register.first_day} commodity {symbol}"
+            yield f"  symbol: {_quoted(commodity.symbol)}"
+        yield ""
+        for path, commodities in register.opened(layer).items():
+            held = ",".join(self._symbols[number] for number in commodities)
+            yield f"{register.first_day} open {self._account(path)} {held}"
+
+    def entry(self, entry: Entry) -> Iterator[str]:
+        """One transaction."""
+        yield ""
+        yield f"{entry.day} * {_quoted(entry.kind)} {_quoted(entry.note)}"
+        yield f"  txn: {entry.txn}"
+        yield f'  time: "{entry.time}"'
+        for name, number in entry.references():
+            yield f"  {name}: {number}"
+        for posting in entry.postings:
+            yield f"  {self._account(posting.path)}  {self._amount(posting)}"
+
+    def _amount(self, posting: Posting) -> str:
+        amount = self._decimal(posting.commodity, posting.units)
+        if posting.lot < 0:
+            return amount
+        lot = self._register.lots[posting.lot]
+        if not posting.taken_up:
+            return f'{amount} {{{lot.day}, "{posting.lot}"}}'
+        cost = self._decimal(self._register.currency(lot.instrument), abs(posting.cost))
+        return f'{amount} {{{{{cost}, {lot.day}, "{posting.lot}"}}}}'
+
+    def _decimal(self, commodity: int, units: int) -> str:
+        return f"{self._register.commodities[commodity].decimal(units):f} {self._symbols[commodity]}"
+
+
+def _quoted(text: str) -> str:
+    return f'"{text.translate(_STRING)}"'

@@ -1,0 +1,69 @@
+"""The journal as hledger reads it: https://hledger.org/1.25/hledger.html#journal-format.
+
+A transaction's number is its code, the kind its payee. hledger keeps the cost of an amount but does not match
+lots, so a posting names its lot in a tag; ``hledger balance --pivot lot -B`` sums by it.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from ledger.export.entries import Entry, Layer, Posting, Register
+from ledger.export.names import QUOTED
+
+# What would end a description, or be lost at its end.
+_UNSEEN = re.compile(r"[;\\\x00-\x1f\x7f-\x9f\u2028\u2029]|^\s|\s$")
+
+
+class Hledger:
+    """Writes a register and its entries as hledger's text."""
+
+    suffix = ".hledger"
+
+    def __init__(self, register: Register) -> None:
+        self._register = register
+        self._symbols = [_symbol(c.symbol) for c in register.commodities]
+        self._account = cache(QUOTED.path)
+
+    def preamble(self, layer: Layer) -> Iterator[str]:
+        """Everything that strict checks want declared."""
+        register = self._register
+        yield f"; tieout journal {register.run}, {layer} layer"
+        yield f"; head digest {register.head}"
+        yield "decimal-mark ."
+        for commodity, symbol in zip(register.commodities, self._symbols, strict=True):
+            yield f"commodity 1.{'0' * commodity.scale} {symbol}"
+        for kind in register.kinds:
+            yield f"payee {kind}"
+        for path in register.opened(layer):
+            yield f"account {self._account(path)}"
+
+    def entry(self, entry: Entry) -> Iterator[str]:
+        """One transaction."""
+        yield ""
+        note = f" | {_described(entry.note)}" if entry.note else ""
+        yield f"{entry.day} ({entry.txn}) {entry.kind}{note}"
+        tags = "".join(f", {name}:{number}" for name, number in entry.references())
+        yield f"    ; time:{entry.time}{tags}"
+        for posting in entry.postings:
+            yield f"    {self._account(posting.path)}  {self._amount(posting)}"
+
+    def _amount(self, posting: Posting) -> str:
+        amount = self._decimal(posting.commodity, posting.units)
+        if posting.lot < 0:
+            return amount
+        lot = self._register.lots[posting.lot]
+        cost = self._decimal(self._register.currency(lot.instrument), abs(posting.cost))
+        return f"{amount} @@ {cost}  ; lot:{posting.lot}, opened:{lot.day}"
+
+    def _decimal(self, commodity: int, units: int) -> str:
+        return f"{self._register.commodities[commodity].decimal(units):f} {self._symbols[commodity]}"
+
+
+def _symbol(symbol: str) -> str:
+    bare = symbol.isascii() and symbol.isalpha()
+    return symbol if bare else f'"{QUOTED.escape(symbol)}"'
+
+
+def _described(note: str) -> str:
+    return _UNSEEN.sub(lambda found: f"\\{ord(found[0]):X}Z", note)

@@ -1,0 +1,19 @@
+-- Transactions $1 to $2 in order, with what was written beside them.
+select
+    txn.id,
+    txn.ts::varchar as moment,
+    coalesce(kind.name, 'kind ' || txn.kind) as kind,
+    txn.order_id,
+    txn.fill_id,
+    txn.reverses,
+    coalesce(written.text, '') as note
+from txn
+left join kind on kind.id = txn.kind
+left join (
+    select txn, string_agg(text, chr(10) order by id) as text
+    from note
+    where txn between $1 and $2
+    group by txn
+) as written on written.txn = txn.id
+where txn.id between $1 and $2
+order by txn.id;

@@ -1,0 +1,39 @@
+-- The lots that some transactions ($1) opened, added to or relieved: what each moved, and what is left of
+-- the lot today. Below zero what leaves a long lot or enters a short one.
+with moved as (
+    select
+        leg.txn,
+        leg.lot,
+        coalesce(sum(leg.amount) filter (where account.commodity = account.instrument), 0)::bigint as quantity,
+        coalesce(sum(leg.amount) filter (where account.commodity != account.instrument), 0)::bigint as cost
+    from leg
+    join account
+        on account.id = leg.account
+        and account.instrument >= 0
+        and account.type in ('asset', 'liability')
+    where leg.lot >= 0 and list_contains($1, leg.txn)
+    group by leg.txn, leg.lot
+)
+
+select
+    moved.txn,
+    moved.lot,
+    lot.instrument,
+    lot.side,
+    case
+        when lot.opened_by = moved.txn then 'opened'
+        when sign(moved.quantity) = case lot.side when 'long' then 1 else -1 end then 'added to'
+        else 'relieved'
+    end as action,
+    moved.quantity * instrument_unit.value as quantity,
+    moved.cost * money_unit.value as cost,
+    lot.quantity as quantity_left,
+    lot.cost as cost_left,
+    lot.currency
+from moved
+join lot on lot.lot = moved.lot
+join commodity as instrument on instrument.symbol = lot.instrument
+join commodity as money on money.symbol = lot.currency
+join unit as instrument_unit on instrument_unit.scale = instrument.scale
+join unit as money_unit on money_unit.scale = money.scale
+order by moved.txn, moved.lot;

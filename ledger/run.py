@@ -1,0 +1,87 @@
+"""What determines a result, and therefore the genesis of its chain of seals."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from attrs import field, frozen
+
+from ledger.errors import InvalidPolicy
+from ledger.schema import Schema
+from ledger.seal import genesis
+from ledger.store import Layout, canonical
+
+RELIEFS = ("fifo", "lifo", "hifo", "average", "specific")
+SEMANTICS = {"posting": 1, "lots": 1, "rounding": "half-even/1", "seal": 1}
+"""Versions of the rules that the result depends on; part of every genesis."""
+
+
+@frozen
+class Policies:
+    """Choices that determine the result and the seals.
+
+    *relief* names the lot that a sale gives up first: ``fifo``, ``lifo``, ``hifo``, ``average`` or
+    ``specific``. *may_be_overdrawn* are paths of accounts without a floor, for studies with unlimited cash.
+    A block closes once it holds *block_transfers*. *others* are a simulator's own, by name.
+    """
+
+    relief: str = field(default="fifo")
+    may_be_overdrawn: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    block_transfers: int = field(default=1_000_000)
+    others: Mapping[str, Any] = field(factory=dict)
+
+    @relief.validator
+    def _is_known(self, _: object, relief: str) -> None:
+        if relief not in RELIEFS:
+            raise InvalidPolicy(f"relief {relief!r} is none of {', '.join(RELIEFS)}")
+
+    @block_transfers.validator
+    def _holds_something(self, _: object, size: int) -> None:
+        if size < 1:
+            raise InvalidPolicy(f"a block of {size} transfers holds nothing")
+
+
+@frozen
+class Run:
+    """What determines the result beside the policies.
+
+    *spec* and *fingerprints* are anything that JSON can hold; *strategy* is a digest of source text.
+    """
+
+    spec: Mapping[str, Any] = field(factory=dict)
+    fingerprints: Mapping[str, Any] = field(factory=dict)
+    strategy: str = ""
+    seed: int = 0
+    policies: Policies = field(factory=Policies)
+
+
+def run_row(run: Run, schemas: Sequence[Schema], layout: Layout) -> dict[str, str | int]:
+    """The row of the table run, in the order of its columns."""
+    policies = {
+        "block_transfers": run.policies.block_transfers,
+        "may_be_overdrawn": sorted(run.policies.may_be_overdrawn),
+        "others": run.policies.others,
+        "records": [[s.name, s.version] for s in schemas],
+        "relief": run.policies.relief,
+        "semantics": SEMANTICS,
+    }
+    row: dict[str, str | int] = {
+        "id": "",
+        "spec": canonical(run.spec),
+        "fingerprints": canonical(run.fingerprints),
+        "strategy": run.strategy,
+        "seed": run.seed,
+        "policies": canonical(policies),
+        "layout": canonical([[table, list(map(list, c.items()))] for table, c in layout.items()]),
+    }
+    row["id"] = genesis(row).hex()[:16]
+    return row
+
+
+def stored_policies(stored: Mapping[str, Any]) -> Policies:
+    """The policies that a file records."""
+    return Policies(
+        relief=stored["relief"],
+        may_be_overdrawn=stored["may_be_overdrawn"],
+        block_transfers=stored["block_transfers"],
+        others=stored["others"],
+    )

@@ -1,0 +1,112 @@
+"""A transaction being put together, and what a person writes turned into the integers of the books."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any, get_type_hints
+
+import numpy as np
+from attrs import define, field
+
+from ledger.chart import Chart
+from ledger.commodity import Amount, Commodities
+from ledger.errors import InvalidEvent, UnknownAccount
+from ledger.kinds import KINDS, CurrencyNo, InstrumentNo, Kind, LotNo, Money, Units
+from ledger.posting import transfer
+
+Event = Callable[..., None]
+"""A compiled function of `ledger.events`, or one made like it: books first, then integers."""
+
+
+@define
+class Transaction:
+    """Events that are posted together, whole or not at all. Made by `Journal.transaction`."""
+
+    ts: int
+    kind: Kind | None = None
+    instrument: int = -1
+    order_id: int = -1
+    fill_id: int = -1
+    reverses: int = -1
+    note: str = ""
+    number: int = -1
+    """Its number in the journal, once it is posted."""
+    _chart: Chart = field(kw_only=True, repr=False)
+    _calls: list[tuple[Event, tuple[Any, ...]]] = field(factory=list, init=False, repr=False)
+
+    def book(self, event: Event, *args: Any, **kwargs: Any) -> None:
+        """Add an event of `ledger.events`: symbols, decimals and lots as a person writes them."""
+        numbers, instrument = arguments(self._chart.commodities, event, args, kwargs)
+        self.add(event, *numbers)
+        if self.kind is None:
+            self.kind = KINDS.get(event, Kind.GENERAL)
+        if self.instrument < 0:
+            self.instrument = instrument
+
+    def transfer(self, debit: str, credit: str, amount: Amount, commodity: str = "USD") -> None:
+        """Add a transfer of one's own between two accounts of one commodity."""
+        number = self._chart.commodities.number(commodity)
+        units = self._chart.commodities[number].units(amount)
+        accounts = [self._account(path, number) for path in (debit, credit)]
+        self.add(transfer, accounts[0], accounts[1], units, -1)
+
+    def add(self, event: Event, *args: Any) -> None:
+        """Add an event whose arguments are integers already."""
+        self._calls.append((event, args))
+
+    def __iter__(self) -> Iterator[tuple[Event, tuple[Any, ...]]]:
+        return iter(self._calls)
+
+    def _account(self, path: str, commodity: int) -> int:
+        """The account; where *path* exists in another commodity only, that one.
+
+        So that a transfer between commodities is refused for what it is, by posting.
+        """
+        try:
+            return self._chart.number(path, commodity)
+        except UnknownAccount:
+            for other in range(len(self._chart.commodities)):
+                if (path, other) in self._chart:
+                    return self._chart.number(path, other)
+            raise
+
+
+def arguments(
+    commodities: Commodities, event: Event, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[list[Any], int]:
+    """What an event is called with, as integers, and the number of the instrument it concerns."""
+    function = getattr(event, "py_func", event)
+    hints = get_type_hints(function)
+    signature = inspect.signature(function)
+    try:
+        bound = signature.bind(None, *args, **kwargs)
+    except TypeError as error:
+        wanted = ", ".join(list(signature.parameters)[1:])
+        raise InvalidEvent(f"{function.__name__}({wanted}): {error}") from None
+    given = set(bound.arguments)
+    bound.apply_defaults()
+    units = money = instrument = -1
+    numbers: list[Any] = []
+    for name, value in list(bound.arguments.items())[1:]:
+        hint = hints[name]
+        if name not in given:  # a default is in units already
+            numbers.append(value)
+        elif hint is CurrencyNo:
+            money = commodities.currency(value)
+            numbers.append(money)
+        elif hint is InstrumentNo:
+            instrument = units = commodities.instrument(value)
+            money = commodities.number(commodities[units].currency)
+            numbers.append(units)
+        elif hint is Units:
+            numbers.append(commodities[units].units(value))
+        elif hint is Money:
+            numbers.append(commodities[money].units(value))
+        elif hint in (LotNo, int):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer):
+                raise InvalidEvent(f"{function.__name__}: {name} {value!r} is not a whole number")
+            numbers.append(int(value))
+        else:
+            if not isinstance(value, bool | np.bool_):
+                raise InvalidEvent(f"{function.__name__}: {name} {value!r} is neither true nor false")
+            numbers.append(bool(value))
+    return numbers, instrument

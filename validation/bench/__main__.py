@@ -1,0 +1,86 @@
+"""`python -m validation.bench [--quick] [--write FILE]`: the tables of docs/benchmarks.md."""
+
+import argparse
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from validation.bench import ledger
+from validation.bench.rounds import Timing, in_turn
+
+SIZES = (65_536, 262_144, 524_288, 1_000_000, 2_000_000, 5_000_000)
+
+
+def main() -> None:
+    """Measure, and print the tables as Markdown."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the load and three rounds")
+    parser.add_argument("--write", type=Path, help="also write the tables to this file")
+    options = parser.parse_args()
+    transfers, rounds = (500_000, 3) if options.quick else (5_000_000, 7)
+    with tempfile.TemporaryDirectory() as folder:
+        text = "\n".join(_ledger(Path(folder), transfers, rounds))
+    print(text)
+    if options.write:
+        options.write.write_text(text + "\n", encoding="utf-8")
+
+
+def _ledger(folder: Path, transfers: int, rounds: int) -> list[str]:
+    load = ledger.Load.of(transfers)
+    whole = len(load.transfer)
+    main_size = min(ledger.BLOCK, transfers)
+    sizes = sorted({size for size in SIZES if size <= transfers} | {main_size})
+    contestants = {"posting": ledger.posting, "durable": partial(ledger.durable, transfers, folder)}
+    for size in sizes:
+        contestants[f"storing {size}"] = partial(ledger.storing, load, size, folder)
+        contestants[f"bare {size}"] = partial(ledger.bare, load, size, folder)
+    timings = in_turn(contestants, rounds)
+    kept = folder / "durable.duckdb"
+    timings |= in_turn(
+        {"verify": partial(ledger.verifying, kept), "trial": partial(ledger.trial_balance, kept)}, rounds
+    )
+    bare = timings[f"bare {main_size}"]
+    lines = [
+        "# Benchmarks",
+        "",
+        f"Medians of {rounds} rounds in turn after one that does not count; least and most in brackets.",
+        "",
+        f"## The books: {whole:,} transfers, 500 instruments, FIFO lots",
+        "",
+        "| | seconds | transfers/s | against a bare table |",
+        "|---|---|---|---|",
+        _row("posting from a compiled loop, in memory", timings["posting"], 1_000_000),
+        _row(f"sealing and storing, blocks of {main_size:,}", timings[f"storing {main_size}"], whole, bare),
+        _row("the same columns into bare DuckDB tables", bare, whole),
+        _row("posting, sealing and storing, to the closed file", timings["durable"], whole, bare),
+        _row("`tieout verify`, every check", timings["verify"], whole),
+        _row("trial balance", timings["trial"], whole),
+        "",
+        "## The size of a block",
+        "",
+        "| transfers a block | sealed and stored, transfers/s | bare tables, transfers/s | ratio |",
+        "|---|---|---|---|",
+    ]
+    for size in sizes:
+        ours, other = timings[f"storing {size}"], timings[f"bare {size}"]
+        lines.append(
+            f"| {size:,} | {ours.rate(whole) / 1e6:.2f} M | {other.rate(whole) / 1e6:.2f} M | {_ratio(ours, other)} |"
+        )
+    return lines
+
+
+def _row(name: str, timing: Timing, count: int, peer: Timing | None = None) -> str:
+    least, most = min(timing.seconds), max(timing.seconds)
+    return (
+        f"| {name} | {timing.median:.3f} ({least:.3f} to {most:.3f}) | {timing.rate(count) / 1e6:.2f} M |"
+        f" {_ratio(timing, peer) if peer else ''} |"
+    )
+
+
+def _ratio(timing: Timing, peer: Timing) -> str:
+    median, least, most = timing.ratio(peer)
+    return f"{median:.2f} ({least:.2f} to {most:.2f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""How fast the books are: posting, storing, verifying, reading.
+
+The load is that of a busy simulation: 500 instruments bought in lots, one trade in four a sale that relieves
+three of them first in, first out, a commission on each.
+"""
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from attrs import frozen
+
+from ledger.books import Books
+from ledger.commodity import currency, instrument
+from ledger.compiled import compiler
+from ledger.events import buy, deposit, sell
+from ledger.files import connect
+from ledger.journal import Journal
+from ledger.posting import begin, commit
+from ledger.reader import Reader
+from ledger.run import Policies, Run
+from ledger.seal import Columns
+from ledger.store import Block, Buffers, Head, Store, create_tables
+from ledger.schema import ledger_schema
+from ledger.verify import verify
+from validation.bench.rounds import Clock
+
+INSTRUMENTS = 500
+BLOCK = 1_000_000
+
+kernel = compiler("ledger", "validation.bench")
+
+
+@kernel
+def trade(books: Books, first: int, start: int, limit: int) -> int:
+    """Post trades from number *start* on until the block holds *limit* transfers; the next number."""
+    i = start
+    while books.state[0].transfers < limit:
+        symbol = first + i % INSTRUMENTS
+        if (i // INSTRUMENTS) % 4 != 3:  # noqa: PLR2004  three purchases, then a sale
+            begin(books, i, 3, symbol, i, i, -1)
+            buy(books, symbol, 1000 + i % 7, 100_000 + i % 11, 100, True)
+        else:
+            begin(books, i, 4, symbol, i, i, -1)
+            sell(books, symbol, 3000, 300_000 + i % 13, 100, True, -1)
+        if commit(books) != 0:
+            return -1
+        i += 1
+    return i
+
+
+def fresh(path: Path | None, block: int = BLOCK) -> Journal:
+    """An empty journal with a large deposit and room for the load."""
+    journal = Journal.create(
+        path,
+        [currency("USD"), *(instrument(f"A{i:03d}") for i in range(INSTRUMENTS))],
+        Run(policies=Policies(block_transfers=block)),
+    )
+    journal.post(0, deposit, "USD", "1000000000")
+    journal.reserve(transfers=block + 16, txns=block, lots=1 << 18)
+    journal.close_block()
+    return journal
+
+
+def post(journal: Journal, transfers: int, start: int = 0) -> int:
+    """Post the load block by block until the journal has that many transfers; the next trade's number."""
+    block = journal.run.policies.block_transfers
+    while (left := transfers - journal.count("transfer")) > 0:
+        start = trade(journal.books, 1, start, min(block, left))
+        if start < 0:
+            raise RuntimeError("the load was refused")
+        journal.close_block()
+    return start
+
+
+def posting(transfers: int = 1_000_000) -> float:
+    """Seconds to post so many transfers in one block, its arrays warm."""
+    journal = fresh(None, transfers)
+    start = trade(journal.books, 1, 0, transfers)
+    journal.close_block()
+    with Clock() as clock:
+        trade(journal.books, 1, start, transfers)
+    return clock.seconds
+
+
+@frozen
+class Load:
+    """Transactions and transfers as Arrow tables, and the same as columns of blocks."""
+
+    txn: pa.Table
+    transfer: pa.Table
+
+    @classmethod
+    def of(cls, transfers: int) -> "Load":
+        """The load with so many transfers."""
+        journal = fresh(None)
+        post(journal, transfers)
+        return cls(
+            journal.sql("from txn order by id").arrow(), journal.sql("from transfer order by seq").arrow()
+        )
+
+    def blocks(self, size: int) -> list[dict[str, pa.Table]]:
+        """Both tables cut into blocks of *size* transfers, whole transactions each."""
+        owner = self.transfer["txn"].to_numpy()
+        cuts = [0, *range(size, len(owner), size), len(owner)]
+        cuts = [int(np.searchsorted(owner, owner[c])) if c < len(owner) else c for c in cuts]
+        found = []
+        for low, high in itertools.pairwise(cuts):
+            first, last = int(owner[low]), int(owner[high - 1])
+            found.append(
+                {
+                    "txn": self.txn.slice(first, last - first + 1),
+                    "transfer": self.transfer.slice(low, high - low),
+                }
+            )
+        return found
+
+
+def storing(load: Load, size: int, folder: Path) -> float:
+    """Seconds to seal and store the load in blocks of *size*, to the closing of the file."""
+    path = folder / "ours.duckdb"
+    path.unlink(missing_ok=True)
+    connection = connect(path)
+    layout = create_tables(connection, [ledger_schema()])
+    blocks = [
+        {name: _columns(table) for name, table in tables.items()} for tables in load.blocks(size)
+    ]
+    store = Store(path, connection, layout, Head(0, bytes(32)))
+    with Clock() as clock:
+        for number, tables in enumerate(blocks):
+            ids = tables["txn"]["id"]
+            store.put(Block(number, int(ids[0]), int(ids[-1]), tables, Buffers()))
+        store.close()
+    return clock.seconds
+
+
+def bare(load: Load, size: int, folder: Path) -> float:
+    """Seconds for the same columns into bare tables from Arrow, a commit a block, to the closing of the file."""
+    path = folder / "bare.duckdb"
+    path.unlink(missing_ok=True)
+    connection = connect(path)
+    blocks = load.blocks(size)
+    for name, table in blocks[0].items():
+        connection.register("rows", table)
+        connection.execute(f"create table {name} as from rows limit 0")
+        connection.unregister("rows")
+    with Clock() as clock:
+        for tables in blocks:
+            connection.execute("begin")
+            for name, table in tables.items():
+                connection.register("rows", table)
+                connection.execute(f"insert into {name} from rows")  # noqa: S608
+                connection.unregister("rows")
+            connection.execute("commit")
+        connection.close()
+    return clock.seconds
+
+
+def durable(transfers: int, folder: Path, size: int = BLOCK) -> float:
+    """Seconds to post, seal and store so many transfers, to the closing of the file."""
+    path = folder / "durable.duckdb"
+    path.unlink(missing_ok=True)
+    journal = fresh(path, size)
+    with Clock() as clock:
+        post(journal, transfers)
+        journal.close()
+    return clock.seconds
+
+
+def verifying(path: Path) -> float:
+    """Seconds to run every check over a file."""
+    with Reader(path) as reader, Clock() as clock:
+        report = verify(reader)
+    if not report.ok:
+        raise RuntimeError(str([r for r in report.results if r.findings]))
+    return clock.seconds
+
+
+def trial_balance(path: Path) -> float:
+    """Seconds to draw up the trial balance of a file just opened."""
+    with Reader(path) as reader, Clock() as clock:
+        reader.view("trial-balance")
+    return clock.seconds
+
+
+def _columns(table: pa.Table) -> Columns:
+    return {name: table[name].to_numpy() for name in table.column_names}

@@ -1,0 +1,57 @@
+"""Timing in rounds: every contestant once a round, in turn, so that a slow spell of the machine hits all."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+from attrs import frozen
+
+
+@frozen
+class Timing:
+    """Seconds of one contestant, round by round."""
+
+    seconds: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """The middle round."""
+        return statistics.median(self.seconds)
+
+    def rate(self, count: int) -> float:
+        """Items a second in the middle round."""
+        return count / self.median
+
+    def ratio(self, other: "Timing") -> tuple[float, float, float]:
+        """How many times as fast as *other*, round by round: median, least, most."""
+        ratios = [b / a for a, b in zip(self.seconds, other.seconds, strict=True)]
+        return statistics.median(ratios), min(ratios), max(ratios)
+
+
+def in_turn(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, Timing]:
+    """Run all *contestants* for some *rounds* after one that does not count.
+
+    A contestant returns the seconds that count; what it sets up and clears away does not.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contestants}
+    for number in range(rounds + 1):
+        for name, run in contestants.items():
+            gc.collect()
+            took = run()
+            if number:
+                seconds[name].append(took)
+    return {name: Timing(tuple(values)) for name, values in seconds.items()}
+
+
+class Clock:
+    """`with Clock() as clock: ...`, then `clock.seconds`."""
+
+    seconds: float = 0.0
+
+    def __enter__(self) -> "Clock":
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds = time.perf_counter() - self._start
