@@ -13,7 +13,7 @@ RECORDS = Schema.load("execution", 1)
 
 
 class OrderEvent(IntEnum):
-    """What became of an order where its fills do not say it. The view `order_event_kind` names them in SQL."""
+    """What became of an order where its fills do not say it; named in the view `order_event_kind`."""
 
     CANCELLED = 1
     EXPIRED = 2

@@ -17,6 +17,7 @@ NO_AMOUNT = -(2**63)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _ONE = np.uint64(1)
+_LARGEST = 9.2e18  # below 2**63, where a float64 still converts
 
 
 @kernel
@@ -51,7 +52,7 @@ def share(total: int, part: int, whole: int) -> int:
         remainder = (remainder << np.uint64(step)) | digits
         quotient = (quotient << np.uint64(step)) | (remainder // c)
         remainder = remainder % c
-    return np.int64(quotient)
+    return int(np.int64(quotient))
 
 
 @kernel
@@ -73,9 +74,9 @@ def fee(amount: int, rate: float, fixed: float) -> int:
 @kernel
 def rounded(value: float) -> int:
     """*value* as a whole number, half to even; `NO_AMOUNT` for NaN and for what int64 cannot hold."""
-    if not abs(value) < 9.2e18:
+    if not abs(value) < _LARGEST:
         return NO_AMOUNT
-    return np.int64(np.rint(value))
+    return int(np.rint(value))
 
 
 @kernel

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ledger.books import TRANSFER, TXN, Books
 from ledger.chart import Chart
@@ -102,7 +102,7 @@ def _columns(layout: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Column
     }
 
 
-def _column(table: str, name: str, kind: str, values: Any) -> NDArray[Any]:
+def _column(table: str, name: str, kind: str, values: ArrayLike) -> NDArray[Any]:
     """*values* as the column's type, refusing what would change them."""
     try:
         array = np.asarray(values)

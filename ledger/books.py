@@ -9,6 +9,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 Records = Any
 """A numpy recarray: `records[i].field` reads the same compiled and interpreted, and mypy knows neither."""
@@ -16,7 +17,14 @@ Record = Any
 """One row of it, by reference."""
 
 TRANSFER = np.dtype(
-    [("txn", "i8"), ("debit", "i4"), ("credit", "i4"), ("amount", "i8"), ("lot", "i8"), ("slot", "i8")]
+    [
+        ("txn", "i8"),
+        ("debit", "i4"),
+        ("credit", "i4"),
+        ("amount", "i8"),
+        ("lot", "i8"),
+        ("slot", "i8"),
+    ]
 )
 TXN = np.dtype(
     [
@@ -77,6 +85,9 @@ STATE = np.dtype(
         ("amount", "i8"),
     ]
 )
+
+Int64s = NDArray[np.int64]
+Int32s = NDArray[np.int32]
 
 LONG, SHORT_SIDE = 1, -1
 

@@ -1,4 +1,4 @@
-"""Walking the chain of seals of a file: does every block still have the digest that it was sealed with?"""
+"""Walking the chain of seals of a file, to see whether every block still has its sealed digest."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,6 +12,8 @@ from ledger.errors import DamagedFile
 from ledger.files import explained
 from ledger.reader import Reader
 from ledger.seal import Columns
+
+SHORTEST_ANCHOR = 16
 
 
 @frozen
@@ -87,8 +89,8 @@ def _broken(
         (found,) = reader.connection.execute(f'select count(*) from "{table}"').fetchall()[0]  # noqa: S608  from the layout
         if found != count:
             yield Broken(len(chain), f"{table} has {found} rows, sealed are {count}")
-    if anchor is not None and not (len(anchor) >= 16 and previous.startswith(anchor.lower())):
-        yield _off_anchor(anchor.lower(), [start.hex(), *(s.digest for s in chain)])
+    if anchor is not None and not _is(previous, anchor):
+        yield _off_anchor(anchor, [start.hex(), *(s.digest for s in chain)])
 
 
 def _departures(reader: Reader, sealed: Sealed, stored: dict[str, int]) -> Iterator[Broken]:
@@ -153,9 +155,14 @@ def _counts(rows: str) -> dict[str, int]:
         return {}
 
 
+def _is(digest: str, anchor: str) -> bool:
+    """Whether *anchor* names *digest*: all of it, or its first 16 digits or more."""
+    return len(anchor) >= SHORTEST_ANCHOR and digest.startswith(anchor.lower())
+
+
 def _off_anchor(anchor: str, digests: list[str]) -> Broken:
     for number, digest in enumerate(digests):
-        if len(anchor) >= 16 and digest.startswith(anchor):
+        if _is(digest, anchor):
             after = len(digests) - 1 - number
             return Broken(number, f"the anchor is the head before it; {after} blocks were added after it")
     return Broken(

@@ -179,9 +179,7 @@ def sql(
 
 def trace(
     run: Run,
-    order: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Number of an order.")
-    ] = None,
+    order: Annotated[int | None, typer.Option(min=0, metavar="N", help="Number of an order.")] = None,
     fill: Annotated[int | None, typer.Option(min=0, metavar="N", help="Number of a fill.")] = None,
     transaction: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Number of a transaction.")
@@ -212,15 +210,11 @@ def export(
     run: Run,
     form: Annotated[
         Literal["beancount", "hledger", "parquet", "csv"],
-        typer.Option(
-            "--format", help="The books of another program, or all tables and statements."
-        ),
+        typer.Option("--format", help="The books of another program, or all tables and statements."),
     ],
     output: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FOLDER", help="Where to write; RUN-FORMAT beside the run if not given."
-        ),
+        typer.Option(metavar="FOLDER", help="Where to write; RUN-FORMAT beside the run if not given."),
     ] = None,
 ) -> None:
     """Write the books for another program to read: a second opinion, or further work."""

@@ -24,6 +24,7 @@ from ledger.errors import (
 )
 
 MAX_SCALE = 12
+SHOWN = 8
 SYMBOL = re.compile(r"[^\s:\x00-\x1f\"]+")
 
 Kind = Literal["currency", "instrument"]
@@ -61,7 +62,7 @@ class Commodity:
         return self.kind == "currency"
 
     def units(self, amount: Amount) -> int:
-        """Whole units of *amount*; refuses floats, more decimals than the scale, and what int64 cannot hold."""
+        """Whole units of *amount*; refuses floats, too many decimals and what int64 cannot hold."""
         value = _exact(amount, self.symbol)
         scaled = value.scaleb(self.scale)
         whole = int(scaled)
@@ -81,9 +82,7 @@ def currency(symbol: str, scale: int = 6) -> Commodity:
     return Commodity(symbol, "currency", scale, symbol)
 
 
-def instrument(
-    symbol: str, *, currency: str = "USD", scale: int = 8, multiplier: float = 1.0
-) -> Commodity:
+def instrument(symbol: str, *, currency: str = "USD", scale: int = 8, multiplier: float = 1.0) -> Commodity:
     """Something that is bought and sold for *currency*, counted to *scale* decimals (default 8)."""
     return Commodity(symbol, "instrument", scale, currency, multiplier)
 
@@ -143,11 +142,13 @@ class Commodities:
         return number
 
     def _known(self) -> str:
-        names = list(self._numbers)
-        return f"known: {', '.join(names[:8])}{' ...' if len(names) > 8 else ''}" if names else "none is"
+        if not self._numbers:
+            return "none is"
+        names, more = list(self._numbers)[:SHOWN], " ..." * (len(self._numbers) > SHOWN)
+        return f"known: {', '.join(names)}{more}"
 
 
-def _exact(amount: Amount, symbol: str) -> Decimal:
+def _exact(amount: object, symbol: str) -> Decimal:
     match amount:
         case bool():
             raise NotAnAmount(f"{amount!r} is not an amount of {symbol}")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba
+from numba.core import config
 from platformdirs import user_cache_path
 
 P = ParamSpec("P")
@@ -38,12 +39,12 @@ def compiler(*rooms: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
     def kernel(function: Callable[P, R]) -> Callable[P, R]:
         # numba reads the setting while it decorates; restored, so that a user's kernels stay where they are.
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = str(folder)
+        before = config.CACHE_DIR  # type: ignore[attr-defined]  # set from the environment
+        config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
         try:
             compiled: Callable[P, R] = numba.njit(cache=True, **_OPTIONS)(function)
         finally:
-            numba.config.CACHE_DIR = before
+            config.CACHE_DIR = before  # type: ignore[attr-defined]
         return compiled
 
     return kernel

@@ -14,21 +14,22 @@ Damage can take a process down without an exception, so files are read in one of
 """
 
 import filecmp
+import glob
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
+import duckdb
 from attrs import asdict, field, frozen
 
 from ledger import chain, errors
 from ledger.chain import Sealed
-from ledger.errors import DamagedFile, StoreError
+from ledger.errors import DamagedFile, WriteFailed
 from ledger.files import connect, explained
 from ledger.reader import Reader
 
@@ -92,11 +93,14 @@ class Repair:
             lines.append(f"{held.path} is sound")
         elif self.repaired:
             lines += [
-                f"{held.path} is repaired: of the {self.length} bytes of its WAL the first {self.kept} remain",
+                f"{held.path} is repaired: its WAL keeps the first {self.kept} of {self.length} bytes",
                 f"the damaged file is kept as {self.aside}",
             ]
         else:
-            lines += [f"{held.path} cannot be repaired", *filter(None, [held.refused, *held.broken])]
+            lines += [
+                f"{held.path} cannot be repaired",
+                *filter(None, [held.refused, *held.broken]),
+            ]
             lines += [f"table {name}: {rows}" for name, rows in held.tables.items()]
             if self.aside:
                 lines.append(f"a copy of it is {self.aside}")
@@ -113,8 +117,8 @@ class Repair:
 def examine(path: str | Path, anchor: str = "") -> Report:
     """Read all of a file, in a process of its own, and compare it with its seals and the head *anchor*.
 
-    Raises a `StoreError` where the question is not whether it is damaged: there is no such file, somebody
-    has it open, another version wrote it.
+    Raises a `StoreError` where damage is not the question: there is no such file, somebody has it open,
+    another version wrote it.
     """
     child = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, "-c", _LOOK, str(path), anchor],
@@ -123,39 +127,145 @@ def examine(path: str | Path, anchor: str = "") -> Report:
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
+    if child.returncode == 0:
+        return Report(**json.loads(child.stdout))
     if child.returncode < 0:
         return Report(str(path), refused=f"reading it ends the process with signal {-child.returncode}")
-    if child.returncode > 0:
-        name, _, message = child.stderr.strip().rpartition("\n")[2].partition(": ")
-        kind = getattr(errors, name.rpartition(".")[2], None)
-        raise kind(message) if kind else DamagedFile(f"{path}: {child.stderr.strip()}")
-    return Report(**json.loads(child.stdout))
+    last = child.stderr.strip().rpartition("\n")[2]
+    name, _, message = last.removeprefix("ledger.errors.").partition(": ")
+    kind = getattr(errors, name, None)
+    if kind is None:
+        return Report(str(path), refused=f"reading it fails: {last}")
+    raise kind(message)
 
 
 def look(path: str, anchor: str = "") -> Report:
-    """As `examine`, in this process, which damage may take down."""
-    held: list[Sealed] = []
-    broken: list[str] = []
+    """As `examine`, but in this process, which damage may end."""
     try:
         with Reader(path) as reader:
-            head, seals = chain.genesis(reader).hex(), chain.seals(reader)
-
-            def hold(number: int, _: int) -> None:
-                if not broken:
-                    held.append(seals[number - 1])
-
-            try:
-                broken.extend(str(b) for b in _broken(reader, anchor, hold, broken))
-            except DamagedFile as error:
-                broken.append(str(error))
-            tables = _rows(reader, list(reader.layout)) if broken else {}
+            return _compared(reader, anchor)
     except DamagedFile as error:
-        return Report(path, refused=str(error), tables=_readable(Path(path)))
+        return Report(path, refused=str(error), tables=_without_journal(Path(path)))
+
+
+def _compared(reader: Reader, anchor: str) -> Report:
+    head, seals = chain.genesis(reader).hex(), chain.seals(reader)
+    held: list[Sealed] = []
+    broken: list[str] = []
+
+    def hold(number: int, _: int) -> None:
+        if not broken:
+            held.append(seals[number - 1])
+
+    try:
+        for departure in chain.broken(reader, anchor or None, hold):
+            broken.append(str(departure))  # noqa: PERF401  `hold` looks at what there is so far
+    except DamagedFile as error:
+        broken.append(str(error))
     return Report(
-        path,
-        len(held),
-        held[-1].last_txn if held else -1,
-        held[-1].digest if held else head,
+        str(reader.path),
+        blocks=len(held),
+        last_txn=held[-1].last_txn if held else -1,
+        head=held[-1].digest if held else head,
         broken=broken,
-        tables=tables,
+        tables=_rows(reader.path, reader.connection, list(reader.layout)) if broken else {},
     )
+
+
+def _without_journal(path: Path) -> dict[str, int | str]:
+    """What can be read of a file that does not open as a journal."""
+    try:
+        with explained(path, DamagedFile), connect(path, read_only=True) as connection:
+            found = connection.execute("select table_name from duckdb_tables()").fetchall()
+            return _rows(path, connection, [name for (name,) in found])
+    except DamagedFile:
+        return {}  # nothing; the report says why
+
+
+def _rows(path: Path, connection: duckdb.DuckDBPyConnection, tables: list[str]) -> dict[str, int | str]:
+    """How many rows each table has, every value of them having been read; or why that fails."""
+    rows: dict[str, int | str] = {}
+    for table in tables:
+        query = f'select count(*), bit_xor(hash(t)) from "{table}" as t'  # noqa: S608  from the file
+        try:
+            with explained(path, DamagedFile):
+                rows[table] = connection.execute(query).fetchall()[0][0]
+        except DamagedFile as error:
+            rows[table] = str(error)
+    return rows
+
+
+def repair(path: str | Path) -> Repair:
+    """Cut a damaged WAL where it cannot be read any more, having copied everything aside."""
+    path = Path(path)
+    before = examine(path)
+    wal = _wal(path, before.refused)
+    if not before.refused or not wal.is_file() or not wal.stat().st_size:
+        return Repair(before, before)
+    with explained(path):
+        aside = _set_aside(path)
+        whole = wal.read_bytes()
+        kept, after = _longest(path, wal, whole, before.refused)
+        if after.refused:
+            _write(wal, whole)
+            return Repair(before, before, aside)
+    return Repair(before, after, aside, len(whole), kept)
+
+
+def _wal(path: Path, refusal: str) -> Path:
+    """The WAL that a refusal names: commits made during a checkpoint go to one of their own."""
+    plain = path.with_name(path.name + ".wal")
+    return next((wal for wal in _companions(path) if f'{wal.name}"' in refusal), plain)
+
+
+def _companions(path: Path) -> list[Path]:
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}.wal*"))
+
+
+def _longest(path: Path, wal: Path, whole: bytes, refusal: str) -> tuple[int, Report]:
+    """Leave the longest start of a WAL with which the file opens: its length, and what there is then."""
+
+    def cut(length: int) -> Report:
+        _write(wal, whole[:length])
+        return examine(path)
+
+    if offset := _OFFSET.search(refusal):
+        length = int(offset[1])
+        if not (after := cut(length)).refused:
+            return length, after
+    opens, fails = 0, len(whole)
+    if (after := cut(0)).refused:
+        return 0, after  # the WAL is not what keeps the file from opening
+    while fails - opens > 1:
+        middle = (opens + fails) // 2
+        if cut(middle).refused:
+            fails = middle
+        else:
+            opens = middle
+    return opens, cut(opens)
+
+
+def _set_aside(path: Path) -> Path:
+    """Copy a file and its companions; where the copy is, once it is on the disk and has been compared."""
+    aside = next(
+        name for number in count(1) if not (name := path.with_name(f"{path.name}.damaged-{number}")).exists()
+    )
+    # The file itself goes last: while it is missing, the copy is not complete.
+    for source in [*_companions(path), path]:
+        copy = aside.with_name(aside.name + source.name.removeprefix(path.name))
+        shutil.copyfile(source, copy)
+        with copy.open("rb") as written:
+            os.fsync(written.fileno())
+        if not filecmp.cmp(source, copy, shallow=False):
+            raise WriteFailed(f"{copy} differs from {source}; nothing was changed")
+    return aside
+
+
+def _write(wal: Path, content: bytes) -> None:
+    """Replace a WAL in one step, so that there is always either the old or the new one."""
+    fresh = wal.with_name(wal.name + ".new")
+    with fresh.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(wal)

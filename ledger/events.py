@@ -35,6 +35,7 @@ from ledger.relief import (
 P = ParamSpec("P")
 R = TypeVar("R")
 
+
 def event(kind: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile an event and file it under its kind."""
 
@@ -50,7 +51,6 @@ NOT_POSITIVE = int(Status.NOT_POSITIVE)
 INSUFFICIENT_LOTS = int(Status.INSUFFICIENT_LOTS)
 OPPOSITE_POSITION = int(Status.OPPOSITE_POSITION)
 OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
-NO_LOT = LotNo(-1)
 
 
 # --- money in and out --------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def buy(
     instrument: InstrumentNo,
     quantity: Units,
     gross: Money,
-    fee: Money = Money(0),
+    fee: Money = 0,
     settled: bool = True,
 ) -> None:
     """Acquire a lot of *quantity* for *gross*, the fee expensed beside it. Refused while short.
@@ -105,9 +105,9 @@ def sell(
     instrument: InstrumentNo,
     quantity: Units,
     proceeds: Money,
-    fee: Money = Money(0),
+    fee: Money = 0,
     settled: bool = True,
-    lot: LotNo = NO_LOT,
+    lot: LotNo = -1,
 ) -> None:
     """Give up lots in the order of relief, or *lot* alone, and realise proceeds less cost, lot by lot.
 
@@ -129,7 +129,7 @@ def short_sale(
     instrument: InstrumentNo,
     quantity: Units,
     proceeds: Money,
-    fee: Money = Money(0),
+    fee: Money = 0,
     settled: bool = True,
     restricted: bool = True,
 ) -> None:
@@ -154,9 +154,9 @@ def cover(
     instrument: InstrumentNo,
     quantity: Units,
     gross: Money,
-    fee: Money = Money(0),
+    fee: Money = 0,
     settled: bool = True,
-    lot: LotNo = NO_LOT,
+    lot: LotNo = -1,
 ) -> None:
     """Buy back what was sold short, in the order of relief or *lot* alone, releasing its proceeds first.
 
@@ -177,7 +177,7 @@ def reversal(
     instrument: InstrumentNo,
     quantity: Units,
     gross: Money,
-    fee: Money = Money(0),
+    fee: Money = 0,
     settled: bool = True,
 ) -> None:
     """Trade through zero: close all of one side, open the rest on the other, in one transaction.
@@ -237,7 +237,9 @@ def restrict_proceeds(books: Books, instrument: InstrumentNo, amount: Money) -> 
     Of 1,000 received, nothing covered yet: `Assets:Margin:ShortProceeds:ACME <- Assets:Cash:USD` 1,000.
     """
     first = books.commodities[instrument].first
-    unrestricted = -books.accounts[first + chart.SHORT].balance - books.accounts[first + chart.SHORT_PROCEEDS].balance
+    unrestricted = (
+        -books.accounts[first + chart.SHORT].balance - books.accounts[first + chart.SHORT_PROCEEDS].balance
+    )
     restrict(books, instrument, min(amount, unrestricted))
 
 
@@ -299,9 +301,7 @@ def dividend(books: Books, instrument: InstrumentNo, amount: Money) -> None:
 
 
 @event(Kind.DIVIDEND_PAYMENT)
-def dividend_payment(
-    books: Books, currency: CurrencyNo, amount: Money, tax: Money = Money(0)
-) -> None:
+def dividend_payment(books: Books, currency: CurrencyNo, amount: Money, tax: Money = 0) -> None:
     """A dividend on its pay date: *amount* before the *tax* withheld from it.
 
     5 due, 0.75 withheld: `Assets:Cash:USD <- Assets:Receivable:Dividends` 4.25, `Expenses:WithholdingTax <-
@@ -460,7 +460,7 @@ def futures_open(
     instrument: InstrumentNo,
     quantity: Units,
     margin: Money,
-    fee: Money = Money(0),
+    fee: Money = 0,
 ) -> None:
     """Open or add to a futures position, below zero for short: units, and initial margin set aside.
 
@@ -498,7 +498,7 @@ def futures_close(
     instrument: InstrumentNo,
     quantity: Units,
     gain: Money,
-    fee: Money = Money(0),
+    fee: Money = 0,
 ) -> None:
     """Close *quantity* (without sign) of a futures position: the last variation margin, then the release.
 
@@ -526,9 +526,7 @@ def futures_close(
 
 
 @event(Kind.EXCHANGE)
-def exchange(
-    books: Books, bought: CurrencyNo, amount: Money, sold: CurrencyNo, price: Money
-) -> None:
+def exchange(books: Books, bought: CurrencyNo, amount: Money, sold: CurrencyNo, price: Money) -> None:
     """One currency for another, each side balanced in its own commodity.
 
     Buy 100 EUR for 110 USD: `Assets:Cash:EUR <- Trading:FX:EUR` 100 EUR, `Trading:FX:USD <-

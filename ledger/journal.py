@@ -93,7 +93,7 @@ class Journal:
             connection.execute("commit")
         start = genesis(row)
         journal = cls._around(Store(target, connection, layout, Head(0, start)), run, schemas, start)
-        journal._declare(commodities)
+        journal.declare(*commodities)
         return journal
 
     @classmethod
@@ -120,7 +120,7 @@ class Journal:
         start = genesis(row)
         store = Store(target, connect(target), layout, Head(0, start), sealed)
         journal = cls._around(store, run, schemas, start)
-        journal._declare(commodities)
+        journal.declare(*commodities)
         return journal
 
     @classmethod
@@ -140,15 +140,13 @@ class Journal:
         head = Head(len(held.digests), bytes.fromhex(held.digests[-1]) if held.digests else held.genesis)
         store = Store(target, connect(target), held.layout, head)
         journal = cls._around(store, run, schemas, held.genesis)
-        journal._restore(state)
+        journal._restore(state)  # noqa: SLF001  its own
         return journal
 
     @classmethod
     def _around(cls, store: Store, run: Run, schemas: Sequence[Schema], start: bytes) -> Self:
         commodities = Commodities()
-        journal = cls(
-            store, commodities, Chart(commodities, run.policies.may_be_overdrawn), run, schemas
-        )
+        journal = cls(store, commodities, Chart(commodities, run.policies.may_be_overdrawn), run, schemas)
         journal.genesis = start
         return journal
 
@@ -156,7 +154,10 @@ class Journal:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         try:
             self.close()
@@ -297,18 +298,14 @@ class Journal:
 
     # --- the chart ---------------------------------------------------------------------------------
 
-    def declare(self, commodity: Commodity) -> int:
-        """Add a commodity and its accounts; its number."""
+    def declare(self, *commodities: Commodity) -> None:
+        """Add commodities and their accounts."""
         self._require_open()
-        return self._declare([commodity])
-
-    def _declare(self, commodities: Iterable[Commodity]) -> int:
-        number = -1
-        for commodity in commodities:
-            number = self.commodities.declare(commodity)
-            self.chart.open_commodity(number)
-        self._extend_books()
-        return number
+        try:
+            for commodity in commodities:
+                self.chart.open_commodity(self.commodities.declare(commodity))
+        finally:
+            self._extend_books()
 
     def open_account(self, path: str, commodity: str = "USD", *, floored: bool = False) -> int:
         """Open an account of one's own, ``Expenses:Fees:Data`` say; its number."""

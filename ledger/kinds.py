@@ -2,17 +2,17 @@
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import Any, NewType
+from typing import Annotated, Any
 
-CurrencyNo = NewType("CurrencyNo", int)
+CurrencyNo = Annotated[int, "CurrencyNo"]
 """A currency's commodity number; a symbol at the prompt."""
-InstrumentNo = NewType("InstrumentNo", int)
+InstrumentNo = Annotated[int, "InstrumentNo"]
 """An instrument's commodity number; a symbol at the prompt."""
-Units = NewType("Units", int)
+Units = Annotated[int, "Units"]
 """Units of the instrument named before it, at its scale."""
-Money = NewType("Money", int)
+Money = Annotated[int, "Money"]
 """Units of the currency named before it, or of the one that the instrument named before it is priced in."""
-LotNo = NewType("LotNo", int)
+LotNo = Annotated[int, "LotNo"]
 """The number of an open lot, as the view `lot` shows it."""
 
 

@@ -10,8 +10,8 @@ Moment = str | date | datetime | np.datetime64 | int
 """ISO text, a date or datetime, a numpy datetime64, or nanoseconds. Without a zone it is taken as UTC."""
 
 
-def nanoseconds(when: Moment) -> int:
-    """*when* as nanoseconds since 1970; a zone is converted to UTC."""
+def nanoseconds(when: object) -> int:
+    """*when*, a `Moment`, as nanoseconds since 1970; a zone is converted to UTC."""
     match when:
         case bool() | float():
             raise InvalidTime(f"{when!r} is not a moment; give ISO text, a date or a datetime")
@@ -36,9 +36,9 @@ def iso(ns: int) -> str:
     return whole.removesuffix("T00:00:00") if text.startswith(whole) and len(text) <= len(whole) else text
 
 
-def _from_numpy(when: str | date | np.datetime64) -> int:
+def _from_numpy(when: object) -> int:
     try:
-        moment = np.datetime64(when, "ns")
+        moment = np.datetime64(when, "ns")  # type: ignore[call-overload]
     except (ValueError, TypeError):
         raise InvalidTime(f"{when!r} is not a moment; give ISO text, a date or a datetime") from None
     if np.isnat(moment):

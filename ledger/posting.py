@@ -9,7 +9,7 @@ earlier ones and returns the reason. So an event is written straight down, witho
 """
 
 from ledger.arithmetic import higher_per_unit
-from ledger.books import LONG, Books, Record, Relief, Status
+from ledger.books import LONG, Books, Int32s, Int64s, Record, Relief, Status
 from ledger.bounds import MAX_AMOUNT
 from ledger.chart import COST, SHORT, UNITS
 from ledger.compiled import kernel
@@ -132,7 +132,7 @@ def commit(books: Books) -> int:
         _test(books)
     if state.status != POSTED:
         undo(books)
-        return state.status
+        return int(state.status)
 
     # From here on nothing may fail.
     for i in range(state.opened, state.transfers):
@@ -198,17 +198,15 @@ def open_lot(books: Books, instrument: int, side: int, quantity: int, cost: int)
     state = books.state[0]
     queue = 2 * instrument + (side != LONG)
     if books.commodities[instrument].relief == AVERAGE and books.queues[queue].head >= 0:
-        return books.queues[queue].head
+        return int(books.queues[queue].head)
     slot = restore_lot(books, instrument, side, state.next_lot, quantity, cost)
     if slot >= 0:
         state.next_lot += 1
-    return slot
+    return int(slot)
 
 
 @kernel
-def restore_lot(
-    books: Books, instrument: int, side: int, lot_id: int, quantity: int, cost: int
-) -> int:
+def restore_lot(books: Books, instrument: int, side: int, lot_id: int, quantity: int, cost: int) -> int:
     """An empty lot numbered *lot_id*, acquired as *quantity* at *cost*, in its place among the open ones."""
     state = books.state[0]
     if state.free == 0:
@@ -228,7 +226,7 @@ def restore_lot(
     lot.queue = 2 * instrument + (side != LONG)
     lot.side = side
     _link(books, slot, books.commodities[instrument].relief)
-    return slot
+    return int(slot)
 
 
 @kernel
@@ -237,7 +235,7 @@ def find_lot(books: Books, instrument: int, side: int, lot_id: int) -> int:
     slot = books.queues[2 * instrument + (side != LONG)].head
     while slot >= 0 and books.lots[slot].id != lot_id:
         slot = books.lots[slot].next
-    return slot
+    return int(slot)
 
 
 @kernel
@@ -246,7 +244,7 @@ def held(books: Books, instrument: int, side: int) -> bool:
     slot = books.queues[2 * instrument + (side != LONG)].head
     while slot >= 0 and books.lots[slot].quantity == 0:
         slot = books.lots[slot].next
-    return slot >= 0
+    return bool(slot >= 0)
 
 
 @kernel
@@ -256,7 +254,7 @@ def _relieved_before(a: Record, b: Record, relief: int) -> bool:
             return True
         if higher_per_unit(b.acquired_cost, b.acquired_quantity, a.acquired_cost, a.acquired_quantity):
             return False
-    return a.id > b.id if relief == LIFO else a.id < b.id
+    return bool(a.id > b.id if relief == LIFO else a.id < b.id)
 
 
 @kernel
@@ -326,7 +324,15 @@ def _move_lot(lot: Record, debit: int, credit: int, amount: int) -> None:
 
 
 @kernel
-def unload(books: Books, opening, txn, debit, credit, amount, lot):  # type: ignore[no-untyped-def]
+def unload(
+    books: Books,
+    opening: Int64s,
+    txn: Int64s,
+    debit: Int32s,
+    credit: Int32s,
+    amount: Int64s,
+    lot: Int64s,
+) -> bool:
     """Copy the block's transfers into columns, refolding *opening* on the way; whether the books agree.
 
     True if every transaction is whole and in order and the opening balances plus all transfers are the
@@ -349,7 +355,7 @@ def unload(books: Books, opening, txn, debit, credit, amount, lot):  # type: ign
         opening[row.credit] -= row.amount
     if following != state.txns:
         return False
+    agree = True
     for account in range(opening.size):
-        if opening[account] != books.accounts[account].balance:
-            return False
-    return True
+        agree &= opening[account] == books.accounts[account].balance
+    return agree

@@ -9,7 +9,7 @@ import csv
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, Literal, TextIO
@@ -17,9 +17,9 @@ from typing import Any, Literal, TextIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from attrs import frozen
 from rich.box import SIMPLE_HEAD
-from rich.console import Console, RenderableType
-from rich.measure import Measurement
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -39,6 +39,9 @@ FINDINGS = 5
 """How many findings of one check are printed."""
 FOLD = 14
 """How narrow a column of text may get on a terminal; numbers are never folded."""
+GAP = "  "
+MANY = 1_000
+"""Rows from which on a table is plain text, because rich takes half a millisecond for each."""
 
 
 def places(reader: Reader) -> Places:
@@ -54,7 +57,7 @@ def write(answer: Query, form: Form, least: Places, title: str = "") -> None:
     """Write *answer* to the standard output."""
     match form:
         case "table":
-            show(table(answer.table, least, title))
+            show(grid(answer.table, least, title))
             if not answer.table.num_rows:
                 show("no rows")
         case "csv":
@@ -117,9 +120,7 @@ def _values(column: pa.Array) -> Sequence[Any]:
         values: list[Any] = column.to_pylist()
         return values
     unit = column.type.unit
-    return [
-        None if t is None else np.datetime64(t, unit) for t in column.cast(pa.int64()).to_pylist()
-    ]
+    return [None if t is None else np.datetime64(t, unit) for t in column.cast(pa.int64()).to_pylist()]
 
 
 def _iso(moment: "np.datetime64") -> str:
@@ -139,57 +140,117 @@ def amount(value: Decimal | None, decimals: int) -> str:
     return f"{value:,.{max(decimals, _decimals(value))}f}" if value else "-"
 
 
-def table(answer: pa.Table, least: Places, title: str = "") -> Table:
-    """*answer* with amounts aligned, and totals under debits and credits for each commodity."""
-    totals = _totals(answer)
-    footed = answer.num_rows
-    if totals is not None:
-        answer = pa.concat_tables([answer, totals], promote_options="default")
-    grid = Table(
-        box=SIMPLE_HEAD,
-        title=title or None,
-        title_justify="left",
-        show_edge=False,
-        pad_edge=False,
-        padding=(0, 0, 0, 1),
-    )
-    finest = _finest(answer, least)
-    texts, width = [], 0
-    for name in answer.column_names:
-        cells = _texts(answer, name, finest)
-        right = _is_number(answer.schema.field(name).type)
-        heading = name.replace("_", " ")
-        widest = max(map(len, [heading, *cells]))
-        narrowest = widest if right else min(widest, FOLD)
-        justify: Literal["left", "right"] = "right" if right else "left"
-        grid.add_column(
-            heading, justify=justify, no_wrap=right, overflow="fold", min_width=narrowest
+@frozen
+class Column:
+    """A column as it is printed; numbers stand to the *right* and are never folded."""
+
+    heading: str
+    cells: list[str]
+    right: bool
+
+    @property
+    def width(self) -> int:
+        """What the widest of it takes."""
+        return max(map(len, [self.heading, *self.cells]))
+
+
+@frozen
+class Grid:
+    """A table laid out. *totals* are rows that sum up others, *gaps* are rows with a gap after them."""
+
+    title: str
+    columns: list[Column]
+    totals: set[int]
+    gaps: set[int]
+
+    @property
+    def rows(self) -> Iterator[tuple[str, ...]]:
+        """The cells, row by row."""
+        return zip(*(column.cells for column in self.columns), strict=True)
+
+    def table(self, width: int | None) -> Table:
+        """For rich to print, its text folded where *width* is not enough for it."""
+        narrow = [c.width if c.right else min(c.width, FOLD) for c in self.columns]
+        wide = [c.width for c in self.columns]
+        gaps = len(GAP) * (len(wide) - 1)
+        limit = sum(wide) + gaps if width is None else min(width, sum(wide) + gaps)
+        grid = Table(
+            box=SIMPLE_HEAD,
+            title=self.title or None,
+            title_justify="left",
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 0, 0, len(GAP) - 1),
+            width=max(limit, sum(narrow) + gaps),
         )
-        texts.append(cells)
-        width += narrowest + 2
-    grid.min_width = width - 2
+        for column, least in zip(self.columns, narrow, strict=True):
+            grid.add_column(
+                column.heading,
+                justify="right" if column.right else "left",
+                no_wrap=column.right,
+                overflow="fold",
+                min_width=least,
+            )
+        for number, row in enumerate(self.rows):
+            style = "bold" if number in self.totals else None
+            grid.add_row(*row, style=style, end_section=number in self.gaps)
+        return grid
+
+    def lines(self) -> Iterator[str]:
+        """The same as plain text."""
+        widths = [column.width for column in self.columns]
+        yield from [self.title] * bool(self.title)
+        yield self._line(column.heading for column in self.columns)
+        yield "─" * (sum(widths) + len(GAP) * (len(widths) - 1))
+        for number, row in enumerate(self.rows):
+            yield self._line(row)
+            if number in self.gaps:
+                yield ""
+
+    def _line(self, row: Iterable[str]) -> str:
+        cells = zip(self.columns, row, strict=True)
+        return GAP.join(f"{text:{'>' if c.right else '<'}{c.width}}" for c, text in cells).rstrip()
+
+
+def grid(answer: pa.Table, least: Places, title: str = "") -> Grid:
+    """*answer* with amounts aligned, and totals under debits and credits for each commodity."""
+    sums = _totals(answer)
+    body = answer.num_rows
+    if sums is not None:
+        answer = pa.concat_tables([answer, sums], promote_options="default")
+    finest = _finest(answer, least)
+    columns = [
+        Column(name.replace("_", " "), _texts(answer, name, finest), _is_number(kind))
+        for name, kind in zip(answer.column_names, answer.schema.types, strict=True)
+    ]
     labels = answer["account"].to_pylist() if "account" in answer.column_names else []
-    for number, row in enumerate(zip(*texts, strict=True)):
-        total = bool(labels) and labels[number] == "Total"
-        section = number == footed - 1 or (total and number < footed)
-        grid.add_row(*row, style="bold" if total else None, end_section=section)
-    return grid
+    totals = {number for number, label in enumerate(labels) if label == "Total"}
+    gaps = {number for number in totals if number < body - 1}
+    if sums is not None:
+        gaps.add(body - 1)
+    return Grid(title, columns, totals, gaps)
 
 
-def show(*parts: RenderableType) -> None:
+def show(*parts: str | Text | Grid) -> None:
     """Print to the standard output: folded on a terminal, as wide as it takes elsewhere.
 
     A terminal too narrow for the numbers gets long lines, never a table with columns missing.
     """
     console = Console(markup=False, emoji=False, highlight=False)
-    seen = console.width if console.is_terminal else 0
+    seen = console.width if console.is_terminal else None
     for part in parts:
-        least = part.min_width or 0 if isinstance(part, Table) else 0
-        natural = Measurement.get(console, console.options.update(width=1_000_000), part).maximum
-        console.width = max(1, least, min(seen, natural) if seen else natural)
-        with console.capture() as printed:
-            console.print(part)
-        sys.stdout.write("".join(f"{line.rstrip()}\n" for line in printed.get().splitlines()))
+        if isinstance(part, str):
+            sys.stdout.write(f"{part}\n")
+        elif isinstance(part, Text):
+            console.print(part, soft_wrap=True)
+        elif len(part.columns[0].cells) > MANY:
+            sys.stdout.writelines(f"{line}\n" for line in part.lines())
+        else:
+            table = part.table(seen)
+            console.width = table.width or 1
+            with console.capture() as printed:
+                console.print(table)
+            sys.stdout.writelines(f"{line.rstrip()}\n" for line in printed.get().splitlines())
 
 
 def _totals(answer: pa.Table) -> pa.Table | None:
@@ -198,9 +259,7 @@ def _totals(answer: pa.Table) -> pa.Table | None:
         return None
     if not pa.types.is_decimal(answer.schema.field("debit").type):
         return None
-    sums = answer.group_by("commodity", use_threads=False).aggregate(
-        [("debit", "sum"), ("credit", "sum")]
-    )
+    sums = answer.group_by("commodity", use_threads=False).aggregate([("debit", "sum"), ("credit", "sum")])
     return pa.table(
         {
             "account": pa.array(["Total"] * sums.num_rows, pa.string()),
@@ -276,13 +335,13 @@ def show_trace(found: Trace, least: Places) -> None:
             show(line)
         posted = _of(transfers, entry["txn"])
         credit = pc.binary_join_element_wise("<-", posted["credit"], " ")
-        show("", table(posted.set_column(1, "<- credit", credit), least), "")
+        show("", grid(posted.set_column(1, "<- credit", credit), least), "")
         moved = _of(lots, entry["txn"])
         if moved.num_rows:
-            show(table(moved, least), "")
+            show(grid(moved, least), "")
         show(f"  sealed in block {entry['block']}, digest {entry['digest']}", "")
     for name, rows in found.rows.items():
-        show(table(rows.table, least, name), "")
+        show(grid(rows.table, least, name), "")
 
 
 def _headings(entry: Mapping[str, Any]) -> Iterator[str]:
@@ -331,9 +390,7 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bars:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         bar = bars.add_task("", total=None)
 
         def step(what: str, done: int, of: int) -> None:

@@ -36,9 +36,7 @@ class Reader:
     *connection* is one to the file that is open already; it is closed with the reader.
     """
 
-    def __init__(
-        self, path: str | Path, connection: duckdb.DuckDBPyConnection | None = None
-    ) -> None:
+    def __init__(self, path: str | Path, connection: duckdb.DuckDBPyConnection | None = None) -> None:
         self.path = Path(path)
         self.connection = connection or connect(self.path, read_only=True)
         try:
@@ -93,7 +91,9 @@ class Reader:
         return self.sql(f"from {view}", at=at)
 
     def _require_journal(self) -> None:
-        tables = {name for (name,) in self.connection.execute("select table_name from duckdb_tables()").fetchall()}
+        tables = {
+            name for (name,) in self.connection.execute("select table_name from duckdb_tables()").fetchall()
+        }
         if not tables:
             raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
         if missing := {"run", "seal", "provenance", "transfer", "txn"} - tables:
@@ -122,14 +122,10 @@ class Reader:
         return dict(zip(_RUN, rows[0], strict=True))
 
 
-def install_views(
-    connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]
-) -> list[str]:
+def install_views(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]) -> list[str]:
     """Install the views and checks of *schemas* for this connection; their names."""
     names = []
     for name, statement in in_order(schemas).items():
-        connection.execute(
-            statement.replace("create or replace view", "create or replace temp view")
-        )
+        connection.execute(statement.replace("create or replace view", "create or replace temp view"))
         names.append(name)
     return names

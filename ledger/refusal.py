@@ -43,9 +43,7 @@ def refusal(status: Status, books: Books, chart: Chart, ts: int) -> errors.Ledge
         case Status.LOT_NOT_NAMED:
             return errors.LotNotNamed(f"{account}: relief is specific, name the lot")
         case Status.OPPOSITE_POSITION:
-            return errors.OppositePosition(
-                f"{account} stands at {shown}; close it first, or post a reversal"
-            )
+            return errors.OppositePosition(f"{account} stands at {shown}; close it first, or post a reversal")
         case _:
             return errors.LotsDisturbed(
                 f"lot {number} would keep cost without units or fall below zero;"

@@ -16,6 +16,7 @@ SPECIFIC = int(Relief.SPECIFIC)
 
 @kernel
 def charge(books: Books, money: int, fee: int, paying: int) -> None:
+    """Expense a commission; below zero it is a rebate."""
     if fee >= 0:
         move(books, money + chart.COMMISSIONS, paying, fee)
     else:
@@ -24,12 +25,18 @@ def charge(books: Books, money: int, fee: int, paying: int) -> None:
 
 @kernel
 def acquire(books: Books, instrument: int, quantity: int, gross: int, paying: int) -> None:
+    """Open a lot of *quantity* that cost *gross*, paid from the account *paying*."""
     first = books.commodities[instrument].first
     if quantity <= 0 or gross < 0:
         refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity if quantity <= 0 else gross)
         return
     if held(books, instrument, SHORT_SIDE):
-        refuse(books.state[0], OPPOSITE_POSITION, first + chart.UNITS, books.accounts[first + chart.UNITS].balance)
+        refuse(
+            books.state[0],
+            OPPOSITE_POSITION,
+            first + chart.UNITS,
+            books.accounts[first + chart.UNITS].balance,
+        )
         return
     slot = open_lot(books, instrument, LONG, quantity, gross)
     transfer(books, first + chart.UNITS, first + chart.MARKET, quantity, slot)
@@ -39,12 +46,23 @@ def acquire(books: Books, instrument: int, quantity: int, gross: int, paying: in
 
 @kernel
 def sell_short(books: Books, instrument: int, quantity: int, proceeds: int, receiving: int) -> None:
+    """Open a lot below zero, its proceeds received on the account *receiving*."""
     first = books.commodities[instrument].first
     if quantity <= 0 or proceeds < 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity if quantity <= 0 else proceeds)
+        refuse(
+            books.state[0],
+            NOT_POSITIVE,
+            first + chart.UNITS,
+            quantity if quantity <= 0 else proceeds,
+        )
         return
     if held(books, instrument, LONG):
-        refuse(books.state[0], OPPOSITE_POSITION, first + chart.UNITS, books.accounts[first + chart.UNITS].balance)
+        refuse(
+            books.state[0],
+            OPPOSITE_POSITION,
+            first + chart.UNITS,
+            books.accounts[first + chart.UNITS].balance,
+        )
         return
     slot = open_lot(books, instrument, SHORT_SIDE, quantity, proceeds)
     transfer(books, first + chart.MARKET, first + chart.UNITS, quantity, slot)
@@ -54,8 +72,14 @@ def sell_short(books: Books, instrument: int, quantity: int, proceeds: int, rece
 
 @kernel
 def restrict(books: Books, instrument: int, amount: int) -> None:
+    """Set the proceeds of a short sale aside."""
     first = books.commodities[instrument].first
-    move(books, first + chart.SHORT_PROCEEDS, books.commodities[instrument].money + chart.CASH, amount)
+    move(
+        books,
+        first + chart.SHORT_PROCEEDS,
+        books.commodities[instrument].money + chart.CASH,
+        amount,
+    )
 
 
 @kernel
@@ -80,7 +104,12 @@ def relieve(
             refuse(books.state[0], UNKNOWN_LOT, lot, quantity)
             return
     elif books.commodities[instrument].relief == SPECIFIC and slot >= 0:
-        refuse(books.state[0], LOT_NOT_NAMED, books.commodities[instrument].first + chart.UNITS, quantity)
+        refuse(
+            books.state[0],
+            LOT_NOT_NAMED,
+            books.commodities[instrument].first + chart.UNITS,
+            quantity,
+        )
         return
     _relieve_from(books, slot, lot >= 0, instrument, side, quantity, amount, cash)
 
@@ -120,9 +149,7 @@ def _relieve_from(
 
 
 @kernel
-def _sell_from(
-    books: Books, slot: int, instrument: int, taken: int, part: int, cost: int, cash: int
-) -> None:
+def _sell_from(books: Books, slot: int, instrument: int, taken: int, part: int, cost: int, cash: int) -> None:
     first = books.commodities[instrument].first
     transfer(books, first + chart.MARKET, first + chart.UNITS, taken, slot)
     if part > 0:
@@ -161,6 +188,7 @@ def _release(books: Books, instrument: int, relieved: int) -> None:
 
 @kernel
 def move_units(books: Books, slot: int, change: int) -> None:
+    """Change the units of a lot and nothing else."""
     lot = books.lots[slot]
     market = lot.units - chart.UNITS + chart.MARKET
     if change > 0:

@@ -130,7 +130,8 @@ def state(held: Held) -> State:
         marks={
             instrument: (marked, price)
             for instrument, marked, price in run(
-                "select instrument, epoch_ns(arg_max(ts, id)), arg_max(price, id) from mark group by instrument"
+                "select instrument, epoch_ns(arg_max(ts, id)), arg_max(price, id)"
+                " from mark group by instrument"
             ).fetchall()
         },
         stored=stored,

@@ -79,7 +79,8 @@ def in_order(schemas: Iterable[Schema]) -> dict[str, str]:
         statements |= schema.views
         statements |= {f"check_{name}": sql for name, sql in schema.checks.items()}
     reads = {
-        name: (set(re.findall(r"\b(?:from|join)\s+(\w+)", _without_comments(sql))) & statements.keys()) - {name}
+        name: (set(re.findall(r"\b(?:from|join)\s+(\w+)", _without_comments(sql))) & statements.keys())
+        - {name}
         for name, sql in statements.items()
     }
     return {name: statements[name] for name in TopologicalSorter(reads).static_order()}

@@ -48,7 +48,7 @@ def digest(previous: bytes, tables: Iterable[tuple[str, Columns]]) -> bytes:
             if values.dtype == object:
                 sha.update(b"".join(map(_text, values)))
             else:
-                sha.update(np.ascontiguousarray(values).view(np.uint8))
+                sha.update(np.ascontiguousarray(values).view(np.uint8).data)
     return sha.digest()
 
 

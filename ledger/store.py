@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ledger import seal
 from ledger.errors import JournalClosed, LedgerError, ReplayDiverged, WriteFailed
-from ledger.files import connect, explained
+from ledger.files import explained
 from ledger.schema import SCHEMA_VERSION, Schema, in_order
 from ledger.seal import Columns
 
@@ -71,14 +71,12 @@ class Head:
     digest: bytes
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """JSON with sorted keys and without white space: the same text for the same value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def create_tables(
-    connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]
-) -> Layout:
+def create_tables(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]) -> Layout:
     """Create all tables and views of *schemas*; the layout of what will be sealed."""
     for schema in schemas:
         connection.execute(schema.tables)
@@ -260,7 +258,9 @@ def _arrow(values: NDArray[Any]) -> pa.Array:
 
 
 def write_genesis(
-    connection: duckdb.DuckDBPyConnection, run: Mapping[str, str | int], provenance: Mapping[str, str]
+    connection: duckdb.DuckDBPyConnection,
+    run: Mapping[str, str | int],
+    provenance: Mapping[str, str],
 ) -> None:
     """Store the run and where it was made, the first rows of a file."""
     connection.execute("insert into run values (?, ?, ?, ?, ?, ?, ?)", list(run.values()))

@@ -47,9 +47,7 @@ def trace(reader: Reader, what: What, number: int) -> Trace:
     return found
 
 
-def _rows(
-    reader: Reader, what: What, number: int, transactions: Query
-) -> Iterator[tuple[str, Query]]:
+def _rows(reader: Reader, what: What, number: int, transactions: Query) -> Iterator[tuple[str, Query]]:
     """The rows of other tables: about the fills if a table tells fills apart, else the orders."""
     orders = _numbers(transactions, "order_id") | ({number} if what == "order" else set())
     fills = _numbers(transactions, "fill_id") | ({number} if what == "fill" else set())

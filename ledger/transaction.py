@@ -75,7 +75,7 @@ def arguments(
 ) -> tuple[list[Any], int]:
     """What an event is called with, as integers, and the number of the instrument it concerns."""
     function = getattr(event, "py_func", event)
-    hints = get_type_hints(function)
+    hints = get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
     try:
         bound = signature.bind(None, *args, **kwargs)

@@ -86,9 +86,7 @@ def file_digest(reader: Reader, head: str) -> str:
     return seal.digest(bytes.fromhex(head), [("provenance", provenance)]).hex()
 
 
-def _seals(
-    reader: Reader, anchor: str | None, progress: Callable[[str, int, int], None] | None
-) -> Result:
+def _seals(reader: Reader, anchor: str | None, progress: Callable[[str, int, int], None] | None) -> Result:
     def step(done: int, of: int) -> None:
         if progress is not None:
             progress("seals", done, of)
@@ -107,7 +105,7 @@ def _seals(
 
 def _check(reader: Reader, name: str, sql: str) -> Result:
     """Run one check. A file so damaged that the query cannot be answered has failed it."""
-    title = sql.split(":", 1)[1].split(".\n")[0].replace("\n--", "").strip()
+    title = sql.split(":", 1)[1].split(".\n", maxsplit=1)[0].replace("\n--", "").strip()
     run = reader.connection.execute
     try:
         with explained(reader.path, DamagedFile):

@@ -35,9 +35,7 @@ def money(books: Books, chart: Chart) -> dict[int, tuple[int, int]]:
     return totals
 
 
-def statement(
-    books: Books, chart: Chart, marks: Mapping[int, float]
-) -> dict[int, tuple[int, int, int]]:
+def statement(books: Books, chart: Chart, marks: Mapping[int, float]) -> dict[int, tuple[int, int, int]]:
     """Cash, market value and equity by currency, with holdings at *marks*."""
     worth = dict.fromkeys(range(len(chart.commodities)), 0)
     for number, quantity in held(books).items():

@@ -2,6 +2,7 @@
 
 import argparse
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -30,14 +31,18 @@ def _ledger(folder: Path, transfers: int, rounds: int) -> list[str]:
     whole = len(load.transfer)
     main_size = min(ledger.BLOCK, transfers)
     sizes = sorted({size for size in SIZES if size <= transfers} | {main_size})
-    contestants = {"posting": ledger.posting, "durable": partial(ledger.durable, transfers, folder)}
+    contestants: dict[str, Callable[[], float]] = {
+        "posting": ledger.posting,
+        "durable": partial(ledger.durable, transfers, folder),
+    }
     for size in sizes:
         contestants[f"storing {size}"] = partial(ledger.storing, load, size, folder)
         contestants[f"bare {size}"] = partial(ledger.bare, load, size, folder)
     timings = in_turn(contestants, rounds)
     kept = folder / "durable.duckdb"
     timings |= in_turn(
-        {"verify": partial(ledger.verifying, kept), "trial": partial(ledger.trial_balance, kept)}, rounds
+        {"verify": partial(ledger.verifying, kept), "trial": partial(ledger.trial_balance, kept)},
+        rounds,
     )
     bare = timings[f"bare {main_size}"]
     lines = [
@@ -50,7 +55,12 @@ def _ledger(folder: Path, transfers: int, rounds: int) -> list[str]:
         "| | seconds | transfers/s | against a bare table |",
         "|---|---|---|---|",
         _row("posting from a compiled loop, in memory", timings["posting"], 1_000_000),
-        _row(f"sealing and storing, blocks of {main_size:,}", timings[f"storing {main_size}"], whole, bare),
+        _row(
+            f"sealing and storing, blocks of {main_size:,}",
+            timings[f"storing {main_size}"],
+            whole,
+            bare,
+        ),
         _row("the same columns into bare DuckDB tables", bare, whole),
         _row("posting, sealing and storing, to the closed file", timings["durable"], whole, bare),
         _row("`tieout verify`, every check", timings["verify"], whole),
@@ -64,7 +74,8 @@ def _ledger(folder: Path, transfers: int, rounds: int) -> list[str]:
     for size in sizes:
         ours, other = timings[f"storing {size}"], timings[f"bare {size}"]
         lines.append(
-            f"| {size:,} | {ours.rate(whole) / 1e6:.2f} M | {other.rate(whole) / 1e6:.2f} M | {_ratio(ours, other)} |"
+            f"| {size:,} | {ours.rate(whole) / 1e6:.2f} M | {other.rate(whole) / 1e6:.2f} M |"
+            f" {_ratio(ours, other)} |"
         )
     return lines
 

@@ -20,14 +20,15 @@ from ledger.journal import Journal
 from ledger.posting import begin, commit
 from ledger.reader import Reader
 from ledger.run import Policies, Run
+from ledger.schema import ledger_schema
 from ledger.seal import Columns
 from ledger.store import Block, Buffers, Head, Store, create_tables
-from ledger.schema import ledger_schema
 from ledger.verify import verify
 from validation.bench.rounds import Clock
 
 INSTRUMENTS = 500
 BLOCK = 1_000_000
+SETTLED = True
 
 kernel = compiler("ledger", "validation.bench")
 
@@ -38,12 +39,12 @@ def trade(books: Books, first: int, start: int, limit: int) -> int:
     i = start
     while books.state[0].transfers < limit:
         symbol = first + i % INSTRUMENTS
-        if (i // INSTRUMENTS) % 4 != 3:  # noqa: PLR2004  three purchases, then a sale
+        if (i // INSTRUMENTS) % 4 != 3:
             begin(books, i, 3, symbol, i, i, -1)
-            buy(books, symbol, 1000 + i % 7, 100_000 + i % 11, 100, True)
+            buy(books, symbol, 1000 + i % 7, 100_000 + i % 11, 100, SETTLED)
         else:
             begin(books, i, 4, symbol, i, i, -1)
-            sell(books, symbol, 3000, 300_000 + i % 13, 100, True, -1)
+            sell(books, symbol, 3000, 300_000 + i % 13, 100, SETTLED, -1)
         if commit(books) != 0:
             return -1
         i += 1
@@ -97,7 +98,8 @@ class Load:
         journal = fresh(None)
         post(journal, transfers)
         return cls(
-            journal.sql("from txn order by id").arrow(), journal.sql("from transfer order by seq").arrow()
+            journal.sql("from txn order by id").arrow(),
+            journal.sql("from transfer order by seq").arrow(),
         )
 
     def blocks(self, size: int) -> list[dict[str, pa.Table]]:
@@ -123,9 +125,7 @@ def storing(load: Load, size: int, folder: Path) -> float:
     path.unlink(missing_ok=True)
     connection = connect(path)
     layout = create_tables(connection, [ledger_schema()])
-    blocks = [
-        {name: _columns(table) for name, table in tables.items()} for tables in load.blocks(size)
-    ]
+    blocks = [{name: _columns(table) for name, table in tables.items()} for tables in load.blocks(size)]
     store = Store(path, connection, layout, Head(0, bytes(32)))
     with Clock() as clock:
         for number, tables in enumerate(blocks):
@@ -136,7 +136,7 @@ def storing(load: Load, size: int, folder: Path) -> float:
 
 
 def bare(load: Load, size: int, folder: Path) -> float:
-    """Seconds for the same columns into bare tables from Arrow, a commit a block, to the closing of the file."""
+    """Seconds for the same columns into bare tables from Arrow, to the closing of the file."""
     path = folder / "bare.duckdb"
     path.unlink(missing_ok=True)
     connection = connect(path)
@@ -150,7 +150,7 @@ def bare(load: Load, size: int, folder: Path) -> float:
             connection.execute("begin")
             for name, table in tables.items():
                 connection.register("rows", table)
-                connection.execute(f"insert into {name} from rows")  # noqa: S608
+                connection.execute(f"insert into {name} from rows")
                 connection.unregister("rows")
             connection.execute("commit")
         connection.close()

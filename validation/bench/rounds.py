@@ -4,6 +4,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Mapping
+from typing import Self
 
 from attrs import frozen
 
@@ -49,7 +50,7 @@ class Clock:
 
     seconds: float = 0.0
 
-    def __enter__(self) -> "Clock":
+    def __enter__(self) -> Self:
         self._start = time.perf_counter()
         return self
 
