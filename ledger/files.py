@@ -27,11 +27,6 @@ _MAGIC = slice(8, 12), b"DUCK"
 # What DuckDB 2.0 or the system says, what it means, and what to do. The first that is found counts.
 _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
     (
-        ("COMMIT succeeded and is durable",),
-        WriteFailed,
-        "the block is stored, but the file could not be tidied afterwards. Open the journal again",
-    ),
-    (
         ("No space left", "File too large", "Disk quota exceeded"),
         DiskFull,
         "the disk is full; nothing acknowledged is lost. Make room and open the journal again",

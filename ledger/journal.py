@@ -27,7 +27,7 @@ from ledger.commodity import Amount, Commodities, Commodity
 from ledger.files import connect, explained
 from ledger.kinds import Kind
 from ledger.moment import Moment, nanoseconds
-from ledger.posting import begin, commit, find_lot, move, restore_lot, transfer
+from ledger.posting import begin, commit, find_lot, move, restore_lot, transfer, undo
 from ledger.query import Query, execute
 from ledger.refusal import refusal
 from ledger.run import Run, run_row, stored_policies
@@ -254,8 +254,12 @@ class Journal:
                 transaction.fill_id,
                 transaction.reverses,
             )
-            for event, args in transaction:
-                event(self.books, *args)
+            try:
+                for event, args in transaction:
+                    event(self.books, *args)
+            except BaseException:
+                undo(self.books)  # an event that breaks off leaves nothing behind
+                raise
             status = Status(commit(self.books))
             if not self._made_room(status):
                 break

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
+import numpy as np
+
 from ledger.arithmetic import NO_AMOUNT, notional
 from ledger.books import Books
 from ledger.chart import CARRYING, CASH, Chart
@@ -12,11 +14,10 @@ from ledger.errors import AmountOutOfRange, MissingMark
 
 def held(books: Books) -> dict[int, int]:
     """Units in lots by instrument, below zero when short. Futures have no lots and no value of their own."""
-    quantities: dict[int, int] = {}
-    for lot in books.lots[books.lots["id"] >= 0]:
-        number = int(lot.queue) // 2
-        quantities[number] = quantities.get(number, 0) + int(lot.quantity)
-    return quantities
+    lots = books.lots[books.lots["id"] >= 0]
+    totals = np.zeros(books.commodities.size, np.int64)
+    np.add.at(totals, lots["queue"] // 2, lots["quantity"])
+    return {int(number): int(totals[number]) for number in np.flatnonzero(totals)}
 
 
 def money(books: Books, chart: Chart) -> dict[int, tuple[int, int]]:

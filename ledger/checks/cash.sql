@@ -13,33 +13,46 @@ opening as (
     group by currency
 ),
 
+received as (
+    select account_of_cash.id, sum(transfer.amount) as amount
+    from transfer
+    join account_of_cash on account_of_cash.id = transfer.debit
+    left join opening on opening.currency = account_of_cash.commodity
+    where transfer.txn > coalesce(opening.txn, -1)
+    group by account_of_cash.id
+),
+
+paid as (
+    select account_of_cash.id, sum(transfer.amount) as amount
+    from transfer
+    join account_of_cash on account_of_cash.id = transfer.credit
+    left join opening on opening.currency = account_of_cash.commodity
+    where transfer.txn > coalesce(opening.txn, -1)
+    group by account_of_cash.id
+),
+
 closing as (
     select
-        account_of_cash.commodity,
-        coalesce(any_value(opening.cash), 0)
-        + coalesce(
-            sum(
-                case when transfer.debit = account_of_cash.id then transfer.amount else -transfer.amount end
-            ) filter (where transfer.txn > coalesce(opening.txn, -1)),
-            0
-        ) as units
+        commodity.symbol,
+        (coalesce(opening.cash, 0) + coalesce(received.amount, 0) - coalesce(paid.amount, 0))::bigint
+        * unit.value as amount
     from account_of_cash
+    join commodity on commodity.id = account_of_cash.commodity
+    join unit on unit.scale = commodity.scale
     left join opening on opening.currency = account_of_cash.commodity
-    left join transfer on account_of_cash.id in (transfer.debit, transfer.credit)
-    group by account_of_cash.commodity
+    left join received on received.id = account_of_cash.id
+    left join paid on paid.id = account_of_cash.id
 )
 
 select
-    'cash in ' || commodity.symbol as subject,
-    'opening and flows lead to ' || (closing.units::bigint * unit.value) as found,
+    'cash in ' || closing.symbol as subject,
+    'opening and flows lead to ' || closing.amount as found,
     'at hand ' || coalesce(cash_flow.net, 0) as expected
 from closing
-join commodity on commodity.id = closing.commodity
-join unit on unit.scale = commodity.scale
-left join cash_flow on cash_flow.commodity = commodity.symbol and cash_flow.activity = 'cash at hand'
-where closing.units::bigint * unit.value != coalesce(cash_flow.net, 0);
+left join cash_flow on cash_flow.commodity = closing.symbol and cash_flow.activity = 'cash at hand'
+where closing.amount != coalesce(cash_flow.net, 0);
 
 create or replace view examined_cash as
-select coalesce(sum(1), 0)::bigint as rows
-from transfer
-join account on account.id in (transfer.debit, transfer.credit) and account.path like 'Assets:Cash:%';
+select count(*) as rows
+from leg
+join account on account.id = leg.account and account.path like 'Assets:Cash:%';

@@ -2,64 +2,56 @@
 -- has transfers, which follow each other; lots are numbered in the order in which they appear.
 create or replace view check_dense as
 with numbered as (
-    select 'commodity' as name, count(*) as n, count(distinct id) as d, min(id) as low, max(id) as high
+    select 'commodity' as name, id, lag(id, 1, -1) over (order by id) as before
     from commodity
     union all
-    select 'account', count(*), count(distinct id), min(id), max(id)
+    select 'account', id, lag(id, 1, -1) over (order by id)
     from account
     union all
-    select 'txn', count(*), count(distinct id), min(id), max(id)
+    select 'transaction', id, lag(id, 1, -1) over (order by id)
     from txn
     union all
-    select 'transfer', count(*), count(distinct seq), min(seq), max(seq)
-    from transfer
-    union all
-    select 'transaction of a transfer', count(distinct txn), count(distinct txn), min(txn), max(txn)
-    from transfer
-    union all
-    select 'lot', count(distinct lot), count(distinct lot), min(lot), max(lot)
-    from transfer
-    where lot >= 0
-    union all
-    select 'note', count(*), count(distinct id), min(id), max(id)
+    select 'note', id, lag(id, 1, -1) over (order by id)
     from note
     union all
-    select 'mark', count(*), count(distinct id), min(id), max(id)
+    select 'mark', id, lag(id, 1, -1) over (order by id)
     from mark
     union all
-    select 'statement', count(*), count(distinct id), min(id), max(id)
+    select 'statement', id, lag(id, 1, -1) over (order by id)
     from statement
+),
+
+followed as (
+    select seq, txn, lag(seq, 1, -1) over in_order as seq_before, lag(txn, 1, -1) over in_order as txn_before
+    from transfer
+    window in_order as (order by seq)
+),
+
+appeared as (
+    select lot, first_seq, lag(lot, 1, -1) over (order by first_seq, lot) as before
+    from (select lot, min(seq) as first_seq from transfer where lot >= 0 group by lot)
 )
 
-select
-    name as subject,
-    n || ' rows, ' || d || ' numbers from ' || low || ' to ' || high as found,
-    '0 to ' || (n - 1) || ', each once' as expected
+select name as subject, 'number ' || id as found, 'number ' || (before + 1) as expected
 from numbered
-where n > 0 and (d != n or low != 0 or high != n - 1)
+where id != before + 1
+union all
+select
+    'transfer' as subject,
+    'number ' || seq || ' of transaction ' || txn as found,
+    'number ' || (seq_before + 1) || ' of transaction ' || greatest(txn_before, 0) || ' or ' || (txn_before + 1) as expected
+from followed
+where seq != seq_before + 1 or txn not in (txn_before, txn_before + 1) or txn < 0
 union all
 select
     'transactions' as subject,
-    (select count(distinct txn) from transfer) || ' have transfers' as found,
+    (select coalesce(max(txn) + 1, 0) from transfer) || ' have transfers' as found,
     (select count(*) from txn) || ' have' as expected
-where (select count(distinct txn) from transfer) != (select count(*) from txn)
+where (select coalesce(max(txn) + 1, 0) from transfer) != (select count(*) from txn)
 union all
-select
-    'transfer ' || seq as subject,
-    'transaction ' || txn as found,
-    'transaction ' || before || ' or the next' as expected
-from (select seq, txn, lag(txn, 1, 0) over (order by seq) as before from transfer)
-where txn not in (before, before + 1)
-union all
-select
-    'lot ' || lot as subject,
-    'first moved by transfer ' || first_seq as found,
-    'after every lot with a lower number' as expected
-from (
-    select lot, first_seq, max(first_seq) over (order by lot rows between unbounded preceding and 1 preceding) as before
-    from (select lot, min(seq) as first_seq from transfer where lot >= 0 group by lot)
-)
-where first_seq <= before;
+select 'lot' as subject, 'number ' || lot as found, 'number ' || (before + 1) as expected
+from appeared
+where lot != before + 1;
 
 create or replace view examined_dense as
 select (select count(*) from transfer) + (select count(*) from txn) as rows;

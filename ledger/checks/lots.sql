@@ -1,47 +1,61 @@
--- Lots: what positions and short sales stand at, in money and in units, is the sum of their lots; a lot
--- without units carries no cost, and none has fewer units than none. Futures have no lots.
+-- Lots: what positions and short sales stand at, in money and in units, is the sum of their lots, but for
+-- futures, which have none; a lot without units carries no cost, and none has fewer units than none.
 create or replace view check_lots as
-with carried as (
+with carrying as (
     select
         account.id,
         account.path,
-        account.commodity = account.instrument as in_units,
-        sum(leg.amount) as balance,
-        coalesce(sum(leg.amount) filter (where leg.lot >= 0), 0) as in_lots,
-        coalesce(
-            sum(leg.amount) filter (where kind.name in ('futures_open', 'futures_close', 'correction') and leg.lot < 0),
-            0
-        ) as in_futures
+        account.commodity = account.instrument as in_units
+    from account
+    join commodity on commodity.id = account.instrument
+    where account.path in ('Assets:Positions:' || commodity.symbol, 'Liabilities:Short:' || commodity.symbol)
+),
+
+without_lot as (
+    select leg.account, sum(leg.amount) as amount
     from leg
-    join account
-        on account.id = leg.account
-        and account.instrument >= 0
-        and (
-            account.commodity = account.instrument and account.type = 'asset'
-            or account.path in (
-                select 'Assets:Positions:' || symbol from commodity
-                union all
-                select 'Liabilities:Short:' || symbol from commodity
-            )
+    join carrying on carrying.id = leg.account
+    join txn on txn.id = leg.txn
+    join kind on kind.id = txn.kind
+    left join txn as wrong on wrong.id = txn.reverses
+    left join kind as wrong_kind on wrong_kind.id = wrong.kind
+    where leg.lot < 0
+        and not (
+            carrying.in_units
+            and coalesce(wrong_kind.name, kind.name) in ('futures_open', 'futures_close')
         )
-    left join txn on leg.lot < 0 and txn.id = leg.txn
-    left join kind on kind.id = txn.kind
-    group by all
+    group by leg.account
+),
+
+moved as (
+    select leg.lot, leg.seq, leg.amount, carrying.in_units
+    from leg
+    join carrying on carrying.id = leg.account
+    where leg.lot >= 0
+),
+
+standing as (
+    select
+        lot,
+        coalesce(sum(amount) filter (where in_units), 0) as quantity,
+        coalesce(sum(amount) filter (where not in_units), 0) as cost,
+        sign(arg_min(amount, seq) filter (where in_units)) as side
+    from moved
+    group by lot
 )
 
-select path as subject, 'stands at ' || balance as found, 'its lots sum to ' || (in_lots + in_futures) as expected
-from carried
-where balance != in_lots + case when in_units then in_futures else 0 end
+select carrying.path as subject, 'moved ' || without_lot.amount || ' without a lot' as found, 'nothing' as expected
+from without_lot
+join carrying on carrying.id = without_lot.account
 union all
 select
     'lot ' || lot as subject,
     'quantity ' || quantity || ', cost ' || cost as found,
     case when side > 0 then 'neither below zero' else 'neither above zero' end
     || ', and no cost without quantity' as expected
-from lot_units
-where quantity * side < 0 or cost * side < 0 or (quantity = 0 and cost != 0);
+from standing
+where quantity * side < 0 or cost * side < 0 or (quantity = 0 and cost != 0) or side is null;
 
 create or replace view examined_lots as
-select count(distinct lot) as rows
-from transfer
-where lot >= 0;
+select coalesce(max(lot) + 1, 0) as rows
+from transfer;

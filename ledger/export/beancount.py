@@ -1,7 +1,8 @@
 """The journal as beancount reads it: https://beancount.github.io/docs/beancount_language_syntax.html.
 
-Dates have no time there, so the exact one is metadata beside the transaction's number; entries of one day keep
-their order. Lots are booked strictly: each is named by its number, so that a reduction can only mean one.
+Dates have no time there, so the exact one is metadata beside the transaction's number; entries of
+one day keep their order. Lots are booked strictly: each is named by its number, so that a reduction
+can only mean one.
 """
 
 from collections.abc import Iterator
@@ -10,9 +11,7 @@ from functools import cache
 from ledger.export.entries import Entry, Layer, Posting, Register
 from ledger.export.names import CURRENCIES, PARTS
 
-_STRING = str.maketrans(
-    {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
-)
+_STRING = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
 class Beancount:

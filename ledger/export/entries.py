@@ -70,7 +70,7 @@ class Entry(NamedTuple):
 
 @frozen
 class Lot:
-    """What does not change about a lot: the day it was opened, its instrument, +1 for long or -1 for short."""
+    """What does not change about a lot: its day, its instrument, +1 for long or -1 for short."""
 
     day: str
     instrument: int
@@ -98,7 +98,9 @@ class Register:
         ask("reset variable as_of")
         accounts = ask(query("accounts")).fetchall()
         seals = chain.seals(reader)
-        (first, count) = ask("select coalesce(min(ts::date), date '1970-01-01')::varchar, count(*) from txn").fetchall()[0]
+        (first, count) = ask(
+            "select coalesce(min(ts::date), date '1970-01-01')::varchar, count(*) from txn"
+        ).fetchall()[0]
         return cls(
             run=reader.run["id"],
             head=seals[-1].digest if seals else chain.genesis(reader).hex(),
@@ -154,10 +156,8 @@ def entries(
             while at < len(rows) and rows[at][0] == txn[0]:
                 at += 1
             transfers = rows[start:at]
-            postings = (
-                _exact(register.accounts, transfers) if layer == "exact" else holdings.move(transfers)
-            )
-            yield Entry(*txn, postings)
+            postings = _exact(register.accounts, transfers) if layer == "exact" else holdings.move(transfers)
+            yield Entry._make((*txn, postings))
         if at < len(rows):
             raise ExportFailed(f"transaction {rows[at][0]} has transfers but no row, or out of order")
         if progress is not None:
@@ -205,11 +205,12 @@ class Holdings:
         return of_lots + apart
 
     def _of_lot(self, lot: int, units_moved: int, cost_moved: int) -> Iterator[Posting]:
-        """One lot's postings: the move itself where the rest keeps its cost per unit, or all out and the rest in.
+        """One lot's postings: the move itself, or the whole lot given up and what is left taken back.
 
-        These tools keep a cost per unit. A part of a lot that takes whole minor units with it, a split, or a
-        purchase at average cost would leave the rest at a cost that they cannot hold; given up whole and taken
-        back, each lot keeps its total cost to the last digit and no rounding is left to post.
+        Other tools keep a cost per unit, ours a total. They agree after a move that leaves the cost
+        per unit alone. After any other (a split, a purchase at average cost, a part whose share of
+        the cost is no whole number) the lot is taken back at its new total, so that it agrees to
+        the last digit and no rounding remains to be posted.
         """
         units, cost = self._held.pop(lot, (0, 0))
         units_left, cost_left = units + units_moved, cost + cost_moved

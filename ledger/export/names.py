@@ -1,15 +1,16 @@
 """Names that a tool refuses, written so that it takes them and so that they can be read back.
 
-A character that has no place is written as a mark, its code point in hexadecimal and ``Z``; the mark itself,
-where it may stand, is doubled. A name that may not begin as it does, or that means something else to the tool,
-is given ``X``, the mark and ``Z`` in front. Different names stay different, and `unescape` restores each:
+A character that has no place is written as a mark, its code point in hexadecimal and ``Z``; the
+mark itself, where it may stand, is doubled. A name that may not begin as it does, or that means
+something else to the tool, is given ``X``, the mark and ``Z`` in front. Different names stay
+different, and `unescape` restores each:
 
     >>> PARTS.escape("brk.b"), PARTS.escape("BTC-USD"), PARTS.unescape("X-Zbrk-2EZb")
     ('X-Zbrk-2EZb', 'BTC--USD', 'brk.b')
 """
 
 import re
-from collections.abc import Set
+from collections.abc import Set as AbstractSet
 from string import ascii_letters, ascii_uppercase, digits, punctuation
 
 from attrs import field, frozen
@@ -23,10 +24,10 @@ class Alphabet:
     """What a name may be made of: *first*, *inner* and *last* characters, each a part of *inner*."""
 
     mark: str
-    first: Set[str]
-    inner: Set[str]
-    last: Set[str]
-    reserved: Set[str] = frozenset()
+    first: AbstractSet[str]
+    inner: AbstractSet[str]
+    last: AbstractSet[str]
+    reserved: AbstractSet[str] = frozenset()
     _escaped: re.Pattern[str] = field(init=False)
 
     @_escaped.default
@@ -72,7 +73,7 @@ class Alphabet:
             root, *parts = parts
         return ":".join((root, *map(self.unescape, parts)))
 
-    def _character(self, character: str, allowed: Set[str]) -> str:
+    def _character(self, character: str, allowed: AbstractSet[str]) -> str:
         if character not in allowed:
             return f"{self.mark}{ord(character):X}Z"
         return 2 * character if character == self.mark else character

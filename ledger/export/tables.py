@@ -19,9 +19,7 @@ IN_UNITS = {"balance", "holding", "leg", "lot_units"}
 """Views in whole units, which statements are made of."""
 
 
-def export_tables(
-    reader: Reader, suffix: str, folder: Path, progress: Progress | None = None
-) -> list[Path]:
+def export_tables(reader: Reader, suffix: str, folder: Path, progress: Progress | None = None) -> list[Path]:
     """Write them all to *folder*; the files."""
     reader.connection.execute("reset variable as_of")
     queries = dict(_queries(reader))

@@ -1,9 +1,11 @@
--- Every lot as the sum of its postings, in units: below zero when short. What it was acquired as is what the
--- transaction that opened it moved.
+-- Every lot as the sum of its postings, in units: below zero when short. What it was acquired as are its first
+-- two: the units, and right after them the money unless there was none. The transaction that opened it may go
+-- on to sell or split it.
 create or replace view lot_units as
 with moved as (
     select
         leg.lot,
+        leg.seq,
         leg.txn,
         account.instrument,
         account.commodity = account.instrument as in_units,
@@ -20,6 +22,7 @@ lot_total as (
     select
         lot,
         min(instrument) as instrument,
+        min(seq) as opened_at,
         min(txn) as opened_by,
         max(txn) as last_moved_by,
         coalesce(sum(amount) filter (where in_units), 0)::bigint as quantity,
@@ -34,7 +37,9 @@ acquired as (
         coalesce(sum(moved.amount) filter (where moved.in_units), 0)::bigint as quantity,
         coalesce(sum(moved.amount) filter (where not moved.in_units), 0)::bigint as cost
     from moved
-    join lot_total on lot_total.lot = moved.lot and lot_total.opened_by = moved.txn
+    join lot_total
+        on lot_total.lot = moved.lot
+        and moved.seq between lot_total.opened_at and lot_total.opened_at + 1
     group by moved.lot
 )
 

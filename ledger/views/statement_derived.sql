@@ -1,10 +1,27 @@
 -- What each statement has to say, from balances and marks alone, in units: the sums of the transactions that
 -- it covers by class of account, and its holdings at the marks of its time.
 create or replace view statement_derived as
-with stop as (
-    select currency, txn, min(id) as id
+with cut as (
+    select distinct txn
     from statement
-    group by currency, txn
+),
+
+-- Transactions are summed up by the first statement that covers them.
+covered as (
+    select txn.id as txn, cut.txn as cut
+    from txn
+    asof join cut on txn.id <= cut.txn
+),
+
+moved as materialized (
+    select
+        leg.account,
+        covered.cut,
+        sum(leg.amount) as amount,
+        sum(leg.amount * (leg.lot >= 0)::bigint) as in_lots
+    from leg
+    join covered on covered.txn = leg.txn
+    group by leg.account, covered.cut
 ),
 
 class as (
@@ -27,72 +44,56 @@ class as (
 flow as (
     select
         class.currency,
-        leg.txn,
-        coalesce(sum(leg.amount) filter (where class.is_cash), 0)::bigint as cash,
-        coalesce(sum(leg.amount) filter (where not class.is_owners and not class.is_carried), 0)::bigint as other,
-        coalesce(sum(leg.amount) filter (where class.is_carried), 0)::bigint as carried,
-        coalesce(sum(-leg.amount) filter (where class.is_owners), 0)::bigint as owners
-    from leg
-    join class on class.id = leg.account
-    where exists (select 1 from statement)
-    group by class.currency, leg.txn
+        moved.cut,
+        sum(moved.amount) filter (where class.is_cash) as cash,
+        sum(moved.amount) filter (where not class.is_owners and not class.is_carried) as other,
+        sum(moved.amount) filter (where class.is_carried) as carried,
+        sum(-moved.amount) filter (where class.is_owners) as owners
+    from moved
+    join class on class.id = moved.account
+    group by class.currency, moved.cut
 ),
 
-at_stop as (
+so_far as (
     select
-        stop.currency,
-        stop.txn,
-        sum(coalesce(total.cash, 0)) over so_far as cash,
-        sum(coalesce(total.other, 0)) over so_far as other,
-        sum(coalesce(total.carried, 0)) over so_far as carried,
-        sum(coalesce(total.owners, 0)) over so_far as owners
-    from stop
-    left join (
-        select
-            stop.id,
-            sum(flow.cash) as cash,
-            sum(flow.other) as other,
-            sum(flow.carried) as carried,
-            sum(flow.owners) as owners
-        from flow
-        asof join stop on stop.currency = flow.currency and flow.txn <= stop.txn
-        group by stop.id
-    ) as total on total.id = stop.id
-    window so_far as (partition by stop.currency order by stop.txn)
+        money.currency,
+        cut.txn,
+        sum(coalesce(flow.cash, 0)) over in_order as cash,
+        sum(coalesce(flow.other, 0)) over in_order as other,
+        sum(coalesce(flow.carried, 0)) over in_order as carried,
+        sum(coalesce(flow.owners, 0)) over in_order as owners
+    from cut
+    cross join (select distinct currency from statement) as money
+    left join flow on flow.cut = cut.txn and flow.currency = money.currency
+    window in_order as (partition by money.currency order by cut.txn)
 ),
 
-change as (
+holding_at as (
     select
         account.instrument,
-        leg.txn,
-        sum(leg.amount)::bigint as amount
-    from leg
-    join account on account.id = leg.account and account.commodity = account.instrument and account.type = 'asset'
-    where leg.lot >= 0 and exists (select 1 from statement)
-    group by account.instrument, leg.txn
+        moved.cut,
+        (sum(moved.in_lots) over (partition by account.instrument order by moved.cut))::bigint as quantity
+    from moved
+    join account on account.id = moved.account and account.commodity = account.instrument and account.type = 'asset'
 ),
 
-holding_after as (
-    select instrument, txn, (sum(amount) over (partition by instrument order by txn))::bigint as quantity
-    from change
-),
-
-opened_or_closed as (
+-- How many instruments are held, from those that came and those that went.
+came_or_went as (
     select
         commodity.currency,
-        moved.txn,
-        sum((moved.quantity != 0)::integer - (moved.before != 0)::integer) as opened
+        change.cut,
+        sum((change.quantity != 0)::integer - (change.before != 0)::integer) as came
     from (
-        select *, lag(quantity, 1, 0) over (partition by instrument order by txn) as before
-        from holding_after
-    ) as moved
-    join commodity on commodity.id = moved.instrument
-    group by commodity.currency, moved.txn
+        select *, lag(quantity, 1, 0) over (partition by instrument order by cut) as before
+        from holding_at
+    ) as change
+    join commodity on commodity.id = change.instrument
+    group by commodity.currency, change.cut
 ),
 
-held_after as (
-    select currency, txn, sum(opened) over (partition by currency order by txn) as held
-    from opened_or_closed
+held_at as (
+    select currency, cut, sum(came) over (partition by currency order by cut) as held
+    from came_or_went
 ),
 
 mark_at as (
@@ -111,17 +112,16 @@ priced as (
 valued as (
     select
         priced.id,
-        count(*) filter (where holding_after.quantity != 0) as marked,
+        count(*) filter (where holding_at.quantity != 0) as marked,
         sum(
             round_even(
-                holding_after.quantity::double * priced.price * commodity.multiplier
+                holding_at.quantity::double * priced.price * commodity.multiplier
                 * (money_unit.per_one::double / instrument_unit.per_one::double),
                 0
             )::bigint
         ) as market_value
     from priced
-    asof join holding_after
-        on holding_after.instrument = priced.instrument and priced.txn >= holding_after.txn
+    asof join holding_at on holding_at.instrument = priced.instrument and priced.txn >= holding_at.cut
     join commodity on commodity.id = priced.instrument
     join commodity as money on money.id = commodity.currency
     join unit as instrument_unit on instrument_unit.scale = commodity.scale
@@ -131,14 +131,14 @@ valued as (
 
 select
     statement.id,
-    at_stop.cash::bigint as cash,
+    so_far.cash::bigint as cash,
     coalesce(valued.market_value, 0)::bigint as market_value,
-    (at_stop.other + coalesce(valued.market_value, 0))::bigint as equity,
-    at_stop.carried::bigint as carried,
-    at_stop.owners::bigint as contributed_and_earned,
+    (so_far.other + coalesce(valued.market_value, 0))::bigint as equity,
+    so_far.carried::bigint as carried,
+    so_far.owners::bigint as contributed_and_earned,
     coalesce(valued.marked, 0)::bigint as marked,
-    coalesce(held_after.held, 0)::bigint as held
+    coalesce(held_at.held, 0)::bigint as held
 from statement
-join at_stop on at_stop.currency = statement.currency and at_stop.txn = statement.txn
+join so_far on so_far.currency = statement.currency and so_far.txn = statement.txn
 left join valued on valued.id = statement.id
-asof left join held_after on held_after.currency = statement.currency and statement.txn >= held_after.txn;
+asof left join held_at on held_at.currency = statement.currency and statement.txn >= held_at.cut;

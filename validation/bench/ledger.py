@@ -75,6 +75,21 @@ def post(journal: Journal, transfers: int, start: int = 0) -> int:
     return start
 
 
+def audited(path: Path, transfers: int, statements: int = 250) -> None:
+    """A file with the load, everything marked and a statement drawn up so many times on the way."""
+    journal = fresh(path)
+    prices = {f"A{i:03d}": 10.0 + i / 100 for i in range(INSTRUMENTS)}
+    start = 0
+    for _ in range(statements):
+        limit = int(journal.books.state[0].transfers) + transfers // statements
+        start = trade(journal.books, 1, start, limit)
+        journal.mark(start, prices)
+        journal.statement(start)
+        if limit + transfers // statements > BLOCK:
+            journal.close_block()
+    journal.close()
+
+
 def posting(transfers: int = 1_000_000) -> float:
     """Seconds to post so many transfers in one block, its arrays warm."""
     journal = fresh(None, transfers)
