@@ -1,7 +1,7 @@
 """Opening DuckDB files, and what its errors mean to somebody who keeps books."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -88,6 +88,14 @@ def explained(path: Path | None, otherwise: type[StoreError] = WriteFailed) -> I
 def is_damage(error: BaseException | None) -> bool:
     """Whether an error that a query ran into says that the file is damaged."""
     return error is not None and (_meaning(error) or ("",))[0] is DamagedFile
+
+
+def holds_nothing(path: Path) -> bool:
+    """Whether there is no file, or one in which nothing was committed yet."""
+    if not path.exists():
+        return True
+    with closing(connect(path, read_only=True)) as connection, explained(path, DamagedFile):
+        return not connection.execute("select 1 from duckdb_tables() limit 1").fetchall()
 
 
 def _meaning(error: BaseException) -> tuple[type[StoreError], str] | None:

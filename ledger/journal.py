@@ -24,7 +24,7 @@ from ledger import block, errors, provenance, restore, worth
 from ledger.books import Books, Relief, Status, empty_books, grown, with_more_lots
 from ledger.chart import Chart
 from ledger.commodity import Amount, Commodities, Commodity
-from ledger.files import connect, explained
+from ledger.files import connect, explained, holds_nothing
 from ledger.kinds import Kind
 from ledger.moment import Moment, nanoseconds
 from ledger.posting import begin, commit, find_lot, move, restore_lot, transfer, undo
@@ -83,7 +83,9 @@ class Journal:
         target = Path(path) if path is not None else None
         if target is not None and target.exists():
             raise errors.JournalExists(f"{target} exists; open it, or choose another name")
-        run = run or Run()
+        run, commodities, trial = run or Run(), list(commodities), Commodities()
+        for commodity in commodities:
+            trial.declare(commodity)  # whatever is wrong with them shows before a file is made
         connection = connect(target)
         with explained(target):
             connection.execute("begin")  # a file either holds a journal or nothing
@@ -107,9 +109,13 @@ class Journal:
         """Books to be posted again from the start, compared with the seals that *path* already holds.
 
         A block that is sealed there must come out the same; the first one past them is written, and so on:
-        this is how a killed run is resumed. Raises `ReplayDiverged` where the result differs.
+        this is how a killed run is resumed, wherever it was killed. Where *path* holds nothing yet this is
+        `create`. Raises `ReplayDiverged` where the result differs.
         """
         target = Path(path)
+        if holds_nothing(target):
+            target.unlink(missing_ok=True)
+            return cls.create(target, commodities, run, schemas)
         with restore.checked(target) as held:
             sealed, layout = held.digests, held.layout
             row = run_row(run, schemas, layout)
