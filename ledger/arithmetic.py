@@ -56,6 +56,16 @@ def share(total: int, part: int, whole: int) -> int:
 
 
 @kernel
+def less(total: int, part: int) -> int:
+    """``total - part``, or `NO_AMOUNT` where it does not fit or *total* is none."""
+    if total == NO_AMOUNT:
+        return NO_AMOUNT
+    if (part > 0 and total < part - MAX_AMOUNT) or (part < 0 and total > part + MAX_AMOUNT):
+        return NO_AMOUNT
+    return total - part
+
+
+@kernel
 def notional(quantity: int, price: float, multiplier: float, ratio: float) -> int:
     """Money for *quantity* units at *price*, or `NO_AMOUNT`: float64, left to right, half to even.
 

@@ -6,7 +6,7 @@ of units of ``10**-scale``. Nothing is rounded on the way in: an amount with mor
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from numbers import Integral, Real
 from typing import Literal
 
@@ -25,6 +25,11 @@ from ledger.errors import (
 
 MAX_SCALE = 12
 SHOWN = 8
+DIGITS = 19
+"""As many as the largest amount has."""
+# Decimal rounds to the precision of whatever context is set; in this one it rounds nothing.
+EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 SYMBOL = re.compile(r"[^\s:\x00-\x1f\"]+")
 
 Kind = Literal["currency", "instrument"]
@@ -51,7 +56,7 @@ class Commodity:
             raise InvalidCommodity(
                 f"symbol {self.symbol!r}: give a text without white space, colon or quotation mark"
             )
-        if isinstance(self.scale, bool) or not 0 <= self.scale <= MAX_SCALE:
+        if type(self.scale) is not int or not 0 <= self.scale <= MAX_SCALE:
             raise InvalidCommodity(f"{self.symbol}: scale {self.scale!r} is not in 0..{MAX_SCALE}")
         if not 0 < self.multiplier < float("inf"):
             raise InvalidCommodity(f"{self.symbol}: multiplier {self.multiplier} is not above zero")
@@ -64,17 +69,17 @@ class Commodity:
     def units(self, amount: Amount) -> int:
         """Whole units of *amount*; refuses floats, too many decimals and what int64 cannot hold."""
         value = _exact(amount, self.symbol)
-        scaled = value.scaleb(self.scale)
-        whole = int(scaled)
+        scaled = value.scaleb(self.scale, EXACT)
+        large = scaled.adjusted() >= DIGITS  # found before it becomes an int of a million digits
+        if large or abs(whole := int(scaled)) > MAX_AMOUNT:
+            raise AmountOutOfRange(f"{amount} {self.symbol} does not fit into 64 bits at scale {self.scale}")
         if whole != scaled:
             raise InexactAmount(f"{amount} {self.symbol}: more than {self.scale} decimals")
-        if abs(whole) > MAX_AMOUNT:
-            raise AmountOutOfRange(f"{amount} {self.symbol} does not fit into 64 bits at scale {self.scale}")
         return whole
 
     def decimal(self, units: int) -> Decimal:
         """The exact amount that *units* stand for, with all its decimals."""
-        return Decimal(int(units)).scaleb(-self.scale)
+        return Decimal(int(units)).scaleb(-self.scale, EXACT)
 
 
 def currency(symbol: str, scale: int = 6) -> Commodity:
@@ -156,7 +161,8 @@ def _exact(amount: object, symbol: str) -> Decimal:
             value = amount
         case str():
             try:
-                value = Decimal(amount.replace(",", "").replace("_", ""))
+                # A comma parts thousands; where it stands elsewhere it may be meant as the decimal point.
+                value = Decimal(amount.replace(",", "") if GROUPED.fullmatch(amount.strip()) else amount)
             except InvalidOperation:
                 raise NotAnAmount(f"{amount!r} is not an amount of {symbol}") from None
         case Integral():

@@ -19,13 +19,14 @@ import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from itertools import count
 from pathlib import Path
 
 import duckdb
-from attrs import asdict, field, frozen
+from attrs import asdict, evolve, field, frozen
 
 from ledger import chain, errors
 from ledger.chain import Sealed
@@ -38,6 +39,10 @@ _LOOK = "import sys; from ledger import doctor; sys.stdout.write(doctor.look(*sy
 # How DuckDB names the place in a WAL from which on it cannot read.
 _OFFSET = re.compile(r"WAL file.* at byte position (\d+)")
 
+# What a WAL of our storage version begins with; entries follow, each after its length and checksum.
+_WAL_HEADER = bytes.fromhex("640062650002ffff")
+_ENTRY_HEADER = struct.Struct("<QQ")
+
 
 @frozen
 class Report:
@@ -45,8 +50,9 @@ class Report:
 
     *blocks* are those from the first on whose seals hold, *last_txn* their last transaction (-1: none) and
     *head* the digest of the last of them. *refused* is the error that keeps the file from being read,
-    *broken* names each departure from the seals. *tables* tells for a file that is not sound how many rows
-    of each table can be read, or why none.
+    *broken* names each departure from the seals. *torn* bytes at the end of the WAL are no whole entry and
+    are ignored: a killed writer leaves some, and so does damage to a length. *tables* tells for a file that
+    is not sound how many rows of each table can be read, or why none.
     """
 
     path: str
@@ -55,6 +61,7 @@ class Report:
     head: str = ""
     refused: str = ""
     broken: list[str] = field(factory=list)
+    torn: int = 0
     tables: dict[str, int | str] = field(factory=dict)
 
     @property
@@ -109,6 +116,11 @@ class Repair:
                 f"it holds blocks 0 to {held.blocks - 1}, transactions up to {held.last_txn},"
                 f" head digest {held.head}"
             )
+        if held.torn and self.before.sound:
+            lines.append(
+                f"the last {held.torn} bytes of its WAL are no whole commit and are ignored:"
+                " compare the head digest with the one that you know"
+            )
         if self.repaired:
             lines.append("whatever was acknowledged after that is lost; perform the run again to resume it")
         return "\n".join(lines)
@@ -128,7 +140,7 @@ def examine(path: str | Path, anchor: str = "") -> Report:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     if child.returncode == 0:
-        return Report(**json.loads(child.stdout))
+        return evolve(Report(**json.loads(child.stdout)), torn=_torn(_plain_wal(Path(path))))
     if child.returncode < 0:
         return Report(str(path), refused=f"reading it ends the process with signal {-child.returncode}")
     last = child.stderr.strip().rpartition("\n")[2]
@@ -214,8 +226,29 @@ def repair(path: str | Path) -> Repair:
 
 def _wal(path: Path, refusal: str) -> Path:
     """The WAL that a refusal names: commits made during a checkpoint go to one of their own."""
-    plain = path.with_name(path.name + ".wal")
-    return next((wal for wal in _companions(path) if f'{wal.name}"' in refusal), plain)
+    return next((wal for wal in _companions(path) if f'{wal.name}"' in refusal), _plain_wal(path))
+
+
+def _plain_wal(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")
+
+
+def _torn(wal: Path) -> int:
+    """How many bytes at the end of a WAL are no whole entry."""
+    size = wal.stat().st_size if wal.is_file() else 0
+    if not size:
+        return 0
+    with wal.open("rb") as file:
+        end = len(_WAL_HEADER) if file.read(len(_WAL_HEADER)) == _WAL_HEADER else size + 1
+        whole = 0
+        while end <= size:
+            whole = end
+            file.seek(end)
+            header = file.read(_ENTRY_HEADER.size)
+            if len(header) < _ENTRY_HEADER.size:
+                break
+            end += len(header) + _ENTRY_HEADER.unpack(header)[0]
+    return size - whole
 
 
 def _companions(path: Path) -> list[Path]:

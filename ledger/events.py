@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from ledger import chart
-from ledger.arithmetic import share
+from ledger.arithmetic import less, share
 from ledger.books import LONG, SHORT_SIDE, Books, Status
 from ledger.bounds import MAX_AMOUNT
 from ledger.compiled import kernel
@@ -237,6 +237,9 @@ def restrict_proceeds(books: Books, instrument: InstrumentNo, amount: Money) -> 
     Of 1,000 received, nothing covered yet: `Assets:Margin:ShortProceeds:ACME <- Assets:Cash:USD` 1,000.
     """
     first = books.commodities[instrument].first
+    if amount <= 0:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.SHORT_PROCEEDS, amount)
+        return
     unrestricted = (
         -books.accounts[first + chart.SHORT].balance - books.accounts[first + chart.SHORT_PROCEEDS].balance
     )
@@ -283,7 +286,7 @@ def requirement(books: Books, currency: CurrencyNo, required: Money) -> None:
     From 500 to 800: `Memo:Margin:Required <- Memo:Margin:Contra` 300.
     """
     first = books.commodities[currency].first
-    change = required - books.accounts[first + chart.MARGIN_REQUIRED].balance
+    change = less(required, books.accounts[first + chart.MARGIN_REQUIRED].balance)
     move(books, first + chart.MARGIN_REQUIRED, first + chart.MARGIN_CONTRA, change)
 
 
@@ -548,9 +551,9 @@ def valuation(books: Books, instrument: InstrumentNo, market_value: Money) -> No
     cost = books.accounts[first + chart.COST].balance
     owed = books.accounts[first + chart.SHORT].balance
     short = books.accounts[first + chart.UNITS].balance < 0
-    gain_long = 0 if short else market_value - cost
-    gain_short = market_value - owed if short else 0
-    gain_long -= books.accounts[first + chart.VALUATION].balance
-    gain_short -= books.accounts[first + chart.SHORT_VALUATION].balance
+    gain_long = less(0 if short else less(market_value, cost), books.accounts[first + chart.VALUATION].balance)
+    gain_short = less(
+        less(market_value, owed) if short else 0, books.accounts[first + chart.SHORT_VALUATION].balance
+    )
     move(books, first + chart.VALUATION, first + chart.UNREALISED, gain_long)
     move(books, first + chart.SHORT_VALUATION, first + chart.UNREALISED, gain_short)

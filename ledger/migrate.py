@@ -79,9 +79,10 @@ def _path(path: Path, version: int, steps: Mapping[int, str]) -> list[str]:
 
 
 def _install_and_check(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
-    """Store the present views in the file, and see that it is a journal whose seals all hold."""
+    """See that the file is a journal whose seals all hold, and store the present views in it."""
     reader = Reader(path, connection)
-    for statement in in_order(reader.schemas).values():
-        connection.execute(statement)
     for departure in chain.broken(reader):
         raise SealBroken(f"{path}: {departure}; the file stays as it is")
+    connection.execute("reset search_path")  # the reader's, in which nothing is created in the file
+    for statement in in_order(reader.schemas).values():
+        connection.execute(statement)

@@ -1,5 +1,6 @@
 """Moments in time: nanoseconds since 1970-01-01 UTC inside, almost anything sensible at the door."""
 
+import re
 from datetime import UTC, date, datetime
 
 import numpy as np
@@ -9,6 +10,9 @@ from ledger.errors import InvalidTime
 Moment = str | date | datetime | np.datetime64 | int
 """ISO text, a date or datetime, a numpy datetime64, or nanoseconds. Without a zone it is taken as UTC."""
 
+# The digits of a fraction that datetime leaves out.
+FINER = re.compile(r"[.,]\d{6}(\d+)")
+
 
 def nanoseconds(when: object) -> int:
     """*when*, a `Moment`, as nanoseconds since 1970; a zone is converted to UTC."""
@@ -16,13 +20,18 @@ def nanoseconds(when: object) -> int:
         case bool() | float():
             raise InvalidTime(f"{when!r} is not a moment; give ISO text, a date or a datetime")
         case int() | np.integer():
+            if not -(2**63) < when < 2**63:
+                raise InvalidTime(f"{when!r} nanoseconds do not fit into 64 bits")
             return int(when)
         case str():
             try:
                 parsed = datetime.fromisoformat(when)
             except ValueError:
                 return _from_numpy(when)
-            return _from_numpy(when) if parsed.tzinfo is None else nanoseconds(parsed)
+            finer = FINER.search(when)
+            if finer and len(finer[1]) > 3:  # noqa: PLR2004  nine digits in all
+                raise InvalidTime(f"{when!r} is finer than a nanosecond")
+            return nanoseconds(parsed) + (int(finer[1].ljust(3, "0")) if finer else 0)
         case datetime() if when.tzinfo is not None:
             return _from_numpy(when.astimezone(UTC).replace(tzinfo=None))
         case _:
@@ -38,9 +47,12 @@ def iso(ns: int) -> str:
 
 def _from_numpy(when: object) -> int:
     try:
-        moment = np.datetime64(when, "ns")  # type: ignore[call-overload]
+        given = np.datetime64(when)  # type: ignore[call-overload]
     except (ValueError, TypeError):
         raise InvalidTime(f"{when!r} is not a moment; give ISO text, a date or a datetime") from None
-    if np.isnat(moment):
+    if np.isnat(given):
         raise InvalidTime(f"{when!r} is not a moment")
+    moment = given.astype("M8[ns]")
+    if moment.astype(given.dtype) != given:  # numpy wraps around without a word
+        raise InvalidTime(f"{given} is before 1678, after 2261, or finer than a nanosecond")
     return int(moment.astype(np.int64))

@@ -8,10 +8,10 @@ A refusal sticks: after the first, the transaction's further transfers do nothin
 earlier ones and returns the reason. So an event is written straight down, without a test after each line.
 """
 
-from ledger.arithmetic import higher_per_unit
+from ledger.arithmetic import NO_AMOUNT, higher_per_unit
 from ledger.books import LONG, Books, Int32s, Int64s, Record, Relief, Status
 from ledger.bounds import MAX_AMOUNT
-from ledger.chart import COST, SHORT, UNITS
+from ledger.chart import COST, SHORT, SHORT_PROCEEDS, UNITS
 from ledger.compiled import kernel
 
 # numba freezes module constants, and members of an IntEnum only as plain integers.
@@ -117,8 +117,10 @@ def transfer(books: Books, debit: int, credit: int, amount: int, slot: int) -> N
 
 @kernel
 def move(books: Books, debit: int, credit: int, amount: int) -> None:
-    """A transfer that may go either way: reversed below zero, none at zero."""
-    if amount > 0:
+    """A transfer that may go either way: reversed below zero, none at zero, refused for `NO_AMOUNT`."""
+    if amount == NO_AMOUNT:
+        refuse(books.state[0], OUT_OF_RANGE, debit, amount)
+    elif amount > 0:
         transfer(books, debit, credit, amount, NONE)
     elif amount < 0:
         transfer(books, credit, debit, -amount, NONE)
@@ -165,6 +167,10 @@ def _test(books: Books) -> None:
                 or lot.cost * lot.side < 0
                 or (lot.quantity == 0 and lot.cost != 0)
             ):
+                refuse(state, LOT_DISTURBED, lot.id, lot.quantity)
+            # Nor are more proceeds set aside than are owed: their restriction has to be reversed first.
+            restricted = books.accounts[lot.units - UNITS + SHORT_PROCEEDS].balance
+            if lot.side != LONG and restricted > -books.accounts[lot.money].balance:
                 refuse(state, LOT_DISTURBED, lot.id, lot.quantity)
 
 

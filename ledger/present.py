@@ -17,7 +17,7 @@ from typing import Any, Literal, TextIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from attrs import frozen
+from attrs import field, frozen
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -57,7 +57,8 @@ def write(answer: Query, form: Form, least: Places, title: str = "") -> None:
     """Write *answer* to the standard output."""
     match form:
         case "table":
-            show(grid(answer.table, least, title))
+            if answer.table.num_columns:
+                show(grid(answer.table, least, title))
             if not answer.table.num_rows:
                 show("no rows")
         case "csv":
@@ -147,10 +148,11 @@ class Column:
     heading: str
     cells: list[str]
     right: bool
+    width: int = field(init=False)
+    """What the widest of it takes."""
 
-    @property
-    def width(self) -> int:
-        """What the widest of it takes."""
+    @width.default
+    def _widest(self) -> int:
         return max(map(len, [self.heading, *self.cells]))
 
 
@@ -162,6 +164,11 @@ class Grid:
     columns: list[Column]
     totals: set[int]
     gaps: set[int]
+
+    @property
+    def length(self) -> int:
+        """The number of rows."""
+        return len(self.columns[0].cells)
 
     @property
     def rows(self) -> Iterator[tuple[str, ...]]:
@@ -243,7 +250,7 @@ def show(*parts: str | Text | Grid) -> None:
             sys.stdout.write(f"{part}\n")
         elif isinstance(part, Text):
             console.print(part, soft_wrap=True)
-        elif len(part.columns[0].cells) > MANY:
+        elif part.length > MANY:
             sys.stdout.writelines(f"{line}\n" for line in part.lines())
         else:
             table = part.table(seen)

@@ -1,7 +1,7 @@
 """A closed journal, opened to be read.
 
-The file's tables are believed only as far as the seals go, and its views not at all: those used here are
-installed anew, for this connection alone.
+The file's tables are believed only as far as the seals go, and its views and functions not at all: the views
+used here are installed anew, for this connection alone, and the functions are DuckDB's own.
 """
 
 import json
@@ -124,6 +124,10 @@ class Reader:
 
 def install_views(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]) -> list[str]:
     """Install the views and checks of *schemas* for this connection; their names."""
+    ((database,),) = connection.execute("select current_database()").fetchall()
+    quoted = '"' + database.replace('"', '""').replace("'", "''") + '"'
+    # The built-in functions first: a macro `sum` in the file would blind every view that adds up.
+    connection.execute(f"set search_path = 'temp.main,system.main,{quoted}.main'")
     names = []
     for name, statement in in_order(schemas).items():
         connection.execute(statement.replace("create or replace view", "create or replace temp view"))

@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 import numpy as np
 from attrs import define, field
 
+from ledger.bounds import MAX_AMOUNT
 from ledger.chart import Chart
 from ledger.commodity import Amount, Commodities
 from ledger.errors import InvalidEvent, UnknownAccount
@@ -104,6 +105,8 @@ def arguments(
         elif hint in (LotNo, int):
             if isinstance(value, bool) or not isinstance(value, int | np.integer):
                 raise InvalidEvent(f"{function.__name__}: {name} {value!r} is not a whole number")
+            if abs(int(value)) > MAX_AMOUNT:
+                raise InvalidEvent(f"{function.__name__}: {name} {value!r} does not fit into 64 bits")
             numbers.append(int(value))
         else:
             if not isinstance(value, bool | np.bool_):

@@ -6,12 +6,14 @@ units and to its cost become one posting of units at a total cost, and the stree
 against units without a cost, falls away.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 from attrs import frozen
+from numpy.typing import NDArray
 
 from ledger import chain
 from ledger.chart import Account
@@ -23,6 +25,7 @@ Layer = Literal["exact", "lots"]
 Progress = Callable[[int, int], None]
 """Told how much is done, and of how much."""
 
+LOT_COLUMNS = ("lot", "opened", "instrument", "side")
 BATCH = 20_000  # transactions; some megabytes of Python objects
 
 _APART, _UNITS, _COST = range(3)
@@ -78,6 +81,35 @@ class Lot:
 
 
 @frozen
+class Lots:
+    """All lots by number, in arrays, because there may be millions."""
+
+    days: NDArray[np.datetime64]
+    instruments: NDArray[np.int32]
+    sides: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, NDArray[Any]]) -> "Lots":
+        """From the columns of `lots.sql`."""
+        numbers, *others = (np.ma.getdata(columns[name]) for name in LOT_COLUMNS)
+        size = int(numbers[-1]) + 1 if numbers.size else 0
+        # A number without a lot, which a sound journal does not have, keeps side 0.
+        arrays = [np.zeros(size, dtype) for dtype in ("M8[D]", np.int32, np.int8)]
+        for array, values in zip(arrays, others, strict=True):
+            array[numbers] = values.astype(array.dtype)
+        return cls(*arrays)
+
+    def __getitem__(self, number: int) -> Lot:
+        day, instrument, side = self.days[number], self.instruments[number], self.sides[number]
+        return Lot(str(day), int(instrument), int(side))
+
+    def held(self) -> set[tuple[int, int]]:
+        """Each instrument and side of which there ever was a lot."""
+        pairs = np.unique(np.stack((self.instruments, self.sides)), axis=1)
+        return {(int(instrument), int(side)) for instrument, side in pairs.T if side}
+
+
+@frozen
 class Register:
     """What the entries refer to: commodities, accounts and lots by number; and which journal it is."""
 
@@ -88,8 +120,9 @@ class Register:
     commodities: list[Commodity]
     accounts: list[Account]
     used: list[bool]
-    lots: dict[int, Lot]
+    lots: Lots
     transactions: int
+    transfers: int
 
     @classmethod
     def of(cls, reader: Reader) -> "Register":
@@ -98,19 +131,18 @@ class Register:
         ask("reset variable as_of")
         accounts = ask(query("accounts")).fetchall()
         seals = chain.seals(reader)
-        (first, count) = ask(
-            "select coalesce(min(ts::date), date '1970-01-01')::varchar, count(*) from txn"
-        ).fetchall()[0]
+        ((first_day, transactions, transfers),) = ask(query("extent")).fetchall()
         return cls(
             run=reader.run["id"],
             head=seals[-1].digest if seals else chain.genesis(reader).hex(),
-            first_day=first,
+            first_day=first_day,
             kinds=[name for (name,) in ask("select name from kind order by id").fetchall()],
             commodities=[Commodity(*row) for row in ask(query("commodities")).fetchall()],
             accounts=[Account(*row[:-1]) for row in accounts],
             used=[row[-1] for row in accounts],
-            lots={lot: Lot(*row) for lot, *row in ask(query("lots")).fetchall()},
-            transactions=count,
+            lots=Lots.of(ask(query("lots")).fetchnumpy()),
+            transactions=transactions,
+            transfers=transfers,
         )
 
     def currency(self, instrument: int) -> int:
@@ -125,7 +157,7 @@ class Register:
             if used:
                 found.setdefault(account.path, set()).add(account.commodity)
         if layer == "lots":
-            for instrument, side in {(lot.instrument, lot.side) for lot in self.lots.values()}:
+            for instrument, side in self.lots.held():
                 path = held_on(self.commodities[instrument].symbol, side)
                 found.setdefault(path, set()).add(instrument)
         return {path: sorted(numbers) for path, numbers in sorted(found.items())}
@@ -147,6 +179,7 @@ def entries(
 ) -> Iterator[Entry]:
     """Every transaction of the journal in order."""
     holdings = Holdings(register)
+    told = 0
     for first in range(0, register.transactions, BATCH):
         last = min(first + BATCH, register.transactions) - 1
         rows = reader.connection.execute(query("transfers"), [first, last]).fetchall()
@@ -155,13 +188,18 @@ def entries(
             start = at
             while at < len(rows) and rows[at][0] == txn[0]:
                 at += 1
-            transfers = rows[start:at]
-            postings = _exact(register.accounts, transfers) if layer == "exact" else holdings.move(transfers)
+            moved = rows[start:at]
+            exact = layer == "exact"
+            postings = _exact(register.accounts, moved) if exact else holdings.move(moved)
             yield Entry._make((*txn, postings))
-        if at < len(rows):
-            raise ExportFailed(f"transaction {rows[at][0]} has transfers but no row, or out of order")
+        told += at
         if progress is not None:
             progress(last + 1, register.transactions)
+    if told != register.transfers:
+        raise ExportFailed(
+            f"{register.transfers - told} transfers belong to no transaction or are out of order;"
+            " verify the journal"
+        )
 
 
 def _exact(accounts: list[Account], transfers: list[Any]) -> list[Posting]:

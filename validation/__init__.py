@@ -1,0 +1,1 @@
+"""Evidence that takes longer than a test, or needs somebody else's program."""
