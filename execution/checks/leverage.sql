@@ -1,5 +1,7 @@
--- Leverage: after every fill that adds to a position, gross exposure is within the leverage cap of the run's
--- policy times equity; the fill's instrument at the fill's price, the others at their last mark.
+-- Leverage: after every fill that opens or adds to a position, gross exposure is within the leverage cap of the
+-- run's policy times equity, both in the fill's currency; its instrument at the fill's price, the others at their
+-- last mark. Whether that is one of the same moment depends on when in the bar the fill was, so a fill fails that
+-- breaks the cap with these marks and with those before them, as far as everything held had any.
 create or replace view check_leverage as
 with cap as (
     select (policies::json -> 'others' ->> 'leverage_cap')::double as leverage
@@ -8,7 +10,11 @@ with cap as (
 ),
 
 change as (
-    select account.instrument, leg.txn, sum(leg.amount)::bigint as amount
+    select
+        account.instrument,
+        leg.txn,
+        sum(leg.amount)::bigint as amount,
+        bool_or(leg.lot >= 0) as has_cost
     from leg
     join account on account.id = leg.account and account.commodity = account.instrument and account.type = 'asset'
     where exists (select 1 from cap)
@@ -20,61 +26,82 @@ holding_after as (
         instrument,
         txn,
         (sum(amount) over (partition by instrument order by txn))::bigint as quantity,
-        amount
+        amount,
+        has_cost
     from change
 ),
 
 adding as (
-    select fill.id, fill.ts, fill.instrument, fill.price, txn.id as txn
+    select fill.id, fill.ts, fill.instrument, fill.price, txn.id as txn, commodity.currency
     from fill
     join txn on txn.fill_id = fill.id
-    join holding_after on holding_after.instrument = fill.instrument and holding_after.txn = txn.id
-    where abs(holding_after.quantity) > abs(holding_after.quantity - holding_after.amount)
+    join holding_after as hold on hold.instrument = fill.instrument and hold.txn = txn.id
+    join commodity on commodity.id = fill.instrument
+    where abs(hold.quantity) > abs(hold.quantity - hold.amount)
+        or sign(hold.quantity) = -sign(hold.quantity - hold.amount)
 ),
 
 held as (
-    select
-        wanted.id,
-        wanted.ts,
-        wanted.txn,
-        wanted.instrument,
-        holding_after.quantity,
-        wanted.price
+    select wanted.*, hold.quantity, hold.has_cost
     from (
-        select adding.id, adding.ts, adding.txn, i.instrument,
-            case when i.instrument = adding.instrument then adding.price end as price
+        select adding.id, adding.ts, adding.txn, commodity.id as instrument,
+            case when commodity.id = adding.instrument then adding.price end as price
         from adding
-        cross join (select distinct instrument from change) as i
+        join commodity on commodity.currency = adding.currency and commodity.kind = 'instrument'
     ) as wanted
-    asof join holding_after
-        on holding_after.instrument = wanted.instrument and wanted.txn >= holding_after.txn
-    where holding_after.quantity != 0
+    asof join holding_after as hold on hold.instrument = wanted.instrument and wanted.txn >= hold.txn
+    where hold.quantity != 0
+),
+
+mark_at as (
+    select ts, instrument, arg_max(price, id) as price
+    from mark
+    group by ts, instrument
 ),
 
 valued as (
     select
         held.id,
         held.txn,
+        held.has_cost,
         round_even(
-            held.quantity::double * coalesce(held.price, mark.price) * instrument.multiplier
+            held.quantity::double * coalesce(held.price, latest.price) * instrument.multiplier
             * (money_unit.per_one::double / instrument_unit.per_one::double),
             0
-        )::bigint as worth
+        )::bigint as worth,
+        round_even(
+            held.quantity::double * coalesce(held.price, earlier.price) * instrument.multiplier
+            * (money_unit.per_one::double / instrument_unit.per_one::double),
+            0
+        )::bigint as worth_before
     from held
-    asof left join (
-        select ts, instrument, arg_max(price, id) as price from mark group by ts, instrument
-    ) as mark
-        on mark.instrument = held.instrument and held.ts >= mark.ts
+    asof left join mark_at as latest on latest.instrument = held.instrument and held.ts >= latest.ts
+    asof left join mark_at as earlier on earlier.instrument = held.instrument and held.ts > earlier.ts
     join commodity as instrument on instrument.id = held.instrument
     join commodity as money on money.id = instrument.currency
     join unit as instrument_unit on instrument_unit.scale = instrument.scale
     join unit as money_unit on money_unit.scale = money.scale
 ),
 
+-- Futures have no cost, and no value beyond the margin that is paid and received.
+exposure as (
+    select
+        id,
+        txn,
+        count(*) = count(worth) as is_marked,
+        count(*) = count(worth_before) as was_marked,
+        sum(abs(worth)) as gross,
+        sum(abs(worth_before)) as gross_before,
+        sum(worth * has_cost::bigint) as value,
+        sum(worth_before * has_cost::bigint) as value_before
+    from valued
+    group by id, txn
+),
+
 other_money as (
-    select txn, sum(sum(amount)) over (order by txn) as net
+    select txn, currency, sum(sum(amount)) over (partition by currency order by txn) as net
     from (
-        select leg.txn, leg.amount
+        select leg.txn, leg.amount, account.commodity as currency
         from leg
         join account on account.id = leg.account and account.type in ('asset', 'liability')
         join commodity on commodity.id = account.commodity and commodity.kind = 'currency'
@@ -82,22 +109,28 @@ other_money as (
         where exists (select 1 from cap)
             and not coalesce(
                 account.path in ('Assets:Positions:' || held.symbol, 'Liabilities:Short:' || held.symbol)
-                or account.path like '%:Valuation',
+                or (held.id is not null and account.path like '%:Valuation'),
                 false
             )
     )
-    group by txn
+    group by txn, currency
 )
 
 select
-    'fill ' || valued.id as subject,
-    'gross ' || sum(abs(valued.worth)) || ' on equity ' || (any_value(other_money.net) + sum(valued.worth)) as found,
-    'at most ' || any_value(cap.leverage) || ' times' as expected
-from valued
-join other_money on other_money.txn = valued.txn
+    'fill ' || adding.id as subject,
+    'gross ' || coalesce(exposure.gross, exposure.gross_before)
+    || ' on equity ' || (other_money.net + coalesce(exposure.value, exposure.value_before)) as found,
+    'at most ' || cap.leverage || ' times' as expected
+from adding
+join exposure on exposure.id = adding.id and exposure.txn = adding.txn
+asof join other_money on other_money.currency = adding.currency and adding.txn >= other_money.txn
 cross join cap
-group by valued.id, valued.txn
-having sum(abs(valued.worth)) > any_value(cap.leverage) * (any_value(other_money.net) + sum(valued.worth));
+where (exposure.is_marked or exposure.was_marked)
+    and (not exposure.is_marked or exposure.gross > cap.leverage * (other_money.net + exposure.value))
+    and (
+        not exposure.was_marked
+        or exposure.gross_before > cap.leverage * (other_money.net + exposure.value_before)
+    );
 
 create or replace view examined_leverage as
 select count(*) as rows

@@ -1,27 +1,39 @@
--- Units: the transactions of every fill move just its quantity, and no position changes by a trade that has no
--- fill.
+-- Units: the transactions of every fill move just its quantity and no other instrument, and no position changes
+-- without a fill but by a corporate action.
 create or replace view check_units as
+with without_fill as (
+    select distinct txn.id, txn.fill_id, kind.name
+    from txn
+    join kind on kind.id = txn.kind
+    join leg on leg.txn = txn.id
+    join account on account.id = leg.account and account.commodity = account.instrument and account.type = 'asset'
+    left join txn as wrong on wrong.id = txn.reverses
+    left join kind as wrong_kind on wrong_kind.id = wrong.kind
+    where txn.fill_id < 0
+        and coalesce(wrong_kind.name, kind.name) not in ('split', 'cash_in_lieu', 'delisting')
+        and exists (select 1 from fill)
+    union all
+    select txn.id, txn.fill_id, kind.name
+    from txn
+    join kind on kind.id = txn.kind
+    anti join fill on fill.id = txn.fill_id
+    where txn.fill_id >= 0
+)
+
 select
     'fill ' || fill.id as subject,
-    'moved ' || coalesce(fill_booked.units, 0) as found,
+    'moved ' || coalesce(fill_booked.units, 0)
+    || case when fill_booked.strays > 0 then ' and another instrument' else '' end as found,
     'quantity ' || (fill.side * fill.quantity) as expected
 from fill
 left join fill_booked on fill_booked.fill_id = fill.id
-where coalesce(fill_booked.units, 0) != fill.side * fill.quantity
+where coalesce(fill_booked.units, 0) != fill.side * fill.quantity or fill_booked.strays > 0
 union all
 select
-    'transaction ' || txn.id as subject,
-    kind.name || ' of fill ' || txn.fill_id as found,
+    'transaction ' || id as subject,
+    name || ' of fill ' || fill_id as found,
     'a recorded fill' as expected
-from txn
-join kind on kind.id = txn.kind
-left join fill on fill.id = txn.fill_id
-where fill.id is null
-    and (
-        txn.fill_id >= 0
-        or kind.name in ('buy', 'sell', 'short_sale', 'cover', 'reversal', 'futures_open', 'futures_close')
-        and exists (select 1 from fill)
-    );
+from without_fill;
 
 create or replace view examined_units as
 select count(*) as rows

@@ -13,7 +13,7 @@ from ledger.errors import ExportFailed
 from ledger.export.beancount import Beancount
 from ledger.export.entries import Layer, Progress, Register, entries
 from ledger.export.hledger import Hledger
-from ledger.export.output import writing
+from ledger.export.output import whole, writing
 from ledger.export.tables import export_tables
 from ledger.reader import Reader
 
@@ -44,7 +44,7 @@ def export(
     written = []
     for layer in LAYERS:
         path = folder / f"{layer}{writer.suffix}"
-        with writing(path), path.open("w", encoding="utf-8", newline="\n") as file:
+        with whole(path) as file:
             file.writelines(f"{line}\n" for line in _text(reader, register, writer, layer, progress))
         written.append(path)
     return written

@@ -32,7 +32,7 @@ class as (
         account.type in ('equity', 'income', 'expense', 'contra') as is_owners,
         coalesce(
             account.path in ('Assets:Positions:' || held.symbol, 'Liabilities:Short:' || held.symbol)
-            or account.path like '%:Valuation',
+            or (held.id is not null and account.path like '%:Valuation'),
             false
         ) as is_carried
     from account

@@ -355,7 +355,8 @@ def test_books_that_cannot_be_told_as_transactions_are_refused(
         connection.execute(tampering)
 
     with Reader(books) as opened, pytest.raises(ExportFailed, match=finding):
-        export(opened, "beancount", tmp_path)
+        export(opened, "beancount", tmp_path / "out")
+    assert [] == [path for path in (tmp_path / "out").iterdir() if "lots" in path.name]
 
 
 def test_a_lot_opened_and_closed_at_once_leaves_no_posting(tmp_path: Path) -> None:

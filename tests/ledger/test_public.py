@@ -17,7 +17,7 @@ def loaded(code: str) -> set[str]:
     """The heavy packages that a fresh process has loaded after *code*."""
     program = f"import sys\n{code}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
-    return HEAVY & set(done.stdout.rpartition("\n")[0].rpartition("\n")[2].split())
+    return HEAVY & set(done.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize("name", ledger.__all__)

@@ -10,23 +10,47 @@ import pytest
 from ledger import Journal, Reader, buy, cover, currency, deposit, instrument, sell, short_sale
 from ledger.errors import UnknownTransaction
 from ledger.query import Query
-from ledger.schema import Schema, ledger_schema
-from ledger.trace import trace
+from ledger.schema import installed
+from ledger.trace import What, trace
 
 COMMODITIES = (currency("USD"), instrument("ACME"))
-ORDERS = """
-create table orders (id bigint not null, tag varchar not null);
-create table order_event (id bigint not null, order_id bigint not null, what varchar not null);
-create table fill (id bigint not null, order_id bigint not null, price double not null);
-"""
+# Another room, as it would be installed: a package and its entry point.
+ROOM = '''
+from ledger import Schema
+
+RECORDS = Schema(
+    "order_room",
+    1,
+    """
+    create table orders (id bigint not null, tag varchar not null);
+    create table order_event (id bigint not null, order_id bigint not null, what varchar not null);
+    create table fill (id bigint not null, order_id bigint not null, price double not null);
+    """,
+    {},
+    {},
+)
+'''
+ENTRY_POINTS = "[tieout.records]\norder_room = order_room:RECORDS\n"
 
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     """Order 0 bought in two fills, order 1 sold in one, which was reversed; order 2 was refused."""
-    path: Path = tmp_path_factory.mktemp("trace") / "books.duckdb"
-    schema = Schema("orders", 1, ORDERS, {}, {})
-    with Journal.create(path, COMMODITIES, schemas=[schema]) as journal:
+    folder = tmp_path_factory.mktemp("trace")
+    path = folder / "books.duckdb"
+    (folder / "order_room.py").write_text(ROOM)
+    (folder / "order_room-1.dist-info").mkdir()
+    (folder / "order_room-1.dist-info" / "entry_points.txt").write_text(ENTRY_POINTS)
+    (folder / "order_room-1.dist-info" / "METADATA").write_text("Name: order_room\nVersion: 1\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        write(path)
+        with Reader(path) as opened:
+            yield opened
+
+
+def write(path: Path) -> None:
+    with Journal.create(path, COMMODITIES, schemas=installed([("order_room", 1)])) as journal:
         journal.add("orders", {"tag": ["entry", "exit", "too much"]})
         journal.add("order_event", {"order_id": [0, 2], "what": ["filled", "rejected"]})
         journal.add("fill", {"order_id": [0, 0, 1], "price": [100.0, 120.0, 120.0]})
@@ -38,11 +62,6 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
                 transaction.book(event, "ACME", quantity, amount, fee="1")
         journal.commit()
         journal.reverse(3, "2024-01-04", note="wrong account")
-    # Read as journals without that room are, with the tables that the file itself lists.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ledger.reader.installed", lambda _: [schema])
-        with Reader(path) as opened:
-            yield opened
 
 
 def rows(query: Query, *names: str) -> list[tuple[Any, ...]]:
@@ -77,10 +96,10 @@ def test_an_order_that_came_to_nothing_has_rows_and_no_transaction(reader: Reade
     assert [("rejected",)] == rows(found.rows["order_event"], "what")
 
 
-def test_what_is_unknown_is_refused_by_name(reader: Reader) -> None:
-    for what, number in (("order", 3), ("fill", 3), ("transaction", 5)):
-        with pytest.raises(UnknownTransaction, match=f"nothing about {what} {number}"):
-            trace(reader, what, number)  # type: ignore[arg-type]  mypy widens the literals
+@pytest.mark.parametrize(("what", "number"), [("order", 3), ("fill", 3), ("transaction", 5)])
+def test_what_is_unknown_is_refused_by_name(reader: Reader, what: What, number: int) -> None:
+    with pytest.raises(UnknownTransaction, match=f"nothing about {what} {number}"):
+        trace(reader, what, number)
 
 
 @pytest.mark.parametrize("number", [3, 4])
@@ -135,4 +154,3 @@ def test_the_digest_told_is_that_of_the_seal(reader: Reader) -> None:
     seal = reader.connection.execute("select digest from seal where block = 0").fetchall()
 
     assert seal == rows(found.transactions, "digest")
-    assert "ledger" == ledger_schema().name

@@ -1,0 +1,425 @@
+"""The command `tieout`, as somebody uses it who has a file and a terminal."""
+
+import csv
+import io
+import json
+import re
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from ledger import Journal, buy, currency, deposit, demo, instrument, present, sell
+from ledger.cli import application
+from ledger.errors import JournalExists
+
+COMMANDS = ("verify", "show", "sql", "trace", "export", "doctor")
+
+
+@pytest.fixture(scope="module")
+def books(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cli") / "books.duckdb"
+    with Journal.create(path, [currency("USD"), instrument("ACME")]) as journal:
+        journal.post("2024-01-02", deposit, "USD", "10000")
+        journal.post("2024-01-03", buy, "ACME", quantity="10", gross="1000", fee="1")
+        journal.post("2024-01-04T15:30", buy, "ACME", quantity="5", gross="600", fee="1")
+        with journal.transaction("2024-01-05", order_id=7, note="take profit") as transaction:
+            transaction.book(sell, "ACME", quantity="12", proceeds="1440", fee="1")
+    return path
+
+
+def tieout(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(application(), [str(argument) for argument in arguments])
+
+
+def printed(*arguments: str | Path) -> str:
+    result = tieout(*arguments)
+
+    assert (0, "") == (result.exit_code, result.stderr)
+    return result.stdout
+
+
+def refused(*arguments: str | Path) -> str:
+    result = tieout(*arguments)
+
+    assert (2, "") == (result.exit_code, result.stdout)
+    return result.stderr
+
+
+def changed(books: Path, folder: Path, statement: str) -> Path:
+    """A copy of the books in which somebody has been."""
+    path = folder / "changed.duckdb"
+    path.write_bytes(books.read_bytes())
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(statement)
+    return path
+
+
+# --- help and usage ----------------------------------------------------------------------------------
+
+
+def test_help_names_every_command() -> None:
+    assert set(COMMANDS) <= set(printed("--help").split())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_an_example(command: str) -> None:
+    assert f"Example: tieout {command} run.duckdb" in printed(command, "--help")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["balance"],
+        ["show"],
+        ["show", "a", "b", "c"],
+        ["show", "a", "b", "--format", "xml"],
+        ["trace", "a"],
+        ["trace", "a", "--order", "1", "--fill", "1"],
+        ["trace", "a", "--order", "-1"],
+        ["trace", "a", "--order", "one"],
+        ["export", "a"],
+        ["export", "a", "--format", "quicken"],
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_call_ends_with_2(arguments: list[str]) -> None:
+    result = tieout(*arguments)
+
+    assert 2 == result.exit_code
+    assert "Usage: " in result.output
+
+
+# --- show --------------------------------------------------------------------------------------------
+
+
+def test_a_trial_balance_is_printed_as_bookkeepers_print_it(books: Path) -> None:
+    assert """\
+Trial balance, books.duckdb
+account                commodity      debit     credit
+──────────────────────────────────────────────────────
+Assets:Positions:ACME  ACME               3          -
+Market:ACME            ACME               -          3
+Assets:Cash:USD        USD         9,837.00          -
+Assets:Positions:ACME  USD           360.00          -
+Equity:Contributions   USD                -  10,000.00
+Expenses:Commissions   USD             3.00          -
+Income:Realised:ACME   USD                -     200.00
+
+Total                  ACME               3          3
+Total                  USD        10,200.00  10,200.00
+""" == printed("show", books, "trial-balance")
+
+
+def test_a_statement_is_shown_as_of_a_moment(books: Path) -> None:
+    before = printed("show", books, "positions", "--at", "2024-01-04", "--format", "csv")
+    after = printed("show", books, "positions", "--at", "2024-01-04T15:30", "--format", "csv")
+
+    assert ["10", "15"] == [next(csv.DictReader(io.StringIO(text)))["quantity"] for text in (before, after)]
+
+
+def test_without_a_view_the_views_are_listed(books: Path) -> None:
+    listed = printed("show", books)
+
+    assert re.search(r"^trial-balance +Every account's balance, on the side it falls$", listed, re.M)
+    assert "check" not in listed
+
+
+def test_csv_and_json_are_exact(books: Path) -> None:
+    as_csv = printed("show", books, "lot", "--format", "csv")
+    as_json = printed("show", books, "lot", "--format", "json")
+
+    (_, row) = csv.DictReader(io.StringIO(as_csv))
+    (_, other) = json.loads(as_json)
+    assert ("1", "2024-01-04T15:30:00", "600", "3", "360", "") == (
+        row["lot"],
+        row["opened"],
+        row["acquired_cost"],
+        row["quantity"],
+        row["cost"],
+        row["closed"],
+    )
+    assert {name: value or None for name, value in row.items()} == {
+        name: None if value is None else str(value) for name, value in other.items()
+    }
+
+
+def test_nothing_is_lost_where_no_terminal_is(books: Path) -> None:
+    header = printed("show", books, "general-ledger").splitlines()[1]
+
+    assert header.split() == [
+        *("account", "commodity", "seq", "txn", "ts", "kind", "against"),
+        *("debit", "credit", "balance", "note"),
+    ]
+
+
+# --- sql ---------------------------------------------------------------------------------------------
+
+
+def test_sql_answers_over_views_as_of_a_moment(books: Path) -> None:
+    query = "select count(*) as n, sum(amount) filter (where amount > 0) as d from posting"
+
+    assert "n,d\n22,12489\n" != printed("sql", books, query, "--format", "csv")
+    assert "n,d\n2,10000\n" == printed("sql", books, query, "--at", "2024-01-02", "--format", "csv")
+    assert "[]\n" == printed("sql", books, "from mark", "--format", "json")
+    assert "no rows" in printed("sql", books, "from mark")
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("from nothing", "Table with name nothing does not exist"),
+        ("select", "syntax error"),
+        ("delete from transfer", "read-only"),
+        ("create table t (a int)", "read-only"),
+    ],
+)
+def test_sql_that_cannot_be_answered_is_refused_in_one_line(books: Path, query: str, reason: str) -> None:
+    told = refused("sql", books, query)
+
+    assert told.startswith("tieout: ")
+    assert reason.lower() in told.lower()
+    assert 1 == told.count("\n")
+
+
+# --- presenting --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        ("1234567.5", 2, "1,234,567.50"),
+        ("-1234.5", 2, "-1,234.50"),
+        ("0.000001", 2, "0.000001"),
+        ("0", 2, "-"),
+        ("-3", 0, "-3"),
+        ("9223372036854775807.123456789012", 2, "9,223,372,036,854,775,807.123456789012"),
+    ],
+)
+def test_amounts_are_printed_exactly(value: str, decimals: int, text: str) -> None:
+    assert text == present.amount(Decimal(value), decimals)
+
+
+def test_values_are_written_exactly() -> None:
+    written = present.exact(
+        [Decimal("1.500000"), Decimal(100), Decimal("0E-12"), float("nan"), 0.1, None, True, b"\x01"]
+    )
+
+    assert ["1.5", "100", "0", "nan", 0.1, None, True, "01"] == written
+
+
+def test_a_time_keeps_its_nanoseconds(capsys: pytest.CaptureFixture[str]) -> None:
+    times = pa.array([0, 1, 1_500_000_000], pa.timestamp("ns"))
+
+    present.write(present.Query(pa.table({"ts": times})), "csv", {})
+
+    assert [
+        "ts",
+        "1970-01-01T00:00:00",
+        "1970-01-01T00:00:00.000000001",
+        "1970-01-01T00:00:01.5",
+    ] == capsys.readouterr().out.split()
+
+
+def test_a_long_table_looks_like_a_short_one(capsys: pytest.CaptureFixture[str]) -> None:
+    answer = pa.table(
+        {
+            "account": ["A", "Total", "[b]", ":cash:"],
+            "commodity": ["USD"] * 4,
+            "amount": pa.array([Decimal(n) for n in (1, 1000, 0, -5)], pa.decimal128(20, 6)),
+        }
+    )
+    grid = present.grid(answer, {"USD": 2}, "title")
+
+    present.show(grid)
+
+    assert list(grid.lines()) == capsys.readouterr().out.splitlines()
+
+
+# --- verify ------------------------------------------------------------------------------------------
+
+
+def test_sound_books_verify_and_end_with_their_digests(books: Path) -> None:
+    lines = printed("verify", books).splitlines()
+    again = printed("verify", books).splitlines()
+
+    assert lines == again
+    assert re.fullmatch(r"head digest [0-9a-f]{64}  file digest [0-9a-f]{64}", lines[-1])
+    assert re.fullmatch(r"seals +1  ok", lines[0])
+    assert any(re.fullmatch(r"statements +0  not applicable", line) for line in lines)
+
+
+def test_the_head_digest_is_an_anchor(books: Path) -> None:
+    head = printed("verify", books).splitlines()[-1].split()[2]
+
+    assert 0 == tieout("verify", books, "--anchor", head[:16]).exit_code
+    wrong = tieout("verify", books, "--anchor", head[:15] + "g")
+    assert 1 == wrong.exit_code
+    assert "the tail was cut off" in wrong.stdout
+
+
+def test_a_changed_file_is_found_wrong_and_the_block_is_named(books: Path, tmp_path: Path) -> None:
+    path = changed(books, tmp_path, "update transfer set amount = amount + 1 where txn = 1")
+
+    result = tieout("verify", path)
+
+    assert (1, "") == (result.exit_code, result.stderr)
+    assert re.search(r"^seals +1  FAILED$", result.stdout, re.M)
+    assert "    block 0: transactions 0 to 3: its digest is" in result.stdout
+
+
+# --- trace, export, doctor ---------------------------------------------------------------------------
+
+
+def test_a_trace_tells_transfers_lots_and_the_seal(books: Path) -> None:
+    told = printed("trace", books, "--order", "7")
+
+    assert told == printed("trace", books, "--transaction", "3")
+    assert "transaction 3  2024-01-05  sell  ACME  order 7\n  take profit\n" in told
+    assert re.search(r"^Assets:Cash:USD +<- Assets:Positions:ACME +1,200\.00  USD +0$", told, re.M)
+    assert re.search(r"^ +1  ACME +long  relieved +-2 +-240\.00 +3 +360\.00  USD$", told, re.M)
+    assert re.search(r"^  sealed in block 0, digest [0-9a-f]{64}$", told, re.M)
+
+
+@pytest.mark.parametrize("form", ["beancount", "hledger", "parquet", "csv"])
+def test_an_export_names_the_files_it_wrote(books: Path, tmp_path: Path, form: str) -> None:
+    written = printed("export", books, "--format", form, "--output", tmp_path / "out").split()
+
+    assert written
+    assert all(Path(name).is_file() for name in written)
+
+
+def test_an_export_goes_beside_the_run_unless_told_otherwise(books: Path) -> None:
+    written = printed("export", books, "--format", "hledger").split()
+
+    assert {books.with_name("books-hledger")} == {Path(name).parent for name in written}
+
+
+def test_a_sound_file_needs_no_doctor(books: Path) -> None:
+    assert f"{books} is sound\n" in printed("doctor", books)
+    assert "its seals hold" in printed("doctor", books, "--migrate")
+
+
+def test_a_file_that_is_not_sound_is_told_so(books: Path, tmp_path: Path) -> None:
+    path = changed(books, tmp_path, "update account set path = 'Assets:Mine' where id = 0")
+
+    result = tieout("doctor", path)
+
+    assert 1 == result.exit_code
+    assert "block 0" in result.stdout
+
+
+# --- what cannot be done -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["verify", "show", "doctor"])
+def test_a_file_that_is_no_journal_is_refused_in_one_line(tmp_path: Path, command: str) -> None:
+    text = tmp_path / "text.duckdb"
+    text.write_text("dear diary" * 1000)
+
+    for path in (text, tmp_path / "missing.duckdb", tmp_path):
+        told = refused(command, path)
+        assert told.startswith(f"tieout: {path}: ")
+        assert 1 == told.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["show", "nothing"], "there is no view 'nothing'"),
+        (["show", "lot", "--at", "yesterday"], "'yesterday' is not a moment"),
+        (["trace", "--order", "8"], "nothing about order 8"),
+        (["trace", "--transaction", "4"], "nothing about transaction 4"),
+    ],
+)
+def test_what_the_books_do_not_know_is_refused(books: Path, arguments: list[str], reason: str) -> None:
+    command, *rest = arguments
+
+    assert reason in refused(command, books, *rest)
+
+
+# --- the process -------------------------------------------------------------------------------------
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ledger.cli", *arguments], capture_output=True, check=False, text=True
+    )
+
+
+def test_the_module_runs_as_a_command(books: Path) -> None:
+    good, bad = run("show", books, "trial-balance"), run("show", books, "nothing")
+
+    assert (0, "") == (good.returncode, good.stderr)
+    assert good.stdout == printed("show", books, "trial-balance")
+    assert (2, "") == (bad.returncode, bad.stdout)
+    assert "Traceback" not in bad.stderr
+
+
+def test_a_reader_who_leaves_early_causes_no_noise(books: Path) -> None:
+    query = "select range from range(200000)"
+    with subprocess.Popen(
+        [sys.executable, "-m", "ledger.cli", "sql", books, query, "--format", "csv"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert b"range\n" == process.stdout.readline()
+        process.stdout.close()
+        complaints = process.stderr.read()
+
+    assert (2, b"") == (process.returncode, complaints)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["show", "BOOKS", "lot"], ["sql", "BOOKS", "from lot"]], ids=" ".join
+)
+def test_small_questions_load_neither_numba_nor_polars(books: Path, arguments: list[str]) -> None:
+    given = [str(books) if argument == "BOOKS" else argument for argument in arguments]
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "ledger.cli", *given],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+    assert {"typer"} == imported & {"typer", "numba", "polars", "pandas"}
+
+
+def test_another_room_brings_its_commands_and_a_broken_one_does_no_harm(
+    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = "def greet():\n    print('hello')\n\n\ndef register(app):\n    app.command()(greet)\n"
+    (tmp_path / "greeting_room.py").write_text(room)
+    (tmp_path / "rooms-1.dist-info").mkdir()
+    (tmp_path / "rooms-1.dist-info" / "METADATA").write_text("Name: rooms\nVersion: 1\n")
+    (tmp_path / "rooms-1.dist-info" / "entry_points.txt").write_text(
+        "[tieout.commands]\ngreeting = greeting_room:register\nbroken = no_such_room:register\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+
+    greeted, verified = tieout("greet"), tieout("verify", books)
+
+    assert (0, "hello\n") == (greeted.exit_code, greeted.stdout)
+    assert 0 == verified.exit_code
+
+
+def test_the_demonstration_has_one_digest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = []
+    for name in ("first", "second"):
+        demo.main(tmp_path / name)
+        told.append(capsys.readouterr().out.splitlines())
+
+    assert told[0][1:] == told[1][1:]
+    assert re.fullmatch(r"head digest [0-9a-f]{64}", told[0][-1])
+    with pytest.raises(JournalExists):
+        demo.main(tmp_path / "first")
