@@ -12,6 +12,7 @@ from ledger.errors import DamagedFile
 from ledger.files import explained
 from ledger.reader import Reader
 from ledger.seal import Columns
+from ledger.store import Layout
 
 SHORTEST_ANCHOR = 16
 
@@ -70,6 +71,9 @@ def _broken(
     start = genesis(reader)
     if reader.run["id"] != start.hex()[:16]:
         yield Broken(-1, f"its digest is {start.hex()[:16]}, recorded is {reader.run['id']}")
+    if differing := _differing(reader):
+        yield Broken(-1, f"its layout is not that of the file's {', '.join(differing)}")
+        return
     previous, chain = start.hex(), seals(reader)
     stored = dict.fromkeys(reader.layout, 0)
     for number, sealed in enumerate(chain):
@@ -84,11 +88,13 @@ def _broken(
             stored[table] = stored.get(table, 0) + count
         if progress is not None:
             progress(number + 1, len(chain))
-    for table in reader.layout:
-        count = stored[table]
-        (found,) = reader.connection.execute(f'select count(*) from "{table}"').fetchall()[0]  # noqa: S608  from the layout
-        if found != count:
-            yield Broken(len(chain), f"{table} has {found} rows, sealed are {count}")
+    for table, columns in reader.layout.items():
+        ((outside,),) = reader.connection.execute(
+            f'select count(*) from "{table}" where "{next(iter(columns))}" not between 0 and ?',  # noqa: S608  from the layout
+            [stored[table] - 1],
+        ).fetchall()
+        if outside:
+            yield Broken(len(chain), f"{table} has {outside} rows that no seal covers")
     if anchor is not None and not _is(previous, anchor):
         yield _off_anchor(anchor, [start.hex(), *(s.digest for s in chain)])
 
@@ -123,6 +129,18 @@ def _departures(reader: Reader, sealed: Sealed, stored: dict[str, int]) -> Itera
             f"transactions {sealed.first_txn} to {sealed.last_txn}: its digest is {digest[:16]}, sealed is"
             f" {sealed.digest[:16]}",
         )
+
+
+def _differing(reader: Reader) -> list[str]:
+    """The sealed tables whose columns in the file are not those that the run names."""
+    found: Layout = {}
+    for table, column, kind in reader.connection.execute(
+        "select table_name, column_name, data_type from duckdb_columns()"
+        " where not internal and schema_name = 'main' and database_name = current_database()"
+        " order by column_index"
+    ).fetchall():
+        found.setdefault(table, {})[column] = kind
+    return [t for t, columns in reader.layout.items() if list(columns.items()) != list(found.get(t, {}).items())]
 
 
 def _rows(reader: Reader, table: str, first: int, count: int) -> dict[str, np.ndarray[Any, Any]]:

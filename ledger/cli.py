@@ -131,7 +131,7 @@ def verify(
     present.show_report(report)
     failed = sum(result.outcome.value == "FAILED" for result in report.results)
     found = f"{failed} of {len(report.results)} checks FAILED" if failed else "no check failed"
-    typer.echo(f"\n{found}; {report.blocks} blocks")
+    typer.echo(f"\n{found}; blocks: {report.blocks}")
     typer.echo(f"head digest {report.head}  file digest {report.file_digest}")
     if not report.ok:
         raise typer.Exit(FOUND_WRONG)

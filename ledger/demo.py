@@ -52,8 +52,8 @@ def book(journal: Journal) -> None:
     journal.statement(MONTH_END)
 
 
-def main(path: Path) -> None:
-    """Make the books in *path*, print what they say, and check them."""
+def main(path: Path) -> bool:
+    """Make the books in *path*, print what they say, and check them; whether they are in order."""
     commodities = [currency("USD"), currency("EUR"), instrument("ACME"), instrument("GLOBEX")]
     print(f"Booking a month by hand into {path}; the first time, posting is compiled.\n")
     with Journal.create(path, commodities) as journal:
@@ -66,8 +66,7 @@ def main(path: Path) -> None:
         report = verify(reader)
     present.show_report(report)
     print(f"\nhead digest {report.head}")
-    if not report.ok:
-        sys.exit(1)
+    return report.ok
 
 
 if __name__ == "__main__":
@@ -76,6 +75,6 @@ if __name__ == "__main__":
         for left in (DEFAULT, DEFAULT.with_name(f"{DEFAULT.name}.wal")):
             left.unlink(missing_ok=True)
     try:
-        main(Path(sys.argv[1]) if sys.argv[1:] else DEFAULT)
+        sys.exit(not main(Path(sys.argv[1]) if sys.argv[1:] else DEFAULT))
     except LedgerError as error:
         sys.exit(f"tieout: {error}")

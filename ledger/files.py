@@ -21,9 +21,6 @@ from ledger.errors import (
 # Files of DuckDB's 2.0 format cannot be read by 1.x; this is the oldest that holds what a journal needs.
 STORAGE_VERSION = "v1.2.0"
 
-# The four bytes that mark a file of DuckDB, after the checksum of its header.
-_MAGIC = slice(8, 12), b"DUCK"
-
 # What DuckDB 2.0 or the system says, what it means, and what to do. The first that is found counts.
 _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
     (
@@ -37,6 +34,11 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
         "somebody else has the file open; close it there first",
     ),
     (("database does not exist", "No such file"), NoSuchFile, "there is no such file or folder"),
+    (
+        ("not a valid DuckDB database file", "Is a directory"),
+        NotAJournal,
+        "this is not a journal: not a DuckDB file at all",
+    ),
     (
         # A WAL is written by whoever wrote the file, so a version that is unknown here is damage.
         ("replaying WAL", "replaying checkpoint WAL"),
@@ -66,11 +68,13 @@ def connect(path: Path | None, *, read_only: bool = False) -> duckdb.DuckDBPyCon
     if path is None:
         return duckdb.connect(":memory:")
     with explained(path, DamagedFile):
-        if read_only or path.exists():
-            _require_duckdb(path)
+        # By its kind, or DuckDB takes other formats for databases and fetches extensions for them; by its
+        # one full name, or one process could write it twice. Nothing else may open a journal's file in
+        # this process: closing it again would give up DuckDB's lock.
+        name = f"duckdb:{path.resolve()}"
         if read_only:
-            return duckdb.connect(str(path), read_only=True)
-        return duckdb.connect(str(path), config={"storage_compatibility_version": STORAGE_VERSION})
+            return duckdb.connect(name, read_only=True)
+        return duckdb.connect(name, config={"storage_compatibility_version": STORAGE_VERSION})
 
 
 @contextmanager
@@ -103,13 +107,3 @@ def _meaning(error: BaseException) -> tuple[type[StoreError], str] | None:
         if any(word in str(error) for word in words):
             return meaning, remedy
     return None
-
-
-def _require_duckdb(path: Path) -> None:
-    """Look before DuckDB does, which takes other formats for databases and fetches extensions for them."""
-    if path.is_dir():
-        raise NotAJournal(f"{path}: this is not a journal: a folder")
-    place, magic = _MAGIC
-    with path.open("rb") as file:
-        if file.read(place.stop)[place] != magic:
-            raise NotAJournal(f"{path}: this is not a journal: not a DuckDB file at all")

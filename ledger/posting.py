@@ -154,12 +154,6 @@ def _test(books: Books) -> None:
         refuse(state, EMPTY, 0, 0)
     for i in range(state.opened, state.transfers):
         row = books.transfers[i]
-        # An account is overdrawn only by the leg that lowers it.
-        to, of = books.accounts[row.debit], books.accounts[row.credit]
-        if of.floor > 0 and of.balance < 0:
-            refuse(state, OVERDRAFT, row.credit, of.balance)
-        if to.floor < 0 and to.balance > 0:
-            refuse(state, OVERDRAFT, row.debit, to.balance)
         if row.slot >= 0:
             lot = books.lots[row.slot]
             if (
@@ -172,6 +166,12 @@ def _test(books: Books) -> None:
             restricted = books.accounts[lot.units - UNITS + SHORT_PROCEEDS].balance
             if lot.side != LONG and restricted > -books.accounts[lot.money].balance:
                 refuse(state, LOT_DISTURBED, lot.id, lot.quantity)
+        # An account is overdrawn only by the leg that lowers it.
+        to, of = books.accounts[row.debit], books.accounts[row.credit]
+        if of.floor > 0 and of.balance < 0:
+            refuse(state, OVERDRAFT, row.credit, of.balance)
+        if to.floor < 0 and to.balance > 0:
+            refuse(state, OVERDRAFT, row.debit, to.balance)
 
 
 @kernel

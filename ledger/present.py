@@ -27,7 +27,7 @@ from rich.text import Text
 from ledger.query import Query
 from ledger.reader import Reader
 from ledger.trace import Trace
-from ledger.verify import Outcome, Report
+from ledger.verify import SHOWN, Outcome, Report
 
 Form = Literal["table", "csv", "json"]
 """How an answer is written."""
@@ -35,8 +35,8 @@ Value = Any
 """What an answer may hold, down to lists of structs."""
 Places = Mapping[Value, int]
 """The least number of decimals with which an amount of a commodity is printed, by symbol."""
-FINDINGS = 5
-"""How many findings of one check are printed."""
+FINDINGS = SHOWN + 1
+"""How many findings of one check are printed: those of `verify`, with its line on how many more."""
 FOLD = 14
 """How narrow a column of text may get on a terminal; numbers are never folded."""
 GAP = "  "
@@ -183,8 +183,6 @@ class Grid:
         limit = sum(wide) + gaps if width is None else min(width, sum(wide) + gaps)
         grid = Table(
             box=SIMPLE_HEAD,
-            title=self.title or None,
-            title_justify="left",
             show_edge=False,
             pad_edge=False,
             padding=(0, 0, 0, len(GAP) - 1),
@@ -253,6 +251,8 @@ def show(*parts: str | Text | Grid) -> None:
         elif part.length > MANY:
             sys.stdout.writelines(f"{line}\n" for line in part.lines())
         else:
+            # Not as rich's own title, which folds to the width of the table.
+            sys.stdout.writelines([f"{part.title}\n"] * bool(part.title))
             table = part.table(seen)
             console.width = table.width or 1
             with console.capture() as printed:

@@ -164,7 +164,8 @@ class Store:
                         self._connection.execute("checkpoint")
             finally:
                 self._connection.close()
-        self.require_sound()
+        if not self._told:
+            self.require_sound()
 
     @contextmanager
     def snapshot(self, open_rows: Mapping[str, Columns]) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -1,7 +1,7 @@
 """A desk that trades by hand: orders and fills recorded as a simulator records them, and what they post."""
 
-import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 
@@ -48,7 +48,9 @@ class Desk:
         return self.journal.balance(f"Assets:Positions:{symbol}", symbol)
 
     def deposit(self, symbol: str, amount: str) -> None:
-        self.journal.post(day(self.today), events.deposit, symbol, amount, note=f"paid in by the owner on {self.today}")
+        self.journal.post(
+            day(self.today), events.deposit, symbol, amount, note=f"paid in by the owner on {self.today}"
+        )
 
     def order(self, symbol: str, quantity: str, tag: str = "rebalance") -> int:
         """An order alone, to be filled or not."""
@@ -117,7 +119,7 @@ class Desk:
                 transaction.book(event_for(have, size), symbol, abs(size), gross, fee, settled=settled)
         return number
 
-    def booking(self, fill: int) -> "Booking":
+    def booking(self, fill: int) -> AbstractContextManager[Transaction]:
         """A transaction of today that belongs to a fill."""
         return self.journal.transaction(day(self.today), order_id=fill, fill_id=fill)
 

@@ -96,7 +96,7 @@ def contents(journal: Journal) -> tuple[object, ...]:
 def seals(path: Path) -> tuple[list[str], list[str]]:
     """The digests stored in a file, and what they have to be: the run's, then each block's."""
     connection = duckdb.connect(str(path), read_only=True)
-    run: dict[str, Any] = connection.execute("from run").arrow().to_pylist()[0]
+    run: dict[str, Any] = connection.sql("from run").to_arrow_table().to_pylist()[0]
     stored = connection.execute("select digest, rows from seal order by block").fetchall()
 
     def text(value: str) -> bytes:

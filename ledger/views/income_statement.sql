@@ -1,12 +1,14 @@
 -- Income less expenses, each currency by itself. The transactions that close a year are left out, or there
 -- would be no income after them.
 create or replace view income_statement as
-with earned as (
+with total as (
     select
         account.path,
         account.type,
         commodity.symbol as commodity,
-        -sum(leg.amount)::bigint * any_value(unit.value) as amount
+        -sum(leg.amount) as units,
+        any_value(unit.per_one) as per_one,
+        any_value(unit.value) as unit
     from leg
     join account on account.id = leg.account and account.type in ('income', 'expense')
     join commodity on commodity.id = account.commodity
@@ -18,6 +20,16 @@ with earned as (
         where kind.name = 'close'
     )
     group by account.path, account.type, commodity.symbol
+),
+
+-- Earned over several years, it may be more than 64 bits hold: whole units and their fractions apart.
+earned as (
+    select
+        path,
+        type,
+        commodity,
+        ((units // per_one)::decimal(25, 0) + (units % per_one)::bigint * unit)::decimal(37, 12) as amount
+    from total
 )
 
 select

@@ -4,20 +4,23 @@ import csv
 import io
 import json
 import re
+import runpy
 import subprocess
 import sys
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from ledger import Journal, buy, currency, deposit, demo, instrument, present, sell
+from ledger import Journal, buy, cli, currency, demo, deposit, instrument, present, sell
 from ledger.cli import application
 from ledger.errors import JournalExists
+from ledger.query import Query
 
 COMMANDS = ("verify", "show", "sql", "trace", "export", "doctor")
 
@@ -128,8 +131,8 @@ def test_a_statement_is_shown_as_of_a_moment(books: Path) -> None:
 def test_without_a_view_the_views_are_listed(books: Path) -> None:
     listed = printed("show", books)
 
-    assert re.search(r"^trial-balance +Every account's balance, on the side it falls$", listed, re.M)
-    assert "check" not in listed
+    assert re.search(r"^trial-balance +Every account's balance, on the side it falls$", listed, re.MULTILINE)
+    assert not re.search(r"^(check|examined)-", listed, re.MULTILINE)
 
 
 def test_csv_and_json_are_exact(books: Path) -> None:
@@ -164,10 +167,11 @@ def test_nothing_is_lost_where_no_terminal_is(books: Path) -> None:
 
 
 def test_sql_answers_over_views_as_of_a_moment(books: Path) -> None:
-    query = "select count(*) as n, sum(amount) filter (where amount > 0) as d from posting"
+    query = "select count(*) as n, sum(abs(amount)) as moved from posting where commodity = 'USD'"
+    csv_of = ("--format", "csv")
 
-    assert "n,d\n22,12489\n" != printed("sql", books, query, "--format", "csv")
-    assert "n,d\n2,10000\n" == printed("sql", books, query, "--at", "2024-01-02", "--format", "csv")
+    assert "n,moved\n18,26486\n" == printed("sql", books, query, *csv_of)
+    assert "n,moved\n2,20000\n" == printed("sql", books, query, "--at", "2024-01-02", *csv_of)
     assert "[]\n" == printed("sql", books, "from mark", "--format", "json")
     assert "no rows" in printed("sql", books, "from mark")
 
@@ -176,9 +180,9 @@ def test_sql_answers_over_views_as_of_a_moment(books: Path) -> None:
     ("query", "reason"),
     [
         ("from nothing", "Table with name nothing does not exist"),
-        ("select", "syntax error"),
+        ("select", "SELECT clause without selection list"),
         ("delete from transfer", "read-only"),
-        ("create table t (a int)", "read-only"),
+        ("create table t (a int)", "only temporary"),
     ],
 )
 def test_sql_that_cannot_be_answered_is_refused_in_one_line(books: Path, query: str, reason: str) -> None:
@@ -215,10 +219,47 @@ def test_values_are_written_exactly() -> None:
     assert ["1.5", "100", "0", "nan", 0.1, None, True, "01"] == written
 
 
+def test_a_table_of_many_rows_has_them_all(books: Path) -> None:
+    lines = printed("sql", books, "select range as n from range(1001)").splitlines()
+
+    assert [str(n) for n in range(1001)] == [line.strip() for line in lines[2:]]
+
+
+def test_only_amounts_are_footed(books: Path) -> None:
+    query = "select 'A' as account, 'USD' as commodity, 1.5::double as debit, 2::double as credit"
+
+    assert "Total" not in printed("sql", books, query)
+    assert "Total" in printed("sql", books, query.replace("double", "decimal(18, 2)"))
+
+
+def test_a_table_shows_what_is_none_and_what_is_not_a_number(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    answer = pa.table(
+        {
+            "debit": ["a", None],
+            "price": [1234.5, float("nan")],
+            "stale": [True, False],
+            "quantity": pa.array([None, Decimal(2)], pa.decimal128(20, 6)),
+        }
+    )
+
+    present.write(Query(answer), "table", {})
+
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert ["a      1,234.5  yes", "           nan  no            2"] == rows
+
+
+def test_nested_answers_are_exact_too() -> None:
+    inner = {"a": (Decimal("1.10"), np.datetime64("2024-01-01", "s"), date(2024, 1, 1))}
+
+    assert {"a": ["1.1", "2024-01-01T00:00:00", "2024-01-01"]} == present.exact(inner)
+
+
 def test_a_time_keeps_its_nanoseconds(capsys: pytest.CaptureFixture[str]) -> None:
     times = pa.array([0, 1, 1_500_000_000], pa.timestamp("ns"))
 
-    present.write(present.Query(pa.table({"ts": times})), "csv", {})
+    present.write(Query(pa.table({"ts": times})), "csv", {})
 
     assert [
         "ts",
@@ -236,7 +277,7 @@ def test_a_long_table_looks_like_a_short_one(capsys: pytest.CaptureFixture[str])
             "amount": pa.array([Decimal(n) for n in (1, 1000, 0, -5)], pa.decimal128(20, 6)),
         }
     )
-    grid = present.grid(answer, {"USD": 2}, "title")
+    grid = present.grid(answer, {"USD": 2}, "A title that is longer than its table is wide")
 
     present.show(grid)
 
@@ -271,8 +312,22 @@ def test_a_changed_file_is_found_wrong_and_the_block_is_named(books: Path, tmp_p
     result = tieout("verify", path)
 
     assert (1, "") == (result.exit_code, result.stderr)
-    assert re.search(r"^seals +1  FAILED$", result.stdout, re.M)
+    assert re.search(r"^seals +1  FAILED$", result.stdout, re.MULTILINE)
     assert "    block 0: transactions 0 to 3: its digest is" in result.stdout
+
+
+def test_of_many_findings_the_first_are_told_and_the_rest_counted(tmp_path: Path) -> None:
+    path = tmp_path / "many.duckdb"
+    with Journal.create(path, [currency("USD")]) as journal:
+        for day in range(1, 10):
+            journal.post(f"2024-01-0{day}", deposit, "USD", day)
+            journal.commit()
+
+    result = tieout("verify", changed(path, tmp_path, "update transfer set amount = amount + 1"))
+
+    lines = result.stdout.splitlines()
+    assert [f"    block {n}" for n in range(6)] == [line.partition(":")[0] for line in lines[2:8]]
+    assert "    and 3 more" == lines[8]
 
 
 # --- trace, export, doctor ---------------------------------------------------------------------------
@@ -283,9 +338,9 @@ def test_a_trace_tells_transfers_lots_and_the_seal(books: Path) -> None:
 
     assert told == printed("trace", books, "--transaction", "3")
     assert "transaction 3  2024-01-05  sell  ACME  order 7\n  take profit\n" in told
-    assert re.search(r"^Assets:Cash:USD +<- Assets:Positions:ACME +1,200\.00  USD +0$", told, re.M)
-    assert re.search(r"^ +1  ACME +long  relieved +-2 +-240\.00 +3 +360\.00  USD$", told, re.M)
-    assert re.search(r"^  sealed in block 0, digest [0-9a-f]{64}$", told, re.M)
+    assert re.search(r"^Assets:Cash:USD +<- Assets:Positions:ACME +1,200\.00  USD +0$", told, re.MULTILINE)
+    assert re.search(r"^ +1  ACME +long  relieved +-2 +-240\.00 +3 +360\.00  USD$", told, re.MULTILINE)
+    assert re.search(r"^  sealed in block 0, digest [0-9a-f]{64}$", told, re.MULTILINE)
 
 
 @pytest.mark.parametrize("form", ["beancount", "hledger", "parquet", "csv"])
@@ -360,7 +415,16 @@ def test_the_module_runs_as_a_command(books: Path) -> None:
     assert (0, "") == (good.returncode, good.stderr)
     assert good.stdout == printed("show", books, "trial-balance")
     assert (2, "") == (bad.returncode, bad.stdout)
-    assert "Traceback" not in bad.stderr
+    assert re.fullmatch(r"tieout: there is no view 'nothing'.*\n", bad.stderr)
+
+
+def test_books_that_are_being_written_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "open.duckdb"
+    with Journal.create(path, [currency("USD")]):
+        done = run("show", path, "trial-balance")
+
+    assert (2, "") == (done.returncode, done.stdout)
+    assert re.fullmatch(rf"tieout: {path}: .* has the file open.*\n", done.stderr)
 
 
 def test_a_reader_who_leaves_early_causes_no_noise(books: Path) -> None:
@@ -395,11 +459,23 @@ def test_small_questions_load_neither_numba_nor_polars(books: Path, arguments: l
     assert {"typer"} == imported & {"typer", "numba", "polars", "pandas"}
 
 
-def test_another_room_brings_its_commands_and_a_broken_one_does_no_harm(
-    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    room = "def greet():\n    print('hello')\n\n\ndef register(app):\n    app.command()(greet)\n"
-    (tmp_path / "greeting_room.py").write_text(room)
+# Another room, as it would be installed: a package and its entry point.
+ROOM = """
+def greet():
+    print("hello")
+
+def fail(how: str):
+    raise {"disk": OSError(28, "No space left on device", "out"), "pipe": BrokenPipeError()}[how]
+
+def register(app):
+    app.command()(greet)
+    app.command()(fail)
+"""
+
+
+@pytest.fixture
+def _room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "greeting_room.py").write_text(ROOM)
     (tmp_path / "rooms-1.dist-info").mkdir()
     (tmp_path / "rooms-1.dist-info" / "METADATA").write_text("Name: rooms\nVersion: 1\n")
     (tmp_path / "rooms-1.dist-info" / "entry_points.txt").write_text(
@@ -407,10 +483,34 @@ def test_another_room_brings_its_commands_and_a_broken_one_does_no_harm(
     )
     monkeypatch.syspath_prepend(tmp_path)
 
+
+@pytest.mark.usefixtures("_room")
+def test_another_room_brings_its_commands_and_a_broken_one_does_no_harm(books: Path) -> None:
     greeted, verified = tieout("greet"), tieout("verify", books)
 
     assert (0, "hello\n") == (greeted.exit_code, greeted.stdout)
     assert 0 == verified.exit_code
+
+
+@pytest.mark.usefixtures("_room")
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("disk", "tieout: out: No space left on device"),
+        ("pipe", ""),
+        ("bug", "KeyError: 'bug'"),
+    ],
+)
+def test_whatever_keeps_a_command_from_running_ends_it_with_2(
+    how: str, told: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["tieout", "fail", how])
+
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(cli.__file__, run_name="__main__")
+
+    last = [line for line in capfd.readouterr().err.splitlines() if "missing" not in line][-1:]
+    assert (2, [told] if told else []) == (end.value.code, last)
 
 
 def test_the_demonstration_has_one_digest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -423,3 +523,21 @@ def test_the_demonstration_has_one_digest(tmp_path: Path, capsys: pytest.Capture
     assert re.fullmatch(r"head digest [0-9a-f]{64}", told[0][-1])
     with pytest.raises(JournalExists):
         demo.main(tmp_path / "first")
+
+
+def test_the_demonstration_makes_its_own_books_anew_and_spares_those_of_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "mine.duckdb"
+    mine.write_text("mine")
+    ends = []
+    for arguments in ([], [], [str(mine)]):
+        monkeypatch.setattr(sys, "argv", ["demo", *arguments])
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(demo.__file__, run_name="__main__")
+        ends.append(end.value.code)
+
+    assert [False, False, f"tieout: {mine} exists; open it, or choose another name"] == ends
+    assert "mine" == mine.read_text()
+    assert 2 == capsys.readouterr().out.count("head digest")

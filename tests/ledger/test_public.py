@@ -28,7 +28,7 @@ def test_every_public_name_is_there(name: str) -> None:
 
 def test_a_name_that_is_not_public_is_refused() -> None:
     with pytest.raises(AttributeError, match="'ledger' has no attribute 'sold'"):
-        _ = ledger.sold  # type: ignore[attr-defined]  that is the point
+        _ = ledger.sold  # type: ignore[attr-defined]
 
 
 def test_the_type_checker_sees_the_same_names_from_the_same_modules() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ledger import Journal, Reader, buy, cover, currency, deposit, instrument, sell, short_sale
+from ledger import Journal, Reader, buy, cover, currency, deposit, instrument, present, sell, short_sale
 from ledger.errors import UnknownTransaction
 from ledger.query import Query
 from ledger.schema import installed
@@ -55,11 +55,12 @@ def write(path: Path) -> None:
         journal.add("order_event", {"order_id": [0, 2], "what": ["filled", "rejected"]})
         journal.add("fill", {"order_id": [0, 0, 1], "price": [100.0, 120.0, 120.0]})
         journal.post("2024-01-02", deposit, "USD", "10000")
-        for fill, (event, order, quantity, amount) in enumerate(
-            [(buy, 0, "10", "1000"), (buy, 0, "5", "600"), (sell, 1, "12", "1440")]
-        ):
-            with journal.transaction("2024-01-03", order_id=order, fill_id=fill) as transaction:
-                transaction.book(event, "ACME", quantity, amount, fee="1")
+        with journal.transaction("2024-01-03", order_id=0, fill_id=0) as transaction:
+            transaction.book(buy, "ACME", "10", "1000", fee="1")
+        with journal.transaction("2024-01-03", order_id=0, fill_id=1) as transaction:
+            transaction.book(buy, "ACME", "5", "600", fee="1")
+        with journal.transaction("2024-01-03", order_id=1, fill_id=2) as transaction:
+            transaction.book(sell, "ACME", "12", "1440", fee="1")
         journal.commit()
         journal.reverse(3, "2024-01-04", note="wrong account")
 
@@ -147,6 +148,18 @@ def test_a_short_lot_is_opened_by_a_sale_and_relieved_by_a_cover(tmp_path: Path)
         ]
 
     assert [("short", "opened", -10), ("short", "relieved", 4)] == actions
+
+
+def test_a_trace_is_printed_with_reversals_and_the_rows_of_other_rooms(
+    reader: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    present.show_trace(trace(reader, "fill", 2), present.places(reader))
+
+    told = capsys.readouterr().out.splitlines()
+    assert "transaction 3  2024-01-03  sell  ACME  order 1  fill 2" in told
+    assert "  reversed by transaction 4" in told
+    assert "  reverses transaction 3" in told
+    assert ["orders", "id  tag", "────────", " 1  exit"] == told[told.index("orders") :][:4]
 
 
 def test_the_digest_told_is_that_of_the_seal(reader: Reader) -> None:
