@@ -136,11 +136,15 @@ def _differing(reader: Reader) -> list[str]:
     found: Layout = {}
     for table, column, kind in reader.connection.execute(
         "select table_name, column_name, data_type from duckdb_columns()"
-        " where not internal and schema_name = 'main' and database_name = current_database()"
+        " where not internal and schema_name = 'main' and database_name != 'temp'"
         " order by column_index"
     ).fetchall():
         found.setdefault(table, {})[column] = kind
-    return [t for t, columns in reader.layout.items() if list(columns.items()) != list(found.get(t, {}).items())]
+    return [
+        table
+        for table, columns in reader.layout.items()
+        if [*columns.items()] != [*found.get(table, {}).items()]
+    ]
 
 
 def _rows(reader: Reader, table: str, first: int, count: int) -> dict[str, np.ndarray[Any, Any]]:

@@ -32,7 +32,7 @@ At = Annotated[
     str | None,
     typer.Option(
         metavar="MOMENT",
-        help="The books as of then, in UTC: 2024-03-31T16:00, or 2024-03-31 for its midnight.",
+        help="The books as of then, in UTC: 2024-03-31T16:00, or 2024-03-31 for its end.",
     ),
 ]
 Form = Annotated[

@@ -42,7 +42,9 @@ def compiler(*rooms: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         before = config.CACHE_DIR  # type: ignore[attr-defined]  # set from the environment
         config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
         try:
-            compiled: Callable[P, R] = numba.njit(cache=True, **_OPTIONS)(function)
+            # A private kernel is called by kernels alone and is compiled without a door to Python.
+            inner = function.__name__.startswith("_")
+            compiled: Callable[P, R] = numba.njit(cache=True, no_cpython_wrapper=inner, **_OPTIONS)(function)
         finally:
             config.CACHE_DIR = before  # type: ignore[attr-defined]
         return compiled

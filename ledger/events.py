@@ -551,7 +551,9 @@ def valuation(books: Books, instrument: InstrumentNo, market_value: Money) -> No
     cost = books.accounts[first + chart.COST].balance
     owed = books.accounts[first + chart.SHORT].balance
     short = books.accounts[first + chart.UNITS].balance < 0
-    gain_long = less(0 if short else less(market_value, cost), books.accounts[first + chart.VALUATION].balance)
+    gain_long = less(
+        0 if short else less(market_value, cost), books.accounts[first + chart.VALUATION].balance
+    )
     gain_short = less(
         less(market_value, owed) if short else 0, books.accounts[first + chart.SHORT_VALUATION].balance
     )

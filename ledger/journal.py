@@ -26,7 +26,7 @@ from ledger.chart import Chart
 from ledger.commodity import Amount, Commodities, Commodity
 from ledger.files import connect, explained, holds_nothing
 from ledger.kinds import Kind
-from ledger.moment import Moment, nanoseconds
+from ledger.moment import Moment, end_of, nanoseconds
 from ledger.posting import begin, commit, find_lot, move, restore_lot, transfer, undo
 from ledger.query import Query, execute
 from ledger.refusal import refusal
@@ -479,13 +479,13 @@ class Journal:
     # --- reading -----------------------------------------------------------------------------------
 
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
-        """Run SQL over the whole journal, the open block included; *at* shows the books as of a moment.
+        """Run SQL over the whole journal, the open block included; *at* shows the books as of a moment, a date to its end.
 
         Changes that the query makes are forgotten.
         """
         self._require_open()
         with self._store.snapshot(self._open_rows(Buffers())) as cursor:
-            return execute(cursor, query, parameters, None if at is None else nanoseconds(at))
+            return execute(cursor, query, parameters, None if at is None else end_of(at))
 
     @property
     def head(self) -> Head:

@@ -10,6 +10,8 @@ from ledger.errors import InvalidTime
 Moment = str | date | datetime | np.datetime64 | int
 """ISO text, a date or datetime, a numpy datetime64, or nanoseconds. Without a zone it is taken as UTC."""
 
+DAY = 86_400 * 10**9
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
 # The digits of a fraction that datetime leaves out.
 FINER = re.compile(r"[.,]\d{6}(\d+)")
 
@@ -36,6 +38,21 @@ def nanoseconds(when: object) -> int:
             return _from_numpy(when.astimezone(UTC).replace(tzinfo=None))
         case _:
             return _from_numpy(when)
+
+
+def end_of(when: object) -> int:
+    """*when*, a `Moment`, for the books as of then: a date means to the end of that day."""
+    start = nanoseconds(when)
+    match when:
+        case datetime():
+            whole_day = False
+        case str():
+            whole_day = DATE.fullmatch(when.strip()) is not None
+        case np.datetime64():
+            whole_day = np.datetime_data(when)[0] == "D"
+        case _:
+            whole_day = isinstance(when, date)
+    return start + (DAY - 1 if whole_day else 0)
 
 
 def iso(ns: int) -> str:

@@ -22,7 +22,7 @@ from ledger.errors import (
     UnknownView,
 )
 from ledger.files import connect, explained, is_damage
-from ledger.moment import Moment, nanoseconds
+from ledger.moment import Moment, end_of
 from ledger.query import Query, execute
 from ledger.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_schema
 from ledger.store import Layout
@@ -73,8 +73,8 @@ class Reader:
         self.connection.close()
 
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
-        """Run SQL over the journal; *at* shows the books as of a moment."""
-        moment = None if at is None else nanoseconds(at)
+        """Run SQL over the journal; *at* shows the books as of a moment, a date to its end."""
+        moment = None if at is None else end_of(at)
         try:
             return execute(self.connection, query, parameters, moment)
         except InvalidQuery as error:

@@ -126,6 +126,7 @@ class Bench:
         return {
             self._account(name): Decimal(amount)
             for name, amount in zip(pairs[::2], pairs[1::2], strict=True)
+            if Decimal(amount)
         }
 
     def _account(self, name: str) -> naive.Key:

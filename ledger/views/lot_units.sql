@@ -34,7 +34,7 @@ lot_total as (
 acquired as (
     select
         moved.lot,
-        coalesce(sum(moved.amount) filter (where moved.in_units), 0)::bigint as quantity,
+        sum(moved.amount) filter (where moved.seq = lot_total.opened_at)::bigint as quantity,
         coalesce(sum(moved.amount) filter (where not moved.in_units), 0)::bigint as cost
     from moved
     join lot_total

@@ -14,4 +14,5 @@ join txn on txn.id = leg.txn
 join kind on kind.id = txn.kind
 join account on account.id = leg.account
 join commodity on commodity.id = account.commodity
-join unit on unit.scale = commodity.scale;
+join unit on unit.scale = commodity.scale
+order by leg.seq, leg.amount < 0;
