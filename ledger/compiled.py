@@ -26,6 +26,7 @@ _OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "no_cfunc_wrapper": True,
     "forceinline": True,
+    "nogil": True,  # the writer works while a loop posts
     "_nrt": False,
 }
 
@@ -43,8 +44,8 @@ def compiler(*rooms: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
         try:
             # A private kernel is called by kernels alone and is compiled without a door to Python.
-            inner = function.__name__.startswith("_")
-            compiled: Callable[P, R] = numba.njit(cache=True, no_cpython_wrapper=inner, **_OPTIONS)(function)
+            options = _OPTIONS | {"no_cpython_wrapper": function.__name__.startswith("_")}
+            compiled: Callable[P, R] = numba.njit(cache=True, **options)(function)
         finally:
             config.CACHE_DIR = before  # type: ignore[attr-defined]
         return compiled

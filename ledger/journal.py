@@ -479,12 +479,12 @@ class Journal:
     # --- reading -----------------------------------------------------------------------------------
 
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
-        """Run SQL over the whole journal, the open block included; *at* shows the books as of a moment, a date to its end.
+        """Run SQL over the whole journal, the open block included, *at* a moment or to the end of a date.
 
         Changes that the query makes are forgotten.
         """
         self._require_open()
-        with self._store.snapshot(self._open_rows(Buffers())) as cursor:
+        with self._store.snapshot(self._stored, self._open_rows(Buffers())) as cursor:
             return execute(cursor, query, parameters, None if at is None else end_of(at))
 
     @property

@@ -168,17 +168,29 @@ class Store:
             self.require_sound()
 
     @contextmanager
-    def snapshot(self, open_rows: Mapping[str, Columns]) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A cursor that sees everything stored and *open_rows* too, and whose changes are forgotten."""
+    def snapshot(
+        self, stored: Mapping[str, int], open_rows: Mapping[str, Columns]
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A cursor that sees everything posted so far, and whose changes are forgotten.
+
+        That is the first *stored* rows of each table and *open_rows*.
+        """
         self.sync()
         cursor = self._connection.cursor()
         try:
             cursor.execute("begin")
+            if self._head.blocks < len(self._sealed):
+                self._forget(cursor, stored)
             for table, columns in open_rows.items():
                 self._insert(cursor, table, columns)
             yield cursor
         finally:
             cursor.close()  # rolls back
+
+    def _forget(self, cursor: duckdb.DuckDBPyConnection, stored: Mapping[str, int]) -> None:
+        """Hide what the file holds already but what is performed again has not come to."""
+        for table, columns in self.layout.items():
+            cursor.execute(f'delete from "{table}" where "{next(iter(columns))}" >= ?', [stored[table]])  # noqa: S608  from the layout
 
     def require_sound(self) -> None:
         """Raise the error that a block ran into; once it is known, that nothing more is taken."""

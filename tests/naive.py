@@ -105,7 +105,7 @@ def seals(path: Path) -> tuple[list[str], list[str]]:
     sha = hashlib.sha256(bytes(32) + text("run") + (1).to_bytes(8, "little"))
     for name in ("spec", "fingerprints", "strategy", "seed", "policies", "layout"):
         value = run[name]
-        sha.update(value.to_bytes(8, "little") if name == "seed" else text(value))
+        sha.update(value.to_bytes(8, "little", signed=True) if name == "seed" else text(value))
     computed = [sha.digest()]
     done: dict[str, int] = {}
     for _, rows in stored:

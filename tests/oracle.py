@@ -309,9 +309,7 @@ class Oracle:
 
     # --- trades --------------------------------------------------------------------------------------
 
-    def buy(
-        self, instrument: str, quantity: int, gross: int, fee: int = 0, settled: bool = True
-    ) -> None:
+    def buy(self, instrument: str, quantity: int, gross: int, fee: int = 0, settled: bool = True) -> None:
         side = self._pay_from(settled)
         self._open(instrument, "long", quantity, gross, side)
         self._fee(instrument, fee, side)
@@ -381,7 +379,9 @@ class Oracle:
         if amount <= 0:
             raise Refused("AmountNotPositive")
         owed = -self._of("Liabilities:Short:{}", instrument)
-        self._set_aside(instrument, min(amount, owed - self._of("Assets:Margin:ShortProceeds:{}", instrument)))
+        self._set_aside(
+            instrument, min(amount, owed - self._of("Assets:Margin:ShortProceeds:{}", instrument))
+        )
 
     def delisting(self, instrument: str, amount: int) -> None:
         self.cash_in_lieu(instrument, abs(self._have(instrument)), amount)

@@ -11,27 +11,21 @@ with carrying as (
     where account.path in ('Assets:Positions:' || commodity.symbol, 'Liabilities:Short:' || commodity.symbol)
 ),
 
+moved as (
+    select leg.account, leg.lot, leg.seq, leg.amount, carrying.in_units
+    from leg
+    join carrying on carrying.id = leg.account
+    where leg.lot >= 0
+),
+
 without_lot as (
     select leg.account, sum(leg.amount) as amount
     from leg
     join carrying on carrying.id = leg.account
-    join txn on txn.id = leg.txn
-    join kind on kind.id = txn.kind
-    left join txn as wrong on wrong.id = txn.reverses
-    left join kind as wrong_kind on wrong_kind.id = wrong.kind
     where leg.lot < 0
-        and not (
-            carrying.in_units
-            and coalesce(wrong_kind.name, kind.name) in ('futures_open', 'futures_close')
-        )
+        -- Units that have no lot are those of a future, an instrument without any.
+        and (not carrying.in_units or leg.account in (select account from moved))
     group by leg.account
-),
-
-moved as (
-    select leg.lot, leg.seq, leg.amount, carrying.in_units
-    from leg
-    join carrying on carrying.id = leg.account
-    where leg.lot >= 0
 ),
 
 standing as (

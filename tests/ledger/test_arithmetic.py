@@ -85,7 +85,13 @@ def test_a_notional_is_rounded_once_from_left_to_right(
 
 @pytest.mark.parametrize(
     ("amount", "rate", "fixed", "expected"),
-    [(1_000, 0.001, 0.0, 1), (500, 0.001, 0.0, 0), (1_500, 0.001, 0.0, 2), (1_000, 0.001, 2.5, 4), (0, 0.1, -3.0, -3)],
+    [
+        (1_000, 0.001, 0.0, 1),
+        (500, 0.001, 0.0, 0),
+        (1_500, 0.001, 0.0, 2),
+        (1_000, 0.001, 2.5, 4),
+        (0, 0.1, -3.0, -3),
+    ],
 )
 def test_a_fee_is_a_rate_and_a_fixed_part_rounded_once(
     amount: int, rate: float, fixed: float, expected: int

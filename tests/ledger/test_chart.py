@@ -10,7 +10,12 @@ from ledger.errors import InvalidAccount, UnknownAccount
 def chart(*free: str) -> Chart:
     commodities = Commodities()
     new = Chart(commodities, frozenset(free))
-    for commodity in (currency("USD"), instrument("ACME"), currency("EUR"), instrument("SAP", currency="EUR")):
+    for commodity in (
+        currency("USD"),
+        instrument("ACME"),
+        currency("EUR"),
+        instrument("SAP", currency="EUR"),
+    ):
         new.open_commodity(commodities.declare(commodity))
     return new
 

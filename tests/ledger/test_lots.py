@@ -159,7 +159,9 @@ def test_what_a_lot_was_acquired_as_is_not_what_its_first_transaction_left() -> 
     """)
     rows = bench.journal.sql("select side, acquired_quantity, acquired_cost, quantity from lot").rows()
 
-    assert [("long", 3, 10, 0), ("short", -2, -9, 0), ("long", 1, 0, 0)] == [tuple(row.values()) for row in rows]
+    assert [("long", 3, 10, 0), ("short", -2, -9, 0), ("long", 1, 0, 0)] == [
+        tuple(row.values()) for row in rows
+    ]
 
 
 @pytest.mark.parametrize("relief", ["hifo", "lifo", "fifo"])

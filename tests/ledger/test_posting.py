@@ -98,7 +98,12 @@ def test_a_move_goes_either_way_or_not_at_all(amount: int) -> None:
 def test_time_does_not_go_back_and_may_stand_still() -> None:
     with journal() as open_journal:
         books = open_journal.books
-        for ts, status in ((5, Status.POSTED), (5, Status.POSTED), (4, Status.BACKDATED), (-1, Status.BACKDATED)):
+        for ts, status in (
+            (5, Status.POSTED),
+            (5, Status.POSTED),
+            (4, Status.BACKDATED),
+            (-1, Status.BACKDATED),
+        ):
             start(books, ts)
             transfer(books, CASH, CONTRIBUTIONS, 1, -1)
             assert status == commit(books)
@@ -130,7 +135,9 @@ def test_an_undone_transaction_gives_back_its_lots() -> None:
 def test_arrays_grow_until_a_transaction_fits() -> None:
     with journal(block_transfers=10_000) as open_journal:
         open_journal.post("2024-01-01", deposit, "USD", 100_000)
-        room = [a.size for a in (open_journal.books.txns, open_journal.books.transfers, open_journal.books.lots)]
+        room = [
+            a.size for a in (open_journal.books.txns, open_journal.books.transfers, open_journal.books.lots)
+        ]
         with open_journal.transaction("2024-01-02") as transaction:
             for _ in range(room[2] + 3_000):
                 transaction.book(buy, "ACME", 1, 1)

@@ -81,10 +81,18 @@ GALLERY: list[tuple[str, Attempt, str]] = [
         lambda j: attempt(j, (deposit, "GBP", "1")),
         "'GBP' is not declared; known: USD, EUR, ACME, BRK.B",
     ),
-    ("UnknownCommodity", lambda j: attempt(j, (deposit, "ACME", "1")), "'ACME' is an instrument, not a currency"),
+    (
+        "UnknownCommodity",
+        lambda j: attempt(j, (deposit, "ACME", "1")),
+        "'ACME' is an instrument, not a currency",
+    ),
     ("UnknownCommodity", lambda j: attempt(j, (deposit, ["USD"], "1")), "['USD'] is not declared"),
     ("UnknownInstrument", lambda j: attempt(j, (buy, "ACNE", "1", "1")), "'ACNE' is not declared"),
-    ("UnknownInstrument", lambda j: attempt(j, (buy, "EUR", "1", "1")), "'EUR' is a currency, not an instrument"),
+    (
+        "UnknownInstrument",
+        lambda j: attempt(j, (buy, "EUR", "1", "1")),
+        "'EUR' is a currency, not an instrument",
+    ),
     ("UnknownInstrument", lambda j: j.mark("2024-02-01", {"ACNE": 1.0}), "'ACNE' is not declared"),
     ("UnknownTransaction", lambda j: j.reverse(99, "2024-02-01"), "transaction 99 was not posted"),
     ("InvalidCommodity", lambda j: j.declare(currency("USD")), "USD is declared already"),
@@ -127,9 +135,17 @@ GALLERY: list[tuple[str, Attempt, str]] = [
         lambda j: attempt(j, (deposit, "USD", "1.0000000000000000000000000000000001")),
         "more than 6 decimals",
     ),
-    ("AmountOutOfRange", lambda j: attempt(j, (deposit, "USD", "9223372036854.775808")), "9223372036854.775808"),
+    (
+        "AmountOutOfRange",
+        lambda j: attempt(j, (deposit, "USD", "9223372036854.775808")),
+        "9223372036854.775808",
+    ),
     ("AmountOutOfRange", lambda j: attempt(j, (deposit, "USD", "1e999999999999")), "1e999999999999 USD"),
-    ("AmountOutOfRange", lambda j: attempt(j, (deposit, "USD", LARGEST)), f"{LARGEST} takes Assets:Cash:USD in USD"),
+    (
+        "AmountOutOfRange",
+        lambda j: attempt(j, (deposit, "USD", LARGEST)),
+        f"{LARGEST} takes Assets:Cash:USD in USD",
+    ),
     (
         "AmountOutOfRange",
         lambda j: attempt(j, (deposit, "USD", "1"), (deposit, "USD", LARGEST), (deposit, "EUR", "1")),
@@ -148,7 +164,11 @@ GALLERY: list[tuple[str, Attempt, str]] = [
     ),
     ("EmptyTransaction", lambda j: attempt(j), "nothing is moved at 2024-02-01"),
     ("EmptyTransaction", lambda j: attempt(j, (valuation, "ACME", "500")), "nothing is moved"),
-    ("Overdraft", lambda j: attempt(j, (withdrawal, "USD", "500")), "Assets:Cash:USD in USD would be left at -1.0"),
+    (
+        "Overdraft",
+        lambda j: attempt(j, (withdrawal, "USD", "500")),
+        "Assets:Cash:USD in USD would be left at -1.0",
+    ),
     ("Overdraft", lambda j: attempt(j, (exchange, "USD", "1", "EUR", "1")), "Assets:Cash:EUR in EUR"),
     ("Overdraft", lambda j: own(j, "Assets:Cash:USD", "Assets:Petty", "1"), "Assets:Petty in USD"),
     (
@@ -326,9 +346,7 @@ def closed_books(path: Path) -> Path:
 @pytest.mark.parametrize(
     ("version", "error"), [(999, errors.NewerSchema), (0, errors.OlderSchema)], ids=["newer", "older"]
 )
-def test_a_file_of_another_schema(
-    tmp_path: Path, way: Way, version: int, error: type[LedgerError]
-) -> None:
+def test_a_file_of_another_schema(tmp_path: Path, way: Way, version: int, error: type[LedgerError]) -> None:
     path = closed_books(tmp_path / "books.duckdb")
     with duckdb.connect(str(path)) as connection:
         connection.execute("update provenance set schema_version = ?", [version])

@@ -32,8 +32,10 @@ def faults(
     wide = console if console.is_terminal else Console(width=200)
     wide.print(campaign.table(rows, f"Faults, seed {seed}, {time.perf_counter() - start:.0f} s"))
     complaints = [complaint for row in rows for complaint in row.complaints()]
-    for complaint in complaints:
-        console.print(complaint, markup=False)
+    for complaint in complaints[:20]:
+        console.print(complaint, markup=False, soft_wrap=True)
+    if complaints[20:]:
+        console.print(f"and {len(complaints) - 20} more")
     sys.exit(1 if complaints else 0)
 
 

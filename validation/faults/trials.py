@@ -70,7 +70,7 @@ class Fixture:
 
 def undisturbed(folder: Path, program: Program) -> Undisturbed:
     """Perform a program alone."""
-    with child(tasks.begin_and_write, folder / "undisturbed.duckdb", program) as (_, reports):
+    with child(tasks.write, folder / "undisturbed.duckdb", program, create) as (_, reports):
         begun = reports.recv()
         assert begun == "begun", begun
         start = time.perf_counter()
@@ -95,9 +95,15 @@ def with_wal(folder: Path) -> Fixture:
 
 
 def kill(folder: Path, whole: Undisturbed, number: int, choice: random.Random) -> Trial:
-    """Kill a writer at a random moment, some twice, and resume by replay or by opening."""
+    """Kill a writer at a random moment, some twice, and resume by replay or by opening.
+
+    One in eight may be killed while it makes its file, the others only after that.
+    """
     path, resume = folder / "run.duckdb", RESUME[number // 2 % 2]
-    acknowledged = _killed(whole, choice, tasks.begin_and_write, path, whole.program)
+    if number % 8:
+        acknowledged = _killed(whole, choice, tasks.write, path, whole.program, create)
+    else:
+        acknowledged = _killed(whole, choice, tasks.begin_and_write, path, whole.program)
     if acknowledged and number % 5 == 0:
         again = _killed(whole, choice, tasks.write, path, whole.program, resume)
         acknowledged = max(acknowledged, again)
@@ -210,7 +216,7 @@ def _with_damaged_wal(path: Path, fixture: Fixture, offset: int, resume: Start) 
     if trial.fate in (Fate.REFUSED, Fate.CRASHED):
         repair = doctor.repair(path)
         if not repair.repaired:
-            trial.wrong = f"{held}: {repair}"
+            trial.wrong = f"not repaired: {repair}"
             return trial
         held = outcome(tasks.inspect, path)
     blocks = held.blocks if isinstance(held, Held) else 0
