@@ -105,16 +105,21 @@ def _columns(layout: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Column
 def _column(table: str, name: str, kind: str, values: ArrayLike) -> NDArray[Any]:
     """*values* as the column's type, refusing what would change them."""
     try:
-        array = np.asarray(values)
+        array = np.asarray(values, dtype=object if kind == "VARCHAR" else None)
+        if array.ndim != 1:
+            raise InvalidRows(f"{table}.{name} is not one row of values: {values!r}")
         if array.size == 0:
             return np.zeros(0, DTYPES[kind])
         if kind == "VARCHAR":
             wrong = [value for value in array.tolist() if not isinstance(value, str)]
-            array = array.astype(object)
+            "".join(array.tolist() if not wrong else []).encode()  # a lone surrogate is no text
         else:
-            cast = array.astype(DTYPES[kind])
-            wrong = array[(cast != array) & (array == array)].tolist()  # noqa: PLR0124  NaN is not itself
-            array = cast
+            with np.errstate(invalid="ignore"):
+                cast = array.astype(DTYPES[kind])
+            differs = cast != array
+            if kind == "DOUBLE":
+                differs &= array == array  # noqa: PLR0124  NaN is not itself, and a double may be NaN
+            wrong, array = array[differs].tolist(), cast
     except (ValueError, TypeError, OverflowError) as error:
         raise InvalidRows(f"{table}.{name}: {error}") from None
     if wrong:

@@ -90,7 +90,7 @@ def _broken(
             progress(number + 1, len(chain))
     for table, columns in reader.layout.items():
         ((outside,),) = reader.connection.execute(
-            f'select count(*) from "{table}" where "{next(iter(columns))}" not between 0 and ?',  # noqa: S608  from the layout
+            f'select count(*) from "{table}" where ("{next(iter(columns))}" between 0 and ?) is not true',  # noqa: S608  from the layout
             [stored[table] - 1],
         ).fetchall()
         if outside:

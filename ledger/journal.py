@@ -114,7 +114,8 @@ class Journal:
         """
         target = Path(path)
         if holds_nothing(target):
-            target.unlink(missing_ok=True)
+            for leftover in (target, target.with_name(target.name + ".wal")):
+                leftover.unlink(missing_ok=True)
             return cls.create(target, commodities, run, schemas)
         with restore.checked(target) as held:
             sealed, layout = held.digests, held.layout

@@ -1,6 +1,6 @@
 """What determines a result, and therefore the genesis of its chain of seals."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -15,6 +15,11 @@ SEMANTICS = {"posting": 1, "lots": 1, "rounding": "half-even/1", "seal": 1}
 """Versions of the rules that the result depends on; part of every genesis."""
 
 
+def _paths(given: Iterable[str]) -> frozenset[str]:
+    """One path or several; a text is one and not its letters."""
+    return frozenset([given] if isinstance(given, str) else given)
+
+
 @frozen
 class Policies:
     """Choices that determine the result and the seals.
@@ -25,7 +30,7 @@ class Policies:
     """
 
     relief: str = field(default="fifo")
-    may_be_overdrawn: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    may_be_overdrawn: frozenset[str] = field(default=frozenset(), converter=_paths)
     block_transfers: int = field(default=1_000_000)
     others: Mapping[str, Any] = field(factory=dict)
 

@@ -5,6 +5,7 @@ right? A check is two views, `check_NAME` with the rows that must not exist and 
 there was to look at; where that is nothing, the check is not applicable.
 """
 
+import re
 from collections.abc import Callable
 from enum import Enum
 
@@ -111,6 +112,7 @@ def _check(reader: Reader, name: str, sql: str) -> Result:
         with explained(reader.path, DamagedFile):
             ((examined,),) = run(f'select rows from "examined_{name}"').fetchall()  # noqa: S608  our own names
             rows = run(f'select subject, found, expected from "check_{name}"').fetchall()  # noqa: S608
+            rows.sort(key=_in_order_of_numbers)
     except DamagedFile as error:
         if not isinstance(error.__cause__, duckdb.Error):
             raise
@@ -121,3 +123,9 @@ def _check(reader: Reader, name: str, sql: str) -> Result:
     if rows:
         return Result(name, title, Outcome.FAILED, examined, findings)
     return Result(name, title, Outcome.OK if examined else Outcome.NOT_APPLICABLE, examined)
+
+
+def _in_order_of_numbers(row: tuple[str, ...]) -> list[list[str | int]]:
+    """A key that puts `transaction 9` before `transaction 10`: the findings told are the same each time."""
+    parts = [re.split(r"(\d+)", text) for text in row]
+    return [[int(part) if part.isdecimal() else part for part in text] for text in parts]

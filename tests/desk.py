@@ -13,7 +13,7 @@ from ledger import events
 from ledger.commodity import Commodity, currency, instrument
 from ledger.journal import Journal
 from ledger.run import Policies, Run
-from ledger.transaction import Transaction
+from ledger.transaction import Event, Transaction
 
 FIRST_DAY = np.datetime64("2024-01-01", "ns")
 NAN = float("nan")
@@ -123,6 +123,10 @@ class Desk:
         """A transaction of today that belongs to a fill."""
         return self.journal.transaction(day(self.today), order_id=fill, fill_id=fill)
 
+    def post(self, event: Event, *args: object, note: str = "") -> int:
+        """Any other event, today."""
+        return self.journal.post(day(self.today), event, *args, note=note)
+
     def settle(self, fill: int, symbol: str, amount: str) -> None:
         """Pay what is due for a purchase, or receive what is due for a sale (below zero: what that costs)."""
         with self.booking(fill) as transaction:
@@ -158,3 +162,64 @@ def event_for(have: Decimal, size: Decimal) -> Callable[..., None]:
     if size > 0:
         return events.cover if have < 0 else events.buy
     return events.sell if have > 0 else events.short_sale
+
+
+def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Desk:
+    """Something of everything: T+N, both sides, futures, corporate actions, two currencies, ends of orders."""
+    desk = Desk(path, policies or Policies(others={"leverage_cap": 6.0}))
+    desk.deposit("USD", "100000")
+    desk.deposit("EUR", "50000")
+
+    desk.today = 1
+    desk.trade("ACME", "10", 100.0, "1")
+    desk.trade("CORK", "12.5", 40.0, "2")
+    desk.mark(ACME=101.0, CORK=40.5)
+    desk.statement()
+
+    desk.today = 2
+    bolt = desk.trade("BOLT", "7", 20.0, "0.5", settled=False)
+    desk.trade("CORK", "-20", 41.0, "2")  # from long to short
+    desk.post(events.requirement, "EUR", "100")
+    part = desk.order("ACME", "5")
+    desk.trade("ACME", "2", 99.0, order=part)
+    desk.happened(part, OrderEvent.CANCELLED)
+    desk.mark(ACME=99.0, BOLT=21.0, CORK=42.0)
+    desk.statement()
+
+    desk.today = 3
+    desk.settle(bolt, "USD", "140.5")
+    contract = desk.fill("ES", "2", 5_000.25, "4")
+    with desk.booking(contract) as transaction:
+        transaction.book(events.futures_open, "ES", "2", "20000", "4")
+    desk.post(events.dividend, "ACME", "6")
+    desk.post(events.split, "ACME", 2, 1)
+    spent = desk.fill("ACME", "9.01459126", 55.466, "0.25", basis=Basis.AMOUNT)
+    with desk.booking(spent) as transaction:
+        transaction.book(events.buy, "ACME", "9.01459126", "500.003319", "0.25")
+    desk.mark(ACME=50.0, BOLT=22.0, CORK=43.0, ES=5_010.0)
+    desk.post(events.variation_margin, "ES", "975")
+    desk.statement()
+
+    desk.today = 4
+    triggered = desk.order("ACME", "-15", "stop-loss")
+    desk.happened(triggered, OrderEvent.TRIGGERED)
+    acme = desk.trade("ACME", "-15", 55.0, "1", settled=False, order=triggered)
+    desk.post(events.exchange, "EUR", "100", "USD", "108.5")
+    wrong = desk.post(events.deposit, "USD", "77")
+    desk.journal.reverse(wrong, day(4))
+    desk.happened(desk.order("BOLT", "900"), OrderEvent.REJECTED, "insufficient_cash")
+    desk.happened(desk.order("BOLT", "1"), OrderEvent.EXPIRED)
+    desk.mark(ACME=56.0, BOLT=20.0, CORK=44.5, ES=5_000.0)
+    desk.statement()
+
+    desk.today = 5
+    desk.settle(acme, "USD", "824")
+    desk.post(events.dividend_payment, "USD", "6", "0.9")
+    desk.post(events.valuation, "ACME", "1600")
+    desk.trade("CORK", "7.5", 44.0, "2")
+    desk.trade("BOLT", "-7", 23.0, "0.5")
+    desk.happened(desk.order("ACME", "1"), OrderEvent.OPEN_AT_THE_END)
+    desk.journal.add("benchmark", {"ts": moments(5), "value": [1.25]})
+    desk.mark(ACME=57.0, ES=5_020.0)
+    desk.statement()
+    return desk

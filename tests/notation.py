@@ -6,8 +6,8 @@
         sell 11 ACME @ 130         ! insufficient_lots
     ''')
 
-A row is an event, then what it changes or, after an exclamation mark, why it is refused. Events are named as in
-`ledger.events`; symbols and numbers follow in the order of its parameters, ``@`` gives a total as quantity
+A row is an event, then what it changes or, after an exclamation mark, why it is refused. Events are named as
+in `ledger.events`; symbols and numbers follow in the order of its parameters, ``@`` gives a total as quantity
 times price, ``for`` the total itself, a name gives that parameter. Effects are on the normal side of the
 account: what is owed and what is earned grows above zero. All of them are listed but the mirror of another
 (Market, Memo:Margin:Contra). A refused row is also tested for leaving everything as it was. Several events
@@ -39,7 +39,8 @@ COMMODITIES = (
     instrument("BETA", currency="EUR", scale=0),
     instrument("ES", multiplier=50),
 )
-# Short names of accounts; {} is the symbol after the slash, else the default.
+INSTRUMENTS = {commodity.symbol for commodity in COMMODITIES if not commodity.is_currency}
+# Short names of accounts; {} is the symbol after the slash, else USD or the instrument that is traded.
 NAMES = {
     "cash": "Assets:Cash:{}",
     "receivable": "Assets:Receivable:Trades",
@@ -76,7 +77,7 @@ INSTRUMENT_NAMES = {
     "gain": "Income:Realised:{}",
     "unrealised": "Income:Unrealised:{}",
     "restricted": "Assets:Margin:ShortProceeds:{}",
-    "futures-margin": "Assets:Margin:Futures:{}",
+    "margin": "Assets:Margin:Futures:{}",
 }
 CREDIT_SIDE = ("Liabilities:", "Equity:", "Income:", "Trading:")
 MIRRORS = ("Market:", "Memo:Margin:Contra")
@@ -107,7 +108,7 @@ class Bench:
                 had = Counter(naive.balances(self.journal))
                 self.perform(said)
                 has = Counter(naive.balances(self.journal))
-                assert self._expected(effects) == self._changed(had, has), row
+                assert self._expected(said, effects) == self._changed(had, has), row
 
     def perform(self, said: str) -> None:
         """Post the events of one row as one transaction."""
@@ -121,18 +122,19 @@ class Bench:
                 for part in said.split(";"):
                     book(transaction, part.split())
 
-    def _expected(self, effects: str) -> dict[naive.Key, Decimal]:
+    def _expected(self, said: str, effects: str) -> dict[naive.Key, Decimal]:
         pairs = effects.split()
+        traded = next((word for word in said.split() if word in INSTRUMENTS), "ACME")
         return {
-            self._account(name): Decimal(amount)
+            self._account(name, traded): Decimal(amount)
             for name, amount in zip(pairs[::2], pairs[1::2], strict=True)
             if Decimal(amount)
         }
 
-    def _account(self, name: str) -> naive.Key:
+    def _account(self, name: str, traded: str) -> naive.Key:
         short, _, symbol = name.partition("/")
         if short in INSTRUMENT_NAMES:
-            symbol = symbol or "ACME"
+            symbol = symbol or traded
             commodities = self.journal.commodities
             money = commodities[commodities.number(symbol)].currency
             return INSTRUMENT_NAMES[short].format(symbol), symbol if short == "holding" else money

@@ -8,6 +8,8 @@ sorting, and a transaction is undone by going back to a copy.
 Amounts are whole units of a commodity; debit is above zero.
 """
 
+# ruff: noqa: FBT001, FBT002  the flags of the events themselves
+
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -180,8 +182,7 @@ class Oracle:
         every_lot = dict(self.every_lot)
         self._moved = False
         try:
-            if before.time is not None and time < before.time:
-                raise Refused("BackdatedTransaction")
+            self._require_later(time)
             change()
             self._judge()
         except Refused:
@@ -207,6 +208,10 @@ class Oracle:
         )
         after.lots = {n: lot for n, lot in after.lots.items() if lot.quantity}
         return len(self.journal) - 1
+
+    def _require_later(self, time: int) -> None:
+        if self.state.time is not None and time < self.state.time:
+            raise Refused("BackdatedTransaction")
 
     def _judge(self) -> None:
         """Refuse what may not stand at the end of a transaction."""

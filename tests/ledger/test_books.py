@@ -22,7 +22,7 @@ from tests import generators, naive
 from tests.generators import Action, CloseYear, Commit, Event, Post, Reverse, Setting
 from tests.oracle import Oracle, Refused
 
-FIRST_DAY = np.datetime64("2024-01-01", "ns")
+FIRST_DAY: np.datetime64 = np.datetime64("2024-01-01", "ns")
 ONE_DAY = np.timedelta64(1, "D")
 BY_NAME = {commodity.symbol: commodity for commodity in generators.COMMODITIES}
 
@@ -65,7 +65,7 @@ class Clock:
     """Turns the days between actions into moments; refused ones leave it where it was."""
 
     def __init__(self) -> None:
-        self.now = FIRST_DAY
+        self.now: np.datetime64 = FIRST_DAY
 
     def after(self, days: int) -> np.datetime64:
         return self.now + days * ONE_DAY
@@ -114,7 +114,8 @@ def play(journal: Journal, oracle: Oracle, clock: Clock, actions: list[Action]) 
         try:
             perform(journal, action, when)
         except LedgerError as error:
-            assert type(error).__name__ in reasons, (action, reasons, error)
+            refusal = type(error).__name__
+            assert refusal in reasons, (action, reasons, error)  # noqa: PT017  what is refused is not known
             assert before == naive.contents(journal), action
         else:
             assert set() == reasons, action

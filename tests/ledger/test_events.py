@@ -12,24 +12,24 @@ from tests.notation import Bench, check
 
 def test_money_paid_in_and_out() -> None:
     check("""
-        deposit 10000        | cash +10000   contributions +10000
-        deposit 250.25 EUR   | cash/EUR +250.25   contributions/EUR +250.25
-        withdrawal 500       | cash -500   contributions -500
+        deposit 10000        | cash +10000  contributions +10000
+        deposit 250.25 EUR   | cash/EUR +250.25  contributions/EUR +250.25
+        withdrawal 500       | cash -500  contributions -500
         withdrawal 9500.01   ! overdraft
         withdrawal 1000 EUR  ! overdraft
         deposit 0            ! amount_not_positive
         withdrawal -1        ! amount_not_positive
-        withdrawal 9500      | cash -9500   contributions -9500
+        withdrawal 9500      | cash -9500  contributions -9500
     """)
 
 
 def test_a_purchase_is_carried_at_cost_and_its_fee_is_expensed() -> None:
     check("""
         buy 10 ACME @ 100               ! overdraft
-        deposit 3000                    | cash +3000   contributions +3000
-        buy 10 ACME @ 100 fee 1         | cash -1001   holding +10   cost +1000   commissions +1
+        deposit 3000                    | cash +3000  contributions +3000
+        buy 10 ACME @ 100 fee 1         | cash -1001  holding +10  cost +1000  commissions +1
         buy 1 ACME for 0                | holding +1
-        buy 10 ACME @ 120 fee -0.5      | cash -1199.5   holding +10   cost +1200   rebates +0.5
+        buy 10 ACME @ 120 fee -0.5      | cash -1199.5  holding +10  cost +1200  rebates +0.5
         buy 0 ACME for 10               ! amount_not_positive
         buy -1 ACME for 10              ! amount_not_positive
         buy 1 ACME for -10              ! amount_not_positive
@@ -39,110 +39,110 @@ def test_a_purchase_is_carried_at_cost_and_its_fee_is_expensed() -> None:
 
 def test_a_purchase_unsettled_is_payable_until_paid() -> None:
     check("""
-        buy 10 ACME @ 100 fee 1 unsettled  | payable +1001   holding +10   cost +1000   commissions +1
+        buy 10 ACME @ 100 fee 1 unsettled  | payable +1001  holding +10  cost +1000  commissions +1
         pay_trades 1001                    ! overdraft
-        deposit 2000                       | cash +2000   contributions +2000
+        deposit 2000                       | cash +2000  contributions +2000
         pay_trades 1001.01                 ! overdraft
         pay_trades 0                       ! amount_not_positive
-        pay_trades 1001                    | cash -1001   payable -1001
+        pay_trades 1001                    | cash -1001  payable -1001
     """)
 
 
 def test_a_sale_gives_up_the_oldest_lot_first() -> None:
     check("""
-        deposit 3000            | cash +3000   contributions +3000
-        buy 10 ACME @ 100       | cash -1000   holding +10   cost +1000
-        buy 10 ACME @ 120       | cash -1200   holding +10   cost +1200
-        sell 15 ACME @ 130      | cash +1950   holding -15   cost -1600   gain +350
+        deposit 3000            | cash +3000  contributions +3000
+        buy 10 ACME @ 100       | cash -1000  holding +10  cost +1000
+        buy 10 ACME @ 120       | cash -1200  holding +10  cost +1200
+        sell 15 ACME @ 130      | cash +1950  holding -15  cost -1600  gain +350
         sell 6 ACME @ 130       ! insufficient_lots
         sell 0 ACME for 1       ! amount_not_positive
         sell 5 ACME for -1      ! amount_not_positive
         sell 1 ACME lot 0 for 1 ! unknown_lot
         sell 1 BETA for 1       ! insufficient_lots
-        sell 4 ACME for 0       | holding -4   cost -480   gain -480
-        sell 1 ACME @ 100 fee 3 | cash +97   holding -1   cost -120   gain -20   commissions +3
+        sell 4 ACME for 0       | holding -4  cost -480  gain -480
+        sell 1 ACME @ 100 fee 3 | cash +97  holding -1  cost -120  gain -20  commissions +3
     """)
 
 
 def test_a_sale_unsettled_is_receivable_until_received() -> None:
     check("""
-        deposit 1000                     | cash +1000   contributions +1000
-        buy 10 ACME @ 100                | cash -1000   holding +10   cost +1000
-        sell 4 ACME @ 120 fee 1 unsettled| receivable +479   holding -4   cost -400   gain +80   commissions +1
-        sell 1 ACME for 0 fee 5 unsettled| receivable -5   holding -1   cost -100   gain -100   commissions +5
+        deposit 1000                     | cash +1000  contributions +1000
+        buy 10 ACME @ 100                | cash -1000  holding +10  cost +1000
+        sell 4 ACME @ 120 fee 1 unsettled| receivable +479  holding -4  cost -400  gain +80  commissions +1
+        sell 1 ACME for 0 fee 5 unsettled| receivable -5  holding -1  cost -100  gain -100  commissions +5
         receive_trades 0                 ! empty_transaction
-        receive_trades 479               | cash +479   receivable -479
-        receive_trades -5                | cash -5   receivable +5
+        receive_trades 479               | cash +479  receivable -479
+        receive_trades -5                | cash -5  receivable +5
         receive_trades -475              ! overdraft
     """)
 
 
 def test_a_short_sale_owes_its_proceeds_and_sets_them_aside() -> None:
     check("""
-        deposit 100                      | cash +100   contributions +100
-        short_sale 10 ACME @ 100 fee 1   | cash -1   holding -10   owed +1000   restricted +1000   commissions +1
-        buy 1 ACME for 100               ! opposite_position
-        sell 1 ACME for 100              ! insufficient_lots
-        short_sale 0 ACME for 1          ! amount_not_positive
-        short_sale 1 ACME for -1         ! amount_not_positive
-        cover 11 ACME @ 90               ! insufficient_lots
-        cover 4 ACME @ 90 fee 1          | cash +39   holding +4   owed -400   restricted -400   gain +40   commissions +1
-        cover 1 ACME @ 150               | cash -50   holding +1   owed -100   restricted -100   gain -50
-        cover 5 ACME @ 200               ! overdraft
-        cover 5 ACME for 0               | cash +500   holding +5   owed -500   restricted -500   gain +500
-        buy 1 ACME for 100               | cash -100   holding +1   cost +100
-        short_sale 1 ACME for 100        ! opposite_position
-        cover 1 ACME for 100             ! insufficient_lots
+        deposit 100               | cash +100  contributions +100
+        short_sale 10 ACME @ 100 fee 1 | cash -1  holding -10  owed +1000  restricted +1000  commissions +1
+        buy 1 ACME for 100        ! opposite_position
+        sell 1 ACME for 100       ! insufficient_lots
+        short_sale 0 ACME for 1   ! amount_not_positive
+        short_sale 1 ACME for -1  ! amount_not_positive
+        cover 11 ACME @ 90        ! insufficient_lots
+        cover 4 ACME @ 90 fee 1   | cash +39  holding +4  owed -400  restricted -400  gain +40  commissions +1
+        cover 1 ACME @ 150        | cash -50  holding +1  owed -100  restricted -100  gain -50
+        cover 5 ACME @ 200        ! overdraft
+        cover 5 ACME for 0        | cash +500  holding +5  owed -500  restricted -500  gain +500
+        buy 1 ACME for 100        | cash -100  holding +1  cost +100
+        short_sale 1 ACME for 100 ! opposite_position
+        cover 1 ACME for 100      ! insufficient_lots
     """)
 
 
 def test_a_short_sale_unsettled_is_restricted_on_receipt_as_far_as_it_is_still_open() -> None:
     check("""
-        short_sale 10 ACME @ 100 unsettled  | receivable +1000   holding -10   owed +1000
-        cover 4 ACME @ 100 unsettled        | payable +400   holding +4   owed -400
-        receive_trades 1000                 | cash +1000   receivable -1000
-        restrict_proceeds ACME -1           ! amount_not_positive
-        restrict_proceeds ACME 1000         | cash -600   restricted +600
-        restrict_proceeds ACME 1            ! empty_transaction
-        cover 1 ACME @ 90 unsettled         | cash +100   payable +90   holding +1   owed -100   restricted -100   gain +10
-        short_sale 1 ACME @ 100 unrestricted| cash +100   holding -1   owed +100
+        short_sale 10 ACME @ 100 unsettled | receivable +1000  holding -10  owed +1000
+        cover 4 ACME @ 100 unsettled | payable +400  holding +4  owed -400
+        receive_trades 1000         | cash +1000  receivable -1000
+        restrict_proceeds ACME -1   ! amount_not_positive
+        restrict_proceeds ACME 1000 | cash -600  restricted +600
+        restrict_proceeds ACME 1    ! empty_transaction
+        cover 1 ACME @ 90 unsettled | cash +100  payable +90  holding +1  owed -100  restricted -100  gain +10
+        short_sale 1 ACME @ 100 unrestricted| cash +100  holding -1  owed +100
     """)
 
 
 def test_a_reversal_closes_one_side_and_opens_the_other() -> None:
     check("""
-        deposit 2000                  | cash +2000   contributions +2000
-        reversal 10 ACME @ 100        | cash -1000   holding +10   cost +1000
-        reversal -15 ACME @ 100 fee 1 | cash +999   holding -15   cost -1000   owed +500   restricted +500   commissions +1
-        reversal -1 ACME for 101      | holding -1   owed +101   restricted +101
-        reversal 2 ACME for 199       | cash +1   holding +2   owed -200   restricted -200   gain +1
-        reversal 6 ACME @ 110         | cash -259   holding +6   owed -401   restricted -401   cost +220   gain -39
-        reversal 0 ACME for 1         ! amount_not_positive
-        reversal 1 ACME for -1        ! amount_not_positive
-        reversal 100 ACME @ 100       ! overdraft
-        reversal -2 ACME @ 120 unsettled | receivable +240   holding -2   cost -220   gain +20
-        reversal -2 ACME @ 120 unsettled | receivable +240   holding -2   owed +240
-        reversal 3 ACME @ 100 unsettled  | payable +300   holding +3   owed -240   cost +100   gain +40
+        deposit 2000 | cash +2000  contributions +2000
+        reversal 10 ACME @ 100 | cash -1000  holding +10  cost +1000
+        reversal -15 ACME @ 100       | cash +1000  holding -15  cost -1000  owed +500  restricted +500
+        reversal -1 ACME for 101 | holding -1  owed +101  restricted +101
+        reversal 2 ACME for 199 | cash +1  holding +2  owed -200  restricted -200  gain +1
+        reversal 6 ACME @ 110 | cash -259  holding +6  owed -401  restricted -401  cost +220  gain -39
+        reversal 0 ACME for 1 ! amount_not_positive
+        reversal 1 ACME for -1 ! amount_not_positive
+        reversal 100 ACME @ 100 ! overdraft
+        reversal -2 ACME @ 120 unsettled | receivable +240  holding -2  cost -220  gain +20
+        reversal -2 ACME @ 120 unsettled | receivable +240  holding -2  owed +240
+        reversal 3 ACME @ 100 unsettled | payable +300  holding +3  owed -240  cost +100  gain +40
     """)
 
 
 def test_a_delisting_closes_whatever_is_held() -> None:
     check("""
-        deposit 2000                  | cash +2000   contributions +2000
+        deposit 2000                  | cash +2000  contributions +2000
         delisting ACME 30             ! amount_not_positive
-        buy 10 ACME @ 100             | cash -1000   holding +10   cost +1000
-        delisting ACME 30             | cash +30   holding -10   cost -1000   gain -970
-        short_sale 10 ACME @ 100      | holding -10   owed +1000   restricted +1000
+        buy 10 ACME @ 100             | cash -1000  holding +10  cost +1000
+        delisting ACME 30             | cash +30  holding -10  cost -1000  gain -970
+        short_sale 10 ACME @ 100      | holding -10  owed +1000  restricted +1000
         delisting ACME -1             ! amount_not_positive
-        delisting ACME 0              | cash +1000   holding +10   owed -1000   restricted -1000   gain +1000
+        delisting ACME 0              | cash +1000  holding +10  owed -1000  restricted -1000  gain +1000
     """)
 
 
 def test_borrowing_and_the_margin_requirement() -> None:
     check("""
-        borrow 2000          | cash +2000   loan +2000
+        borrow 2000          | cash +2000  loan +2000
         repay 2000.5         ! overdraft
-        repay 500            | cash -500   loan -500
+        repay 500            | cash -500  loan -500
         borrow 0             ! amount_not_positive
         repay -1             ! amount_not_positive
         requirement 500      | required +500
@@ -155,10 +155,10 @@ def test_borrowing_and_the_margin_requirement() -> None:
 
 def test_a_loan_is_drawn_within_the_transaction_that_needs_it() -> None:
     check("""
-        deposit 1000                        | cash +1000   contributions +1000
+        deposit 1000                        | cash +1000  contributions +1000
         buy 15 ACME @ 100 ; borrow 499      ! overdraft
-        buy 15 ACME @ 100 ; borrow 500      | cash -1000   holding +15   cost +1500   loan +500
-        sell 15 ACME @ 100 ; repay 500      | cash +1000   holding -15   cost -1500   loan -500
+        buy 15 ACME @ 100 ; borrow 500      | cash -1000  holding +15  cost +1500  loan +500
+        sell 15 ACME @ 100 ; repay 500      | cash +1000  holding -15  cost -1500  loan -500
         deposit 5 ; sell 1 ACME for 1 ; deposit 7   ! insufficient_lots
         deposit 5 ; withdrawal 5            |
     """)
@@ -166,27 +166,27 @@ def test_a_loan_is_drawn_within_the_transaction_that_needs_it() -> None:
 
 def test_dividends_are_earned_on_the_ex_date_and_paid_later() -> None:
     check("""
-        deposit 10                           | cash +10   contributions +10
-        dividend ACME 5                      | dividends-due +5   dividends +5
-        dividend BETA 3                      | dividends-due/EUR +3   dividends/EUR +3
+        deposit 10                           | cash +10  contributions +10
+        dividend ACME 5                      | dividends-due +5  dividends +5
+        dividend BETA 3                      | dividends-due/EUR +3  dividends/EUR +3
         dividend ACME 0                      ! amount_not_positive
         dividend_payment 6                   ! overdraft
         dividend_payment 0                   ! amount_not_positive
         dividend_payment 5 tax -1            ! amount_not_positive
-        dividend_payment 5 tax 0.75          | cash +4.25   tax +0.75   dividends-due -5
-        dividend_payment 3 EUR tax 3         | tax/EUR +3   dividends-due/EUR -3
-        dividend_on_short ACME 5             | dividends-on-shorts +5   dividends-owed +5
+        dividend_payment 5 tax 0.75          | cash +4.25  tax +0.75  dividends-due -5
+        dividend_payment 3 EUR tax 3         | tax/EUR +3  dividends-due/EUR -3
+        dividend_on_short ACME 5             | dividends-on-shorts +5  dividends-owed +5
         dividend_on_short ACME 0             ! amount_not_positive
         dividend_on_short_payment 5.01       ! overdraft
-        dividend_on_short_payment 5          | cash -5   dividends-owed -5
+        dividend_on_short_payment 5          | cash -5  dividends-owed -5
     """)
 
 
 def test_a_split_changes_units_and_never_cost() -> None:
     check("""
-        deposit 3000              | cash +3000   contributions +3000
-        buy 10 ACME @ 100         | cash -1000   holding +10   cost +1000
-        buy 3 ACME @ 100          | cash -300   holding +3   cost +300
+        deposit 3000              | cash +3000  contributions +3000
+        buy 10 ACME @ 100         | cash -1000  holding +10  cost +1000
+        buy 3 ACME @ 100          | cash -300  holding +3  cost +300
         split ACME 2:1            | holding +13
         split ACME 1:2            | holding -13
         split ACME 3:2            | holding +6.5
@@ -195,59 +195,59 @@ def test_a_split_changes_units_and_never_cost() -> None:
         split BETA 2:1            ! empty_transaction
         split ACME 1:1            ! empty_transaction
         split ACME 9223372036854775807:1   ! amount_out_of_range
-        sell 19.5 ACME for 1300   | cash +1300   holding -19.5   cost -1300
+        sell 19.5 ACME for 1300   | cash +1300  holding -19.5  cost -1300
     """)
 
 
 def test_a_split_rounds_each_lot_down_and_a_lot_without_units_realises_its_cost() -> None:
     check("""
-        deposit 100 EUR           | cash/EUR +100   contributions/EUR +100
-        buy 3 BETA for 30         | cash/EUR -30   holding/BETA +3   cost/BETA +30
-        buy 1 BETA for 10         | cash/EUR -10   holding/BETA +1   cost/BETA +10
-        split BETA 1:2            | holding/BETA -3   cost/BETA -10   gain/BETA -10
-        sell 1 BETA for 30        | cash/EUR +30   holding/BETA -1   cost/BETA -30
-        short_sale 3 BETA for 30  | holding/BETA -3   owed/BETA +30   restricted/BETA +30
-        short_sale 1 BETA for 10  | holding/BETA -1   owed/BETA +10   restricted/BETA +10
-        split BETA 1:2            | cash/EUR +10   holding/BETA +3   owed/BETA -10   restricted/BETA -10   gain/BETA +10
+        deposit 100 EUR     | cash/EUR +100  contributions/EUR +100
+        buy 3 BETA for 30   | cash/EUR -30  holding +3  cost +30
+        buy 1 BETA for 10   | cash/EUR -10  holding +1  cost +10
+        split BETA 1:2      | holding -3  cost -10  gain -10
+        sell 1 BETA for 30  | cash/EUR +30  holding -1  cost -30
+        short_sale 3 BETA for 30 | holding -3  owed +30  restricted +30
+        short_sale 1 BETA for 10 | holding -1  owed +10  restricted +10
+        split BETA 1:2      | cash/EUR +10  holding +3  owed -10  restricted -10  gain +10
     """)
 
 
 def test_cash_in_lieu_is_paid_for_the_lot_that_relief_takes_first() -> None:
     rows = """
-        deposit 3000                           | cash +3000   contributions +3000
-        buy 3 ACME @ 100                       | cash -300   holding +3   cost +300
-        buy 3 ACME @ 200                       | cash -600   holding +3   cost +600
+        deposit 3000                           | cash +3000  contributions +3000
+        buy 3 ACME @ 100                       | cash -300  holding +3  cost +300
+        buy 3 ACME @ 200                       | cash -600  holding +3  cost +600
         cash_in_lieu 7 ACME for 25             ! insufficient_lots
         cash_in_lieu 0 ACME for 25             ! amount_not_positive
-        split ACME 1:4 ; cash_in_lieu 0.5 ACME for {} | cash {}   holding -5   cost {}   gain {}
+        split ACME 1:4 ; cash_in_lieu 0.5 ACME for {} | cash {}  holding -5  cost {}  gain {}
     """
     check(rows.format(250, +250, -200, +50))
     check(rows.format(450, +450, -400, +50), relief="lifo")
     check(rows.format(250, +250, -200, +50), relief="specific")
     check("""
-        short_sale 3 ACME @ 100                | holding -3   owed +300   restricted +300
+        short_sale 3 ACME @ 100                | holding -3  owed +300  restricted +300
         cash_in_lieu 0.5 ACME for 60           ! overdraft
-        cash_in_lieu 0.5 ACME for 40           | cash +10   holding +0.5   owed -50   restricted -50   gain +10
+        cash_in_lieu 0.5 ACME for 40           | cash +10  holding +0.5  owed -50  restricted -50  gain +10
     """)
 
 
 def test_financing_accrues_and_is_paid() -> None:
     check("""
-        deposit 100                  | cash +100   contributions +100
-        borrow_fee 0.12              | borrow-fees +0.12   fees-accrued +0.12
+        deposit 100                  | cash +100  contributions +100
+        borrow_fee 0.12              | borrow-fees +0.12  fees-accrued +0.12
         borrow_fee 0                 ! amount_not_positive
         borrow_fee_payment 0.13      ! overdraft
-        borrow_fee_payment 0.12      | cash -0.12   fees-accrued -0.12
-        margin_interest 0.3          | margin-interest +0.3   interest-accrued +0.3
+        borrow_fee_payment 0.12      | cash -0.12  fees-accrued -0.12
+        margin_interest 0.3          | margin-interest +0.3  interest-accrued +0.3
         margin_interest -1           ! amount_not_positive
         margin_interest_payment 0.31 ! overdraft
-        margin_interest_payment 0.3  | cash -0.3   interest-accrued -0.3
-        interest 0.2                 | interest-due +0.2   interest +0.2
+        margin_interest_payment 0.3  | cash -0.3  interest-accrued -0.3
+        interest 0.2                 | interest-due +0.2  interest +0.2
         interest 0                   ! amount_not_positive
         interest_payment 0.3         ! overdraft
-        interest_payment 0.2         | cash +0.2   interest-due -0.2
-        funding -2                   | cash -2   funding-paid +2
-        funding 2                    | cash +2   funding-received +2
+        interest_payment 0.2         | cash +0.2  interest-due -0.2
+        funding -2                   | cash -2  funding-paid +2
+        funding 2                    | cash +2  funding-received +2
         funding 0                    ! amount_not_positive
         funding -99.79               ! overdraft
     """)
@@ -255,63 +255,63 @@ def test_financing_accrues_and_is_paid() -> None:
 
 def test_futures_settle_in_cash_and_carry_no_cost() -> None:
     check("""
-        futures_open 2 ES for 2000 fee 4     ! overdraft
-        deposit 5000                         | cash +5000   contributions +5000
-        futures_open 2 ES for 2000 fee 4     | cash -2004   holding/ES +2   futures-margin/ES +2000   commissions +4
-        futures_open -1 ES for 1000          ! opposite_position
-        futures_open 0 ES for 1000           ! amount_not_positive
-        futures_open 1 ES for -1             ! amount_not_positive
-        variation_margin ES 150              | cash +150   variation +150
-        variation_margin ES -200             | cash -200   variation -200
-        variation_margin ES 0                ! empty_transaction
-        variation_margin ES -3000            ! overdraft
-        futures_close 3 ES for 0             ! insufficient_lots
-        futures_close 0 ES for 0             ! amount_not_positive
-        futures_close 1 ES for 30 fee 2      | cash +1028   holding/ES -1   futures-margin/ES -1000   variation +30   commissions +2
-        futures_close 1 ES for 0             | cash +1000   holding/ES -1   futures-margin/ES -1000
-        futures_open -3 ES for 1000          | cash -1000   holding/ES -3   futures-margin/ES +1000
-        futures_open 1 ES for 1000           ! opposite_position
-        futures_close 1 ES for -5            | cash +328.333333   holding/ES +1   futures-margin/ES -333.333333   variation -5
-        futures_close 2 ES for 0             | cash +666.666667   holding/ES +2   futures-margin/ES -666.666667
+        futures_open 2 ES for 2000 fee 4 ! overdraft
+        deposit 5000 | cash +5000  contributions +5000
+        futures_open 2 ES for 2000 fee 4 | cash -2004  holding +2  margin +2000  commissions +4
+        futures_open -1 ES for 1000 ! opposite_position
+        futures_open 0 ES for 1000 ! amount_not_positive
+        futures_open 1 ES for -1 ! amount_not_positive
+        variation_margin ES 150 | cash +150  variation +150
+        variation_margin ES -200 | cash -200  variation -200
+        variation_margin ES 0 ! empty_transaction
+        variation_margin ES -3000 ! overdraft
+        futures_close 3 ES for 0 ! insufficient_lots
+        futures_close 0 ES for 0 ! amount_not_positive
+        futures_close 1 ES for 30 fee 2 | cash +1028  holding -1  margin -1000  variation +30  commissions +2
+        futures_close 1 ES for 0 | cash +1000  holding -1  margin -1000
+        futures_open -3 ES for 1000 | cash -1000  holding -3  margin +1000
+        futures_open 1 ES for 1000 ! opposite_position
+        futures_close 1 ES for -5 | cash +328.333333  holding +1  margin -333.333333  variation -5
+        futures_close 2 ES for 0 | cash +666.666667  holding +2  margin -666.666667
     """)
 
 
 def test_one_currency_is_exchanged_for_another() -> None:
     check("""
-        deposit 200                     | cash +200   contributions +200
-        exchange 100 EUR 110 USD        | cash/EUR +100   fx/EUR +100   cash -110   fx -110
+        deposit 200                     | cash +200  contributions +200
+        exchange 100 EUR 110 USD        | cash/EUR +100  fx/EUR +100  cash -110  fx -110
         exchange 10 USD 101 EUR         ! overdraft
         exchange 0 USD 1 EUR            ! amount_not_positive
         exchange 1 USD 0 EUR            ! amount_not_positive
-        exchange 11 USD 10 EUR          | cash +11   fx +11   cash/EUR -10   fx/EUR -10
+        exchange 11 USD 10 EUR          | cash +11  fx +11  cash/EUR -10  fx/EUR -10
     """)
 
 
 def test_a_valuation_brings_the_allowance_to_what_is_held() -> None:
     check("""
-        deposit 2000              | cash +2000   contributions +2000
-        buy 10 ACME @ 100         | cash -1000   holding +10   cost +1000
-        valuation ACME 1100       | valuation +100   unrealised +100
-        valuation ACME 1150       | valuation +50   unrealised +50
+        deposit 2000              | cash +2000  contributions +2000
+        buy 10 ACME @ 100         | cash -1000  holding +10  cost +1000
+        valuation ACME 1100       | valuation +100  unrealised +100
+        valuation ACME 1150       | valuation +50  unrealised +50
         valuation ACME 1150       ! empty_transaction
-        valuation ACME 900        | valuation -250   unrealised -250
-        sell 10 ACME @ 110        | cash +1100   holding -10   cost -1000   gain +100
-        valuation ACME 0          | valuation +100   unrealised +100
-        short_sale 10 ACME @ 100  | holding -10   owed +1000   restricted +1000
-        valuation ACME -1100      | short-valuation +100   unrealised -100
-        valuation ACME -900       | short-valuation -200   unrealised +200
-        cover 10 ACME @ 90        | cash +100   holding +10   owed -1000   restricted -1000   gain +100
-        valuation ACME 0          | short-valuation +100   unrealised -100
+        valuation ACME 900        | valuation -250  unrealised -250
+        sell 10 ACME @ 110        | cash +1100  holding -10  cost -1000  gain +100
+        valuation ACME 0          | valuation +100  unrealised +100
+        short_sale 10 ACME @ 100  | holding -10  owed +1000  restricted +1000
+        valuation ACME -1100      | short-valuation +100  unrealised -100
+        valuation ACME -900       | short-valuation -200  unrealised +200
+        cover 10 ACME @ 90        | cash +100  holding +10  owed -1000  restricted -1000  gain +100
+        valuation ACME 0          | short-valuation +100  unrealised -100
     """)
 
 
 def test_a_valuation_past_64_bits_is_refused_on_either_side() -> None:
     check("""
-        deposit 9000000000000             | cash +9000000000000   contributions +9000000000000
-        buy 1 ACME for 9000000000000      | cash -9000000000000   holding +1   cost +9000000000000
+        deposit 9000000000000             | cash +9000000000000  contributions +9000000000000
+        buy 1 ACME for 9000000000000      | cash -9000000000000  holding +1  cost +9000000000000
         valuation ACME -300000000000      ! amount_out_of_range
-        valuation ACME 0                  | valuation -9000000000000   unrealised -9000000000000
-        sell 1 ACME for 1                 | cash +1   holding -1   cost -9000000000000   gain -8999999999999
+        valuation ACME 0                  | valuation -9000000000000  unrealised -9000000000000
+        sell 1 ACME for 1                 | cash +1  holding -1  cost -9000000000000  gain -8999999999999
         valuation ACME 300000000000       ! amount_out_of_range
         requirement -9223372036854        ! overdraft
         requirement 9223372036854         | required +9223372036854
@@ -321,8 +321,8 @@ def test_a_valuation_past_64_bits_is_refused_on_either_side() -> None:
 
 def test_transfers_of_ones_own() -> None:
     check("""
-        deposit 100                                   | cash +100   contributions +100
-        transfer Expenses:Fees:Data Assets:Cash:USD 9 | cash -9   data +9
+        deposit 100                                   | cash +100  contributions +100
+        transfer Expenses:Fees:Data Assets:Cash:USD 9 | cash -9  data +9
         transfer Expenses:Fees:Data Assets:Cash:USD 0 ! amount_not_positive
         transfer Assets:Cash:USD Assets:Cash:USD 1    ! same_account
         transfer Assets:Cash:EUR Assets:Cash:USD 1    ! commodity_mismatch
@@ -332,40 +332,40 @@ def test_transfers_of_ones_own() -> None:
 
 def test_a_correction_undoes_every_side_of_a_transaction() -> None:
     check("""
-        deposit 1000                | cash +1000   contributions +1000
-        buy 3 ACME for 400 fee 1    | cash -401   holding +3   cost +400   commissions +1
-        sell 1 ACME for 90          | cash +90   holding -1   cost -133.333333   gain -43.333333
+        deposit 1000                | cash +1000  contributions +1000
+        buy 3 ACME for 400 fee 1    | cash -401  holding +3  cost +400  commissions +1
+        sell 1 ACME for 90          | cash +90  holding -1  cost -133.333333  gain -43.333333
         reverse 1                   ! lots_disturbed
         reverse 9                   ! unknown_transaction
         reverse -1                  ! unknown_transaction
         reverse 0                   ! overdraft
-        reverse 2                   | cash -90   holding +1   cost +133.333333   gain +43.333333
+        reverse 2                   | cash -90  holding +1  cost +133.333333  gain +43.333333
         reverse 2                   ! already_reversed
         reverse 3                   ! already_reversed
-        reverse 1                   | cash +401   holding -3   cost -400   commissions -1
+        reverse 1                   | cash +401  holding -3  cost -400  commissions -1
     """)
 
 
 def test_a_short_sale_is_reversed_only_after_the_restriction_of_its_proceeds() -> None:
     check("""
-        short_sale 10 ACME @ 100 unsettled  | receivable +1000   holding -10   owed +1000
-        receive_trades 1000                 | cash +1000   receivable -1000
-        restrict_proceeds ACME 1000         | cash -1000   restricted +1000
+        short_sale 10 ACME @ 100 unsettled  | receivable +1000  holding -10  owed +1000
+        receive_trades 1000                 | cash +1000  receivable -1000
+        restrict_proceeds ACME 1000         | cash -1000  restricted +1000
         reverse 0                           ! lots_disturbed
-        reverse 2                           | cash +1000   restricted -1000
-        reverse 0                           | receivable -1000   holding +10   owed -1000
+        reverse 2                           | cash +1000  restricted -1000
+        reverse 0                           | receivable -1000  holding +10  owed -1000
     """)
 
 
 def test_a_year_end_close_leaves_no_income_and_no_expense() -> None:
     check("""
-        close_year                  ! empty_transaction
-        deposit 100                 | cash +100   contributions +100
-        interest 20                 | interest-due +20   interest +20
-        borrow_fee 5                | borrow-fees +5   fees-accrued +5
-        dividend BETA 3             | dividends-due/EUR +3   dividends/EUR +3
-        close_year                  | interest -20   borrow-fees -5   retained +15   dividends/EUR -3   retained/EUR +3
-        close_year                  ! empty_transaction
+        close_year             ! empty_transaction
+        deposit 100            | cash +100  contributions +100
+        interest 20            | interest-due +20  interest +20
+        borrow_fee 5           | borrow-fees +5  fees-accrued +5
+        dividend BETA 3        | dividends-due/EUR +3  dividends/EUR +3
+        close_year             | interest -20  borrow-fees -5  retained +15  dividends/EUR -3  retained/EUR +3
+        close_year             ! empty_transaction
     """)
 
 

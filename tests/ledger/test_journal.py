@@ -154,7 +154,8 @@ def test_a_statement_is_what_balances_and_marks_say() -> None:
         books.mark("2024-01-03", {"ACME": 60.0})
         books.statement("2024-01-03")
         rows = books.sql(
-            "select currency, cash // 1000000, market_value // 1000000, equity // 1000000 from statement order by id"
+            "select currency, cash // 1000000, market_value // 1000000, equity // 1000000"
+            " from statement order by id"
         ).rows()
         stale = books.sql("select stale from mark order by id").rows()
 

@@ -14,23 +14,24 @@ from tests import naive
 from tests.notation import check
 
 LONG = """
-    deposit 1000            | cash +1000   contributions +1000
-    buy 3 ACME for 30       | cash -30   holding +3   cost +30
-    buy 3 ACME for 90       | cash -90   holding +3   cost +90
-    buy 3 ACME for 60       | cash -60   holding +3   cost +60
-    sell 4 ACME for 100     | cash +100   holding -4   cost {}   gain {}
-    sell 5 ACME for 100     | cash +100   holding -5   cost {}   gain {}
+    deposit 1000            | cash +1000  contributions +1000
+    buy 3 ACME for 30       | cash -30  holding +3  cost +30
+    buy 3 ACME for 90       | cash -90  holding +3  cost +90
+    buy 3 ACME for 60       | cash -60  holding +3  cost +60
+    sell 4 ACME for 100     | cash +100  holding -4  cost {}  gain {}
+    sell 5 ACME for 100     | cash +100  holding -5  cost {}  gain {}
 """
 SHORT = """
-    short_sale 3 ACME for 30   | holding -3   owed +30   restricted +30
-    short_sale 3 ACME for 90   | holding -3   owed +90   restricted +90
-    short_sale 3 ACME for 60   | holding -3   owed +60   restricted +60
-    cover 4 ACME for 0         | cash {}   holding +4   owed {}   restricted {}   gain {}
-    cover 5 ACME for 0         | cash {}   holding +5   owed {}   restricted {}   gain {}
+    short_sale 3 ACME for 30   | holding -3  owed +30  restricted +30
+    short_sale 3 ACME for 90   | holding -3  owed +90  restricted +90
+    short_sale 3 ACME for 60   | holding -3  owed +60  restricted +60
+    cover 4 ACME for 0         | cash {}  holding +4  owed {}  restricted {}  gain {}
+    cover 5 ACME for 0         | cash {}  holding +5  owed {}  restricted {}  gain {}
 """
 
 
-# fifo: 30 + 90/3; lifo: 60 + 90/3; hifo: 90 + 60/3; average: 180 * 4/9.
+# First in, 30 and a third of 90; last in, 60 and a third of 90; highest, 90 and a third of 60; on average,
+# four ninths of 180.
 @pytest.mark.parametrize(("relief", "first"), [("fifo", 60), ("lifo", 90), ("hifo", 110), ("average", 80)])
 def test_the_method_decides_which_cost_goes_out(relief: str, first: int) -> None:
     second = 180 - first
@@ -41,21 +42,21 @@ def test_the_method_decides_which_cost_goes_out(relief: str, first: int) -> None
 def test_with_specific_relief_the_lot_named_is_given_up() -> None:
     check(
         """
-        deposit 1000               | cash +1000   contributions +1000
+        deposit 1000               | cash +1000  contributions +1000
         sell 1 ACME for 1          ! insufficient_lots
-        buy 3 ACME for 30          | cash -30   holding +3   cost +30
-        buy 3 ACME for 90          | cash -90   holding +3   cost +90
+        buy 3 ACME for 30          | cash -30  holding +3  cost +30
+        buy 3 ACME for 90          | cash -90  holding +3  cost +90
         sell 1 ACME for 50         ! lot_not_named
         sell 4 ACME for 50 lot 1   ! insufficient_lots
         sell 1 ACME for 50 lot 2   ! unknown_lot
         cover 1 ACME for 50 lot 1  ! unknown_lot
         reversal -7 ACME for 70    ! lot_not_named
-        sell 3 ACME for 50 lot 1   | cash +50   holding -3   cost -90   gain -40
+        sell 3 ACME for 50 lot 1   | cash +50  holding -3  cost -90  gain -40
         sell 1 ACME for 50 lot 1   ! unknown_lot
-        sell 3 ACME for 50 lot 0   | cash +50   holding -3   cost -30   gain +20
-        short_sale 3 ACME for 30   | holding -3   owed +30   restricted +30
+        sell 3 ACME for 50 lot 0   | cash +50  holding -3  cost -30  gain +20
+        short_sale 3 ACME for 30   | holding -3  owed +30  restricted +30
         cover 3 ACME for 20        ! lot_not_named
-        cover 3 ACME for 20 lot 2  | cash +10   holding +3   owed -30   restricted -30   gain +10
+        cover 3 ACME for 20 lot 2  | cash +10  holding +3  owed -30  restricted -30  gain +10
     """,
         "specific",
     )
@@ -63,22 +64,22 @@ def test_with_specific_relief_the_lot_named_is_given_up() -> None:
 
 def test_a_lot_may_be_named_whatever_the_method() -> None:
     check("""
-        deposit 1000               | cash +1000   contributions +1000
-        buy 3 ACME for 30          | cash -30   holding +3   cost +30
-        buy 3 ACME for 90          | cash -90   holding +3   cost +90
-        sell 1 ACME for 50 lot 1   | cash +50   holding -1   cost -30   gain +20
-        sell 3 ACME for 50         | cash +50   holding -3   cost -30   gain +20
+        deposit 1000               | cash +1000  contributions +1000
+        buy 3 ACME for 30          | cash -30  holding +3  cost +30
+        buy 3 ACME for 90          | cash -90  holding +3  cost +90
+        sell 1 ACME for 50 lot 1   | cash +50  holding -1  cost -30  gain +20
+        sell 3 ACME for 50         | cash +50  holding -3  cost -30  gain +20
     """)
 
 
 def test_lots_of_equal_cost_per_unit_go_oldest_first() -> None:
     bench = check(
         """
-        deposit 1000               | cash +1000   contributions +1000
-        buy 2 ACME for 20          | cash -20   holding +2   cost +20
-        buy 3 ACME for 30          | cash -30   holding +3   cost +30
-        buy 3 ACME for 31          | cash -31   holding +3   cost +31
-        buy 1 ACME for 10          | cash -10   holding +1   cost +10
+        deposit 1000               | cash +1000  contributions +1000
+        buy 2 ACME for 20          | cash -20  holding +2  cost +20
+        buy 3 ACME for 30          | cash -30  holding +3  cost +30
+        buy 3 ACME for 31          | cash -31  holding +3  cost +31
+        buy 1 ACME for 10          | cash -10  holding +1  cost +10
     """,
         "hifo",
     )
@@ -89,11 +90,11 @@ def test_lots_of_equal_cost_per_unit_go_oldest_first() -> None:
 def test_the_highest_cost_per_unit_is_that_of_the_acquisition_also_after_a_split() -> None:
     check(
         """
-        deposit 1000               | cash +1000   contributions +1000
-        buy 2 ACME for 20          | cash -20   holding +2   cost +20
+        deposit 1000               | cash +1000  contributions +1000
+        buy 2 ACME for 20          | cash -20  holding +2  cost +20
         split ACME 1:2             | holding -1
-        buy 1 ACME for 15          | cash -15   holding +1   cost +15
-        sell 1 ACME for 10         | cash +10   holding -1   cost -15   gain -5
+        buy 1 ACME for 15          | cash -15  holding +1  cost +15
+        sell 1 ACME for 10         | cash +10  holding -1  cost -15  gain -5
     """,
         "hifo",
     )
@@ -101,11 +102,11 @@ def test_the_highest_cost_per_unit_is_that_of_the_acquisition_also_after_a_split
 
 def test_proceeds_are_shared_by_units_and_the_last_lot_takes_the_remainder() -> None:
     bench = check("""
-        deposit 1000 EUR       | cash/EUR +1000   contributions/EUR +1000
-        buy 1 BETA for 10      | cash/EUR -10   holding/BETA +1   cost/BETA +10
-        buy 1 BETA for 10      | cash/EUR -10   holding/BETA +1   cost/BETA +10
-        buy 1 BETA for 10      | cash/EUR -10   holding/BETA +1   cost/BETA +10
-        sell 3 BETA for 40     | cash/EUR +40   holding/BETA -3   cost/BETA -30   gain/BETA +10
+        deposit 1000 EUR       | cash/EUR +1000  contributions/EUR +1000
+        buy 1 BETA for 10      | cash/EUR -10  holding +1  cost +10
+        buy 1 BETA for 10      | cash/EUR -10  holding +1  cost +10
+        buy 1 BETA for 10      | cash/EUR -10  holding +1  cost +10
+        sell 3 BETA for 40     | cash/EUR +40  holding -3  cost -30  gain +10
     """)
     rows = bench.journal.sql(
         "select amount from transfer join account on account.id = debit"
@@ -135,13 +136,13 @@ def test_what_went_into_a_lot_comes_out_of_it() -> None:
 def test_an_average_lot_is_one_lot_while_anything_is_held() -> None:
     bench = check(
         """
-        deposit 100                | cash +100   contributions +100
-        buy 1 ACME for 10          | cash -10   holding +1   cost +10
-        buy 2 ACME for 50          | cash -50   holding +2   cost +50
-        sell 1 ACME for 20         | cash +20   holding -1   cost -20
-        sell 2 ACME for 40 ; buy 1 ACME for 30 | cash +10   holding -1   cost -10
-        sell 1 ACME for 30         | cash +30   holding -1   cost -30
-        buy 1 ACME for 5           | cash -5   holding +1   cost +5
+        deposit 100                | cash +100  contributions +100
+        buy 1 ACME for 10          | cash -10  holding +1  cost +10
+        buy 2 ACME for 50          | cash -50  holding +2  cost +50
+        sell 1 ACME for 20         | cash +20  holding -1  cost -20
+        sell 2 ACME for 40 ; buy 1 ACME for 30 | cash +10  holding -1  cost -10
+        sell 1 ACME for 30         | cash +30  holding -1  cost -30
+        buy 1 ACME for 5           | cash -5  holding +1  cost +5
     """,
         "average",
     )
@@ -151,11 +152,11 @@ def test_an_average_lot_is_one_lot_while_anything_is_held() -> None:
 
 def test_what_a_lot_was_acquired_as_is_not_what_its_first_transaction_left() -> None:
     bench = check("""
-        deposit 100                                  | cash +100   contributions +100
-        buy 3 ACME for 10 ; sell 1 ACME for 4        | cash -6   holding +2   cost +6.666667   gain +0.666667
-        sell 2 ACME for 8                            | cash +8   holding -2   cost -6.666667   gain +1.333333
-        short_sale 2 ACME for 9 ; cover 2 ACME for 9 | 
-        buy 1 ACME for 0 ; sell 1 ACME for 5         | cash +5   gain +5
+        deposit 100                                  | cash +100  contributions +100
+        buy 3 ACME for 10 ; sell 1 ACME for 4        | cash -6  holding +2  cost +6.666667  gain +0.666667
+        sell 2 ACME for 8                            | cash +8  holding -2  cost -6.666667  gain +1.333333
+        short_sale 2 ACME for 9 ; cover 2 ACME for 9 |
+        buy 1 ACME for 0 ; sell 1 ACME for 5         | cash +5  gain +5
     """)
     rows = bench.journal.sql("select side, acquired_quantity, acquired_cost, quantity from lot").rows()
 
@@ -168,15 +169,15 @@ def test_what_a_lot_was_acquired_as_is_not_what_its_first_transaction_left() -> 
 def test_a_transaction_that_opens_and_closes_its_lots_can_be_reversed(relief: str) -> None:
     check(
         """
-        deposit 100                                  | cash +100   contributions +100
-        buy 1 ACME for 7                             | cash -7   holding +1   cost +7
-        buy 2 ACME for 20 ; sell 3 ACME for 30       | cash +10   holding -1   cost -7   gain +3
-        reverse 2                                    | cash -10   holding +1   cost +7   gain -3
-        sell 1 ACME for 7                            | cash +7   holding -1   cost -7
+        deposit 100                                  | cash +100  contributions +100
+        buy 1 ACME for 7                             | cash -7  holding +1  cost +7
+        buy 2 ACME for 20 ; sell 3 ACME for 30       | cash +10  holding -1  cost -7  gain +3
+        reverse 2                                    | cash -10  holding +1  cost +7  gain -3
+        sell 1 ACME for 7                            | cash +7  holding -1  cost -7
         short_sale 2 ACME for 20 ; cover 2 ACME for 20 |
-        short_sale 1 ACME for 7                      | holding -1   owed +7   restricted +7
+        short_sale 1 ACME for 7                      | holding -1  owed +7  restricted +7
         reverse 5                                    |
-        cover 1 ACME for 7                           | holding +1   owed -7   restricted -7
+        cover 1 ACME for 7                           | holding +1  owed -7  restricted -7
     """,
         relief,
     )

@@ -136,6 +136,18 @@ def test_a_replay_compares_what_is_sealed_and_writes_what_is_not(path: Path) -> 
     assert (DAYS, head) == stored(path)
 
 
+def test_a_replay_begins_the_journal_where_a_kill_left_nothing(path: Path) -> None:
+    with Journal.create(None, COMMODITIES) as undisturbed:
+        head = perform(undisturbed)
+    duckdb.connect(path).close()
+    path.with_name(path.name + ".wal").write_bytes(b"torn")
+
+    with Journal.replay(path, COMMODITIES, Run()) as journal:
+        assert head == perform(journal)
+
+    assert (DAYS, head) == stored(path)
+
+
 def test_a_replay_that_differs_is_refused_at_the_block_and_changes_nothing(path: Path) -> None:
     with Journal.create(path, COMMODITIES) as journal:
         head = perform(journal)
@@ -457,6 +469,10 @@ def test_a_tampered_file_takes_nothing_more(path: Path) -> None:
         (
             "alter table note alter text drop not null; update note set text = null where id = 1",
             "NULL in text",
+        ),
+        (
+            "alter table note alter id drop not null; insert into note values (null, 1, 'added')",
+            "note has 1 rows that no seal covers",
         ),
         ("update seal set previous = 'no digest' where block = 1", "follows no digest"),
         ("update seal set digest = 'no digest' where block = 1", "sealed is no digest"),

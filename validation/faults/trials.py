@@ -18,7 +18,7 @@ from ledger import doctor
 from ledger.errors import StoreError
 from validation.faults import tasks
 from validation.faults.children import Crashed, child, outcome, received
-from validation.faults.program import RESUME, SMALL, Program, create
+from validation.faults.program import RESUME, SMALL, Program, create, replay
 from validation.faults.tasks import Held, Start
 
 HEADERS = 3 * 4096
@@ -195,8 +195,8 @@ def _resumed(path: Path, whole: Undisturbed, acknowledged: int, held: Held | Cra
         return Trial(Fate.CRASHED, lost=acknowledged)
     if held.refused:
         trial = Trial(Fate.REFUSED, lost=acknowledged)
-        if not acknowledged:  # nothing was begun, so a new file is
-            path, resume = path.with_name("anew.duckdb"), create
+        if not acknowledged:  # nothing was begun, and a replay begins it
+            resume = replay
     else:
         lost = max(0, acknowledged - held.blocks)
         trial = Trial(Fate.CLEAN, lost=lost, wrong="; ".join(held.broken))

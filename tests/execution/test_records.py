@@ -1,0 +1,417 @@
+"""Checks of orders and fills against what was booked: in several currencies, on both sides, settled later.
+
+The books are posted by the rules all along; what is wrong is what a simulator would get wrong.
+"""
+
+import pytest
+
+from execution.records import Basis, OrderEvent
+from ledger import events
+from ledger.run import Policies
+from tests.desk import Desk, day, moments, two_weeks
+
+
+@pytest.fixture
+def desk() -> Desk:
+    """A desk with money in two currencies, where exposure may be twice the equity."""
+    desk = Desk(policies=Policies(others={"leverage_cap": 2.0}))
+    desk.deposit("USD", "1000")
+    desk.deposit("EUR", "1000")
+    desk.today = 1
+    return desk
+
+
+def found(desk: Desk, check: str) -> list[str]:
+    rows = desk.journal.sql(f"from check_{check}").rows()
+    return sorted(f"{row['subject']}: {row['found']}; expected: {row['expected']}" for row in rows)
+
+
+def examined(desk: Desk, check: str) -> int:
+    return int(desk.journal.sql(f"from examined_{check}").rows()[0]["rows"])
+
+
+ALL = ("fees", "leverage", "notional", "orders", "records", "settlement", "units")
+
+
+def test_two_weeks_of_everything_are_in_order() -> None:
+    desk = two_weeks()
+
+    assert {check: [] for check in ALL} == {check: found(desk, check) for check in ALL}
+    assert [10, 10, 9, 13, 29, 2, 10] == [examined(desk, check) for check in ALL]
+
+
+# --- orders ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [e for e in OrderEvent if e is not OrderEvent.TRIGGERED])
+def test_an_order_ends_in_exactly_one_way(desk: Desk, end: OrderEvent) -> None:
+    ended = desk.order("ACME", "1")
+    desk.happened(ended, end)
+    desk.trade("ACME", "1", 10.0)
+    twice = desk.order("ACME", "1")
+    desk.trade("ACME", "1", 10.0, order=twice)
+    desk.happened(twice, end)
+    never = desk.order("ACME", "1")
+    desk.happened(never, OrderEvent.TRIGGERED)
+    both = " and ".join(sorted(["filled", end.name.lower()]))
+
+    assert [
+        f"order {twice}: {both}; expected: one end",
+        f"order {never}: no end; expected: one end",
+    ] == found(desk, "orders")
+
+
+def test_an_order_filled_in_parts_is_filled_by_the_last_of_them(desk: Desk) -> None:
+    order = desk.order("BOLT", "-10")
+    desk.trade("BOLT", "-4", 10.0, order=order)
+
+    assert ["order 0: no end; expected: one end"] == found(desk, "orders")
+
+    desk.trade("BOLT", "-6", 10.0, order=order)
+
+    assert [] == found(desk, "orders")
+
+    desk.trade("BOLT", "-1", 10.0, order=order)
+
+    assert [
+        "order 0: filled 11; expected: at most 10",
+        "order 0: no end; expected: one end",
+    ] == found(desk, "orders")
+
+
+def test_a_fill_is_of_the_side_and_instrument_of_its_order(desk: Desk) -> None:
+    for order in (desk.order("BOLT", "-10"), desk.order("ACME", "10"), 99):
+        desk.trade("BOLT", "1", 10.0, order=order)
+    desk.happened(0, OrderEvent.EXPIRED)
+    desk.happened(1, OrderEvent.EXPIRED)
+    right = "expected: an order for the same instrument and side"
+
+    assert [f"fill 0: order 0; {right}", f"fill 1: order 1; {right}", f"fill 2: order 99; {right}"] == found(
+        desk, "orders"
+    )
+
+
+def test_what_becomes_of_an_order_is_known_and_so_is_the_order(desk: Desk) -> None:
+    desk.happened(desk.order("ACME", "1"), OrderEvent.EXPIRED)
+    desk.happened(7, OrderEvent.EXPIRED)
+    desk.journal.add("order_event", {"ts": moments(1), "order_id": [0], "event": [9], "reason": ["?"]})
+
+    assert [
+        "event 1: order 7, event 2; expected: a recorded order and a known event",
+        "event 2: order 0, event 9; expected: a recorded order and a known event",
+    ] == found(desk, "orders")
+
+
+def test_records_are_dated_in_order_and_never_before_their_order(desk: Desk) -> None:
+    desk.today = 3
+    order = desk.order("ACME", "2")
+    desk.fill("ACME", "1", 10.0, order=order)
+    desk.happened(order, OrderEvent.CANCELLED)
+    desk.today = 2
+    desk.fill("ACME", "1", 10.0, order=order)
+    desk.happened(order, OrderEvent.CANCELLED)
+    desk.order("ACME", "1")
+    desk.journal.add("benchmark", {"ts": moments(2, 1), "value": [1.0, 2.0]})
+    then, now = "2024-01-04 00:00:00", "2024-01-03 00:00:00"
+
+    assert [
+        f"benchmark 1: 2024-01-02 00:00:00; expected: not before {now}",
+        f"event 1: {now}; expected: not before {then}",
+        f"event 1: {now}; expected: not before its order, at {then}",
+        f"fill 1: {now}; expected: not before {then}",
+        f"fill 1: {now}; expected: not before its order, at {then}",
+        f"order 1: {now}; expected: not before {then}",
+    ] == found(desk, "records")
+
+
+# --- what a fill moved -----------------------------------------------------------------------------------
+
+
+def test_a_fill_moves_its_quantity_and_nothing_else(desk: Desk) -> None:
+    unbooked = desk.fill("ACME", "-3", 10.0)
+    short = desk.fill("ACME", "3", 10.0)
+    with desk.booking(short) as transaction:
+        transaction.book(events.buy, "ACME", "2.99999999", "30")
+    other = desk.fill("ACME", "1", 10.0)
+    with desk.booking(other) as transaction:
+        transaction.book(events.buy, "ACME", "1", "10")
+        transaction.book(events.buy, "BOLT", "1", "10")
+
+    assert [
+        f"fill {unbooked}: moved 0; expected: quantity -300000000",
+        f"fill {short}: moved 299999999; expected: quantity 300000000",
+        f"fill {other}: moved 100000000 and another instrument; expected: quantity 100000000",
+    ] == found(desk, "units")
+
+
+def test_a_position_changes_by_fills_and_corporate_actions_alone(desk: Desk) -> None:
+    desk.trade("BOLT", "10", 10.0)
+    desk.post(events.split, "BOLT", 3, 2)
+    desk.post(events.cash_in_lieu, "BOLT", "1", "7")
+    desk.journal.reverse(3, day(1))
+    desk.post(events.delisting, "BOLT", "0")
+
+    assert [] == found(desk, "units")
+
+    bought = desk.post(events.buy, "ACME", "1", "10")
+    with desk.journal.transaction(day(1), order_id=5, fill_id=5) as transaction:
+        transaction.book(events.deposit, "USD", "1")
+
+    assert [
+        f"transaction {bought}: buy of fill -1; expected: a recorded fill",
+        f"transaction {transaction.number}: deposit of fill 5; expected: a recorded fill",
+    ] == found(desk, "units")
+
+
+def test_a_fill_corrected_is_judged_by_what_is_left(desk: Desk) -> None:
+    fill = desk.fill("ACME", "3", 10.0, "1")
+    with desk.booking(fill) as wrong:
+        wrong.book(events.buy, "ACME", "30", "300", "10", settled=False)
+    wanted = [f"fill {fill}: moved 3000000000; expected: quantity 300000000"]
+
+    assert wanted == found(desk, "units")
+    assert [f"fill {fill}: charged 10000000; expected: commission 1000000"] == found(desk, "fees")
+    assert [f"fill {fill}: booked 300000000; expected: performed again 30000000"] == found(desk, "notional")
+
+    desk.journal.reverse(wrong.number, day(1))
+    with desk.booking(fill) as right:
+        right.book(events.buy, "ACME", "3", "30", "1", settled=False)
+    desk.settle(fill, "USD", "31")
+
+    assert {check: [] for check in ALL} == {check: found(desk, check) for check in ALL}
+
+
+def test_a_fee_is_charged_once_and_in_the_currency_of_the_instrument(desk: Desk) -> None:
+    desk.trade("CORK", "1", 10.0, "0.25")
+    desk.trade("ACME", "1", 10.0, "-0.25")  # a rebate
+    for charge in ("0", "0.5"):
+        with desk.booking(desk.fill("CORK", "1", 10.0, "0.25")) as transaction:
+            transaction.book(events.buy, "CORK", "1", "10", charge)
+    with desk.booking(desk.fill("CORK", "1", 10.0, "0.25")) as transaction:
+        transaction.book(events.buy, "CORK", "1", "10")
+        transaction.transfer("Expenses:Commissions", "Assets:Cash:USD", "0.000025")
+
+    assert [
+        "fill 2: charged 0; expected: commission 25",
+        "fill 3: charged 50; expected: commission 25",
+        "fill 4: charged 0; expected: commission 25",
+    ] == found(desk, "fees")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "quantity", "price", "gross", "performed"),
+    [
+        ("ACME", "3", 10.005, "30.015", "30.015"),
+        ("ACME", "0.00000005", 10.0, "0", "0"),  # half a unit of money, to even
+        ("ACME", "0.00000015", 10.0, "0.000002", "0.000002"),
+        ("ACME", "0.00000015", 10.0, "0.000001", "0.000002"),
+        ("ACME", "-3", 10.0, "30.000001", "30"),
+        ("BOLT", "7", 20.0, "0", "140"),  # given away
+        ("CORK", "0.5", 0.05, "0.02", "0.02"),  # 2.5 cents, to even
+        ("CORK", "-0.5", 0.07, "0.03", "0.04"),
+    ],
+)
+def test_the_money_of_a_fill_is_quantity_times_price_rounded_once(
+    desk: Desk, symbol: str, quantity: str, price: float, gross: str, performed: str
+) -> None:
+    bought = not quantity.startswith("-")
+    with desk.booking(desk.fill(symbol, quantity, price)) as transaction:
+        event = events.buy if bought else events.short_sale
+        transaction.book(event, symbol, quantity.removeprefix("-"), gross)
+    money = desk.journal.commodities[1 if symbol == "CORK" else 0]
+    sign = 1 if bought else -1
+    units = [sign * money.units(amount) for amount in (gross, performed)]
+
+    assert 1 == examined(desk, "notional")
+    assert [
+        f"fill 0: booked {units[0]}; expected: performed again {units[1]}" for _ in [0] if gross != performed
+    ] == found(desk, "notional")
+
+
+@pytest.mark.parametrize(
+    ("symbol", "quantity", "price", "gross", "agrees"),
+    [
+        ("BOLT", "33", 3.0, "100", True),  # what is spent, and as many as that buys
+        ("BOLT", "33", 3.0, "102", True),
+        ("BOLT", "33", 3.0, "102.000001", False),
+        ("BOLT", "33", 3.0, "95.999999", False),
+        ("CORK", "333", 0.3, "100", False),
+        ("CORK", "333.333", 0.3, "100", True),
+        ("CORK", "333.333", 0.3, "100.01", False),  # a unit costs 0.03 cents
+        ("ACME", "0.33333333", 300.0, "100", True),
+        ("ACME", "0.33333333", 300.0, "100.000003", False),
+    ],
+)
+def test_an_amount_that_is_given_agrees_within_the_price_of_one_unit(
+    desk: Desk, symbol: str, quantity: str, price: float, gross: str, *, agrees: bool
+) -> None:
+    with desk.booking(desk.fill(symbol, quantity, price, basis=Basis.AMOUNT)) as transaction:
+        transaction.book(events.buy, symbol, quantity, gross)
+
+    assert agrees == (found(desk, "notional") == [])
+
+
+# --- settlement ------------------------------------------------------------------------------------------
+
+
+def test_what_is_due_for_a_fill_is_paid_in_full_in_part_or_not_yet(desk: Desk) -> None:
+    bought = desk.trade("ACME", "10", 10.0, "1", settled=False)
+    sold = desk.trade("CORK", "-10", 10.0, "1", settled=False)
+    desk.trade("ACME", "1", 10.0)
+
+    assert [] == found(desk, "settlement")
+    assert 2 == examined(desk, "settlement")
+
+    desk.settle(bought, "USD", "100")
+
+    assert [] == found(desk, "settlement")
+
+    desk.settle(bought, "USD", "1")
+    with desk.booking(sold) as transaction:
+        transaction.book(events.receive_trades, "EUR", "99")
+        transaction.book(events.restrict_proceeds, "CORK", "99")
+
+    assert [] == found(desk, "settlement")
+
+
+def test_a_sale_that_its_fee_exceeds_is_settled_by_paying_the_rest(desk: Desk) -> None:
+    desk.trade("BOLT", "1", 2.0)
+    sold = desk.trade("BOLT", "-1", 2.0, "5", settled=False)
+
+    assert [] == found(desk, "settlement")
+
+    desk.settle(sold, "USD", "-3")
+
+    assert [] == found(desk, "settlement")
+    assert 0 == desk.journal.balance("Assets:Receivable:Trades")
+
+
+def test_settlement_is_of_a_fill_and_never_more_than_it(desk: Desk) -> None:
+    first = desk.trade("ACME", "10", 10.0, settled=False)
+    second = desk.trade("ACME", "5", 10.0, settled=False)
+    desk.settle(first, "USD", "110")
+    desk.post(events.pay_trades, "USD", "40")
+    sold = desk.trade("CORK", "-10", 10.0, settled=False)
+    desk.settle(sold, "EUR", "-1")
+
+    assert [
+        f"fill {first}: Liabilities:Payable:Trades at 10000000; expected: from 0 to the -100000000 booked",
+        f"fill {sold}: Assets:Receivable:Trades at 10100; expected: from 0 to the 10000 booked",
+        "no fill: Liabilities:Payable:Trades at 40000000; expected: 0",
+    ] == found(desk, "settlement")
+    assert second not in (first, sold)
+
+
+# --- leverage --------------------------------------------------------------------------------------------
+
+
+def borrow(desk: Desk, currency: str, amount: str) -> None:
+    desk.post(events.borrow, currency, amount)
+
+
+def test_exposure_is_within_the_cap_in_the_currency_of_the_fill(desk: Desk) -> None:
+    borrow(desk, "USD", "1500")
+    desk.trade("ACME", "200", 10.0)
+
+    assert [] == found(desk, "leverage")
+
+    # The dollars count for nothing in euros, where 1,000 is what there is, nor the euros in dollars.
+    desk.trade("CORK", "100", 10.0)
+    desk.mark(ACME=10.0, CORK=10.0)
+    desk.today = 2
+
+    assert [] == found(desk, "leverage")
+
+    desk.trade("BOLT", "1", 0.5)
+
+    assert ["fill 2: gross 2000500000 on equity 1000000000; expected: at most 2.0 times"] == found(
+        desk, "leverage"
+    )
+
+
+def test_the_others_are_valued_at_their_last_mark(desk: Desk) -> None:
+    borrow(desk, "USD", "1500")
+    desk.trade("ACME", "100", 10.0)
+    desk.mark(ACME=9.0)
+    desk.today = 2
+    desk.trade("BOLT", "90", 10.0)  # 1,800 on 900
+
+    assert [] == found(desk, "leverage")
+
+    desk.trade("BOLT", "1", 10.0)
+
+    assert ["fill 2: gross 1810000000 on equity 900000000; expected: at most 2.0 times"] == found(
+        desk, "leverage"
+    )
+
+
+def test_a_fill_at_the_moment_of_a_mark_may_have_been_before_it_or_after(desk: Desk) -> None:
+    borrow(desk, "USD", "1500")
+    desk.trade("ACME", "100", 10.0)
+    desk.mark(ACME=10.0)
+    desk.today = 2
+    desk.trade("BOLT", "100", 10.0)  # at the open: 2,000 on 1,000 at the mark of the day before
+    desk.mark(ACME=9.0, BOLT=10.0)
+
+    assert [] == found(desk, "leverage")
+
+    desk.today = 3
+    desk.trade("BOLT", "1", 10.0)
+    desk.mark(ACME=9.0, BOLT=10.0)
+
+    assert ["fill 2: gross 1910000000 on equity 900000000; expected: at most 2.0 times"] == found(
+        desk, "leverage"
+    )
+
+
+def test_short_sales_and_the_opening_part_of_a_reversal_add_exposure(desk: Desk) -> None:
+    desk.trade("ACME", "-200", 10.0)
+    desk.today = 2
+    desk.trade("ACME", "1", 12.0)  # a loss, and an exposure past the cap: but it is reduced
+
+    assert [] == found(desk, "leverage")
+
+    desk.today = 3
+    desk.trade("ACME", "199", 11.0)
+    desk.trade("BOLT", "10", 10.0)
+    desk.trade("BOLT", "-15", 20.0)
+    desk.trade("BOLT", "-150", 20.0)
+
+    assert ["fill 5: gross 3100000000 on equity 899000000; expected: at most 2.0 times"] == found(
+        desk, "leverage"
+    )
+
+
+def test_a_position_turned_round_is_judged_though_it_shrinks(desk: Desk) -> None:
+    borrow(desk, "USD", "1500")
+    desk.trade("ACME", "200", 10.0)
+    desk.today = 2
+    desk.trade("ACME", "-390", 6.0)  # from 200 to -190, on 200
+
+    assert ["fill 1: gross 1140000000 on equity 200000000; expected: at most 2.0 times"] == found(
+        desk, "leverage"
+    )
+
+
+def test_futures_are_exposure_and_no_equity(desk: Desk) -> None:
+    with desk.booking(desk.fill("ES", "1", 40.0)) as transaction:
+        transaction.book(events.futures_open, "ES", "1", "200")  # 50 a point: 2,000
+
+    assert [] == found(desk, "leverage")
+
+    with desk.booking(desk.fill("ES", "0.001", 40.0)) as transaction:
+        transaction.book(events.futures_open, "ES", "0.001", "1")
+
+    assert ["fill 1: gross 2002000000 on equity 1000000000; expected: at most 2.0 times"] == found(
+        desk, "leverage"
+    )
+
+
+def test_a_run_without_a_cap_has_no_leverage_to_be_checked() -> None:
+    desk = Desk()
+    desk.deposit("USD", "1000")
+    desk.post(events.borrow, "USD", "99000")
+    desk.trade("ACME", "10000", 10.0)
+
+    assert [] == found(desk, "leverage")
+    assert 0 == examined(desk, "leverage")
