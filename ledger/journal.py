@@ -125,7 +125,7 @@ class Journal:
                     f"{target} was made from another spec, input, strategy, seed or policy"
                 )
         start = genesis(row)
-        store = Store(target, connect(target), layout, Head(0, start), sealed)
+        store = Store(target, restore.reconnect(target, held), layout, Head(0, start), sealed)
         journal = cls._around(store, run, schemas, start)
         journal.declare(*commodities)
         return journal
@@ -145,7 +145,7 @@ class Journal:
         )
         schemas = installed(restore.records_of(held))
         head = Head(len(held.digests), bytes.fromhex(held.digests[-1]) if held.digests else held.genesis)
-        store = Store(target, connect(target), held.layout, head)
+        store = Store(target, restore.reconnect(target, held), held.layout, head)
         journal = cls._around(store, run, schemas, held.genesis)
         journal._restore(state)  # noqa: SLF001  its own
         return journal

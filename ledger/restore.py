@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import duckdb
 from attrs import frozen
 
 from ledger import chain
 from ledger.chart import Account
 from ledger.commodity import Commodity
 from ledger.errors import DamagedFile, SealBroken
-from ledger.files import explained
+from ledger.files import connect, explained
 from ledger.reader import Reader
 from ledger.store import Layout
 
@@ -80,6 +81,17 @@ def checked(path: Path) -> Iterator[Held]:
             raise SealBroken(f"{path}: {departure}; nothing may be added to it")
         digests = [sealed.digest for sealed in chain.seals(reader)]
         yield Held(reader, reader.run, reader.layout, chain.genesis(reader), digests)
+
+
+def reconnect(path: Path, held: Held) -> duckdb.DuckDBPyConnection:
+    """The same file for writing. Raises `SealBroken` if another process wrote to it since it was checked."""
+    connection = connect(path)
+    with explained(path, DamagedFile):
+        digests = connection.execute("select digest from seal order by block").fetchall()
+    if [digest for (digest,) in digests] != held.digests:
+        connection.close()
+        raise SealBroken(f"{path} was written to by another process meanwhile; open it again")
+    return connection
 
 
 def records_of(held: Held) -> list[tuple[str, int]]:

@@ -12,7 +12,7 @@ import duckdb
 import numpy as np
 import pytest
 
-from ledger import chain
+from ledger import chain, restore
 from ledger.commodity import currency, instrument
 from ledger.errors import (
     DamagedFile,
@@ -523,3 +523,17 @@ def test_a_file_that_may_not_be_opened_is_read_only(path: Path) -> None:
 def test_a_connection_in_memory_needs_no_file() -> None:
     with connect(None) as connection:
         assert [(1,)] == connection.execute("select 1").fetchall()
+
+
+def test_a_file_that_another_writer_changed_while_it_was_checked_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    with Journal.create(path, [currency("USD")]) as journal:
+        journal.post(0, deposit, "USD", "1")
+    with restore.checked(path) as held:
+        checked = held
+    restore.reconnect(path, checked).close()
+    with Journal.open(path) as other:
+        other.post(1, deposit, "USD", "2")
+
+    with pytest.raises(SealBroken, match="another process"):
+        restore.reconnect(path, checked)
