@@ -43,7 +43,8 @@ def share(total: int, part: int, whole: int) -> int:
 
     # Long division. The remainder stays below `whole`, so it has room for as many more bits as `whole`
     # has leading zeros, and `high` is such a remainder because part < whole.
-    room = 64 - math.frexp(float(whole))[1]
+    # One at least, though the float of the largest whole is already 2**63.
+    room = max(1, 64 - math.frexp(float(whole))[1])
     quotient, remainder, left = np.uint64(0), high, 64
     while left > 0:
         step = min(room, left)

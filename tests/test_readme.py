@@ -9,8 +9,9 @@ README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8"
 
 
 def test_the_transcript_of_the_readme_can_be_repeated(tmp_path: Path) -> None:
-    ((program,), (console,)) = re.findall(r"```python\n(.*?)```", README, re.S), re.findall(
-        r"```console\n(.*?)```", README, re.S
+    ((program,), (console,)) = (
+        re.findall(r"```python\n(.*?)```", README, re.DOTALL),
+        re.findall(r"```console\n(.*?)```", README, re.DOTALL),
     )
     run(tmp_path, "-c", program)
     for shown in console.split("$ tieout ")[1:]:

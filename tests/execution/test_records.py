@@ -3,10 +3,13 @@
 The books are posted by the rules all along; what is wrong is what a simulator would get wrong.
 """
 
+from decimal import Decimal
+
 import pytest
 
 from execution.records import Basis, OrderEvent
 from ledger import events
+from ledger.errors import Overdraft
 from ledger.run import Policies
 from tests.desk import Desk, day, moments, two_weeks
 
@@ -300,6 +303,14 @@ def test_settlement_is_of_a_fill_and_never_more_than_it(desk: Desk) -> None:
         "no fill: Liabilities:Payable:Trades at 40000000; expected: 0",
     ] == found(desk, "settlement")
     assert second not in (first, sold)
+
+
+def test_nothing_is_paid_that_is_not_due_though_there_is_cash(desk: Desk) -> None:
+    desk.trade("ACME", "10", 10.0, settled=False)
+
+    with pytest.raises(Overdraft, match="Liabilities:Payable:Trades in USD would be left at 1"):
+        desk.settle(0, "USD", "101")
+    assert Decimal(-100) == desk.journal.balance("Liabilities:Payable:Trades")
 
 
 # --- leverage --------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ledger.arithmetic import NO_AMOUNT, fee, higher_per_unit, less, notional, rounded, share
@@ -17,6 +17,11 @@ SIGNED = st.tuples(AMOUNTS, st.sampled_from([1, -1])).map(lambda x: x[0] * x[1])
 
 
 @given(AMOUNTS, AMOUNTS, COUNTS)
+@example(MAX_AMOUNT, MAX_AMOUNT - 1, MAX_AMOUNT)
+@example(MAX_AMOUNT - 511, 2**62, MAX_AMOUNT - 511)
+@example(MAX_AMOUNT - 512, 2**62 + 1, MAX_AMOUNT - 512)
+@example(MAX_AMOUNT, 2, 3)
+@example(2**62, 2**53 - 1, 2**53)
 def test_a_share_is_the_exact_product_rounded_down(total: int, part: int, whole: int) -> None:
     part %= whole + 1
 

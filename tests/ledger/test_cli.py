@@ -122,10 +122,10 @@ Total                  USD        10,200.00  10,200.00
 
 
 def test_a_statement_is_shown_as_of_a_moment(books: Path) -> None:
-    before = printed("show", books, "positions", "--at", "2024-01-04", "--format", "csv")
-    after = printed("show", books, "positions", "--at", "2024-01-04T15:30", "--format", "csv")
+    moments = ("2024-01-03", "2024-01-04T00:00", "2024-01-04T15:30", "2024-01-04")
+    shown = [printed("show", books, "positions", "--at", at, "--format", "csv") for at in moments]
 
-    assert ["10", "15"] == [next(csv.DictReader(io.StringIO(text)))["quantity"] for text in (before, after)]
+    assert ["10", "10", "15", "15"] == [next(csv.DictReader(io.StringIO(s)))["quantity"] for s in shown]
 
 
 def test_without_a_view_the_views_are_listed(books: Path) -> None:

@@ -166,7 +166,7 @@ def test_a_file_whose_records_are_not_installed_is_refused(tmp_path: Path) -> No
 
     for opened in (Reader, Journal.open):
         with pytest.raises(UnknownRecords, match="records of 'weather', which is not installed"):
-            opened(path)  # type: ignore[operator]
+            opened(path)
 
 
 @pytest.mark.usefixtures("weather")

@@ -226,7 +226,9 @@ def test_every_check_of_the_ledger_has_a_fault_that_it_finds() -> None:
     assert ledger_schema().checks.keys() == {check for check, _, _ in FAULTS}
 
 
-@pytest.mark.parametrize(("check", "statements", "finding"), FAULTS)
+@pytest.mark.parametrize(
+    ("check", "statements", "finding"), FAULTS, ids=[f"{check}-{n}" for n, (check, *_) in enumerate(FAULTS)]
+)
 def test_a_planted_fault_fails_its_check(
     sound: Path, tmp_path: Path, check: str, statements: str, finding: str
 ) -> None:
