@@ -57,8 +57,8 @@ LOT = np.dtype(
         ("id", "i8"),  # -1 where the slot is free
         ("quantity", "i8"),  # its share of the units account, negative when sold short
         ("cost", "i8"),  # its share of the cost account, negative when sold short
-        ("acquired_quantity", "i8"),  # both as acquired and without sign, for the order of relief
-        ("acquired_cost", "i8"),
+        ("rank_quantity", "i8"),  # both as the last transaction left them and without sign,
+        ("rank_cost", "i8"),  # for the order of relief by cost per unit
         ("units", "i4"),  # account numbers
         ("money", "i4"),
         ("queue", "i4"),

@@ -137,6 +137,8 @@ def _differing(reader: Reader) -> list[str]:
     for table, column, kind in reader.connection.execute(
         "select table_name, column_name, data_type from duckdb_columns()"
         " where not internal and schema_name = 'main' and database_name != 'temp'"
+        " and (database_oid, schema_oid, table_oid) in"
+        " (select (database_oid, schema_oid, table_oid) from duckdb_tables())"
         " order by column_index"
     ).fetchall():
         found.setdefault(table, {})[column] = kind

@@ -6,9 +6,10 @@ consecutive numbers, laid out alike for every currency and alike for every instr
 finds an account as *first number of the commodity + offset* and needs no dictionary.
 """
 
+import re
 from typing import Literal, NamedTuple
 
-from ledger.commodity import Commodities
+from ledger.commodity import Commodities, text
 from ledger.errors import InvalidAccount, UnknownAccount
 
 Type = Literal["asset", "liability", "equity", "income", "expense", "contra", "memo"]
@@ -110,8 +111,16 @@ IN_UNITS = 2
     FUTURES_MARGIN,
 ) = range(len(INSTRUMENT_RUN))
 
+# What lots are shares of, and the street on the other side.
+MOVED_WITH_LOTS = frozenset({UNITS, MARKET, COST, SHORT})
 # What positions are carried at: equity has their market value in its place.
 CARRYING = frozenset({COST, VALUATION, SHORT, SHORT_VALUATION})
+
+
+# Paths that a commodity declared later would want.
+OWNED = re.compile(
+    "(Assets:(Cash|Positions|Margin)|Liabilities:(Short|MarginLoan)|Income:(Realised|Unrealised)|Market|Trading:FX):"
+)
 
 
 class Account(NamedTuple):
@@ -150,19 +159,18 @@ class Chart:
         """Open the run of accounts of a commodity just declared."""
         commodity = self.commodities[number]
         self.first.append(len(self.accounts))
-        if commodity.is_currency:
-            for path in CURRENCY_RUN:
-                self._open(path.format(commodity.symbol), number, -1)
-        else:
-            money = self.commodities.number(commodity.currency)
-            for offset, path in enumerate(INSTRUMENT_RUN):
-                self._open(path.format(commodity.symbol), number if offset < IN_UNITS else money, number)
+        instrument = -1 if commodity.is_currency else number
+        money = self.commodities.number(commodity.currency)
+        for offset, pattern in enumerate(CURRENCY_RUN if commodity.is_currency else INSTRUMENT_RUN):
+            counted = number if instrument >= 0 and offset < IN_UNITS else money
+            path = pattern.removesuffix("*").format(commodity.symbol)
+            self._open(path, counted, instrument, floored=pattern.endswith("*"))
 
     def open(self, path: str, commodity: int, *, floored: bool) -> int:
         """Open an account of one's own, ``Expenses:Fees:Data`` say; its type follows from its first part."""
-        if (path, commodity) in self._numbers:
-            raise InvalidAccount(f"{path} in {self.commodities[commodity].symbol} is open already")
-        return self._open(path + "*" * floored, commodity, -1)
+        if OWNED.match(text(path, InvalidAccount)):
+            raise InvalidAccount(f"{path}: declare the commodity, which opens its accounts")
+        return self._open(path, commodity, -1, floored=floored)
 
     def number(self, path: str, commodity: int) -> int:
         """The number of the account at *path* in *commodity*."""
@@ -183,10 +191,12 @@ class Chart:
         account = self.accounts[number]
         return f"{account.path} in {self.commodities[account.commodity].symbol}"
 
-    def _open(self, path: str, commodity: int, instrument: int) -> int:
-        floored, path = path.endswith("*"), path.removesuffix("*")
+    def _open(self, path: str, commodity: int, instrument: int, *, floored: bool) -> int:
+        if (path, commodity) in self._numbers:
+            raise InvalidAccount(f"{path} in {self.commodities[commodity].symbol} is open already")
         root, *parts = path.split(":")
-        if root not in TYPES or not parts or not all(part.strip() == part != "" for part in parts):
+        named = path.isprintable() and all(part.strip() == part != "" for part in parts)
+        if root not in TYPES or not parts or not named:
             raise InvalidAccount(f"{path!r}: give {', '.join(TYPES)}, a colon and a name")
         kind, side = TYPES[root]
         if path == "Memo:Margin:Contra":

@@ -10,7 +10,7 @@ from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOpera
 from numbers import Integral, Real
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import frozen
 
 from ledger.bounds import MAX_AMOUNT
 from ledger.errors import (
@@ -18,6 +18,7 @@ from ledger.errors import (
     FloatAmount,
     InexactAmount,
     InvalidCommodity,
+    LedgerError,
     NotAnAmount,
     UnknownCommodity,
     UnknownInstrument,
@@ -30,6 +31,7 @@ DIGITS = 19
 # Decimal rounds to the precision of whatever context is set; in this one it rounds nothing.
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
 SYMBOL = re.compile(r"[^\s:\x00-\x1f\"]+")
 
 Kind = Literal["currency", "instrument"]
@@ -49,17 +51,17 @@ class Commodity:
     kind: Kind
     scale: int
     currency: str
-    multiplier: float = field(default=1.0, converter=float)
+    multiplier: float = 1.0
 
     def __attrs_post_init__(self) -> None:
-        if not SYMBOL.fullmatch(self.symbol):
+        if not SYMBOL.fullmatch(text(self.symbol, InvalidCommodity)):
             raise InvalidCommodity(
                 f"symbol {self.symbol!r}: give a text without white space, colon or quotation mark"
             )
         if type(self.scale) is not int or not 0 <= self.scale <= MAX_SCALE:
             raise InvalidCommodity(f"{self.symbol}: scale {self.scale!r} is not in 0..{MAX_SCALE}")
-        if not 0 < self.multiplier < float("inf"):
-            raise InvalidCommodity(f"{self.symbol}: multiplier {self.multiplier} is not above zero")
+        if not isinstance(self.multiplier, int | float) or not 0 < self.multiplier < float("inf"):
+            raise InvalidCommodity(f"{self.symbol}: multiplier {self.multiplier!r} is not above zero")
 
     @property
     def is_currency(self) -> bool:
@@ -80,6 +82,15 @@ class Commodity:
     def decimal(self, units: int) -> Decimal:
         """The exact amount that *units* stand for, with all its decimals."""
         return Decimal(int(units)).scaleb(-self.scale, EXACT)
+
+
+def text(given: object, refused: type[LedgerError]) -> str:
+    """*given*, which has to be text that can be stored: no control characters, nothing that UTF-8 refuses."""
+    if not isinstance(given, str):
+        raise refused(f"{given!r} is not text")
+    if found := UNSTORABLE.search(given):
+        raise refused(f"{given!r} holds the character {found[0]!r}, which cannot be stored")
+    return given
 
 
 def currency(symbol: str, scale: int = 6) -> Commodity:

@@ -186,6 +186,10 @@ class UnknownRecords(StoreError):
     """The file holds records of a package that is not installed."""
 
 
+class InvalidRecords(StoreError):
+    """The records of a package clash with others in the same file."""
+
+
 class InvalidRows(StoreError):
     """Rows handed in for a table do not have its columns, types or numbering."""
 

@@ -20,12 +20,13 @@ from ledger.books import LONG, SHORT_SIDE, Books, Status
 from ledger.bounds import MAX_AMOUNT
 from ledger.compiled import kernel
 from ledger.kinds import KINDS, CurrencyNo, InstrumentNo, Kind, LotNo, Money, Units
-from ledger.posting import move, refuse, transfer
+from ledger.posting import held, move, refuse, transfer
 from ledger.relief import (
     acquire,
     charge,
     give_up,
     move_units,
+    refuse_size,
     relieve,
     restrict,
     sell_short,
@@ -48,6 +49,7 @@ def event(kind: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 
 NOT_POSITIVE = int(Status.NOT_POSITIVE)
+SAME_ACCOUNT = int(Status.SAME_ACCOUNT)
 INSUFFICIENT_LOTS = int(Status.INSUFFICIENT_LOTS)
 OPPOSITE_POSITION = int(Status.OPPOSITE_POSITION)
 OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
@@ -195,7 +197,7 @@ def reversal(
     else:
         account = money + (chart.CASH if settled else chart.RECEIVABLE_TRADES)
     if size == 0 or gross < 0:
-        refuse(books.state[0], NOT_POSITIVE, books.commodities[instrument].first, quantity)
+        refuse_size(books, instrument, size, gross)
         return
     part = share(gross, closing, size)
     if closing > 0:
@@ -250,7 +252,8 @@ def restrict_proceeds(books: Books, instrument: InstrumentNo, amount: Money) -> 
 def delisting(books: Books, instrument: InstrumentNo, amount: Money) -> None:
     """The whole position is closed for *amount*, 0 allowed, without a fee.
 
-    10 held at a cost of 1,000, delisted at 3: as a sale of 10 for 30, at a loss of 970.
+    10 held at a cost of 1,000, delisted at 3: as a sale of 10 for 30, at a loss of 970. As after any sale,
+    a valuation allowance stays until the next `valuation`, to 0 once nothing is held.
     """
     have = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
     give_up(books, instrument, abs(have), amount)
@@ -344,7 +347,7 @@ def split(books: Books, instrument: InstrumentNo, numerator: int, denominator: i
 
     2:1 on a lot of 10: `Assets:Positions:ACME <- Market:ACME` 10 ACME; 1:2 is the other way round, 5 ACME.
     Each lot is rounded down at the commodity's scale; a lot left without a unit realises its cost. To
-    arrive at whole shares, give up the fraction with `cash_in_lieu` in the same transaction.
+    arrive at whole shares, give up the fraction with `cash_in_lieu` after it in the same transaction.
     """
     first = books.commodities[instrument].first
     if numerator <= 0 or denominator <= 0:
@@ -474,10 +477,14 @@ def futures_open(
     first = books.commodities[instrument].first
     money = books.commodities[instrument].money
     have = books.accounts[first + chart.UNITS].balance
-    if quantity == 0 or margin < 0:
+    if quantity == 0:
         refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity)
         return
-    if (have < 0 < quantity) or (quantity < 0 < have):
+    if margin < 0:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.FUTURES_MARGIN, margin)
+        return
+    in_lots = held(books, instrument, LONG) or held(books, instrument, SHORT_SIDE)
+    if in_lots or (have < 0 < quantity) or (quantity < 0 < have):
         refuse(books.state[0], OPPOSITE_POSITION, first + chart.UNITS, have)
         return
     move(books, first + chart.UNITS, first + chart.MARKET, quantity)
@@ -515,7 +522,7 @@ def futures_close(
     if quantity <= 0:
         refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity)
         return
-    if quantity > abs(have):
+    if quantity > abs(have) or held(books, instrument, LONG) or held(books, instrument, SHORT_SIDE):
         refuse(books.state[0], INSUFFICIENT_LOTS, first + chart.UNITS, abs(have))
         return
     move(books, money + chart.CASH, money + chart.VARIATION_MARGIN, gain)
@@ -536,6 +543,9 @@ def exchange(books: Books, bought: CurrencyNo, amount: Money, sold: CurrencyNo, 
     Assets:Cash:USD` 110 USD.
     """
     to, of = books.commodities[bought].first, books.commodities[sold].first
+    if to == of:
+        refuse(books.state[0], SAME_ACCOUNT, to + chart.CASH, amount)
+        return
     transfer(books, to + chart.CASH, to + chart.FX, amount, -1)
     transfer(books, of + chart.FX, of + chart.CASH, price, -1)
 

@@ -26,8 +26,8 @@ from ledger.chart import Chart
 from ledger.commodity import Amount, Commodities, Commodity
 from ledger.files import connect, explained, holds_nothing
 from ledger.kinds import Kind
-from ledger.moment import Moment, end_of, nanoseconds
-from ledger.posting import begin, commit, find_lot, move, restore_lot, transfer, undo
+from ledger.moment import Moment, end_of, iso, nanoseconds
+from ledger.posting import begin, commit, find_lot, held, move, refuse, restore_lot, transfer, undo
 from ledger.query import Query, execute
 from ledger.refusal import refusal
 from ledger.run import Run, run_row, stored_policies
@@ -64,6 +64,7 @@ class Journal:
         self._staged: dict[str, list[Columns]] = {}
         self._notes: list[tuple[int, str]] = []
         self._marks: dict[int, tuple[int, float]] = {}  # time and price
+        self._stated: int | None = None  # time of the last statement
         self._block = 0
 
     # --- making and opening ------------------------------------------------------------------------
@@ -85,6 +86,8 @@ class Journal:
             raise errors.JournalExists(f"{target} exists; open it, or choose another name")
         run, commodities, trial = run or Run(), list(commodities), Commodities()
         for commodity in commodities:
+            if not isinstance(commodity, Commodity):
+                raise errors.InvalidCommodity(f"{commodity!r}: give currency(...) or instrument(...)")
             trial.declare(commodity)  # whatever is wrong with them shows before a file is made
         connection = connect(target)
         with explained(target):
@@ -197,12 +200,14 @@ class Journal:
     ) -> Iterator[Transaction]:
         """Several events as one transaction, posted at the end of the block unless it raises.
 
-        *kind* is that of the first event where it is not given. *order_id* and *fill_id* tie it to rows of
-        a simulator's tables.
+        *kind* is that of the first event where it is not given, and never `Kind.CLOSE`. *order_id* and
+        *fill_id* tie it to rows of a simulator's tables.
         """
         transaction = Transaction(
             nanoseconds(when), kind, note=note, order_id=order_id, fill_id=fill_id, chart=self.chart
         )
+        if transaction.kind is Kind.CLOSE:
+            raise errors.InvalidEvent("the income statement leaves out what is of kind close; use close_year")
         yield transaction
         self._post(transaction)
 
@@ -211,6 +216,8 @@ class Journal:
 
         Nothing is ever updated: a correction is the reversal and then the right transaction.
         """
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise errors.UnknownTransaction(f"{number!r} is not the number of a transaction")
         rows = self.sql(restore.REVERSAL, [number]).rows()
         if not rows:
             raise errors.UnknownTransaction(f"transaction {number} was not posted")
@@ -233,6 +240,11 @@ class Journal:
             note=note or f"reverses {number}",
             chart=self.chart,
         )
+        if disturbed := [row for row in rows if row["disturbed_by"] is not None]:
+            raise errors.LotsDisturbed(
+                f"transaction {number}: lot {disturbed[0]['lot']} was moved by transaction"
+                f" {disturbed[0]['disturbed_by']} since, on the other side of a split; reverse that first"
+            )
         transaction.add(_transfer_back, rows)
         self._post(transaction)
         return transaction.number
@@ -382,11 +394,14 @@ class Journal:
 
     def mark(self, when: Moment, prices: Mapping[str, float], *, stale: bool = False) -> None:
         """Record prices at which instruments are valued; *stale* if they are carried from earlier."""
-        numbers = [self.commodities.instrument(symbol) for symbol in prices]
-        values = [float(price) for price in prices.values()]
-        if not all(0 <= value < float("inf") for value in values):
-            raise errors.NotAnAmount(f"a mark is a price of zero or more, not {prices}")
-        self._mark(nanoseconds(when), dict(zip(numbers, values, strict=True)), stale=stale)
+        marks = {self.commodities.instrument(symbol): _price(price) for symbol, price in prices.items()}
+        ts = nanoseconds(when)
+        latest = max((marked for marked, _ in self._marks.values()), default=ts)
+        if ts < latest or (self._stated is not None and ts <= self._stated):
+            raise errors.BackdatedTransaction(
+                f"a mark at {iso(ts)} is before one at {iso(latest)}, or not after the last statement"
+            )
+        self._mark(ts, marks, stale=stale)
 
     def _mark(self, ts: int, prices: Mapping[int, float], *, stale: bool) -> None:
         count = len(prices)
@@ -408,6 +423,9 @@ class Journal:
         """
         self._require_open()
         ts = nanoseconds(when)
+        newest = max([int(self.books.state[0].ts), *(marked for marked, _ in self._marks.values())])
+        if ts < newest or (self._stated is not None and ts < self._stated):
+            raise errors.BackdatedTransaction(f"a statement at {iso(ts)} is before what is recorded already")
         rows = worth.statement(self.books, self.chart, {n: price for n, (_, price) in self._marks.items()})
         stale = {
             number: self._marks[number][1]
@@ -428,6 +446,7 @@ class Journal:
                 "equity": [equity for _, _, equity in rows.values()],
             },
         )
+        self._stated = ts
 
     def close(self) -> Head | None:
         """Seal and store the open block and let go of the file; where the chain ends. Again: nothing."""
@@ -482,7 +501,7 @@ class Journal:
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
         """Run SQL over the whole journal, the open block included, *at* a moment or to the end of a date.
 
-        Changes that the query makes are forgotten.
+        One statement that reads, and nothing else.
         """
         self._require_open()
         with self._store.snapshot(self._stored, self._open_rows(Buffers())) as cursor:
@@ -516,13 +535,26 @@ class Journal:
         for lot in state.lots:
             if self.books.state[0].free == 0:
                 self.books = with_more_lots(self.books, 2 * self.books.lots.size)
-            slot = restore_lot(self.books, lot.instrument, lot.side, lot.id, *lot.acquired)
+            rank = abs(lot.quantity), abs(lot.cost)
+            slot = restore_lot(self.books, lot.instrument, lot.side, lot.id, *rank)
             self.books.lots[slot].quantity, self.books.lots[slot].cost = lot.quantity, lot.cost
         row = self.books.state[0]
         row.ts, row.base_txn, row.next_lot = state.ts, state.stored["txn"], state.next_lot
         self._stored = state.stored
         self._marks = state.marks
+        self._stated = state.stated
         self._block = state.blocks
+
+
+def _price(given: object) -> float:
+    """A price at which something is valued: zero or more."""
+    try:
+        price = float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        price = float("nan")
+    if not 0 <= price < float("inf"):
+        raise errors.NotAnAmount(f"a mark is a price of zero or more, not {given!r}")
+    return price
 
 
 def _transfer_back(books: Books, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -533,5 +565,10 @@ def _transfer_back(books: Books, rows: Sequence[Mapping[str, Any]]) -> None:
             lot = (row["instrument_of_lot"], row["side"], row["lot"])
             slot = find_lot(books, *lot)
             if slot < 0:
-                slot = restore_lot(books, *lot, row["acquired_quantity"], row["acquired_cost"])
+                number, side, lot_id = lot
+                if books.commodities[number].relief == Relief.AVERAGE and held(books, number, side):
+                    # Two lots would have two averages.
+                    refuse(books.state[0], Status.LOT_DISTURBED, lot_id, row["amount"])
+                    return
+                slot = restore_lot(books, *lot, 1, 0)  # ranked when it is committed
         transfer(books, row["credit"], row["debit"], row["amount"], slot)

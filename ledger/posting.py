@@ -33,6 +33,7 @@ LIFO = int(Relief.LIFO)
 HIFO = int(Relief.HIFO)
 AVERAGE = int(Relief.AVERAGE)
 NONE = -1
+OUT = -2  # in place of the previous lot, of one that is in no list
 
 
 @kernel
@@ -139,8 +140,15 @@ def commit(books: Books) -> int:
     # From here on nothing may fail.
     for i in range(state.opened, state.transfers):
         slot = books.transfers[i].slot
-        if slot >= 0 and books.lots[slot].id >= 0 and books.lots[slot].quantity == 0:
-            _close_lot(books, slot)
+        if slot >= 0 and books.lots[slot].id >= 0:
+            if books.lots[slot].quantity == 0:
+                _close_lot(books, slot)
+            elif books.commodities[books.lots[slot].queue // 2].relief == HIFO:
+                _take_out(books, slot)
+    for i in range(state.opened, state.transfers):
+        slot = books.transfers[i].slot
+        if slot >= 0 and books.lots[slot].previous == OUT:
+            _put_back(books, slot)
     state.ts = books.txns[state.txns].ts
     state.txns += 1
     return POSTED
@@ -213,7 +221,7 @@ def open_lot(books: Books, instrument: int, side: int, quantity: int, cost: int)
 
 @kernel
 def restore_lot(books: Books, instrument: int, side: int, lot_id: int, quantity: int, cost: int) -> int:
-    """An empty lot numbered *lot_id*, acquired as *quantity* at *cost*, in its place among the open ones."""
+    """An empty lot numbered *lot_id*, ranked as *quantity* at *cost*, in its place among the open ones."""
     state = books.state[0]
     if state.free == 0:
         refuse(state, LOTS_FULL, 0, 0)
@@ -225,8 +233,8 @@ def restore_lot(books: Books, instrument: int, side: int, lot_id: int, quantity:
     lot.id = lot_id
     lot.quantity = 0
     lot.cost = 0
-    lot.acquired_quantity = quantity
-    lot.acquired_cost = cost
+    lot.rank_quantity = quantity
+    lot.rank_cost = cost
     lot.units = first + UNITS
     lot.money = first + (COST if side == LONG else SHORT)
     lot.queue = 2 * instrument + (side != LONG)
@@ -256,9 +264,9 @@ def held(books: Books, instrument: int, side: int) -> bool:
 @kernel
 def _relieved_before(a: Record, b: Record, relief: int) -> bool:
     if relief == HIFO:
-        if higher_per_unit(a.acquired_cost, a.acquired_quantity, b.acquired_cost, b.acquired_quantity):
+        if higher_per_unit(a.rank_cost, a.rank_quantity, b.rank_cost, b.rank_quantity):
             return True
-        if higher_per_unit(b.acquired_cost, b.acquired_quantity, a.acquired_cost, a.acquired_quantity):
+        if higher_per_unit(b.rank_cost, b.rank_quantity, a.rank_cost, a.rank_quantity):
             return False
     return bool(a.id > b.id if relief == LIFO else a.id < b.id)
 
@@ -302,6 +310,26 @@ def _unlink(books: Books, slot: int) -> None:
         books.lots[lot.next].previous = lot.previous
     else:
         queue.tail = lot.previous
+
+
+@kernel
+def _take_out(books: Books, slot: int) -> None:
+    """Take a lot that has moved out of its list, once.
+
+    All that moved leave before any comes back: they come back into what is in order.
+    """
+    if books.lots[slot].previous != OUT:
+        _unlink(books, slot)
+        books.lots[slot].previous = OUT
+
+
+@kernel
+def _put_back(books: Books, slot: int) -> None:
+    """Put a lot back by the cost per unit that it has now: a split changes it, and so does rounding."""
+    lot = books.lots[slot]
+    lot.rank_quantity = abs(lot.quantity)
+    lot.rank_cost = abs(lot.cost)
+    _link(books, slot, HIFO)
 
 
 @kernel

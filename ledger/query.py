@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     import polars as pl
 
 
+READING = ([duckdb.StatementType.SELECT], [duckdb.StatementType.EXPLAIN], [duckdb.StatementType.MULTI])
+"""What may be asked: one statement that reads. (A pivot is MULTI.)"""
+
+
 @frozen
 class Query:
     """The rows that a query gave, complete and independent of the journal."""
@@ -51,11 +55,14 @@ def execute(
 ) -> Query:
     """Run *query*; with *at* (nanoseconds) the views show the books as of then."""
     try:
-        if at is None:
-            connection.execute("reset variable as_of")
-        else:
+        statements = connection.extract_statements(query)
+        if [statement.type for statement in statements] not in READING:
+            raise InvalidQuery(f"{query!r} is not one query; ask with a single select")
+        if at is not None:
             connection.execute("set variable as_of = make_timestamp_ns(?)", [at])
         relation = connection.sql(query, params=list(parameters) or None)
-        return Query(pa.table({}) if relation is None else relation.to_arrow_table())
+        return Query(relation.to_arrow_table())
     except duckdb.Error as error:
         raise InvalidQuery(str(error)) from error
+    finally:
+        connection.execute("reset variable as_of")

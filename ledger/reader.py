@@ -27,6 +27,19 @@ from ledger.query import Query, execute
 from ledger.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_schema
 from ledger.store import Layout
 
+OWN_TABLES = (
+    "run",
+    "commodity",
+    "account",
+    "txn",
+    "transfer",
+    "note",
+    "mark",
+    "statement",
+    "seal",
+    "provenance",
+)
+"""Tables of the ledger. A view in the place of one is not believed."""
 _RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
 
 
@@ -91,12 +104,13 @@ class Reader:
         return self.sql(f"from {view}", at=at)
 
     def _require_journal(self) -> None:
-        tables = {
-            name for (name,) in self.connection.execute("select table_name from duckdb_tables()").fetchall()
-        }
+        found = self.connection.execute(
+            "select table_name from duckdb_tables() where schema_name = 'main' and database_name != 'temp'"
+        ).fetchall()
+        tables = {name for (name,) in found}
         if not tables:
             raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
-        if missing := {"run", "seal", "provenance", "transfer", "txn"} - tables:
+        if missing := set(OWN_TABLES) - tables:
             raise NotAJournal(
                 f"{self.path} is a DuckDB file but not a journal: no table {', '.join(sorted(missing))}"
             )

@@ -24,13 +24,30 @@ def charge(books: Books, money: int, fee: int, paying: int) -> None:
 
 
 @kernel
+def refuse_size(books: Books, instrument: int, quantity: int, amount: int) -> None:
+    """Refuse a trade of no units, or for less than nothing, and say which."""
+    first = books.commodities[instrument].first
+    if quantity <= 0:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity)
+    else:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.COST, amount)
+
+
+@kernel
+def _held_without_lots(books: Books, instrument: int, side: int) -> bool:
+    """Whether units are held that belong to no lot, as those of futures: the two are not mixed."""
+    units = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
+    return bool(units != 0) and not held(books, instrument, side)
+
+
+@kernel
 def acquire(books: Books, instrument: int, quantity: int, gross: int, paying: int) -> None:
     """Open a lot of *quantity* that cost *gross*, paid from the account *paying*."""
     first = books.commodities[instrument].first
     if quantity <= 0 or gross < 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity if quantity <= 0 else gross)
+        refuse_size(books, instrument, quantity, gross)
         return
-    if held(books, instrument, SHORT_SIDE):
+    if held(books, instrument, SHORT_SIDE) or _held_without_lots(books, instrument, LONG):
         refuse(
             books.state[0],
             OPPOSITE_POSITION,
@@ -49,14 +66,9 @@ def sell_short(books: Books, instrument: int, quantity: int, proceeds: int, rece
     """Open a lot below zero, its proceeds received on the account *receiving*."""
     first = books.commodities[instrument].first
     if quantity <= 0 or proceeds < 0:
-        refuse(
-            books.state[0],
-            NOT_POSITIVE,
-            first + chart.UNITS,
-            quantity if quantity <= 0 else proceeds,
-        )
+        refuse_size(books, instrument, quantity, proceeds)
         return
-    if held(books, instrument, LONG):
+    if held(books, instrument, LONG) or _held_without_lots(books, instrument, SHORT_SIDE):
         refuse(
             books.state[0],
             OPPOSITE_POSITION,
@@ -98,7 +110,7 @@ def relieve(
 ) -> None:
     """Close *quantity* for *amount*: the lots in the order of relief, or the one that is named."""
     slot = books.queues[2 * instrument + (side != LONG)].head
-    if lot >= 0:
+    if lot != -1:
         slot = find_lot(books, instrument, side, lot)
         if slot < 0:
             refuse(books.state[0], UNKNOWN_LOT, lot, quantity)
@@ -111,7 +123,7 @@ def relieve(
             quantity,
         )
         return
-    _relieve_from(books, slot, lot >= 0, instrument, side, quantity, amount, cash)
+    _relieve_from(books, slot, lot != -1, instrument, side, quantity, amount, cash)
 
 
 @kernel
@@ -127,7 +139,7 @@ def _relieve_from(
 ) -> None:
     first = books.commodities[instrument].first
     if quantity <= 0 or amount < 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity if quantity <= 0 else amount)
+        refuse_size(books, instrument, quantity, amount)
         return
     left = quantity
     while left > 0 and slot >= 0:

@@ -14,6 +14,7 @@ from ledger.commodity import Commodity
 from ledger.errors import DamagedFile, SealBroken
 from ledger.files import connect, explained
 from ledger.reader import Reader
+from ledger.schema import in_order
 from ledger.store import Layout
 
 REVERSAL = """
@@ -23,8 +24,17 @@ REVERSAL = """
         transfer.debit, transfer.credit, transfer.amount, transfer.lot,
         lot.instrument as instrument_of_lot,
         lot.side,
-        abs(lot.acquired_quantity) as acquired_quantity,
-        abs(lot.acquired_cost) as acquired_cost
+        -- A split after which the lot is not what was moved, or what came after this split.
+        (
+            select min(later.id)
+            from txn as later
+            join kind on kind.id = later.kind
+            join transfer as moved on moved.txn = later.id and moved.lot = transfer.lot and moved.lot >= 0
+            where later.id > txn.id
+                and later.reverses < 0
+                and not exists (select 1 from txn as undone where undone.reverses = later.id)
+                and (kind.name = 'split' or (select name from kind where id = txn.kind) = 'split')
+        ) as disturbed_by
     from txn
     join transfer on transfer.txn = txn.id
     left join lot_units as lot on lot.lot = transfer.lot
@@ -47,14 +57,13 @@ class Held:
 
 @frozen
 class OpenLot:
-    """A lot with units left; *acquired* is its quantity and cost when opened, without sign."""
+    """A lot with units left, below zero when short."""
 
     id: int
     instrument: int
     side: int
     quantity: int
     cost: int
-    acquired: tuple[int, int]
 
 
 @frozen
@@ -69,6 +78,7 @@ class State:
     next_lot: int
     ts: int
     marks: dict[int, tuple[int, float]]
+    stated: int | None
     stored: dict[str, int]
     blocks: int
 
@@ -91,6 +101,9 @@ def reconnect(path: Path, held: Held) -> duckdb.DuckDBPyConnection:
     if [digest for (digest,) in digests] != held.digests:
         connection.close()
         raise SealBroken(f"{path} was written to by another process meanwhile; open it again")
+    with explained(path, DamagedFile):
+        for statement in in_order(held.reader.schemas).values():
+            connection.execute(statement)  # its views are no more believed than by a reader
     return connection
 
 
@@ -119,10 +132,9 @@ def state(held: Held) -> State:
     for account, amount in run("select account, sum(amount)::bigint from leg group by account").fetchall():
         balances[account] = amount
     lots = [
-        OpenLot(lot, instrument, side, quantity, cost, (abs(acquired), abs(price)))
-        for lot, instrument, side, quantity, cost, acquired, price in run(
-            "select lot, instrument, side, quantity, cost, acquired_quantity, acquired_cost"
-            " from lot_units where quantity != 0 order by lot"
+        OpenLot(*row)
+        for row in run(
+            "select lot, instrument, side, quantity, cost from lot_units where quantity != 0 order by lot"
         ).fetchall()
     ]
     (next_lot,) = run("select coalesce(max(lot) + 1, 0) from transfer").fetchall()[0]
@@ -146,6 +158,7 @@ def state(held: Held) -> State:
                 " from mark group by instrument"
             ).fetchall()
         },
+        stated=run("select epoch_ns(max(ts)) from statement").fetchall()[0][0],
         stored=stored,
         blocks=len(held.digests),
     )

@@ -5,11 +5,13 @@ from typing import Any
 
 from attrs import field, frozen
 
+from ledger.bounds import MAX_AMOUNT
 from ledger.errors import InvalidPolicy
 from ledger.schema import Schema
 from ledger.seal import genesis
 from ledger.store import Layout, canonical
 
+LARGEST_BLOCK = 100_000_000
 RELIEFS = ("fifo", "lifo", "hifo", "average", "specific")
 SEMANTICS = {"posting": 1, "lots": 1, "rounding": "half-even/1", "seal": 1}
 """Versions of the rules that the result depends on; part of every genesis."""
@@ -41,8 +43,8 @@ class Policies:
 
     @block_transfers.validator
     def _holds_something(self, _: object, size: int) -> None:
-        if size < 1:
-            raise InvalidPolicy(f"a block of {size} transfers holds nothing")
+        if type(size) is not int or not 1 <= size <= LARGEST_BLOCK:
+            raise InvalidPolicy(f"a block holds 1 to {LARGEST_BLOCK:,} transfers, not {size!r}")
 
 
 @frozen
@@ -55,8 +57,13 @@ class Run:
     spec: Mapping[str, Any] = field(factory=dict)
     fingerprints: Mapping[str, Any] = field(factory=dict)
     strategy: str = ""
-    seed: int = 0
+    seed: int = field(default=0)
     policies: Policies = field(factory=Policies)
+
+    @seed.validator
+    def _fits(self, _: object, seed: object) -> None:
+        if type(seed) is not int or abs(seed) > MAX_AMOUNT:
+            raise InvalidPolicy(f"a seed is a whole number of 64 bits, not {seed!r}")
 
 
 def run_row(run: Run, schemas: Sequence[Schema], layout: Layout) -> dict[str, str | int]:

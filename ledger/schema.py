@@ -15,7 +15,7 @@ from importlib.resources.abc import Traversable
 
 from attrs import frozen
 
-from ledger.errors import UnknownRecords
+from ledger.errors import InvalidRecords, UnknownRecords
 
 SCHEMA_VERSION = 1
 """Version of the ledger's own tables. `migrations/` says how to get here from an earlier one."""
@@ -76,8 +76,10 @@ def in_order(schemas: Iterable[Schema]) -> dict[str, str]:
     """All views and checks by name, each after those that it reads."""
     statements: dict[str, str] = {}
     for schema in schemas:
-        statements |= schema.views
-        statements |= {f"check_{name}": sql for name, sql in schema.checks.items()}
+        own = schema.views | {f"check_{name}": sql for name, sql in schema.checks.items()}
+        if taken := own.keys() & statements.keys():
+            raise InvalidRecords(f"{schema.name} has views that exist already: {', '.join(sorted(taken))}")
+        statements |= own
     reads = {
         name: (set(re.findall(r"\b(?:from|join)\s+(\w+)", _without_comments(sql))) & statements.keys())
         - {name}

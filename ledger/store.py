@@ -21,7 +21,8 @@ from attrs import define, frozen
 from numpy.typing import NDArray
 
 from ledger import seal
-from ledger.errors import JournalClosed, LedgerError, ReplayDiverged, WriteFailed
+from ledger.commodity import text
+from ledger.errors import InvalidPolicy, JournalClosed, LedgerError, ReplayDiverged, WriteFailed
 from ledger.files import explained
 from ledger.schema import SCHEMA_VERSION, Schema, in_order
 from ledger.seal import Columns
@@ -73,7 +74,13 @@ class Head:
 
 def canonical(value: object) -> str:
     """JSON with sorted keys and without white space: the same text for the same value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        written = json.dumps(
+            value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+        )
+    except (TypeError, ValueError) as error:
+        raise InvalidPolicy(f"a run is described by what JSON can hold: {error}") from None
+    return text(written, InvalidPolicy)
 
 
 def create_tables(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]) -> Layout:

@@ -8,8 +8,8 @@ import numpy as np
 from attrs import define, field
 
 from ledger.bounds import MAX_AMOUNT
-from ledger.chart import Chart
-from ledger.commodity import Amount, Commodities
+from ledger.chart import MOVED_WITH_LOTS, Chart
+from ledger.commodity import Amount, Commodities, text
 from ledger.errors import InvalidEvent, UnknownAccount
 from ledger.kinds import KINDS, CurrencyNo, InstrumentNo, Kind, LotNo, Money, Units
 from ledger.posting import transfer
@@ -34,9 +34,19 @@ class Transaction:
     _chart: Chart = field(kw_only=True, repr=False)
     _calls: list[tuple[Event, tuple[Any, ...]]] = field(factory=list, init=False, repr=False)
 
+    def __attrs_post_init__(self) -> None:
+        text(self.note, InvalidEvent)
+        for name, number in (("order_id", self.order_id), ("fill_id", self.fill_id)):
+            if isinstance(number, bool) or not isinstance(number, int) or abs(number) > MAX_AMOUNT:
+                raise InvalidEvent(f"{name} {number!r} is not a whole number of 64 bits")
+        if self.kind is not None and self.kind not in list(Kind):
+            raise InvalidEvent(f"{self.kind!r} is not a kind of transaction")
+
     def book(self, event: Event, *args: Any, **kwargs: Any) -> None:
         """Add an event of `ledger.events`: symbols, decimals and lots as a person writes them."""
         numbers, instrument = arguments(self._chart.commodities, event, args, kwargs)
+        if KINDS.get(event) is Kind.SPLIT and (self._calls or self.kind not in (None, Kind.SPLIT)):
+            raise InvalidEvent("a split comes first in its transaction, which is of its kind")
         self.add(event, *numbers)
         if self.kind is None:
             self.kind = KINDS.get(event, Kind.GENERAL)
@@ -47,8 +57,9 @@ class Transaction:
         """Add a transfer of one's own between two accounts of one commodity."""
         number = self._chart.commodities.number(commodity)
         units = self._chart.commodities[number].units(amount)
-        accounts = [self._account(path, number) for path in (debit, credit)]
-        self.add(transfer, accounts[0], accounts[1], units, -1)
+        to, of = (self._account(path, number) for path in (debit, credit))
+        self._require_own(to, of)
+        self.add(transfer, to, of, units, -1)
 
     def add(self, event: Event, *args: Any) -> None:
         """Add an event whose arguments are integers already."""
@@ -56,6 +67,20 @@ class Transaction:
 
     def __iter__(self) -> Iterator[tuple[Event, tuple[Any, ...]]]:
         return iter(self._calls)
+
+    def _require_own(self, debit: int, credit: int) -> None:
+        """Refuse by hand what moves with lots, and a memo against what is in the statements."""
+        for number in (debit, credit):
+            account = self._chart.accounts[number]
+            if account.instrument >= 0:
+                offset = number - self._chart.first[account.instrument]
+                if offset in MOVED_WITH_LOTS:
+                    raise InvalidEvent(f"{self._chart.name(number)} moves with lots; book an event instead")
+        if (self._chart.accounts[debit].type == "memo") != (self._chart.accounts[credit].type == "memo"):
+            raise InvalidEvent(
+                f"{self._chart.name(debit)} and {self._chart.name(credit)}: a memo account moves against"
+                " another memo account alone"
+            )
 
     def _account(self, path: str, commodity: int) -> int:
         """The account; where *path* exists in another commodity only, that one.
@@ -76,6 +101,8 @@ def arguments(
 ) -> tuple[list[Any], int]:
     """What an event is called with, as integers, and the number of the instrument it concerns."""
     function = getattr(event, "py_func", event)
+    if not callable(function):
+        raise InvalidEvent(f"{event!r} is not an event; give a function of ledger.events")
     hints = get_type_hints(function, include_extras=True)
     signature = inspect.signature(function)
     try:

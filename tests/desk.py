@@ -165,7 +165,7 @@ def event_for(have: Decimal, size: Decimal) -> Callable[..., None]:
 
 
 def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Desk:
-    """Something of everything: T+N, both sides, futures, corporate actions, two currencies, ends of orders."""
+    """Something of everything: T+N, both sides, futures, corporate actions, currencies, ends of orders."""
     desk = Desk(path, policies or Policies(others={"leverage_cap": 6.0}))
     desk.deposit("USD", "100000")
     desk.deposit("EUR", "50000")

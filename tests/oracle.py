@@ -38,6 +38,7 @@ class Lot:
     acquired: tuple[int, int]
     quantity: int = 0
     cost: int = 0
+    rank: Fraction = Fraction(0)  # cost per unit as the last transaction left it
 
     @property
     def sign(self) -> int:
@@ -66,6 +67,7 @@ class Posted:
 
     held: dict[Key, int]
     lots: dict[int, tuple[int, int]]
+    is_split: bool = False
     reverses: int = -1
     reversed_by: int = -1
 
@@ -131,7 +133,7 @@ class Oracle:
         """The lots of one side, the one to give up first at the front."""
         orders: dict[str, Callable[[Lot], tuple[Fraction | int, ...]]] = {
             "lifo": lambda lot: (-lot.number,),
-            "hifo": lambda lot: (-Fraction(lot.acquired[1], lot.acquired[0]), lot.number),
+            "hifo": lambda lot: (-lot.rank, lot.number),
         }
         lots = [x for x in self.state.lots.values() if (x.instrument, x.side) == (instrument, side)]
         return sorted(lots, key=orders.get(self.relief, lambda lot: (lot.number,)))
@@ -140,7 +142,11 @@ class Oracle:
 
     def post(self, time: int, *events: tuple[str, tuple[object, ...]]) -> int:
         """Post events together; the number of the transaction. Raises `Refused` and changes nothing."""
-        return self._post(time, lambda: [getattr(self, name)(*args) for name, args in events])
+        if "split" in [name for name, _ in events[1:]]:
+            raise Refused("InvalidEvent")
+        this = self._post(time, lambda: [getattr(self, name)(*args) for name, args in events])
+        self.journal[this].is_split = events[0][0] == "split"
+        return this
 
     def reverse(self, time: int, number: int) -> int:
         """Put back everything that a transaction changed."""
@@ -149,12 +155,19 @@ class Oracle:
         posted = self.journal[number]
         if posted.reverses >= 0 or posted.reversed_by >= 0:
             raise Refused("AlreadyReversed")
+        for later in self.journal[number + 1 :]:
+            stands = later.reverses < 0 and later.reversed_by < 0
+            if stands and (later.is_split or posted.is_split) and later.lots.keys() & posted.lots.keys():
+                raise Refused("LotsDisturbed")
 
         def put_back() -> None:
             for key, change in posted.held.items():
                 self._add(key, -change)
             for lot, (quantity, cost) in posted.lots.items():
                 known = self.every_lot[lot]
+                others = any(x.quantity for x in self.queue(known.instrument, known.side))
+                if self.relief == "average" and lot not in self.state.lots and others:
+                    raise Refused("LotsDisturbed")
                 empty = Lot(known.number, known.instrument, known.side, known.acquired)
                 again = self.state.lots.setdefault(lot, empty)
                 again.quantity -= quantity
@@ -207,6 +220,8 @@ class Oracle:
             )
         )
         after.lots = {n: lot for n, lot in after.lots.items() if lot.quantity}
+        for lot in after.lots.values():
+            lot.rank = Fraction(lot.cost, lot.quantity)
         return len(self.journal) - 1
 
     def _require_later(self, time: int) -> None:
@@ -292,6 +307,8 @@ class Oracle:
         self._money("Income:Funding" if amount > 0 else "Expenses:Funding", currency, -amount)
 
     def exchange(self, bought: str, amount: int, sold: str, price: int) -> None:
+        if bought == sold:
+            raise Refused("SameAccount")
         for currency, change, sign in ((bought, amount, 1), (sold, price, -1)):
             if change <= 0:
                 raise Refused("AmountNotPositive")
@@ -482,7 +499,9 @@ class Oracle:
         if self.relief == "average" and pool:
             lot = pool[0]
         else:
-            lot = Lot(self.state.next_lot, instrument, side, (quantity, price))
+            lot = Lot(
+                self.state.next_lot, instrument, side, (quantity, price), rank=Fraction(price, quantity)
+            )
             self.state.lots[lot.number] = self.every_lot[lot.number] = lot
             self.state.next_lot += 1
         currency = self.currency_of[instrument]

@@ -93,9 +93,7 @@ def imports(source: Source) -> Iterator[str]:
 def arrows_point_one_way(source: Source) -> Iterator[str]:
     allowed = MAY_IMPORT.get(source.room, set()) | {source.room}
     allowed = set() if str(source.path) in ALONE else allowed
-    yield from (
-        f"imports {room}" for room in imports(source) if room in MAY_IMPORT.keys() - allowed
-    )
+    yield from (f"imports {room}" for room in imports(source) if room in MAY_IMPORT.keys() - allowed)
 
 
 def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -123,9 +121,7 @@ def nothing_is_left_to_do(source: Source) -> Iterator[str]:
 
 
 def git_is_the_archive(source: Source) -> Iterator[str]:
-    written = (
-        n.id for n in source.nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-    )
+    written = (n.id for n in source.nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
     folders = source.path.with_suffix("").parts
     for name in chain(folders, (node.name for node in source.definitions), written):
         if re.search(LEFTOVER, name):

@@ -1,5 +1,5 @@
--- Balanced: every transfer moves more than zero between two accounts of one commodity, and the postings of
--- each commodity sum to zero.
+-- Balanced: every transfer moves more than zero between two accounts of one commodity, a memo against a memo,
+-- and the postings of each commodity sum to zero.
 create or replace view check_balanced as
 select 'transfer ' || transfer.seq as subject, 'amount ' || transfer.amount as found, 'above zero' as expected
 from transfer
@@ -8,11 +8,13 @@ union all
 select
     'transfer ' || transfer.seq as subject,
     debit.path || ' and ' || credit.path as found,
-    'two accounts of one commodity' as expected
+    'two accounts of one commodity, both memos or neither' as expected
 from transfer
 join account as debit on debit.id = transfer.debit
 join account as credit on credit.id = transfer.credit
-where debit.commodity != credit.commodity or transfer.debit = transfer.credit
+where debit.commodity != credit.commodity
+    or transfer.debit = transfer.credit
+    or (debit.type = 'memo') != (credit.type = 'memo')
 union all
 select 'commodity ' || commodity as subject, 'sum ' || sum(amount) as found, 'sum 0' as expected
 from balance

@@ -12,6 +12,16 @@ with mark_at as (
     group by instrument
 ),
 
+-- Futures have no lots and, their gain being cash already, no value of their own.
+in_lots as (
+    select account.instrument, sum(leg.amount)::bigint as quantity
+    from leg
+    join account
+        on account.id = leg.account and account.commodity = account.instrument and account.type = 'asset'
+    where leg.lot >= 0
+    group by account.instrument
+),
+
 held as (
     select
         instrument,
@@ -40,7 +50,7 @@ select
     mark_at.ts as marked,
     mark_at.stale,
     round_even(
-        held.quantity::double * mark_at.price * instrument.multiplier
+        coalesce(in_lots.quantity, 0)::double * mark_at.price * instrument.multiplier
         * (money_unit.per_one::double / instrument_unit.per_one::double),
         0
     )::bigint as market_value,
@@ -51,4 +61,5 @@ join commodity as instrument on instrument.id = held.instrument
 join commodity as money on money.id = instrument.currency
 join unit as instrument_unit on instrument_unit.scale = instrument.scale
 join unit as money_unit on money_unit.scale = money.scale
-left join mark_at on mark_at.instrument = held.instrument;
+left join mark_at on mark_at.instrument = held.instrument
+left join in_lots on in_lots.instrument = held.instrument;

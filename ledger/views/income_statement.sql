@@ -1,5 +1,5 @@
 -- Income less expenses, each currency by itself. The transactions that close a year are left out, or there
--- would be no income after them.
+-- would be no income after them, and so are their reversals.
 create or replace view income_statement as
 with total as (
     select
@@ -16,7 +16,8 @@ with total as (
     where leg.txn not in (
         select txn.id
         from txn
-        join kind on kind.id = txn.kind
+        left join txn as reversed on reversed.id = txn.reverses
+        join kind on kind.id = coalesce(reversed.kind, txn.kind)
         where kind.name = 'close'
     )
     group by account.path, account.type, commodity.symbol

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ledger import errors
 from ledger.commodity import currency, instrument
 from ledger.events import buy, cover, deposit, sell, short_sale, withdrawal
 from ledger.journal import Journal
@@ -103,13 +104,24 @@ def test_what_is_posted_is_seen_at_once_and_durable_with_its_block(tmp_path: Pat
         assert 2 == books.head.blocks
 
 
-def test_changes_that_a_query_makes_are_forgotten() -> None:
+@pytest.mark.parametrize(
+    "query",
+    [
+        "insert into note values (0, 0, 'x')",
+        "commit",
+        "delete from transfer; commit; select 1",
+        "set x = 1",
+        "",
+    ],
+)
+def test_a_query_reads_and_nothing_else(query: str) -> None:
     with journal() as books:
         books.post("2024-01-02", deposit, "USD", 1)
-        for _ in range(2):
-            books.sql("insert into note values (0, 0, 'x')")
+        with pytest.raises(errors.InvalidQuery):
+            books.sql(query)
 
         assert [] == books.sql("from note").rows()
+        assert 1 == books.sql("select count(*) as n from transfer").rows()[0]["n"]
         assert naive.balances(books) == naive.refolded(books)
 
 

@@ -87,14 +87,14 @@ def test_lots_of_equal_cost_per_unit_go_oldest_first() -> None:
     assert [2, 0, 1, 3] == [lot for lot, _, _ in naive.open_lots(bench.journal)["ACME", "long"]]
 
 
-def test_the_highest_cost_per_unit_is_that_of_the_acquisition_also_after_a_split() -> None:
+def test_the_highest_cost_per_unit_is_that_after_a_split() -> None:
     check(
         """
         deposit 1000               | cash +1000  contributions +1000
         buy 2 ACME for 20          | cash -20  holding +2  cost +20
         split ACME 1:2             | holding -1
         buy 1 ACME for 15          | cash -15  holding +1  cost +15
-        sell 1 ACME for 10         | cash +10  holding -1  cost -15  gain -5
+        sell 1 ACME for 10         | cash +10  holding -1  cost -20  gain -10
     """,
         "hifo",
     )

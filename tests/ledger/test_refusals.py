@@ -99,7 +99,7 @@ GALLERY: list[tuple[str, Attempt, str]] = [
     ("InvalidCommodity", lambda j: j.declare(currency("US D")), "symbol 'US D'"),
     ("InvalidCommodity", lambda _: currency("X", 13), "X: scale 13 is not in 0..12"),
     ("InvalidCommodity", lambda _: Commodity("X", "currency", 2.5, "X"), "X: scale 2.5"),  # type: ignore[arg-type]
-    ("InvalidCommodity", lambda _: instrument("X", multiplier=0), "X: multiplier 0.0 is not above zero"),
+    ("InvalidCommodity", lambda _: instrument("X", multiplier=0), "X: multiplier 0"),
     ("UnknownCommodity", lambda j: j.declare(instrument("X", currency="GBP")), "'GBP' is not declared"),
     ("InvalidAccount", lambda j: j.open_account("Assets:Petty"), "Assets:Petty in USD is open already"),
     ("InvalidAccount", lambda j: j.open_account("Costs:Data"), "'Costs:Data'"),
@@ -110,7 +110,7 @@ GALLERY: list[tuple[str, Attempt, str]] = [
     ("InvalidEvent", lambda j: attempt(j, (split, "ACME", 2**63, 1)), f"numerator {2**63} does not fit"),
     ("InvalidEvent", lambda j: attempt(j, (buy, "ACME", "1", "1", "0", "no")), "settled 'no'"),
     ("InvalidPolicy", lambda _: Policies("oldest"), "relief 'oldest' is none of"),
-    ("InvalidPolicy", lambda _: Policies(block_transfers=0), "a block of 0 transfers"),
+    ("InvalidPolicy", lambda _: Policies(block_transfers=0), "transfers, not 0"),
     ("InvalidTime", lambda j: attempt(j, (deposit, "USD", "1"), when="yesterday"), "'yesterday'"),
     ("InvalidTime", lambda j: attempt(j, (deposit, "USD", "1"), when=1.5), "1.5 is not a moment"),
     ("InvalidTime", lambda j: attempt(j, (deposit, "USD", "1"), when=np.datetime64("NaT")), "NaT"),
@@ -200,7 +200,7 @@ GALLERY: list[tuple[str, Attempt, str]] = [
     ("InvalidRows", lambda j: j.add("transfer", {}), "there is no table 'transfer' to add to"),
     ("InvalidRows", lambda j: j.add("mark", {"price": [1.0]}), "mark has the columns"),
     ("InvalidQuery", lambda j: j.sql("from nowhere"), "nowhere"),
-    ("InvalidQuery", lambda j: j.sql("insert into note values (0, 0)"), "note"),
+    ("InvalidQuery", lambda j: j.sql("insert into note values (0, 0, 'x')"), "insert into note"),
     ("JournalExists", lambda _: Journal.create(Path(__file__)), "test_refusals.py exists"),
 ]
 
@@ -336,7 +336,7 @@ def test_a_database_of_somebody_else(tmp_path: Path, way: Way) -> None:
     with duckdb.connect(str(path)) as connection:
         connection.execute("create table t as select 1")
 
-    with pytest.raises(errors.NotAJournal, match="no table provenance, run, seal, transfer, txn"):
+    with pytest.raises(errors.NotAJournal, match=r"not a journal: no table .*provenance, run, seal"):
         way(path)
 
 
@@ -463,7 +463,7 @@ def test_every_refusal_of_the_core_is_in_the_gallery() -> None:
     source = Path(__file__).read_text("utf-8")
     elsewhere = {
         "DiskFull", "WriteFailed", "ReadOnly", "SealBroken", "UnknownRecords", "UnknownView",
-        "ExportFailed", "OutOfBalance",
+        "ExportFailed", "OutOfBalance", "InvalidRecords",
     }  # fmt: skip
     classes = {
         name

@@ -478,7 +478,11 @@ def test_a_file_without_one_of_its_tables_cannot_be_read(file: File, table: str)
 @pytest.mark.parametrize("column", ["first_txn", "last_txn", "rows", "previous", "digest"])
 def test_an_edited_seal_is_found(file: File, column: str) -> None:
     (block,) = file.one("select block from seal")
-    changed = {"rows": "replace(rows, '1', '2')", "previous": "reverse(previous)", "digest": "reverse(digest)"}
+    changed = {
+        "rows": "replace(rows, '1', '2')",
+        "previous": "reverse(previous)",
+        "digest": "reverse(digest)",
+    }
     value = changed.get(column, f"{column} + 1")
     file.run(f"update seal set {column} = {value} where block = ?", block)  # noqa: S608  named above
     found = named(file.closed())
