@@ -31,7 +31,7 @@ DIGITS = 19
 # Decimal rounds to the precision of whatever context is set; in this one it rounds nothing.
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-UNSTORABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
+UNSTORABLE = re.compile("[\ud800-\udfff]")
 SYMBOL = re.compile(r"[^\s:\x00-\x1f\"]+")
 
 Kind = Literal["currency", "instrument"]
@@ -85,7 +85,7 @@ class Commodity:
 
 
 def text(given: object, refused: type[LedgerError]) -> str:
-    """*given*, which has to be text that can be stored: no control characters, nothing that UTF-8 refuses."""
+    """*given*, which has to be text that can be stored: nothing that UTF-8 refuses."""
     if not isinstance(given, str):
         raise refused(f"{given!r} is not text")
     if found := UNSTORABLE.search(given):

@@ -27,18 +27,8 @@ from ledger.query import Query, execute
 from ledger.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_schema
 from ledger.store import Layout
 
-OWN_TABLES = (
-    "run",
-    "commodity",
-    "account",
-    "txn",
-    "transfer",
-    "note",
-    "mark",
-    "statement",
-    "seal",
-    "provenance",
-)
+MARKS_OF_A_JOURNAL = ("run", "seal", "provenance", "transfer", "txn")
+OWN_TABLES = (*MARKS_OF_A_JOURNAL, "commodity", "account", "note", "mark", "statement")
 """Tables of the ledger. A view in the place of one is not believed."""
 _RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
 
@@ -110,7 +100,7 @@ class Reader:
         tables = {name for (name,) in found}
         if not tables:
             raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
-        if missing := set(OWN_TABLES) - tables:
+        if missing := set(MARKS_OF_A_JOURNAL) - tables:
             raise NotAJournal(
                 f"{self.path} is a DuckDB file but not a journal: no table {', '.join(sorted(missing))}"
             )
@@ -128,6 +118,8 @@ class Reader:
                 f"{self.path} has schema version {version}; run `tieout doctor --migrate` to bring it to"
                 f" {SCHEMA_VERSION}"
             )
+        if missing := set(OWN_TABLES) - tables:
+            raise DamagedFile(f"{self.path} has lost the table {', '.join(sorted(missing))}")
 
     def _read_run(self) -> dict[str, Any]:
         rows = self.connection.execute("from run").fetchall()

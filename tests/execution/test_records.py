@@ -151,7 +151,7 @@ def test_a_position_changes_by_fills_and_corporate_actions_alone(desk: Desk) -> 
     desk.trade("BOLT", "10", 10.0)
     desk.post(events.split, "BOLT", 3, 2)
     desk.post(events.cash_in_lieu, "BOLT", "1", "7")
-    desk.journal.reverse(3, day(1))
+    desk.journal.reverse(4, day(1))
     desk.post(events.delisting, "BOLT", "0")
 
     assert [] == found(desk, "units")

@@ -181,8 +181,8 @@ def test_sql_answers_over_views_as_of_a_moment(books: Path) -> None:
     [
         ("from nothing", "Table with name nothing does not exist"),
         ("select", "SELECT clause without selection list"),
-        ("delete from transfer", "read-only"),
-        ("create table t (a int)", "only temporary"),
+        ("delete from transfer", "is not one query"),
+        ("create table t (a int)", "ask with a single select"),
     ],
 )
 def test_sql_that_cannot_be_answered_is_refused_in_one_line(books: Path, query: str, reason: str) -> None:

@@ -254,7 +254,7 @@ def test_a_view_in_the_place_of_a_table_is_not_believed(table: str, tmp_path: Pa
         connection.execute(f"alter table {table} rename to aside")
         connection.execute(f"create view {table} as from aside")
 
-    with pytest.raises(errors.NotAJournal, match=table), Reader(path):
+    with pytest.raises((errors.NotAJournal, errors.DamagedFile), match=f"table {table}"), Reader(path):
         pass
 
 
