@@ -33,7 +33,7 @@ class Policies:
 
     relief: str = field(default="fifo")
     may_be_overdrawn: frozenset[str] = field(default=frozenset(), converter=_paths)
-    block_transfers: int = field(default=1_000_000)
+    block_transfers: int = field(default=2_000_000)
     others: Mapping[str, Any] = field(factory=dict)
 
     @relief.validator

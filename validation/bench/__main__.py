@@ -46,6 +46,7 @@ def _ledger(folder: Path, transfers: int, rounds: int) -> list[str]:
         rounds,
     )
     bare = timings[f"bare {main_size}"]
+    at_once = timings[f"bare {sizes[-1]}"]
     lines = [
         "# Benchmarks",
         "",
@@ -62,7 +63,14 @@ def _ledger(folder: Path, transfers: int, rounds: int) -> list[str]:
             whole,
             bare,
         ),
-        _row("the same columns into bare DuckDB tables", bare, whole),
+        _row("the same columns into bare DuckDB tables, the same blocks", bare, whole),
+        _row("the same columns into bare DuckDB tables, all at once", at_once, whole),
+        _row(
+            "sealing and storing, against bare tables all at once",
+            timings[f"storing {main_size}"],
+            whole,
+            at_once,
+        ),
         _row("posting, sealing and storing, to the closed file", timings["durable"], whole, bare),
         _row("`tieout verify`, every check, with 250 statements", timings["verify"], whole),
         _row("trial balance", timings["trial"], whole),

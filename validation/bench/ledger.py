@@ -27,7 +27,7 @@ from ledger.verify import verify
 from validation.bench.rounds import Clock
 
 INSTRUMENTS = 500
-BLOCK = 1_000_000
+BLOCK = 2_000_000
 SETTLED = True
 
 kernel = compiler("ledger", "validation.bench")
