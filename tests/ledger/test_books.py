@@ -174,7 +174,7 @@ def test_books_in_arrays_in_sql_and_kept_another_way_agree(setting: Setting, act
             assert left == sum(naive.balances(journal).get((path, money), 0) for path in carried)
 
 
-@settings(max_examples=settings().max_examples // 2)
+@settings(max_examples=settings().max_examples // 5)  # each writes and reads files
 @given(generators.SETTINGS, generators.SEQUENCES, generators.SEQUENCES)
 def test_a_file_closed_and_opened_again_goes_on_as_if_it_had_stayed_open(
     setting: Setting, actions: list[Action], later: list[Action]
