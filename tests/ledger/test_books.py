@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
 from ledger import events
@@ -21,6 +22,8 @@ from ledger.run import Policies, Run
 from tests import generators, naive
 from tests.generators import Action, CloseYear, Commit, Event, Post, Reverse, Setting
 from tests.oracle import Oracle, Refused
+
+pytestmark = pytest.mark.long
 
 FIRST_DAY: np.datetime64 = np.datetime64("2024-01-01", "ns")
 ONE_DAY = np.timedelta64(1, "D")
