@@ -2,7 +2,7 @@
 
 import argparse
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -27,6 +27,7 @@ def main() -> None:
 
 
 def _ledger(folder: Path, transfers: int, rounds: int) -> list[str]:
+    """Time the books, and the tables of it."""
     load = ledger.Load.of(transfers)
     whole = len(load.transfer)
     main_size = min(ledger.BLOCK, transfers)
@@ -45,6 +46,12 @@ def _ledger(folder: Path, transfers: int, rounds: int) -> list[str]:
         {"verify": partial(ledger.verifying, kept), "trial": partial(ledger.trial_balance, kept)},
         rounds,
     )
+    return _tables(timings, whole, main_size, sizes, rounds)
+
+
+def _tables(
+    timings: Mapping[str, Timing], whole: int, main_size: int, sizes: Sequence[int], rounds: int
+) -> list[str]:
     bare = timings[f"bare {main_size}"]
     at_once = timings[f"bare {sizes[-1]}"]
     lines = [
