@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from ledger.errors import LedgerError
+from ledger.errors import TieoutError
 
 if TYPE_CHECKING:
     from ledger.query import Query
@@ -53,7 +53,7 @@ class Commands(TyperGroup):
             # Whoever was reading has seen enough. What is still buffered must not complain at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(COULD_NOT_RUN) from None
-        except (LedgerError, OSError) as error:
+        except (TieoutError, OSError) as error:
             typer.echo(f"tieout: {_sentence(error)}", err=True)
             raise typer.Exit(COULD_NOT_RUN) from None
         return result

@@ -1,13 +1,15 @@
 """How kernels are compiled, and where the result is kept between processes.
 
-numba notices a change in the file of a function, but not in the file of a function that it calls. The
-folder of the cache is therefore named after the sources of every room that the kernels can come from.
+numba notices a change in the file of a function, but not in the file of a function that it calls, nor of
+a constant. The folder of the cache is therefore named after the sources of all modules that have kernels,
+and of all that these import, in the rooms that kernels can come from.
 """
 
 import hashlib
 import os
+import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,21 +22,24 @@ from platformdirs import user_cache_path
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_DECORATES = re.compile(rb"^from \w+(?:\.\w+)*\.compiled import", re.MULTILINE)
+_IMPORTS = re.compile(rb"^ *from ([\w.]+) import \(?([\w, \n]+)", re.MULTILINE)
+
 # A kernel allocates nothing, so numba need not count references to the arrays that it is given: without
 # counting, and with calls inlined where they stand, posting is six to eight times as fast.
 _OPTIONS: dict[str, Any] = {
     "error_model": "numpy",
     "no_cfunc_wrapper": True,
-    "forceinline": True,
     "nogil": True,  # the writer works while a loop posts
     "_nrt": False,
 }
 
 
-def compiler(*rooms: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def compiler(*rooms: str, **options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """A decorator that compiles a function once for this machine, for kernels that call into *rooms*.
 
-    The folder is ``NUMBA_CACHE_DIR`` where that is set, else the user's own cache.
+    *options* are numba's own. The folder of the cache is ``NUMBA_CACHE_DIR`` where that is set, else the
+    user's own.
     """
     folder = _writable(_base()) / _digest(rooms)
 
@@ -44,13 +49,27 @@ def compiler(*rooms: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
         config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
         try:
             # A private kernel is called by kernels alone and is compiled without a door to Python.
-            options = _OPTIONS | {"no_cpython_wrapper": function.__name__.startswith("_")}
-            compiled: Callable[P, R] = numba.njit(cache=True, **options)(function)
+            private = {"no_cpython_wrapper": function.__name__.startswith("_")}
+            dispatcher = numba.njit(cache=True, **(_OPTIONS | private | options))(function)
+            compiled: Callable[P, R] = _in_plain_types(dispatcher)
         finally:
             config.CACHE_DIR = before  # type: ignore[attr-defined]
         return compiled
 
     return kernel
+
+
+def _in_plain_types(dispatcher: Any) -> Any:
+    """Have a kernel compiled once for every integer: numba would do it again for each literal and width."""
+    if not config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
+        compile_for = dispatcher.compile
+        dispatcher.compile = lambda types: compile_for(tuple(map(_plain, types)))
+    return dispatcher
+
+
+def _plain(given: Any) -> Any:
+    plain: Any = numba.types.unliteral(given)  # type: ignore[no-untyped-call]
+    return numba.types.int64 if plain in numba.types.signed_domain else plain
 
 
 def _base() -> Path:
@@ -67,12 +86,40 @@ def _writable(folder: Path) -> Path:
 
 def _digest(rooms: tuple[str, ...]) -> str:
     sources = hashlib.sha256()
-    for room in rooms:
-        spec = find_spec(room)
-        for place in (spec.submodule_search_locations or []) if spec else []:
-            for path in sorted(Path(place).glob("*.py")):
-                sources.update(path.read_bytes())
+    for _, source in sorted(kernel_sources(rooms).items()):
+        sources.update(source)
     return sources.hexdigest()[:16]
 
 
-kernel = compiler("ledger")
+def kernel_sources(rooms: tuple[str, ...]) -> dict[str, bytes]:
+    """The modules of *rooms* that define kernels and all that these import, with their sources."""
+    modules = {
+        f"{room}.{path.stem}": path.read_bytes()
+        for room in rooms
+        if (spec := find_spec(room)) is not None
+        for place in spec.submodule_search_locations or []
+        for path in Path(place).glob("*.py")
+    }
+    waiting = [name for name, source in modules.items() if _DECORATES.search(source)]
+    found: dict[str, bytes] = {}
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = modules[name]
+            waiting.extend(module for module in _imported(modules[name]) if module in modules)
+    return found
+
+
+def _imported(source: bytes) -> Iterator[str]:
+    """The modules that a source names: those it imports from, and those that it imports from their room."""
+    for module, names in _IMPORTS.findall(source):
+        yield module.decode()
+        for name in re.findall(rb"\w+", names):
+            yield f"{module.decode()}.{name.decode()}"
+
+
+kernel = compiler("ledger", forceinline=True)
+"""Copied to where it is called."""
+
+leaf = compiler("ledger", forceinline=True, no_cpython_wrapper=True)
+"""As a kernel, and called by kernels alone, which spares it a door to Python."""

@@ -5,7 +5,11 @@ books as they were.
 """
 
 
-class LedgerError(Exception):
+class TieoutError(Exception):
+    """Base of the errors of all rooms: the command tells one in a sentence."""
+
+
+class LedgerError(TieoutError):
     """Base of every error of this room."""
 
 

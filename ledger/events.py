@@ -25,11 +25,10 @@ from ledger.relief import (
     acquire,
     charge,
     give_up,
-    move_units,
+    move_in_lot,
     refuse_size,
     relieve,
     restrict,
-    sell_short,
     write_off,
 )
 
@@ -97,7 +96,7 @@ def buy(
     """
     money = books.commodities[instrument].money
     paying = money + (chart.CASH if settled else chart.PAYABLE_TRADES)
-    acquire(books, instrument, quantity, gross, paying)
+    acquire(books, instrument, LONG, quantity, gross, paying)
     charge(books, money, fee, paying)
 
 
@@ -144,7 +143,7 @@ def short_sale(
     """
     money = books.commodities[instrument].money
     receiving = money + (chart.CASH if settled else chart.RECEIVABLE_TRADES)
-    sell_short(books, instrument, quantity, proceeds, receiving)
+    acquire(books, instrument, SHORT_SIDE, quantity, proceeds, receiving)
     if settled and restricted:
         restrict(books, instrument, proceeds)
     charge(books, money, fee, receiving)
@@ -191,24 +190,20 @@ def reversal(
     money = books.commodities[instrument].money
     have = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
     size = abs(quantity)
-    closing = min(abs(have), size) if (have < 0 < quantity) or (quantity < 0 < have) else 0
-    if quantity > 0:
-        account = money + (chart.CASH if settled else chart.PAYABLE_TRADES)
-    else:
-        account = money + (chart.CASH if settled else chart.RECEIVABLE_TRADES)
+    side = LONG if quantity > 0 else SHORT_SIDE
+    closing = min(abs(have), size) if have * side < 0 else 0
+    due = chart.PAYABLE_TRADES if side == LONG else chart.RECEIVABLE_TRADES
+    account = money + (chart.CASH if settled else due)
     if size == 0 or gross < 0:
         refuse_size(books, instrument, size, gross)
         return
     part = share(gross, closing, size)
     if closing > 0:
-        relieve(books, instrument, LONG if have > 0 else SHORT_SIDE, closing, part, account, -1)
+        relieve(books, instrument, -side, closing, part, account, -1)
     if size > closing:
-        if quantity > 0:
-            acquire(books, instrument, size - closing, gross - part, account)
-        else:
-            sell_short(books, instrument, size - closing, gross - part, account)
-            if settled:
-                restrict(books, instrument, gross - part)
+        acquire(books, instrument, side, size - closing, gross - part, account)
+        if side != LONG and settled:
+            restrict(books, instrument, gross - part)
     charge(books, money, fee, account)
 
 
@@ -365,7 +360,7 @@ def split(books: Books, instrument: InstrumentNo, numerator: int, denominator: i
             # have * n / d without overflow, as have = whole * d + rest and rest * n / d < n.
             rest = have - whole * denominator
             want = whole * numerator + share(numerator, rest, denominator)
-            move_units(books, slot, side * (want - have))
+            move_in_lot(books, slot, first + chart.UNITS, first + chart.MARKET, side * (want - have))
             if want == 0:
                 write_off(books, instrument, slot)
             slot = lot.next

@@ -459,6 +459,12 @@ class Journal:
         finally:
             self._store.close()
 
+    def abandon(self) -> None:
+        """Let go of the file without the open block, as if the process had ended. Again: nothing."""
+        if not self._closed:
+            self._closed = True
+            self._store.close()
+
     def commit(self) -> Head:
         """Close the open block and wait until everything posted is durable; where the chain ends."""
         self.close_block()

@@ -1,9 +1,9 @@
-"""What the trading events are made of: lots acquired, sold short and relieved."""
+"""What the trading events are made of: lots acquired and relieved, long or short."""
 
 from ledger import chart
 from ledger.arithmetic import share
 from ledger.books import LONG, SHORT_SIDE, Books, Relief, Status
-from ledger.compiled import kernel
+from ledger.compiled import leaf
 from ledger.posting import find_lot, held, move, open_lot, refuse, transfer
 
 NOT_POSITIVE = int(Status.NOT_POSITIVE)
@@ -14,7 +14,7 @@ OPPOSITE_POSITION = int(Status.OPPOSITE_POSITION)
 SPECIFIC = int(Relief.SPECIFIC)
 
 
-@kernel
+@leaf
 def charge(books: Books, money: int, fee: int, paying: int) -> None:
     """Expense a commission; below zero it is a rebate."""
     if fee >= 0:
@@ -23,7 +23,7 @@ def charge(books: Books, money: int, fee: int, paying: int) -> None:
         move(books, paying, money + chart.REBATES, -fee)
 
 
-@kernel
+@leaf
 def refuse_size(books: Books, instrument: int, quantity: int, amount: int) -> None:
     """Refuse a trade of no units, or for less than nothing, and say which."""
     first = books.commodities[instrument].first
@@ -33,21 +33,21 @@ def refuse_size(books: Books, instrument: int, quantity: int, amount: int) -> No
         refuse(books.state[0], NOT_POSITIVE, first + chart.COST, amount)
 
 
-@kernel
+@leaf
 def _held_without_lots(books: Books, instrument: int, side: int) -> bool:
     """Whether units are held that belong to no lot, as those of futures: the two are not mixed."""
     units = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
     return bool(units != 0) and not held(books, instrument, side)
 
 
-@kernel
-def acquire(books: Books, instrument: int, quantity: int, gross: int, paying: int) -> None:
-    """Open a lot of *quantity* that cost *gross*, paid from the account *paying*."""
+@leaf
+def acquire(books: Books, instrument: int, side: int, quantity: int, amount: int, cash: int) -> None:
+    """Open a lot of *quantity* for *amount*, which the account *cash* pays, or receives for a short sale."""
     first = books.commodities[instrument].first
-    if quantity <= 0 or gross < 0:
-        refuse_size(books, instrument, quantity, gross)
+    if quantity <= 0 or amount < 0:
+        refuse_size(books, instrument, quantity, amount)
         return
-    if held(books, instrument, SHORT_SIDE) or _held_without_lots(books, instrument, LONG):
+    if held(books, instrument, -side) or _held_without_lots(books, instrument, side):
         refuse(
             books.state[0],
             OPPOSITE_POSITION,
@@ -55,34 +55,13 @@ def acquire(books: Books, instrument: int, quantity: int, gross: int, paying: in
             books.accounts[first + chart.UNITS].balance,
         )
         return
-    slot = open_lot(books, instrument, LONG, quantity, gross)
-    transfer(books, first + chart.UNITS, first + chart.MARKET, quantity, slot)
-    if gross > 0:
-        transfer(books, first + chart.COST, paying, gross, slot)
+    slot = open_lot(books, instrument, side, quantity, amount)
+    carrying = first + (chart.COST if side == LONG else chart.SHORT)
+    move_in_lot(books, slot, first + chart.UNITS, first + chart.MARKET, side * quantity)
+    move_in_lot(books, slot, carrying, cash, side * amount)
 
 
-@kernel
-def sell_short(books: Books, instrument: int, quantity: int, proceeds: int, receiving: int) -> None:
-    """Open a lot below zero, its proceeds received on the account *receiving*."""
-    first = books.commodities[instrument].first
-    if quantity <= 0 or proceeds < 0:
-        refuse_size(books, instrument, quantity, proceeds)
-        return
-    if held(books, instrument, LONG) or _held_without_lots(books, instrument, SHORT_SIDE):
-        refuse(
-            books.state[0],
-            OPPOSITE_POSITION,
-            first + chart.UNITS,
-            books.accounts[first + chart.UNITS].balance,
-        )
-        return
-    slot = open_lot(books, instrument, SHORT_SIDE, quantity, proceeds)
-    transfer(books, first + chart.MARKET, first + chart.UNITS, quantity, slot)
-    if proceeds > 0:
-        transfer(books, receiving, first + chart.SHORT, proceeds, slot)
-
-
-@kernel
+@leaf
 def restrict(books: Books, instrument: int, amount: int) -> None:
     """Set the proceeds of a short sale aside."""
     first = books.commodities[instrument].first
@@ -94,7 +73,7 @@ def restrict(books: Books, instrument: int, amount: int) -> None:
     )
 
 
-@kernel
+@leaf
 def give_up(books: Books, instrument: int, quantity: int, amount: int) -> None:
     """Sell or cover without a fee and whatever the method of relief, at once."""
     first = books.commodities[instrument].first
@@ -104,7 +83,7 @@ def give_up(books: Books, instrument: int, quantity: int, amount: int) -> None:
     _relieve_from(books, slot, False, instrument, side, quantity, amount, money + chart.CASH)
 
 
-@kernel
+@leaf
 def relieve(
     books: Books, instrument: int, side: int, quantity: int, amount: int, cash: int, lot: int
 ) -> None:
@@ -126,7 +105,7 @@ def relieve(
     _relieve_from(books, slot, lot != -1, instrument, side, quantity, amount, cash)
 
 
-@kernel
+@leaf
 def _relieve_from(
     books: Books,
     slot: int,
@@ -149,10 +128,11 @@ def _relieve_from(
             taken = min(have, left)
             part = share(amount, taken, left)
             cost = share(abs(lot.cost), taken, have)
-            if side == LONG:
-                _sell_from(books, slot, instrument, taken, part, cost, cash)
-            else:
-                _cover_from(books, slot, instrument, taken, part, cost, cash)
+            if side != LONG:
+                _release(books, instrument, cost)
+            move_in_lot(books, slot, first + chart.MARKET, lot.units, side * taken)
+            move_in_lot(books, slot, cash, lot.money, side * part)
+            move_in_lot(books, slot, lot.money, first + chart.REALISED, side * (part - cost))
             amount -= part
             left -= taken
         slot = -1 if only else lot.next
@@ -160,34 +140,7 @@ def _relieve_from(
         refuse(books.state[0], INSUFFICIENT_LOTS, first + chart.UNITS, quantity - left)
 
 
-@kernel
-def _sell_from(books: Books, slot: int, instrument: int, taken: int, part: int, cost: int, cash: int) -> None:
-    first = books.commodities[instrument].first
-    transfer(books, first + chart.MARKET, first + chart.UNITS, taken, slot)
-    if part > 0:
-        transfer(books, cash, first + chart.COST, part, slot)
-    if part > cost:
-        transfer(books, first + chart.COST, first + chart.REALISED, part - cost, slot)
-    elif part < cost:
-        transfer(books, first + chart.REALISED, first + chart.COST, cost - part, slot)
-
-
-@kernel
-def _cover_from(
-    books: Books, slot: int, instrument: int, taken: int, part: int, cost: int, cash: int
-) -> None:
-    first = books.commodities[instrument].first
-    _release(books, instrument, cost)
-    transfer(books, first + chart.UNITS, first + chart.MARKET, taken, slot)
-    if part > 0:
-        transfer(books, first + chart.SHORT, cash, part, slot)
-    if part < cost:
-        transfer(books, first + chart.SHORT, first + chart.REALISED, cost - part, slot)
-    elif part > cost:
-        transfer(books, first + chart.REALISED, first + chart.SHORT, part - cost, slot)
-
-
-@kernel
+@leaf
 def _release(books: Books, instrument: int, relieved: int) -> None:
     """Free the proceeds that nothing will be owed for once *relieved* of the short is closed."""
     first = books.commodities[instrument].first
@@ -198,24 +151,19 @@ def _release(books: Books, instrument: int, relieved: int) -> None:
         transfer(books, cash, first + chart.SHORT_PROCEEDS, excess, -1)
 
 
-@kernel
-def move_units(books: Books, slot: int, change: int) -> None:
-    """Change the units of a lot and nothing else."""
-    lot = books.lots[slot]
-    market = lot.units - chart.UNITS + chart.MARKET
-    if change > 0:
-        transfer(books, lot.units, market, change, slot)
-    elif change < 0:
-        transfer(books, market, lot.units, -change, slot)
-
-
-@kernel
+@leaf
 def write_off(books: Books, instrument: int, slot: int) -> None:
     """A lot that has no unit left realises what it carries: a loss when long, a gain when short."""
-    first = books.commodities[instrument].first
     lot = books.lots[slot]
-    if lot.cost > 0:
-        transfer(books, first + chart.REALISED, first + chart.COST, lot.cost, slot)
-    elif lot.cost < 0:
+    if lot.cost < 0:
         _release(books, instrument, -lot.cost)
-        transfer(books, first + chart.SHORT, first + chart.REALISED, -lot.cost, slot)
+    move_in_lot(books, slot, books.commodities[instrument].first + chart.REALISED, lot.money, lot.cost)
+
+
+@leaf
+def move_in_lot(books: Books, slot: int, debit: int, credit: int, amount: int) -> None:
+    """A transfer of a lot's units or cost that may go either way: reversed below zero, none at zero."""
+    if amount < 0:
+        debit, credit, amount = credit, debit, -amount
+    if amount != 0:
+        transfer(books, debit, credit, amount, slot)

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 from enum import Enum
 
-import duckdb
 import numpy as np
 from attrs import field, frozen
 
@@ -114,8 +113,6 @@ def _check(reader: Reader, name: str, sql: str) -> Result:
             rows = run(f'select subject, found, expected from "check_{name}"').fetchall()  # noqa: S608
             rows.sort(key=_in_order_of_numbers)
     except DamagedFile as error:
-        if not isinstance(error.__cause__, duckdb.Error):
-            raise
         return Result(name, title, Outcome.FAILED, 0, [str(error)])
     findings = [f"{subject}: {found}; expected: {expected}" for subject, found, expected in rows[:SHOWN]]
     if len(rows) > SHOWN:

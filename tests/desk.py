@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from execution.records import RECORDS, Basis, OrderEvent
+from execution.orders import Basis, OrderEvent, OrderType, Reason, Relation, TimeInForce
+from execution.records import RECORDS
 from ledger import events
 from ledger.commodity import Commodity, currency, instrument
 from ledger.journal import Journal
@@ -43,6 +44,7 @@ class Desk:
         run = Run(spec={"desk": "by hand"}, seed=7, policies=policies or Policies())
         self.journal = Journal.create(path, COMMODITIES, run, [RECORDS])
         self.today = 0
+        self._tags: dict[str, int] = {}
 
     def position(self, symbol: str) -> Decimal:
         return self.journal.balance(f"Assets:Positions:{symbol}", symbol)
@@ -52,26 +54,31 @@ class Desk:
             day(self.today), events.deposit, symbol, amount, note=f"paid in by the owner on {self.today}"
         )
 
-    def order(self, symbol: str, quantity: str, tag: str = "rebalance") -> int:
-        """An order alone, to be filled or not."""
+    def order(self, symbol: str, quantity: str, tag: str | int = "rebalance", **terms: float) -> int:
+        """An order alone, to be filled or not; *terms* are where its row differs from a market order's."""
         number = self.journal.count("orders")
         units = self._commodity(symbol).units(quantity)
         row: Mapping[str, object] = {
             "instrument": self.journal.commodities.number(symbol),
-            "type": 0,
+            "type": int(OrderType.MARKET),
+            "tif": int(TimeInForce.GTC),
             "quantity": units,
             "limit_price": NAN,
             "stop_price": NAN,
-            "parent": -1,
-            "tag": tag,
+            "tag": self._tag(tag) if isinstance(tag, str) else tag,
             "signal": 0.25,
         }
-        self._add("orders", row)
+        self._add("orders", {**row, **terms})
         return number
 
-    def happened(self, order: int, event: OrderEvent, reason: str = "") -> None:
+    def link(self, order: int, other: int, relation: int = Relation.REPLACES) -> None:
+        """How an order belongs to another."""
+        row = {"order_id": [order], "relation": [int(relation)], "other": [other]}
+        self.journal.add("order_link", row)
+
+    def happened(self, order: int, event: int, reason: int = Reason.NONE) -> None:
         """What became of an order."""
-        self._add("order_event", {"order_id": order, "event": int(event), "reason": reason})
+        self._add("order_event", {"order_id": order, "event": int(event), "reason": int(reason)})
 
     def fill(
         self,
@@ -150,6 +157,13 @@ class Desk:
     def _commodity(self, symbol: str) -> Commodity:
         return self.journal.commodities[self.journal.commodities.number(symbol)]
 
+    def _tag(self, name: str) -> int:
+        """The number of a tag, which is recorded when it is first used."""
+        if name not in self._tags:
+            self._tags[name] = self.journal.count("tag")
+            self.journal.add("tag", {"name": [name]})
+        return self._tags[name]
+
     def _money(self, symbol: str) -> Commodity:
         return self._commodity(self._commodity(symbol).currency)
 
@@ -164,9 +178,8 @@ def event_for(have: Decimal, size: Decimal) -> Callable[..., None]:
     return events.sell if have > 0 else events.short_sale
 
 
-def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Desk:
-    """Something of everything: T+N, both sides, futures, corporate actions, currencies, ends of orders."""
-    desk = Desk(path, policies or Policies(others={"leverage_cap": 6.0}))
+def first_days(desk: Desk) -> int:
+    """Money, trades on both sides, and an order replaced; a fill of BOLT that is still to be settled."""
     desk.deposit("USD", "100000")
     desk.deposit("EUR", "50000")
 
@@ -183,8 +196,18 @@ def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Des
     part = desk.order("ACME", "5")
     desk.trade("ACME", "2", 99.0, order=part)
     desk.happened(part, OrderEvent.CANCELLED)
+    rest = desk.order("ACME", "3", type=OrderType.LIMIT, limit_price=90.0, tif=TimeInForce.DAY)
+    desk.link(rest, part)
+    desk.happened(rest, OrderEvent.EXPIRED)
     desk.mark(ACME=99.0, BOLT=21.0, CORK=42.0)
     desk.statement()
+    return bolt
+
+
+def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Desk:
+    """Something of everything: T+N, both sides, futures, corporate actions, currencies, ends of orders."""
+    desk = Desk(path, policies or Policies(others={"leverage_cap": 6.0}))
+    bolt = first_days(desk)
 
     desk.today = 3
     desk.settle(bolt, "USD", "140.5")
@@ -201,13 +224,13 @@ def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Des
     desk.statement()
 
     desk.today = 4
-    triggered = desk.order("ACME", "-15", "stop-loss")
+    triggered = desk.order("ACME", "-15", "stop-loss", type=OrderType.STOP, stop_price=56.0)
     desk.happened(triggered, OrderEvent.TRIGGERED)
     acme = desk.trade("ACME", "-15", 55.0, "1", settled=False, order=triggered)
     desk.post(events.exchange, "EUR", "100", "USD", "108.5")
     wrong = desk.post(events.deposit, "USD", "77")
     desk.journal.reverse(wrong, day(4))
-    desk.happened(desk.order("BOLT", "900"), OrderEvent.REJECTED, "insufficient_cash")
+    desk.happened(desk.order("BOLT", "900"), OrderEvent.REJECTED, Reason.INSUFFICIENT_CASH)
     desk.happened(desk.order("BOLT", "1"), OrderEvent.EXPIRED)
     desk.mark(ACME=56.0, BOLT=20.0, CORK=44.5, ES=5_000.0)
     desk.statement()

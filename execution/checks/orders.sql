@@ -1,5 +1,5 @@
--- Orders: every order ends in exactly one way, every fill belongs to an order of its side and instrument, and
--- none is filled for more than it asked.
+-- Orders: every order is of known words and ends in exactly one way, a rejection says why, every fill belongs to an
+-- order of its side and instrument, none is filled for more than it asked, and an order belongs to earlier ones.
 create or replace view check_orders as
 select
     'order ' || order_id as subject,
@@ -27,13 +27,41 @@ group by orders.id, orders.quantity
 having sum(fill.quantity) > abs(orders.quantity)
 union all
 select
+    'order ' || orders.id as subject,
+    'instrument ' || orders.instrument || ', type ' || orders.type || ', time in force ' || orders.tif
+    || ', tag ' || orders.tag as found,
+    'known ones' as expected
+from orders
+left join commodity on commodity.id = orders.instrument and commodity.kind = 'instrument'
+left join order_type on order_type.id = orders.type
+left join time_in_force on time_in_force.id = orders.tif
+left join tag on tag.id = orders.tag
+where commodity.id is null or order_type.id is null or time_in_force.id is null or (tag.id is null and orders.tag != -1)
+union all
+select
     'event ' || order_event.id as subject,
-    'order ' || order_event.order_id || ', event ' || order_event.event as found,
-    'a recorded order and a known event' as expected
+    'order ' || order_event.order_id || ', event ' || order_event.event || ', reason ' || order_event.reason as found,
+    'a recorded order, a known event and a known reason' as expected
 from order_event
 left join orders on orders.id = order_event.order_id
 left join order_event_kind as kind on kind.id = order_event.event
-where orders.id is null or kind.id is null;
+left join reason on reason.id = order_event.reason
+where orders.id is null or kind.id is null or reason.id is null
+union all
+select 'event ' || order_event.id as subject, 'rejected for no reason' as found, 'a reason' as expected
+from order_event
+join order_event_kind as kind on kind.id = order_event.event and kind.name = 'rejected'
+join reason on reason.id = order_event.reason and reason.name = 'none'
+union all
+select
+    'link ' || order_link.id as subject,
+    'order ' || order_link.order_id || ', relation ' || order_link.relation || ', other ' || order_link.other as found,
+    'a known relation of a recorded order to an earlier one' as expected
+from order_link
+left join orders on orders.id = order_link.order_id
+left join orders as other on other.id = order_link.other and other.id < order_link.order_id
+left join order_relation on order_relation.id = order_link.relation
+where orders.id is null or other.id is null or order_relation.id is null;
 
 create or replace view examined_orders as
 select count(*) as rows

@@ -1,5 +1,5 @@
--- Records: the numbers of orders, fills and what became of orders run 0, 1, 2, ... without a gap, none is dated
--- before the one before it, and nothing becomes of an order before it is given.
+-- Records: the numbers of orders, their tags and links, fills and what became of orders run 0, 1, 2, ... without a
+-- gap, none is dated before the one before it, and nothing becomes of an order before it is given.
 create or replace view check_records as
 with recorded as (
     select 'order' as name, id, ts, lag(id, 1, -1) over in_order as id_before, lag(ts) over in_order as ts_before
@@ -17,6 +17,12 @@ with recorded as (
     select 'benchmark', id, ts, lag(id, 1, -1) over in_order, lag(ts) over in_order
     from benchmark
     window in_order as (order by id)
+    union all
+    select 'tag', id, null, lag(id, 1, -1) over (order by id), null
+    from tag
+    union all
+    select 'link', id, null, lag(id, 1, -1) over (order by id), null
+    from order_link
 )
 
 select name as subject, 'number ' || id as found, 'number ' || (id_before + 1) as expected
@@ -43,4 +49,5 @@ where order_event.ts < orders.ts;
 create or replace view examined_records as
 select
     (select count(*) from orders) + (select count(*) from order_event)
-    + (select count(*) from fill) + (select count(*) from benchmark) as rows;
+    + (select count(*) from fill) + (select count(*) from benchmark)
+    + (select count(*) from tag) + (select count(*) from order_link) as rows;

@@ -4,12 +4,16 @@ The books are posted by the rules all along; what is wrong is what a simulator w
 """
 
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
-from execution.records import Basis, OrderEvent
+from execution.orders import Basis, OrderEvent, Reason
 from ledger import events
 from ledger.errors import Overdraft
+from ledger.reader import Reader
 from ledger.run import Policies
 from tests.desk import Desk, day, moments, two_weeks
 
@@ -40,20 +44,24 @@ def test_two_weeks_of_everything_are_in_order() -> None:
     desk = two_weeks()
 
     assert {check: [] for check in ALL} == {check: found(desk, check) for check in ALL}
-    assert [10, 10, 9, 13, 29, 2, 10] == [examined(desk, check) for check in ALL]
+    assert [10, 10, 9, 14, 34, 2, 10] == [examined(desk, check) for check in ALL]
 
 
 # --- orders ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("end", [e for e in OrderEvent if e is not OrderEvent.TRIGGERED])
+ENDS = [event for event in OrderEvent if event is not OrderEvent.TRIGGERED]
+
+
+@pytest.mark.parametrize("end", ENDS)
 def test_an_order_ends_in_exactly_one_way(desk: Desk, end: OrderEvent) -> None:
+    reason = Reason.INSUFFICIENT_CASH if end is OrderEvent.REJECTED else Reason.NONE
     ended = desk.order("ACME", "1")
-    desk.happened(ended, end)
+    desk.happened(ended, end, reason)
     desk.trade("ACME", "1", 10.0)
     twice = desk.order("ACME", "1")
     desk.trade("ACME", "1", 10.0, order=twice)
-    desk.happened(twice, end)
+    desk.happened(twice, end, reason)
     never = desk.order("ACME", "1")
     desk.happened(never, OrderEvent.TRIGGERED)
     both = " and ".join(sorted(["filled", end.name.lower()]))
@@ -97,12 +105,84 @@ def test_a_fill_is_of_the_side_and_instrument_of_its_order(desk: Desk) -> None:
 def test_what_becomes_of_an_order_is_known_and_so_is_the_order(desk: Desk) -> None:
     desk.happened(desk.order("ACME", "1"), OrderEvent.EXPIRED)
     desk.happened(7, OrderEvent.EXPIRED)
-    desk.journal.add("order_event", {"ts": moments(1), "order_id": [0], "event": [9], "reason": ["?"]})
+    desk.happened(0, 9)
+    desk.happened(0, OrderEvent.TRIGGERED, 200)
+    right = "expected: a recorded order, a known event and a known reason"
 
     assert [
-        "event 1: order 7, event 2; expected: a recorded order and a known event",
-        "event 2: order 0, event 9; expected: a recorded order and a known event",
+        f"event 1: order 7, event 2, reason 0; {right}",
+        f"event 2: order 0, event 9, reason 0; {right}",
+        f"event 3: order 0, event 5, reason 200; {right}",
     ] == found(desk, "orders")
+
+
+def test_a_rejection_says_why(desk: Desk) -> None:
+    desk.happened(desk.order("ACME", "1"), OrderEvent.REJECTED, Reason.NO_BAR)
+    desk.happened(desk.order("ACME", "1"), OrderEvent.REJECTED)
+
+    assert ["event 1: rejected for no reason; expected: a reason"] == found(desk, "orders")
+
+
+@pytest.mark.parametrize(
+    ("terms", "told"),
+    [
+        ({"instrument": 0}, "instrument 0, type 0, time in force 0, tag 0"),  # a currency
+        ({"instrument": 99}, "instrument 99, type 0, time in force 0, tag 0"),
+        ({"type": 77}, "instrument 2, type 77, time in force 0, tag 0"),
+        ({"tif": 78}, "instrument 2, type 0, time in force 78, tag 0"),
+        ({"tag": 1}, "instrument 2, type 0, time in force 0, tag 1"),
+        ({"tag": -2}, "instrument 2, type 0, time in force 0, tag -2"),
+    ],
+)
+def test_what_an_order_says_is_known(desk: Desk, terms: dict[str, Any], told: str) -> None:
+    desk.happened(desk.order("ACME", "1"), OrderEvent.EXPIRED)
+    desk.happened(desk.order("ACME", "1", tag=-1), OrderEvent.EXPIRED)  # -1 is none
+    desk.happened(desk.order("ACME", "1", **terms), OrderEvent.EXPIRED)
+
+    assert [f"order 2: {told}; expected: known ones"] == found(desk, "orders")
+
+
+def test_an_order_belongs_to_an_earlier_one(desk: Desk) -> None:
+    for _ in range(3):
+        desk.happened(desk.order("ACME", "1"), OrderEvent.EXPIRED)
+    for order, other, relation in (
+        (1, 0, 1),
+        (2, 1, 1),
+        (1, 1, 1),
+        (1, 2, 1),
+        (7, 0, 1),
+        (2, -1, 1),
+        (2, 0, 9),
+    ):
+        desk.link(order, other, relation)
+    right = "expected: a known relation of a recorded order to an earlier one"
+
+    assert [
+        f"link 2: order 1, relation 1, other 1; {right}",
+        f"link 3: order 1, relation 1, other 2; {right}",
+        f"link 4: order 7, relation 1, other 0; {right}",
+        f"link 5: order 2, relation 1, other -1; {right}",
+        f"link 6: order 2, relation 9, other 0; {right}",
+    ] == found(desk, "orders")
+
+
+@pytest.mark.parametrize(
+    ("table", "name"),
+    [("orders", "order"), ("order_event", "event"), ("tag", "tag"), ("order_link", "link"), ("fill", "fill")],
+)
+def test_no_number_is_missing_and_none_is_there_twice(tmp_path: Path, table: str, name: str) -> None:
+    path = tmp_path / "books.duckdb"
+    two_weeks(path).close()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(f"update {table} set id = id + 1")  # noqa: S608  named above
+        connection.execute(f"insert into {table} from {table} where id = 1")
+    with Reader(path) as reader:
+        rows = reader.sql("from check_records where expected like 'number%'").rows()
+
+    assert [
+        {"subject": name, "found": "number 1", "expected": "number 0"},
+        {"subject": name, "found": "number 1", "expected": "number 2"},
+    ] == rows
 
 
 def test_records_are_dated_in_order_and_never_before_their_order(desk: Desk) -> None:

@@ -1,15 +1,17 @@
 """Amounts at the door: exact or refused. The refusals' messages are in the gallery of test_refusals."""
 
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ledger.bounds import MAX_AMOUNT
 from ledger.commodity import MAX_SCALE, Commodities, Commodity, currency, instrument
-from ledger.errors import LedgerError
-from ledger.moment import iso, nanoseconds
+from ledger.errors import LedgerError, UnknownCommodity
+from ledger.moment import end_of, iso, nanoseconds
 
 USD, JPY, ACME = currency("USD"), currency("JPY", 0), instrument("ACME")
 
@@ -75,6 +77,11 @@ def test_commodities_are_numbered_as_they_are_declared() -> None:
     assert (1, 2, 3) == (commodities.instrument("ACME"), commodities.currency("JPY"), len(commodities))
 
 
+def test_where_nothing_is_declared_no_symbols_are_offered() -> None:
+    with pytest.raises(UnknownCommodity, match=r"'USD' is not declared; none is$"):
+        Commodities().number("USD")
+
+
 @pytest.mark.parametrize(
     ("when", "expected"),
     [
@@ -99,3 +106,22 @@ def test_a_moment_is_read_to_the_nanosecond(when: object, expected: str) -> None
 def test_what_is_no_moment_of_64_bits_is_refused(when: object) -> None:
     with pytest.raises(LedgerError):
         nanoseconds(when)
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ("2024-01-02", "2024-01-02T23:59:59.999999999"),
+        ("20240102", "2024-01-02T23:59:59.999999999"),
+        (" 2024-01-02", "2024-01-02T23:59:59.999999999"),
+        ("2024-01-02T00:00", "2024-01-02"),
+        (date(2024, 1, 2), "2024-01-02T23:59:59.999999999"),
+        (datetime(2024, 1, 2, tzinfo=UTC), "2024-01-02"),
+        (datetime(2024, 1, 2, 2, tzinfo=timezone(timedelta(hours=2))), "2024-01-02"),
+        (np.datetime64("2024-01-02"), "2024-01-02T23:59:59.999999999"),
+        (np.datetime64("2024-01-02T00:00"), "2024-01-02"),
+        (86_400 * 10**9, "1970-01-02"),
+    ],
+)
+def test_books_as_of_a_date_are_those_of_its_end(when: object, expected: str) -> None:
+    assert expected == iso(end_of(when))

@@ -1,5 +1,6 @@
 """Damaged files: what is said of them, what is saved, and that nothing is thrown away."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -239,6 +240,7 @@ def test_a_departure_from_the_seals_is_reported_with_the_blocks_before_it(killed
     assert [True] == [what.startswith("block 3: ") for what in report.broken]
     assert (3, killed.heads[2]) == (report.blocks, report.head)
     assert BLOCKS == report.tables["transfer"]
+    assert report == doctor.look(str(killed.path))
 
 
 def test_what_is_not_damage_is_raised(killed: Killed, tmp_path: Path) -> None:
@@ -270,7 +272,9 @@ def test_a_process_that_damage_ends_is_a_finding(killed: Killed, monkeypatch: py
 
 def test_reading_in_this_process_finds_the_same(killed: Killed) -> None:
     """What `examine` runs in a process of its own."""
-    assert doctor.examine(killed.path) == doctor.look(str(killed.path))
+    found = doctor.look(str(killed.path))
+
+    assert doctor.examine(killed.path) == found == doctor.Report(**json.loads(found.json()))
 
     killed.damage(killed.sizes[3] - 20)
 

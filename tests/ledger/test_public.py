@@ -31,6 +31,14 @@ def test_a_name_that_is_not_public_is_refused() -> None:
         _ = ledger.sold  # type: ignore[attr-defined]
 
 
+def test_the_errors_are_there_though_nobody_has_imported_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ledger.errors
+    monkeypatch.delattr(ledger, "errors")
+    assert "errors" not in vars(ledger)
+
+    assert module is ledger.errors
+
+
 def test_the_type_checker_sees_the_same_names_from_the_same_modules() -> None:
     (block,) = (node for node in ast.parse(SOURCE).body if isinstance(node, ast.If))
     seen = {

@@ -35,6 +35,7 @@ from ledger.journal import Journal
 from ledger.reader import Reader
 from ledger.run import Policies, Run
 from ledger.seal import Columns
+from ledger.verify import Outcome, verify
 
 COMMODITIES = [currency("USD"), instrument("ACME")]
 DAYS = 8
@@ -317,6 +318,39 @@ def test_another_error_in_a_with_block_does_not_hide_that_the_block_was_not_stor
         use()
 
 
+@pytest.mark.parametrize("later", [None, KeyError("of the person")])
+def test_leaving_a_with_block_says_that_a_failed_block_was_not_stored(
+    path: Path, later: Exception | None
+) -> None:
+    def use() -> None:
+        with Journal.create(path, COMMODITIES) as journal:
+            plant_rows(journal)
+            STEPS[0](journal, 1)
+            with pytest.raises(WriteFailed, match="CHECK constraint"):
+                journal.commit()
+            if later is not None:
+                raise later
+
+    with pytest.raises(JournalClosed, match=r"nothing more is taken after: .*CHECK constraint") as closed:
+        use()
+
+    assert later is closed.value.__context__ or later is None
+    assert 0 == stored(path)[0]
+
+
+def test_of_two_blocks_that_wait_the_error_of_the_first_is_told_and_the_second_is_not_tried() -> None:
+    journal = Journal.create(None, COMMODITIES)
+    plant_rows(journal)
+    for day in (1, 2):
+        STEPS[0](journal, day)
+        journal.close_block()
+
+    with pytest.raises(WriteFailed, match="CHECK constraint"):
+        journal.commit()
+    with pytest.raises(JournalClosed, match="CHECK constraint"):
+        journal.sql("from txn")
+
+
 def test_a_closed_journal_takes_nothing_and_closes_once(path: Path) -> None:
     journal = Journal.create(path, COMMODITIES)
     STEPS[0](journal, 1)
@@ -490,6 +524,21 @@ def test_edits_that_leave_unusual_values_are_found_too(path: Path, statement: st
         departures = "; ".join(map(str, chain.broken(reader)))
 
     assert found in departures
+
+
+def test_a_check_that_cannot_be_answered_has_failed(path: Path) -> None:
+    with Journal.create(path, COMMODITIES) as journal:
+        perform(journal)
+        journal.statement(f"2024-01-{DAYS:02}")
+    with duckdb.connect(path) as connection:
+        connection.execute("update transfer set amount = ?", [2**63 - 1])
+
+    with Reader(path) as reader:
+        results = {result.name: result for result in verify(reader).results}
+
+    assert (Outcome.FAILED, 0) == (results["profit"].outcome, results["profit"].examined)
+    assert [True] == [told.startswith(f"{path}: ") for told in results["profit"].findings], results["profit"]
+    assert Outcome.OK is results["dense"].outcome
 
 
 @pytest.mark.parametrize(

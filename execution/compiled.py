@@ -1,0 +1,20 @@
+"""How this room's kernels are compiled: as the ledger's are, which they call.
+
+A function that is given the books or the desk is given some hundred values, which makes a call costly to
+compile. What is called from one place is therefore made part of its caller; what is called from several and
+calls much itself is compiled once.
+"""
+
+from ledger.compiled import compiler
+
+leaf = compiler("ledger", "execution", forceinline=True, no_cpython_wrapper=True)
+"""For arithmetic on records and numbers: copied to where it is called."""
+
+part = compiler("ledger", "execution", inline="always", no_cpython_wrapper=True)
+"""For what is called from one place: becomes part of its caller before that is compiled."""
+
+routine = compiler("ledger", "execution", no_cpython_wrapper=True)
+"""For what is called from several places."""
+
+entry = compiler("ledger", "execution")
+"""For what Python calls."""

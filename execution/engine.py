@@ -1,0 +1,187 @@
+"""The engine: the bar step over one journal. It makes room, hands rows to the journal and closes blocks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from execution.accounts import Account
+from execution.costs import Costs
+from execution.instruments import Instruments
+from execution.requests import Tags
+from execution.state import ROWS, Desk, Floats, Market, Program, empty_desk, with_room
+from execution.step import after, before, finish, has_room, run
+from execution.submission import submit_all
+from ledger.books import Records, Status
+from ledger.journal import Journal
+from ledger.refusal import refusal
+
+_TABLES = {
+    "orders": "orders",
+    "fills": "fill",
+    "events": "order_event",
+    "links": "order_link",
+    "marks": "mark",
+    "statements": "statement",
+}
+"""The table in which each of a desk's arrays is stored."""
+_TIMES = frozenset(["ts"])
+_UNSTORED = frozenset(["column"])
+
+
+class Engine:
+    """Performs bars. `journal.books` holds all cash and positions; `desk` holds orders and policies."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        symbols: Sequence[str],
+        account: Account,
+        costs: Costs,
+        terms: Instruments,
+        currency: str,
+        *,
+        same_close: bool,
+        every_bar: bool,
+        block_bars: int,
+    ) -> None:
+        self.journal = journal
+        self.symbols = symbols
+        self.tags = Tags()
+        self.desk: Desk = empty_desk(len(symbols))
+        self._block_bars = block_bars
+        self._bars = 0  # performed since the last block was closed
+        money = journal.commodities.currency(currency)
+        scale = journal.commodities[money].scale
+        policy = self.desk.policy[0]
+        policy.same_close = same_close
+        policy.every_bar = every_bar
+        policy.currency = money
+        policy.money = journal.chart.first[money]
+        policy.money_scale = 10.0**scale
+        account.fill_in(policy)
+        costs.fill_in(policy, journal.commodities[money])
+        rows = self.desk.instruments
+        for column, symbol in enumerate(symbols):
+            term = terms.of(symbol)
+            number = journal.commodities.instrument(symbol)
+            row = rows[column]
+            row.commodity = number
+            row.units = journal.chart.first[number]
+            row.step = int(term.step.scaleb(term.scale))
+            row.lot = int(term.lot.scaleb(term.scale))
+            row.multiplier = term.multiplier
+            row.ratio = 10.0**scale / 10.0**term.scale
+            row.scale = 10.0**term.scale
+
+    # --- the step ----------------------------------------------------------------------------------
+
+    def enter(self, first: int) -> None:
+        """Come to a window whose first bar is number *first*."""
+        self.desk.state[0].offset = first
+
+    def before(self, market: Market, t: int) -> None:
+        """Steps 1 to 5 of a bar of the window."""
+        self._make_room(0)
+        before(market, self.journal.books, self.desk, t)
+        self._require_sound()
+
+    def submit(self, requests: Records, close: Floats) -> None:
+        """Submit requests at the close of the bar under way; each then has its order's number."""
+        self._make_room(requests.size)
+        submit_all(self.journal.books, self.desk, requests, requests.size, close)
+
+    def after(self, market: Market, t: int) -> None:
+        """Steps 7 and 8 of a bar, after which its block may close."""
+        self._make_room(0)
+        after(market, self.journal.books, self.desk, t)
+        self._require_sound()
+        self._bars += 1
+
+    def run(self, market: Market, program: Program, start: int, stop: int) -> None:
+        """Perform the bars from *start* to *stop* of the window with a program."""
+        block = self.journal.run.policies.block_transfers
+        most = len(self.symbols)
+        if program.first.size:
+            most = int(np.max(np.diff(program.first), initial=0))
+        while start < stop:
+            self._make_room(most)
+            until = min(stop, start + self._block_bars - self._bars) if self._block_bars else stop
+            done = run(market, self.journal.books, self.desk, program, start, until, block)
+            self._bars += done - start
+            start = done
+            self._require_sound()
+            self.close_full_block()
+
+    def finish(self, reason: int) -> None:
+        """The end of the data, or of a run that was stopped."""
+        self._make_room(0)
+        finish(self.journal.books, self.desk, reason)
+        self._require_sound()
+        self.stage()
+
+    # --- blocks ------------------------------------------------------------------------------------
+
+    def close_full_block(self) -> bool:
+        """Close the open block if it is full, or long enough under way; whether it was."""
+        full = self.journal.books.state[0].transfers >= self.journal.run.policies.block_transfers
+        if full or (self._block_bars and self._bars >= self._block_bars):
+            self.stage()
+            self.journal.close_block()
+            self._bars = 0
+            return True
+        return False
+
+    def stage(self) -> None:
+        """Hand the rows of the open block to the journal."""
+        state = self.desk.state[0]
+        if fresh := self.tags.names[self.journal.count("tag") :]:
+            self.journal.add("tag", {"name": fresh})
+        for name, table in _TABLES.items():
+            rows = getattr(self.desk, name)[: state[name]]
+            if rows.size:
+                self.journal.add(table, _columns(rows))
+        state.first_order += state.orders
+        state.first_fill += state.fills
+        for name in ROWS:
+            state[name] = 0
+
+    # --- room --------------------------------------------------------------------------------------
+
+    def _make_room(self, more: int) -> None:
+        """Let every array grow until a bar with *more* new orders fits."""
+        while not has_room(self.journal.books, self.desk, more):
+            state, books = self.desk.state[0], self.journal.books
+            orders = int(state.working) + more
+            fills = 2 * orders
+            needs = {
+                "orders": state.orders + more,
+                "links": state.links + more,
+                "working": orders,
+                "touched": orders,
+                "fills": state.fills + fills,
+                "events": state.events + orders + more,
+                "marks": state.marks + state.held + orders,
+                "statements": state.statements + 1,
+            }
+            self.desk = with_room(self.desk, {name: int(size) for name, size in needs.items()})
+            lots = books.lots.size - int(books.state[0].free) + orders
+            if lots > books.lots.size:
+                self.journal.reserve(lots=max(lots, 2 * books.lots.size))
+            elif not has_room(self.journal.books, self.desk, more):
+                self.journal.reserve(transfers=2 * books.transfers.size, txns=2 * books.txns.size)
+
+    def _require_sound(self) -> None:
+        """Raise what a posting ran into. Admission rules it out, so this is a fault in the rules."""
+        status = int(self.desk.state[0].status)
+        if status:
+            raise refusal(Status(status), self.journal.books, self.journal.chart, int(self.desk.state[0].ts))
+
+
+def _columns(rows: Records) -> dict[str, Any]:
+    """Rows as columns; times as datetime64."""
+    return {
+        name: rows[name].view("M8[ns]") if name in _TIMES else rows[name]
+        for name in rows.dtype.names
+        if name not in _UNSTORED
+    }

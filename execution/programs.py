@@ -1,0 +1,228 @@
+"""Whole-array strategies: what is wanted at every bar, known beforehand.
+
+They run without returning to Python.
+
+Each takes an array[bars, instruments] in the order of the bars' times and symbols, or a long frame with the
+columns timestamp and symbol, whose rows count at the first bar that is not before them.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from execution.bars import Bars, array_of
+from execution.errors import InvalidSetting, MalformedOrder
+from execution.frames import Named, in_nanoseconds, lazy, require_columns, zone
+from execution.instruments import Instruments
+from execution.orders import OrderType, Sizing, TimeInForce
+from execution.requests import Tags, blank, check_prices, in_steps
+from execution.state import REQUEST, Floats, Int64s, Program
+from execution.submission import ORDERS, SIGNALS, WEIGHTS
+from ledger.books import Records, records
+from ledger.commodity import Commodity
+
+_NO_FLOATS = np.zeros((0, 0))
+_NO_FLAGS = np.zeros((0, 0), np.bool_)
+_NO_BARS = np.zeros(0, np.int64)
+
+
+class Compiler(Protocol):
+    """A strategy that is a program."""
+
+    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
+        """The program over all bars."""
+
+    def spec(self) -> dict[str, Any]:
+        """What is recorded of it beside the digest of its arrays."""
+
+
+@frozen(eq=False)
+class TargetWeights:
+    """At each bar, the share of equity that each instrument is to have. NaN, or no row: no order."""
+
+    weights: Any
+    tag: str = "rebalance"
+
+    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
+        """The program over all bars."""
+        del terms, currency
+        weights = _panel(self.weights, "weight", bars)
+        if np.any(np.isinf(weights)):
+            raise MalformedOrder("weights: a weight is infinite")
+        requests = records(1, REQUEST)
+        blank(requests)
+        requests["tag"] = tags.number(self.tag)
+        return Program(WEIGHTS, weights, _NO_FLAGS, _NO_FLAGS, requests, _NO_BARS)
+
+    def spec(self) -> dict[str, Any]:
+        """What is recorded of it beside the digest of its arrays."""
+        return {"program": "target_weights", "tag": self.tag}
+
+
+@frozen(eq=False)
+class Signals:
+    """Enter where an instrument is not held and *entries* is true; sell all of it where *exits* is.
+
+    The size of an entry is one of *quantity* (whole units), *value* (money) and *percent* (a share of
+    equity). Where both are true there is no order, nor while an order for the instrument is working.
+    """
+
+    entries: Any
+    exits: Any
+    quantity: Any = None
+    value: Any = None
+    percent: Any = None
+    tag: str = "signal"
+
+    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
+        """The program over all bars."""
+        entries = array_of(self.entries, bars, np.bool_)
+        exits = array_of(self.exits, bars, np.bool_)
+        given = {n: v for n in ("quantity", "value", "percent") if (v := getattr(self, n)) is not None}
+        if len(given) != 1:
+            raise InvalidSetting("the size of an entry is one of quantity, value and percent")
+        ((name, size),) = given.items()
+        requests = records(2, REQUEST)
+        blank(requests)
+        requests["tag"] = tags.number(self.tag)
+        if name == "quantity":
+            steps = {in_steps(terms.of(s), float(size), s) for s in bars.symbols}
+            if len(steps) > 1:
+                raise InvalidSetting("a quantity for all entries needs instruments of one scale")
+            requests[0].units = steps.pop()
+        else:
+            if not 0 < float(size) < float("inf"):
+                raise MalformedOrder(f"{name} {size!r} is not a number above zero")
+            requests[0].sizing = int(Sizing.VALUE if name == "value" else Sizing.PERCENT)
+            requests[0].amount = float(size) * (10.0**currency.scale if name == "value" else 1.0)
+        return Program(SIGNALS, _NO_FLOATS, entries, exits, requests, _NO_BARS)
+
+    def spec(self) -> dict[str, Any]:
+        """What is recorded of it beside the digest of its arrays."""
+        sizes = {n: str(v) for n in ("quantity", "value", "percent") if (v := getattr(self, n)) is not None}
+        return {"program": "signals", "tag": self.tag} | sizes
+
+
+_SIZINGS = {
+    "quantity": Sizing.QUANTITY,
+    "value": Sizing.VALUE,
+    "percent": Sizing.PERCENT,
+    "target_quantity": Sizing.TARGET_QUANTITY,
+    "target_value": Sizing.TARGET_VALUE,
+    "target_percent": Sizing.TARGET_PERCENT,
+}
+
+
+@frozen(eq=False)
+class Orders:
+    """Orders as a frame.
+
+    Its columns are timestamp, symbol and one of quantity, value, percent, target_quantity, target_value and
+    target_percent, below zero to sell; limit, stop, tif, tag and signal where wanted.
+
+    Those of one bar are submitted in the order of the rows.
+    """
+
+    frame: Any
+    columns: dict[str, str] = field(factory=dict)
+
+    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
+        """The program over all bars."""
+        named = lazy(self.frame, "orders", self.columns)
+        require_columns(named, ("timestamp", "symbol"))
+        rows, place, column = _placed(named, bars)
+        sizes = [name for name in _SIZINGS if name in rows.columns]
+        if len(sizes) != 1:
+            raise MalformedOrder(f"{named.name}: give one column of {', '.join(_SIZINGS)}")
+        requests = records(rows.height, REQUEST)
+        blank(requests)
+        order = np.argsort(place, kind="stable")
+        requests["bar"], requests["column"] = place[order], column[order]
+        self._fill(requests, rows[order], sizes[0], bars, terms, currency, tags)
+        first = np.searchsorted(requests["bar"], np.arange(len(bars) + 1)).astype(np.int64)
+        return Program(ORDERS, _NO_FLOATS, _NO_FLAGS, _NO_FLAGS, requests, first)
+
+    def _fill(
+        self,
+        requests: Records,
+        rows: pl.DataFrame,
+        name: str,
+        bars: Bars,
+        terms: Instruments,
+        currency: Commodity,
+        tags: Tags,
+    ) -> None:
+        sizing = _SIZINGS[name]
+        requests["sizing"] = int(sizing)
+        amounts = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        if np.any(~np.isfinite(amounts)):
+            bad = int(np.argmax(~np.isfinite(amounts)))
+            raise MalformedOrder(f"orders: {name} is missing:\n{rows[bad : bad + 1]}")
+        if sizing in (Sizing.QUANTITY, Sizing.TARGET_QUANTITY):
+            symbols = [bars.symbols[c] for c in requests["column"]]
+            requests["units"] = [in_steps(terms.of(s), a, s) for s, a in zip(symbols, amounts, strict=True)]
+        else:
+            is_money = sizing in (Sizing.VALUE, Sizing.TARGET_VALUE)
+            requests["amount"] = amounts * (10.0**currency.scale if is_money else 1.0)
+        if sizing in (Sizing.QUANTITY, Sizing.VALUE, Sizing.PERCENT) and np.any(amounts == 0):
+            bad = int(np.argmax(amounts == 0))
+            raise MalformedOrder(f"orders: {name} is zero:\n{rows[bad : bad + 1]}")
+        for price in ("limit", "stop", "signal"):
+            if price in rows.columns:
+                requests[price] = rows[price].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        requests["type"] = np.where(
+            ~np.isnan(requests["limit"]),
+            int(OrderType.LIMIT),
+            np.where(~np.isnan(requests["stop"]), int(OrderType.STOP), int(OrderType.MARKET)),
+        )
+        check_prices(requests)
+        is_target = sizing in (Sizing.TARGET_QUANTITY, Sizing.TARGET_VALUE, Sizing.TARGET_PERCENT)
+        requests["tif"] = int(TimeInForce.TARGET if is_target else TimeInForce.GTC)
+        if "tif" in rows.columns and not is_target:
+            requests["tif"] = [int(_tif(name)) for name in rows["tif"]]
+        names = rows["tag"].fill_null("") if "tag" in rows.columns else [""] * rows.height
+        requests["tag"] = [tags.number(tag) for tag in names]
+
+    def spec(self) -> dict[str, Any]:
+        """What is recorded of it beside the digest of its arrays."""
+        return {"program": "orders"}
+
+
+def _tif(name: str | None) -> TimeInForce:
+    try:
+        return TimeInForce[(name or "GTC").upper()]
+    except KeyError:
+        raise MalformedOrder(f"orders: tif {name!r} is neither GTC nor DAY") from None
+
+
+def _panel(given: Any, name: str, bars: Bars) -> Floats:
+    """An array as it is; a long frame spread over the bars, NaN where it has no row."""
+    if isinstance(given, np.ndarray):
+        return array_of(given, bars, np.float64)
+    named = lazy(given, name, {})
+    require_columns(named, ("timestamp", "symbol", name))
+    rows, place, column = _placed(named, bars)
+    panel = np.full((len(bars), len(bars.symbols)), np.nan)
+    cells = place * len(bars.symbols) + column
+    if len(np.unique(cells)) < len(cells):
+        raise MalformedOrder(f"{named.name}: two rows for one symbol at one bar")
+    panel[place, column] = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return panel
+
+
+def _placed(named: Named, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.int64]]:
+    """The rows of a frame with the number of their bar and of their instrument."""
+    if zone(named) != bars.zone:
+        raise MalformedOrder(f"{named.name}: its times are in another zone than those of the bars")
+    rows = in_nanoseconds(named.frame).collect()
+    codes = rows["symbol"].cast(pl.Enum(bars.symbols), strict=False).to_physical()
+    if codes.null_count():
+        bad = rows.filter(codes.is_null()).head(5)
+        raise MalformedOrder(f"{named.name}: symbols that the bars do not have:\n{bad}")
+    place = np.searchsorted(bars.ts, rows["timestamp"].to_numpy()).astype(np.int64)
+    if late := int(np.count_nonzero(place == len(bars))):
+        raise MalformedOrder(f"{named.name}: {late} rows are after the last bar")
+    return rows, place, codes.to_numpy().astype(np.int64)

@@ -1,0 +1,90 @@
+"""What a run gave, read from its journal and from nothing else."""
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import polars as pl
+
+from execution.metrics import Metrics, metrics
+from ledger.journal import Journal
+from ledger.reader import Reader
+
+
+class Result:
+    """A finished run. *journal* answers SQL; what else is here asks it.
+
+    A run in memory holds its journal; one in a file opens it to be read. Close it, or use it as a context
+    manager, to let go of the file.
+    """
+
+    def __init__(self, journal: Journal | Reader, head: str, currency: str) -> None:
+        self.journal = journal
+        self.head = head
+        self.currency = currency
+
+    @classmethod
+    def of(cls, journal: Journal, currency: str) -> Self:
+        """The result of a run that has just been performed; its last block is sealed."""
+        if journal.path is None:
+            return cls(journal, journal.commit().digest.hex(), currency)
+        path = journal.path
+        head = journal.close()
+        assert head is not None
+        return cls(Reader(path), head.digest.hex(), currency)
+
+    @classmethod
+    def open(cls, path: str | Path, currency: str = "USD") -> Self:
+        """The result of a run that a file holds."""
+        reader = Reader(path)
+        rows = reader.sql("select digest from seal order by block desc limit 1").rows()
+        return cls(reader, rows[0]["digest"] if rows else "", currency)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the journal."""
+        self.journal.close()
+
+    @property
+    def equity(self) -> pl.DataFrame:
+        """Cash, market value and equity at every statement."""
+        return self._view("equity")
+
+    @property
+    def trades(self) -> pl.DataFrame:
+        """Round trips, from flat to flat."""
+        return self._view("trade")
+
+    @property
+    def positions(self) -> pl.DataFrame:
+        """What is held at the end."""
+        return self._view("position")
+
+    @property
+    def orders(self) -> pl.DataFrame:
+        """Every order, how it was filled and how it ended."""
+        return self._view("order_history")
+
+    @property
+    def metrics(self) -> Metrics:
+        """Return, risk, costs and trades."""
+        return self.metrics_for()
+
+    def metrics_for(self, periods_per_year: float = 252.0) -> Metrics:
+        """The same for another number of statements a year."""
+        return metrics(self.journal.sql, self.currency, periods_per_year)
+
+    def _view(self, name: str) -> pl.DataFrame:
+        frame: Any = self.journal.sql(f"from {name}").pl()
+        assert isinstance(frame, pl.DataFrame)
+        return frame

@@ -1,0 +1,236 @@
+"""The arrays that the bar step works on.
+
+`Market` is what comes in and is never written. `Desk` is what execution owns: policies, working orders, and
+the rows of the open block that will be stored beside its transfers. No array here holds cash or a position:
+those are balances in `ledger.books.Books`.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ledger.books import Records, grown, records
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Int64s = NDArray[np.int64]
+
+POLICY = np.dtype(
+    [
+        ("same_close", "i8"),  # orders fill at the close of the bar that they were decided on
+        ("unlimited", "i8"),  # neither cash nor holdings limit a fill
+        ("insufficient", "i8"),
+        ("address", "i8"),  # of a user's commission function, 0 for none
+        ("percent", "f8"),  # commission: of the notional, ...
+        ("per_share", "f8"),  # ... money units for each whole unit of the instrument, ...
+        ("per_order", "f8"),  # ... and money units for each order,
+        ("minimum", "f8"),  # money units an order, at least
+        ("maximum", "f8"),  # share of the notional, at most; inf for none
+        ("slippage", "f8"),  # share of the price
+        ("participation", "f8"),  # share of a bar's volume; inf for none
+        ("without_volume", "i8"),  # bars without volume fill too
+        ("money", "i8"),  # first account number of the currency
+        ("currency", "i8"),
+        ("money_scale", "f8"),  # money units in one
+        ("every_bar", "i8"),  # a statement each bar, not each session
+    ]
+)
+INSTRUMENT = np.dtype(
+    [
+        ("commodity", "i8"),
+        ("units", "i8"),  # account number of what is held
+        ("step", "i8"),  # orders are multiples of it
+        ("lot", "i8"),
+        ("multiplier", "f8"),
+        ("ratio", "f8"),  # money units per quantity unit
+        ("scale", "f8"),  # quantity units in one
+        ("price", "f8"),  # last close
+        ("stale", "i8"),  # which is of an earlier bar
+        ("working", "i8"),  # orders
+        ("targeted", "i8"),  # units that working target orders will add
+        ("used", "i8"),  # units traded of the volume of the bar `used_bar`
+        ("used_bar", "i8"),
+        ("held", "i8"),  # place in the list of what is held, -1 for none
+    ]
+)
+WORKING = np.dtype(
+    [
+        ("id", "i8"),
+        ("column", "i8"),
+        ("type", "i8"),
+        ("tif", "i8"),
+        ("left", "i8"),  # quantity still to trade, below zero to sell; 0 once it has ended
+        ("limit", "f8"),
+        ("stop", "f8"),
+        ("filled", "i8"),  # without sign
+        ("gross", "i8"),
+        ("commission", "i8"),
+        ("tried", "i8"),  # the last bar at which it could have filled
+        ("date", "i8"),  # the first date on which it could fill, -1 before
+    ]
+)
+REQUEST = np.dtype(
+    [
+        ("bar", "i8"),  # decided at its close
+        ("column", "i8"),
+        ("sizing", "i8"),
+        ("units", "i8"),  # for a quantity
+        ("amount", "f8"),  # for a value in money units, or a share of equity
+        ("type", "i8"),
+        ("tif", "i8"),
+        ("limit", "f8"),
+        ("stop", "f8"),
+        ("tag", "i8"),
+        ("signal", "f8"),
+        ("order", "i8"),  # to cancel or replace; then the order that came of it, -1 for none
+    ]
+)
+TOUCH = np.dtype([("when", "f8"), ("place", "i8")])
+ENDING = np.dtype([("bar", "i8"), ("column", "i8")])
+
+# Rows to be stored, as the tables of schema.sql without their dense first column. An event's `column` is not
+# stored: it follows from the order.
+ORDER = np.dtype(
+    [
+        ("ts", "i8"),
+        ("instrument", "i4"),
+        ("type", "u1"),
+        ("tif", "u1"),
+        ("quantity", "i8"),
+        ("limit_price", "f8"),
+        ("stop_price", "f8"),
+        ("tag", "i4"),
+        ("signal", "f8"),
+    ]
+)
+FILL = np.dtype(
+    [
+        ("order_id", "i8"),
+        ("ts", "i8"),
+        ("instrument", "i4"),
+        ("side", "i1"),
+        ("quantity", "i8"),
+        ("price", "f8"),
+        ("reference_price", "f8"),
+        ("commission", "i8"),
+        ("basis", "u1"),
+    ]
+)
+EVENT = np.dtype([("ts", "i8"), ("order_id", "i8"), ("event", "u1"), ("reason", "u1"), ("column", "i4")])
+LINK = np.dtype([("order_id", "i8"), ("relation", "u1"), ("other", "i8")])
+MARK = np.dtype([("ts", "i8"), ("instrument", "i4"), ("price", "f8"), ("stale", "?")])
+STATEMENT = np.dtype(
+    [
+        ("ts", "i8"),
+        ("txn", "i8"),
+        ("currency", "i4"),
+        ("cash", "i8"),
+        ("market_value", "i8"),
+        ("equity", "i8"),
+    ]
+)
+DESK_STATE = np.dtype(
+    [
+        ("bar", "i8"),  # number of the bar under way, over all windows
+        ("offset", "i8"),  # number of the window's first bar
+        ("ts", "i8"),
+        ("date", "i8"),
+        ("working", "i8"),  # orders, in order of submission
+        ("held", "i8"),
+        ("ended", "i8"),  # instruments that have
+        ("touched", "i8"),
+        ("first_order", "i8"),  # numbers of the block's first rows
+        ("first_fill", "i8"),
+        ("orders", "i8"),  # rows in the block
+        ("fills", "i8"),
+        ("events", "i8"),
+        ("links", "i8"),
+        ("marks", "i8"),
+        ("statements", "i8"),
+        ("cash", "i8"),  # as the last valuation found them
+        ("market_value", "i8"),
+        ("equity", "i8"),
+        ("status", "i8"),  # of the posting that failed; 0
+    ]
+)
+
+
+class Market(NamedTuple):
+    """A window of bars. Prices and volume are float64[bars, instruments], NaN where there is no bar."""
+
+    ts: Int64s  # ends of the bars, nanoseconds since 1970
+    date: Int64s  # days since 1970, in the zone of the data
+    closing: Flags  # the last bar of its date
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+    endings: Records  # instruments without a later bar, by the number of the bar at which they are closed
+
+
+class Program(NamedTuple):
+    """What a whole-array strategy wants, aligned with the window. Only the arrays of its *kind* are read."""
+
+    kind: int
+    weights: Floats
+    entries: Flags
+    exits: Flags
+    requests: Records  # the size of an entry; or all orders by bar
+    first: Int64s  # first request of each bar, over all windows
+
+
+class Desk(NamedTuple):
+    """What execution owns while a run is under way."""
+
+    policy: Records  # one row
+    state: Records  # one row
+    instruments: Records
+    working: Records
+    held: Int64s  # columns
+    touched: Records  # a heap
+    orders: Records
+    fills: Records
+    events: Records
+    links: Records
+    marks: Records
+    statements: Records
+
+
+ROWS = {
+    "orders": ORDER,
+    "fills": FILL,
+    "events": EVENT,
+    "links": LINK,
+    "marks": MARK,
+    "statements": STATEMENT,
+}
+"""The arrays of a desk whose rows are stored with the block, and what a row is."""
+
+
+def empty_desk(instruments: int, rows: int = 1024) -> Desk:
+    """A desk without policies and orders."""
+    state = records(1, DESK_STATE)
+    desk: dict[str, Any] = {name: records(rows, dtype) for name, dtype in ROWS.items()}
+    desk |= {
+        "policy": records(1, POLICY),
+        "state": state,
+        "instruments": records(instruments, INSTRUMENT),
+        "working": records(rows, WORKING),
+        "held": np.zeros(instruments, np.int64),
+        "touched": records(rows, TOUCH),
+    }
+    desk["instruments"]["held"] = desk["instruments"]["used_bar"] = -1
+    desk["instruments"]["price"] = np.nan
+    return Desk(**desk)
+
+
+def with_room(desk: Desk, rows: dict[str, int]) -> Desk:
+    """The same desk with room for so many rows in each array named; arrays at least double."""
+    larger: dict[str, Any] = {}
+    for name, size in rows.items():
+        old = getattr(desk, name)
+        if size > old.size:
+            larger[name] = grown(old, max(size, 2 * old.size))
+    return desk._replace(**larger)

@@ -1,0 +1,340 @@
+"""The bar step: everything that happens in the market at one bar, in this order and nowhere else.
+
+    before   1 events, 2 open, 3 inside, 4 close, 5 mark
+    decide   6 the strategy sees the portfolio with all fills applied, and this bar, and nothing later
+    after    7 fills at the same close, where that is the timing; 8 statement
+
+`before` and `after` are called with a Python strategy between them; `run` calls them with a program.
+"""
+
+import math
+
+from execution.admission import admit, end_order, record_event
+from execution.booking import allow_for, close_out, money
+from execution.charges import value
+from execution.compiled import entry, part, routine
+from execution.matching import at_once, inside, moment
+from execution.orders import OrderEvent, OrderType, Reason, TimeInForce
+from execution.state import Desk, Market, Program
+from execution.submission import decide
+from ledger.arithmetic import NO_AMOUNT
+from ledger.books import Books, Status
+from ledger.chart import CASH
+
+MARKET = int(OrderType.MARKET)
+DAY = int(TimeInForce.DAY)
+TARGET = int(TimeInForce.TARGET)
+CANCELLED = int(OrderEvent.CANCELLED)
+EXPIRED = int(OrderEvent.EXPIRED)
+REJECTED = int(OrderEvent.REJECTED)
+OPEN_AT_THE_END = int(OrderEvent.OPEN_AT_THE_END)
+NONE = int(Reason.NONE)
+NO_VOLUME = int(Reason.NO_VOLUME)
+INSTRUMENT_ENDED = int(Reason.INSTRUMENT_ENDED)
+OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
+
+# What one fill needs at most beside its lots, and what each lot that it relieves needs.
+TRANSFERS_A_FILL, TRANSFERS_A_LOT = 12, 5
+
+
+@entry
+def has_room(books: Books, desk: Desk, more: int) -> bool:
+    """Whether every array has room for a bar with *more* orders than are working."""
+    state = desk.state[0]
+    orders = state.working + more
+    fills = 2 * orders
+    lots = books.lots.size - books.state[0].free + orders
+    return bool(
+        desk.orders.size >= state.orders + more
+        and desk.links.size >= state.links + more
+        and desk.working.size >= orders
+        and desk.touched.size >= orders
+        and desk.fills.size >= state.fills + fills
+        and desk.events.size >= state.events + orders + more
+        and desk.marks.size >= state.marks + state.held + orders
+        and desk.statements.size > state.statements
+        and books.lots.size >= lots
+        and books.txns.size >= books.state[0].txns + fills + 2 * state.held + orders
+        and books.transfers.size
+        >= books.state[0].transfers + TRANSFERS_A_FILL * fills + 2 * TRANSFERS_A_LOT * lots
+    )
+
+
+@entry
+def before(market: Market, books: Books, desk: Desk, t: int) -> None:
+    """Steps 1 to 5 of bar *t* of the window."""
+    state = desk.state[0]
+    state.bar = state.offset + t
+    state.ts = market.ts[t]
+    state.date = market.date[t]
+    _events(market, books, desk)
+    _open(market, books, desk, t)
+    _inside(market, books, desk, t)
+    _expire(market, desk, t)
+    _compact(desk)
+    _mark(market, books, desk, t)
+
+
+@entry
+def after(market: Market, books: Books, desk: Desk, t: int) -> None:
+    """Steps 7 and 8 of bar *t* of the window."""
+    if desk.policy[0].same_close:
+        _close(market, books, desk, t)
+        _expire(market, desk, t)
+        _compact(desk)
+        _mark(market, books, desk, t)
+    if desk.policy[0].every_bar or market.closing[t]:
+        _state(books, desk)
+
+
+@entry
+def run(
+    market: Market, books: Books, desk: Desk, program: Program, start: int, stop: int, block_transfers: int
+) -> int:
+    """Perform the bars from *start* to *stop* of the window with a program; the first not performed.
+
+    Stops early where an array has to grow, where the block is full, and where a posting failed.
+    """
+    for t in range(start, stop):
+        more = market.close.shape[1]
+        if program.first.size > 0:
+            bar = desk.state[0].offset + t
+            more = program.first[bar + 1] - program.first[bar]
+        if (
+            not has_room(books, desk, more)
+            or books.state[0].transfers >= block_transfers
+            or desk.state[0].status != 0
+        ):
+            return t
+        before(market, books, desk, t)
+        decide(books, desk, program, market.close[t], t)
+        after(market, books, desk, t)
+    return stop
+
+
+@part
+def _events(market: Market, books: Books, desk: Desk) -> None:
+    """1: an instrument without a later bar is closed at its last close, and its orders are cancelled."""
+    state = desk.state[0]
+    while state.ended < market.endings.size and market.endings[state.ended].bar <= state.bar:
+        column = market.endings[state.ended].column
+        state.ended += 1
+        instrument = desk.instruments[column]
+        if instrument.working > 0:
+            for place in range(state.working):
+                order = desk.working[place]
+                if order.column == column and order.left != 0:
+                    end_order(desk, order, CANCELLED, INSTRUMENT_ENDED)
+        have = books.accounts[instrument.units].balance
+        if have != 0:
+            close_out(books, desk, column, abs(value(instrument, have, instrument.price)))
+
+
+@part
+def _open(market: Market, books: Books, desk: Desk, t: int) -> None:
+    """2: what the open satisfies; orders that reduce a position first, each group as submitted."""
+    state = desk.state[0]
+    for adding in range(2):
+        for place in range(state.working):
+            order = desk.working[place]
+            column = order.column
+            if order.left == 0 or order.tried == state.bar or math.isnan(market.close[t, column]):
+                continue
+            have = books.accounts[desk.instruments[column].units].balance
+            if adding == 0 and not (have > 0 > order.left or have < 0 < order.left):
+                continue
+            price = at_once(order.type, order.left, order.limit, order.stop, market.open[t, column])
+            if not math.isnan(price):
+                order.tried = state.bar
+                admit(books, desk, order, market.volume[t, column], price)
+
+
+@part
+def _inside(market: Market, books: Books, desk: Desk, t: int) -> None:
+    """3: limits and stops along the path of each bar, which turns against the position first.
+
+    Low before high for who is long or flat, high before low for who is short; all paths walked at one pace.
+    """
+    state = desk.state[0]
+    state.touched = 0
+    for place in range(state.working):
+        order = desk.working[place]
+        column = order.column
+        if order.left == 0 or order.tried == state.bar or math.isnan(market.close[t, column]):
+            continue
+        order.tried = state.bar
+        if order.type == MARKET:
+            continue
+        high, low = market.high[t, column], market.low[t, column]
+        price = inside(order.type, order.left, order.limit, order.stop, high, low)
+        if not math.isnan(price):
+            is_short = books.accounts[desk.instruments[column].units].balance < 0
+            first, second = (high, low) if is_short else (low, high)
+            _touch(desk, moment(price, market.open[t, column], first, second), place)
+    while state.touched > 0:
+        order = desk.working[_first_touched(desk)]
+        price = inside(
+            order.type,
+            order.left,
+            order.limit,
+            order.stop,
+            market.high[t, order.column],
+            market.low[t, order.column],
+        )
+        admit(books, desk, order, market.volume[t, order.column], price)
+
+
+@part
+def _touch(desk: Desk, when: float, place: int) -> None:
+    """Add to the heap of what the bar touches: the earliest on top, of one moment the first submitted."""
+    state = desk.state[0]
+    i = state.touched
+    state.touched += 1
+    while i > 0:
+        up = (i - 1) // 2
+        if desk.touched[up].when < when or (desk.touched[up].when == when and desk.touched[up].place < place):
+            break
+        desk.touched[i].when = desk.touched[up].when
+        desk.touched[i].place = desk.touched[up].place
+        i = up
+    desk.touched[i].when = when
+    desk.touched[i].place = place
+
+
+@part
+def _first_touched(desk: Desk) -> int:
+    """Take the top off the heap: the place of a working order."""
+    state = desk.state[0]
+    top = desk.touched[0].place
+    state.touched -= 1
+    size = state.touched
+    when, place = desk.touched[size].when, desk.touched[size].place
+    i = 0
+    while 2 * i + 1 < size:
+        down = 2 * i + 1
+        a, b = desk.touched[down], desk.touched[down + 1]
+        if down + 1 < size and (b.when < a.when or (b.when == a.when and b.place < a.place)):
+            down += 1
+        low = desk.touched[down]
+        if when < low.when or (when == low.when and place < low.place):
+            break
+        desk.touched[i].when = low.when
+        desk.touched[i].place = low.place
+        i = down
+    desk.touched[i].when = when
+    desk.touched[i].place = place
+    return int(top)
+
+
+@part
+def _close(market: Market, books: Books, desk: Desk, t: int) -> None:
+    """7: the orders of this bar at its close; those that reduce a position first, each group as submitted."""
+    state = desk.state[0]
+    for adding in range(2):
+        for place in range(state.working):
+            order = desk.working[place]
+            column = order.column
+            if order.left == 0 or order.tried == state.bar or math.isnan(market.close[t, column]):
+                continue
+            have = books.accounts[desk.instruments[column].units].balance
+            if adding == 0 and not (have > 0 > order.left or have < 0 < order.left):
+                continue
+            order.tried = state.bar
+            price = at_once(order.type, order.left, order.limit, order.stop, market.close[t, column])
+            if not math.isnan(price):
+                admit(books, desk, order, market.volume[t, column], price)
+
+
+@routine
+def _expire(market: Market, desk: Desk, t: int) -> None:
+    """End what this bar was the last chance of."""
+    state = desk.state[0]
+    for place in range(state.working):
+        order = desk.working[place]
+        if order.left == 0 or order.tried != state.bar:
+            continue
+        if order.date < 0:
+            order.date = state.date
+        if order.tif == TARGET:
+            traded = market.volume[t, order.column] != 0.0 or desk.policy[0].without_volume
+            end_order(desk, order, EXPIRED if traded else REJECTED, NONE if traded else NO_VOLUME)
+    if market.closing[t]:
+        for place in range(state.working):
+            order = desk.working[place]
+            if order.left != 0 and order.tif == DAY and 0 <= order.date:
+                end_order(desk, order, EXPIRED, NONE)
+
+
+@routine
+def _compact(desk: Desk) -> None:
+    """Close the gaps that ended orders left."""
+    state = desk.state[0]
+    kept = 0
+    for place in range(state.working):
+        if desk.working[place].left != 0:
+            if kept != place:
+                desk.working[kept] = desk.working[place]
+            kept += 1
+    state.working = kept
+
+
+@routine
+def _mark(market: Market, books: Books, desk: Desk, t: int) -> None:
+    """5: value what is held at this close, or at the last one where there is none today."""
+    state = desk.state[0]
+    worth = 0
+    for i in range(state.held):
+        column = desk.held[i]
+        instrument = desk.instruments[column]
+        close = market.close[t, column]
+        instrument.stale = math.isnan(close)
+        if not instrument.stale:
+            instrument.price = close
+        part = value(instrument, books.accounts[instrument.units].balance, instrument.price)
+        if part == NO_AMOUNT:
+            state.status = OUT_OF_RANGE
+            return
+        worth += part
+    state.cash = books.accounts[desk.policy[0].money + CASH].balance
+    state.market_value = worth
+    state.equity = money(books, desk) + worth
+
+
+@part
+def _state(books: Books, desk: Desk) -> None:
+    """8: one row, and the marks that it values holdings at."""
+    state = desk.state[0]
+    for i in range(state.held):
+        instrument = desk.instruments[desk.held[i]]
+        mark = desk.marks[state.marks]
+        mark.ts = state.ts
+        mark.instrument = instrument.commodity
+        mark.price = instrument.price
+        mark.stale = instrument.stale
+        state.marks += 1
+    row = desk.statements[state.statements]
+    row.ts = state.ts
+    row.txn = books.state[0].base_txn + books.state[0].txns - 1
+    row.currency = desk.policy[0].currency
+    row.cash = state.cash
+    row.market_value = state.market_value
+    row.equity = state.equity
+    state.statements += 1
+
+
+@entry
+def finish(books: Books, desk: Desk, reason: int) -> None:
+    """The end of the data: working orders are recorded as open, holdings carried at what they are worth."""
+    state = desk.state[0]
+    for place in range(state.working):
+        order = desk.working[place]
+        record_event(desk, order.id, order.column, OPEN_AT_THE_END, reason)
+    for i in range(state.held):
+        column = desk.held[i]
+        instrument = desk.instruments[column]
+        allow_for(
+            books,
+            desk,
+            column,
+            value(instrument, books.accounts[instrument.units].balance, instrument.price),
+        )

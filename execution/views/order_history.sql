@@ -1,0 +1,83 @@
+-- Every order in words: what was asked, what was filled at which average price and commission, and how and when it
+-- ended. An order without an end is working; that it was filled is told by its fills, the rest by what became of
+-- it.
+create or replace view order_history as
+with filled as (
+    select
+        order_id,
+        count(*) as fills,
+        sum(quantity)::bigint as quantity,
+        -- A quotient of sums need not be the price that all its parts have in common.
+        case
+            when min(price) = max(price) then min(price)
+            else sum(quantity::double * price) / sum(quantity)
+        end as average_price,
+        sum(commission)::bigint as commission,
+        min(ts) as first_fill,
+        max(ts) as last_fill
+    from fill
+    where getvariable('as_of') is null or ts <= getvariable('as_of')
+    group by order_id
+),
+
+ended as (
+    select
+        order_event.order_id,
+        arg_min(kind.name, order_event.id) as name,
+        arg_min(reason.name, order_event.id) as reason,
+        arg_min(order_event.ts, order_event.id) as ts
+    from order_event
+    join order_event_kind as kind on kind.id = order_event.event and kind.is_end
+    left join reason on reason.id = order_event.reason
+    where getvariable('as_of') is null or order_event.ts <= getvariable('as_of')
+    group by order_event.order_id
+),
+
+replaced as (
+    select order_link.order_id, max(order_link.other) as other
+    from order_link
+    join order_relation on order_relation.id = order_link.relation and order_relation.name = 'replaces'
+    group by order_link.order_id
+),
+
+wanted as (
+    select orders.*, coalesce(filled.quantity, 0) = abs(orders.quantity) as is_filled
+    from orders
+    left join filled on filled.order_id = orders.id
+    where getvariable('as_of') is null or orders.ts <= getvariable('as_of')
+)
+
+select
+    wanted.id,
+    wanted.ts,
+    instrument.symbol,
+    money.symbol as currency,
+    order_type.name as type,
+    time_in_force.name as time_in_force,
+    wanted.quantity * instrument_unit.value as quantity,
+    case when not isnan(wanted.limit_price) then wanted.limit_price end as limit_price,
+    case when not isnan(wanted.stop_price) then wanted.stop_price end as stop_price,
+    tag.name as tag,
+    case when not isnan(wanted.signal) then wanted.signal end as signal,
+    coalesce(filled.fills, 0) as fills,
+    coalesce(filled.quantity, 0) * instrument_unit.value as filled,
+    filled.average_price,
+    coalesce(filled.commission, 0) * money_unit.value as commission,
+    filled.first_fill,
+    filled.last_fill,
+    case when wanted.is_filled then 'filled' else coalesce(ended.name, 'working') end as ended,
+    case when wanted.is_filled then 'none' else coalesce(ended.reason, 'none') end as reason,
+    case when wanted.is_filled then filled.last_fill else ended.ts end as ended_at,
+    replaced.other as replaces
+from wanted
+left join filled on filled.order_id = wanted.id
+left join ended on ended.order_id = wanted.id
+left join replaced on replaced.order_id = wanted.id
+left join tag on tag.id = wanted.tag
+left join order_type on order_type.id = wanted.type
+left join time_in_force on time_in_force.id = wanted.tif
+left join commodity as instrument on instrument.id = wanted.instrument
+left join commodity as money on money.id = instrument.currency
+left join unit as instrument_unit on instrument_unit.scale = instrument.scale
+left join unit as money_unit on money_unit.scale = money.scale
+order by wanted.id;

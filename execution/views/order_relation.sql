@@ -1,0 +1,7 @@
+-- The names of how an order belongs to an earlier one.
+create or replace view order_relation as
+select id::utinyint as id, name
+from (
+    values
+    (1, 'replaces')
+) as t (id, name);

@@ -1,0 +1,9 @@
+-- The names of the kinds of order: how the price of a fill is found.
+create or replace view order_type as
+select id::utinyint as id, name
+from (
+    values
+    (0, 'market'),
+    (1, 'limit'),
+    (2, 'stop')
+) as t (id, name);

@@ -1,0 +1,51 @@
+-- What each statement ends: equity then, and what was put in since the statement before it (below zero where it was
+-- taken out): contributions, withdrawals, and money of the currency bought with or sold for another's.
+create or replace view period as
+with stated as (
+    select *
+    from statement
+    where getvariable('as_of') is null or ts <= getvariable('as_of')
+),
+
+closing as (
+    select txn.id
+    from txn
+    left join txn as reversed on reversed.id = txn.reverses
+    join kind on kind.id = coalesce(reversed.kind, txn.kind)
+    where kind.name = 'close'
+),
+
+put_in as (
+    select leg.txn, account.commodity as currency, sum(-leg.amount) as amount
+    from leg
+    join account on account.id = leg.account and account.type in ('equity', 'contra')
+    join commodity on commodity.id = account.commodity and commodity.kind = 'currency'
+    where leg.txn not in (select id from closing)
+    group by leg.txn, account.commodity
+),
+
+-- Of statements that cover the same transactions, the first one accounts for them.
+cut as (
+    select currency, txn, min(id) as id
+    from stated
+    group by currency, txn
+),
+
+flow as (
+    select cut.id, sum(put_in.amount) as amount
+    from put_in
+    asof join cut on cut.currency = put_in.currency and put_in.txn <= cut.txn
+    group by cut.id
+)
+
+select
+    stated.id as statement,
+    stated.ts,
+    money.symbol as currency,
+    stated.equity * unit.value as equity,
+    coalesce(flow.amount, 0)::bigint * unit.value as put_in
+from stated
+join commodity as money on money.id = stated.currency
+join unit on unit.scale = money.scale
+left join flow on flow.id = stated.id
+order by stated.id;

@@ -1,0 +1,1 @@
+"""Reference strategies, one short file each, and a generated universe to try them on."""

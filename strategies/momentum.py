@@ -1,0 +1,43 @@
+"""12-1 momentum, after Jegadeesh and Titman (1993): the winners of a year, without its last month."""
+
+import numpy as np
+from attrs import define, field
+
+from execution import Bar, Broker, Strategy
+
+
+@define
+class Momentum(Strategy):
+    """At the first bar of a month, hold the *count* with the highest return from *year* to *skip* bars ago.
+
+    Of those that trade today, have *year* bars before it, traded on each of the last *liquid* bars, and close
+    at *price* or more: what stands still or costs next to nothing has a momentum that nobody could earn.
+    """
+
+    count: int = 50
+    invested: float = 0.95
+    year: int = 252
+    skip: int = 21
+    liquid: int = 20
+    price: float = 5.0
+    _month: np.datetime64 | None = field(default=None, init=False)
+
+    @property
+    def lookback(self) -> int:
+        """A year and this bar."""
+        return self.year + 1
+
+    def on_bar(self, bar: Bar, broker: Broker) -> None:
+        """Rank and hold."""
+        month = bar.time.astype("M8[M]")
+        if month == self._month or bar.number < self.year:
+            return
+        self._month = month
+        closes = bar.history("close", self.year + 1)
+        volumes = bar.history("volume", self.liquid)
+        eligible = ~np.isnan(closes).any(axis=0) & (volumes > 0).all(axis=0) & (bar.close >= self.price)
+        momentum = np.where(eligible, closes[-1 - self.skip] / closes[0] - 1, np.nan)
+        ranked = np.argsort(-momentum, kind="stable")[: self.count]
+        best = [bar.symbols[i] for i in ranked if eligible[i]]
+        if best:
+            broker.target_weights(dict.fromkeys(best, self.invested / self.count))

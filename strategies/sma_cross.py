@@ -1,0 +1,34 @@
+"""The crossing of two moving averages."""
+
+from attrs import define
+
+from execution import Broker, Instrument, Strategy
+
+
+@define
+class SmaCross(Strategy):
+    """Hold an instrument while the mean of its last *fast* closes is above that of its last *slow* ones.
+
+    Each gets *share* of equity. Closes that are missing count as none.
+    """
+
+    fast: int = 20
+    slow: int = 100
+    share: float = 0.1
+
+    @property
+    def lookback(self) -> int:
+        """As many bars as the slow mean takes."""
+        return self.slow
+
+    def on_instrument(self, instrument: Instrument, broker: Broker) -> None:
+        """Enter above, leave below."""
+        closes = instrument.history("close", self.slow)
+        if len(closes) < self.slow:
+            return
+        rising = closes[-self.fast :].mean() > closes.mean()
+        held = broker.position(instrument.symbol) > 0
+        if rising and not held:
+            broker.target_percent(instrument.symbol, self.share, tag="cross up")
+        elif held and not rising:
+            broker.target_quantity(instrument.symbol, 0, tag="cross down")

@@ -1,0 +1,68 @@
+"""A universe of stocks that nobody owns: prices and scores from a seed, for demonstrations.
+
+Prices are geometric Brownian motion, rounded to cents. A score is the next day's return, standardised, in
+noise that lasts: `information` x return + sqrt(1 - information**2) x AR(1), as strong as good models are.
+What the exponential and the logarithm give is rounded, so that every machine makes the same bytes.
+"""
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from execution import Bars
+
+Floats = NDArray[np.float64]
+
+PERSISTENCE = 0.8
+"""How much of the noise in a score stays from day to day."""
+
+
+def generate(
+    stocks: int = 500, days: int = 252, *, seed: int = 7, information: float = 0.05, warmup: int = 13
+) -> tuple[Bars, pl.DataFrame]:
+    """Bars, and scores as a long frame; the scores begin after *warmup* days."""
+    rng = np.random.default_rng(seed)
+    shape = (days, stocks)
+    first = rng.uniform(20, 500, stocks)
+    volatility = rng.uniform(0.008, 0.022, stocks)
+    returns = rng.standard_normal(shape) * volatility + (0.0003 - 0.5 * volatility**2)
+    returns[0] = 0.0
+    exact = first * np.exp(np.cumsum(returns, axis=0))
+    gap = np.exp(rng.standard_normal(shape) * volatility * 0.2)
+    opened = np.vstack([first, exact[:-1]]) * gap
+    reach = np.exp(np.abs(rng.standard_normal((2, *shape))) * volatility * 0.4)
+    close, opened = _cents(exact), _cents(opened)
+    high = np.maximum(_cents(np.maximum(close, opened) * reach[0]), np.maximum(close, opened))
+    low = np.minimum(_cents(np.minimum(close, opened) / reach[1]), np.minimum(close, opened))
+    volume = np.round(rng.uniform(2e5, 4e6, shape))
+    ts = np.busday_offset("2023-01-02", np.arange(days), roll="forward").astype("M8[ns]")
+    symbols = [f"S{number:03d}" for number in range(stocks)]
+    bars = Bars.from_arrays(ts, symbols, open=opened, high=high, low=low, close=close, volume=volume)
+    score = _scores(rng, close, information)[warmup:]
+    features = pl.DataFrame(
+        {
+            "timestamp": np.repeat(ts[warmup:], stocks),
+            "symbol": pl.Series(symbols * len(score), dtype=pl.Categorical),
+            "score": score.ravel(),
+        }
+    )
+    return bars, features
+
+
+def _cents(prices: Floats) -> Floats:
+    cents: Floats = np.maximum(np.round(prices, 2), 0.5)
+    return cents
+
+
+def _scores(rng: np.random.Generator, close: Floats, information: float) -> Floats:
+    """float64[days, stocks], rounded to six decimals."""
+    future = np.zeros(close.shape)
+    future[:-1] = np.log(close[1:] / close[:-1])
+    shock = rng.standard_normal(close.shape)
+    noise = np.empty(close.shape)
+    noise[0] = shock[0]
+    for day in range(1, len(noise)):
+        noise[day] = PERSISTENCE * noise[day - 1] + np.sqrt(1 - PERSISTENCE**2) * shock[day]
+    exact = information * future / future.std() + np.sqrt(1 - information**2) * noise
+    scores: Floats = np.round(exact, 6)
+    return scores

@@ -1,0 +1,39 @@
+"""How kernels are compiled: once for every whole number, however wide and however it was given."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import types
+from numba.core import config
+
+from ledger import compiled
+
+
+def compile_here(function: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A kernel that is compiled though the suite may run without."""
+    monkeypatch.setattr(config, "DISABLE_JIT", 0)
+    return compiled.kernel(function)
+
+
+def test_a_kernel_is_compiled_once_for_whole_numbers_of_every_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    def twice(amount: int) -> int:
+        return 2 * amount
+
+    kernel = compile_here(twice, monkeypatch)
+
+    assert [6, -6, 2**33] == [kernel(3), kernel(np.int32(-3)), kernel(np.int64(2**32))]
+    kernel.compile((types.literal(3),))  # type: ignore[no-untyped-call]  # numba has no types of its own
+    assert [(types.int64,)] == kernel.signatures
+
+
+def test_what_is_not_a_whole_number_with_a_sign_keeps_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    def same(value: Any) -> Any:
+        return value
+
+    kernel = compile_here(same, monkeypatch)
+
+    given = (np.uint64(2**63), 0.5, True)
+    assert given == tuple(map(kernel, given))
+    assert [(types.uint64,), (types.float64,), (types.boolean,)] == kernel.signatures
