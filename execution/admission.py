@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from execution.booking import book
 from execution.charges import affordable, commission, spendable, units_for, value
-from execution.compiled import leaf, part, routine
+from execution.compiled import leaf, routine
 from execution.matching import slipped
 from execution.orders import Basis, OrderEvent, OrderType, Reason, TimeInForce
 from execution.state import Desk
@@ -33,6 +33,7 @@ QUANTITY = int(Basis.QUANTITY)
 AMOUNT = int(Basis.AMOUNT)
 TARGET = int(TimeInForce.TARGET)
 REJECTED = int(OrderEvent.REJECTED)
+NONE = int(Reason.NONE)
 QUANTITY_OUT_OF_RANGE = int(Reason.QUANTITY_OUT_OF_RANGE)
 INSUFFICIENT_POSITION = int(Reason.INSUFFICIENT_POSITION)
 INSUFFICIENT_CASH = int(Reason.INSUFFICIENT_CASH)
@@ -52,7 +53,7 @@ def record_event(desk: Desk, order_id: int, column: int, event: int, reason: int
     state.events += 1
 
 
-@routine
+@leaf
 def end_order(desk: Desk, order: Record, event: int, reason: int) -> None:
     """End a working order that is not filled, or not in full."""
     instrument = desk.instruments[order.column]
@@ -63,7 +64,7 @@ def end_order(desk: Desk, order: Record, event: int, reason: int) -> None:
     record_event(desk, order.id, order.column, event, reason)
 
 
-@part
+@leaf
 def within_volume(policy: Record, instrument: Record, quantity: int, volume: float, bar: int) -> int:
     """As much of *quantity* as the bar's volume allows, in whole steps; what it has given is remembered."""
     if volume == 0.0 and not policy.without_volume:
@@ -80,97 +81,75 @@ def within_volume(policy: Record, instrument: Record, quantity: int, volume: flo
 
 @routine
 def admit(books: Books, desk: Desk, order: Record, volume: float, reference: float) -> None:
-    """Fill *order* at *reference*, made worse by slippage, as far as volume and account allow."""
+    """Fill *order* at *reference*, made worse by slippage, as far as volume and account allow.
+
+    What is left of an order that the account could not bear is rejected; what the volume did not give is
+    carried over, and a stop that has been touched goes on as a market order.
+    """
     policy, state = desk.policy[0], desk.state[0]
     instrument = desk.instruments[order.column]
-    quantity = within_volume(policy, instrument, order.left, volume, state.bar)
-    if quantity == 0:
+    wanted = within_volume(policy, instrument, order.left, volume, state.bar)
+    if wanted == 0:
         return
-    price = slipped(order.type, quantity, reference, policy.slippage)
-    if quantity < 0:
-        _sell(books, desk, order, -quantity, price, reference)
-    else:
-        _buy(books, desk, order, quantity, price, reference)
-
-
-@part
-def _sell(books: Books, desk: Desk, order: Record, quantity: int, price: float, reference: float) -> None:
-    policy = desk.policy[0]
-    instrument = desk.instruments[order.column]
+    price = slipped(order.type, wanted, reference, policy.slippage)
     have = books.accounts[instrument.units].balance
-    short_of = 0
-    if quantity > have and not policy.unlimited:
-        if policy.insufficient == REJECT or have <= 0:
-            end_order(desk, order, REJECTED, INSUFFICIENT_POSITION)
-            return
-        quantity = have
-        short_of = INSUFFICIENT_POSITION
-    gross = value(instrument, quantity, price)
-    if gross in (0, NO_AMOUNT):
-        end_order(desk, order, REJECTED, DUST if gross == 0 else QUANTITY_OUT_OF_RANGE)
-        return
-    fee = commission(policy, instrument, order, quantity, gross)
-    if not policy.unlimited and books.accounts[policy.money + CASH].balance + gross < fee:
-        end_order(desk, order, REJECTED, INSUFFICIENT_CASH)
-        return
-    _fill(books, desk, order, -quantity, price, reference, gross, fee, QUANTITY, short_of)
-
-
-@part
-def _buy(books: Books, desk: Desk, order: Record, quantity: int, price: float, reference: float) -> None:
-    policy = desk.policy[0]
-    instrument = desk.instruments[order.column]
     available = books.accounts[policy.money + CASH].balance
+    if wanted < 0:
+        quantity, reason = sellable(policy, have, -wanted)
+        gross = value(instrument, quantity, price)
+        basis = QUANTITY
+    else:
+        quantity, gross, basis, reason = payable(policy, instrument, order, available, price, wanted)
+    fee = 0
+    if quantity > 0:
+        if gross in (0, NO_AMOUNT):
+            quantity, reason = 0, DUST if gross == 0 else QUANTITY_OUT_OF_RANGE
+        else:
+            fee = commission(policy, instrument, order, quantity, gross)
+            if wanted < 0 and not policy.unlimited and available + gross < fee:
+                quantity, reason = 0, INSUFFICIENT_CASH
+    if quantity > 0:
+        signed = quantity if wanted > 0 else -quantity
+        desk.fills[state.fills].basis = basis
+        book(books, desk, order, signed, price, reference, gross, fee)
+        instrument.used += quantity
+        if order.tif == TARGET:
+            instrument.targeted -= signed
+        if order.left == 0:
+            instrument.working -= 1
+        elif order.type == STOP:
+            order.type = MARKET
+    if reason != NONE and order.left != 0:
+        end_order(desk, order, REJECTED, reason)
+
+
+@leaf
+def sellable(policy: Record, have: int, quantity: int) -> tuple[int, int]:
+    """How much of *quantity* may be sold by who holds *have*, and why not all of it."""
+    if policy.unlimited or quantity <= have:
+        return quantity, NONE
+    if policy.insufficient == REJECT or have <= 0:
+        return 0, INSUFFICIENT_POSITION
+    return have, INSUFFICIENT_POSITION
+
+
+@leaf
+def payable(
+    policy: Record, instrument: Record, order: Record, available: int, price: float, quantity: int
+) -> tuple[int, int, int, int]:
+    """How much of *quantity* cash pays for: quantity, gross, basis, and why not all of it."""
     gross = value(instrument, quantity, price)
-    if gross in (0, NO_AMOUNT):
-        end_order(desk, order, REJECTED, DUST if gross == 0 else QUANTITY_OUT_OF_RANGE)
-        return
-    fee = commission(policy, instrument, order, quantity, gross)
-    if policy.unlimited or gross + fee <= available:
-        _fill(books, desk, order, quantity, price, reference, gross, fee, QUANTITY, 0)
-        return
-    basis = QUANTITY
+    if policy.unlimited or gross in (0, NO_AMOUNT):
+        return quantity, gross, QUANTITY, NONE
+    if gross + commission(policy, instrument, order, quantity, gross) <= available:
+        return quantity, gross, QUANTITY, NONE
     if policy.insufficient == REJECT:
-        quantity = 0
-    elif policy.insufficient == CUT and instrument.step == 1:
+        return 0, 0, QUANTITY, INSUFFICIENT_CASH
+    if policy.insufficient == CUT and instrument.step == 1:
         # Fractions can spend exactly what is there: the amount is the fact and the quantity follows.
-        basis = AMOUNT
         gross = spendable(policy, instrument, order, available, price)
         quantity = min(quantity, units_for(instrument, gross, price))
-    else:
-        step = instrument.lot if policy.insufficient == CUT_TO_LOTS else instrument.step
-        quantity = affordable(policy, instrument, order, available, price, step, quantity)
-        gross = value(instrument, quantity, price)
-    if quantity <= 0 or gross <= 0:
-        end_order(desk, order, REJECTED, INSUFFICIENT_CASH)
-        return
-    fee = commission(policy, instrument, order, quantity, gross)
-    _fill(books, desk, order, quantity, price, reference, gross, fee, basis, INSUFFICIENT_CASH)
-
-
-@routine
-def _fill(
-    books: Books,
-    desk: Desk,
-    order: Record,
-    quantity: int,
-    price: float,
-    reference: float,
-    gross: int,
-    fee: int,
-    basis: int,
-    short_of: int,
-) -> None:
-    """Book an admitted fill; what is left of an order that the account could not bear is rejected."""
-    instrument = desk.instruments[order.column]
-    desk.fills[desk.state[0].fills].basis = basis
-    book(books, desk, order, quantity, price, reference, gross, fee)
-    instrument.used += abs(quantity)
-    if order.tif == TARGET:
-        instrument.targeted -= quantity
-    if order.left == 0:
-        instrument.working -= 1
-    elif short_of != 0:
-        end_order(desk, order, REJECTED, short_of)
-    elif order.type == STOP:
-        order.type = MARKET  # triggered
+        return (quantity if gross > 0 else 0), gross, AMOUNT, INSUFFICIENT_CASH
+    step = instrument.lot if policy.insufficient == CUT_TO_LOTS else instrument.step
+    quantity = affordable(policy, instrument, order, available, price, step, quantity)
+    return quantity, value(instrument, quantity, price), QUANTITY, INSUFFICIENT_CASH

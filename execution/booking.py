@@ -4,7 +4,7 @@ Whether it may happen is decided before (admission.py); here nothing may be refu
 `POSTED` is therefore an error in these rules, and stops the run.
 """
 
-from execution.compiled import leaf, part, routine
+from execution.compiled import leaf, part
 from execution.state import Desk
 from ledger.books import Books, Record, Status
 from ledger.chart import ACCRUED_INTEREST, CASH, COST, FUTURES_MARGIN, SHORT, SHORT_PROCEEDS
@@ -82,7 +82,7 @@ def book(
     hold(books, desk, order.column)
 
 
-@routine
+@leaf
 def hold(books: Books, desk: Desk, column: int) -> None:
     """Keep the list of what is held in step with the balance."""
     state = desk.state[0]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from ctypes import CFUNCTYPE, c_double
 from typing import Any
 
+import numpy as np
 from numba import types
 from numba.extending import intrinsic, overload
 
@@ -102,8 +103,8 @@ def affordable(
 
 @leaf
 def units_for(instrument: Record, gross: int, price: float) -> int:
-    """The units that *gross* buys at *price*, rounded down."""
-    return int(float(gross) / (price * instrument.multiplier * instrument.ratio))
+    """The units that *gross* buys at *price*, to the nearest, so that nothing is lost on average."""
+    return int(np.rint(float(gross) / (price * instrument.multiplier * instrument.ratio)))
 
 
 @routine

@@ -55,6 +55,8 @@ class TargetWeights:
         requests = records(1, REQUEST)
         blank(requests)
         requests["tag"] = tags.number(self.tag)
+        requests["sizing"] = int(Sizing.TARGET_PERCENT)
+        requests["tif"] = int(TimeInForce.TARGET)
         return Program(WEIGHTS, weights, _NO_FLAGS, _NO_FLAGS, requests, _NO_BARS)
 
     def spec(self) -> dict[str, Any]:

@@ -15,14 +15,14 @@ from execution.charges import value
 from execution.compiled import entry, part, routine
 from execution.matching import at_once, inside, moment
 from execution.orders import OrderEvent, OrderType, Reason, TimeInForce
-from execution.state import Desk, Market, Program
+from execution.state import Desk, Floats, Market, Program
 from execution.submission import decide
 from ledger.arithmetic import NO_AMOUNT
 from ledger.books import Books, Status
 from ledger.chart import CASH
 
 MARKET = int(OrderType.MARKET)
-DAY = int(TimeInForce.DAY)
+GTC = int(TimeInForce.GTC)
 TARGET = int(TimeInForce.TARGET)
 CANCELLED = int(OrderEvent.CANCELLED)
 EXPIRED = int(OrderEvent.EXPIRED)
@@ -68,10 +68,9 @@ def before(market: Market, books: Books, desk: Desk, t: int) -> None:
     state.ts = market.ts[t]
     state.date = market.date[t]
     _events(market, books, desk)
-    _open(market, books, desk, t)
+    _at(books, desk, market.open[t], market.close[t], market.volume[t])
     _inside(market, books, desk, t)
-    _expire(market, desk, t)
-    _compact(desk)
+    _expire(desk, market.volume[t], market.closing[t])
     _mark(market, books, desk, t)
 
 
@@ -79,9 +78,8 @@ def before(market: Market, books: Books, desk: Desk, t: int) -> None:
 def after(market: Market, books: Books, desk: Desk, t: int) -> None:
     """Steps 7 and 8 of bar *t* of the window."""
     if desk.policy[0].same_close:
-        _close(market, books, desk, t)
-        _expire(market, desk, t)
-        _compact(desk)
+        _at(books, desk, market.close[t], market.close[t], market.volume[t])
+        _expire(desk, market.volume[t], market.closing[t])
         _mark(market, books, desk, t)
     if desk.policy[0].every_bar or market.closing[t]:
         _state(books, desk)
@@ -130,23 +128,25 @@ def _events(market: Market, books: Books, desk: Desk) -> None:
             close_out(books, desk, column, abs(value(instrument, have, instrument.price)))
 
 
-@part
-def _open(market: Market, books: Books, desk: Desk, t: int) -> None:
-    """2: what the open satisfies; orders that reduce a position first, each group as submitted."""
+@routine
+def _at(books: Books, desk: Desk, prices: Floats, close: Floats, volume: Floats) -> None:
+    """What one price of each instrument satisfies; what reduces a position first, each group as submitted.
+
+    2: at the open, of the orders working before; 7: at the close, of the orders of this bar.
+    """
     state = desk.state[0]
     for adding in range(2):
         for place in range(state.working):
             order = desk.working[place]
-            column = order.column
-            if order.left == 0 or order.tried == state.bar or math.isnan(market.close[t, column]):
+            if order.left == 0 or order.tried == state.bar or math.isnan(close[order.column]):
                 continue
-            have = books.accounts[desk.instruments[column].units].balance
+            have = books.accounts[desk.instruments[order.column].units].balance
             if adding == 0 and not (have > 0 > order.left or have < 0 < order.left):
                 continue
-            price = at_once(order.type, order.left, order.limit, order.stop, market.open[t, column])
+            price = at_once(order.type, order.left, order.limit, order.stop, prices[order.column])
             if not math.isnan(price):
                 order.tried = state.bar
-                admit(books, desk, order, market.volume[t, column], price)
+                admit(books, desk, order, volume[order.column], price)
 
 
 @part
@@ -226,55 +226,28 @@ def _first_touched(desk: Desk) -> int:
     return int(top)
 
 
-@part
-def _close(market: Market, books: Books, desk: Desk, t: int) -> None:
-    """7: the orders of this bar at its close; those that reduce a position first, each group as submitted."""
-    state = desk.state[0]
-    for adding in range(2):
-        for place in range(state.working):
-            order = desk.working[place]
-            column = order.column
-            if order.left == 0 or order.tried == state.bar or math.isnan(market.close[t, column]):
-                continue
-            have = books.accounts[desk.instruments[column].units].balance
-            if adding == 0 and not (have > 0 > order.left or have < 0 < order.left):
-                continue
-            order.tried = state.bar
-            price = at_once(order.type, order.left, order.limit, order.stop, market.close[t, column])
-            if not math.isnan(price):
-                admit(books, desk, order, market.volume[t, column], price)
-
-
 @routine
-def _expire(market: Market, desk: Desk, t: int) -> None:
-    """End what this bar was the last chance of."""
-    state = desk.state[0]
-    for place in range(state.working):
-        order = desk.working[place]
-        if order.left == 0 or order.tried != state.bar:
-            continue
-        if order.date < 0:
-            order.date = state.date
-        if order.tif == TARGET:
-            traded = market.volume[t, order.column] != 0.0 or desk.policy[0].without_volume
-            end_order(desk, order, EXPIRED if traded else REJECTED, NONE if traded else NO_VOLUME)
-    if market.closing[t]:
-        for place in range(state.working):
-            order = desk.working[place]
-            if order.left != 0 and order.tif == DAY and 0 <= order.date:
-                end_order(desk, order, EXPIRED, NONE)
-
-
-@routine
-def _compact(desk: Desk) -> None:
-    """Close the gaps that ended orders left."""
+def _expire(desk: Desk, volume: Floats, closing: bool) -> None:
+    """End what this bar was the last chance of, and close the gaps that ended orders leave."""
     state = desk.state[0]
     kept = 0
     for place in range(state.working):
-        if desk.working[place].left != 0:
-            if kept != place:
-                desk.working[kept] = desk.working[place]
-            kept += 1
+        order = desk.working[place]
+        if order.left == 0:
+            continue
+        if order.tried == state.bar and order.date < 0:
+            order.date = state.date
+        last_chance = order.tried == state.bar if order.tif == TARGET else closing and order.date >= 0
+        if last_chance and order.tif != GTC:
+            no_volume = order.tif == TARGET and volume[order.column] == 0.0
+            if no_volume and not desk.policy[0].without_volume:
+                end_order(desk, order, REJECTED, NO_VOLUME)
+            else:
+                end_order(desk, order, EXPIRED, NONE)
+            continue
+        if kept != place:
+            desk.working[kept] = order
+        kept += 1
     state.working = kept
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from execution.admission import end_order, record_event
-from execution.compiled import entry, part, routine
+from execution.compiled import entry, leaf, part
 from execution.orders import OrderEvent, OrderType, Reason, Relation, Sizing, TimeInForce
 from execution.state import Desk, Floats, Program
 from ledger.books import Books, Record, Records
@@ -32,33 +32,31 @@ EXACT = 2.0**53
 WEIGHTS, SIGNALS, ORDERS = 1, 2, 3
 
 
-@part
-def size(books: Books, desk: Desk, request: Record, price: float) -> float:
+@leaf
+def size(request: Record, instrument: Record, have: int, equity: int, price: float) -> float:
     """The quantity, below zero to sell, that a request asks for when the close is *price*.
 
-    A target is the difference to what is held and to what working target orders will add, truncated toward
-    zero to the instrument's step.
+    A target is the difference to *have*, which is what is held and what working target orders will add,
+    truncated toward zero to the instrument's step.
     """
-    instrument = desk.instruments[request.column]
     if request.sizing == QUANTITY:
         return float(request.units)
-    have = float(books.accounts[instrument.units].balance + instrument.targeted)
     if request.sizing == TARGET_QUANTITY:
-        wanted = float(request.units) - have
+        wanted = float(request.units - have)
     elif request.amount == 0.0:
         # Needs no price, so that nothing is asked of an instrument that is neither held nor traded today.
-        wanted = -have if request.sizing in (TARGET_VALUE, TARGET_PERCENT) else 0.0
+        wanted = float(-have) if request.sizing in (TARGET_VALUE, TARGET_PERCENT) else 0.0
     else:
         amount = request.amount
         if request.sizing in (PERCENT, TARGET_PERCENT):
-            amount *= float(desk.state[0].equity)
+            amount *= float(equity)
         wanted = amount / (price * instrument.multiplier * instrument.ratio)
         if request.sizing in (TARGET_VALUE, TARGET_PERCENT):
-            wanted -= have
+            wanted -= float(have)
     return float(np.trunc(wanted / float(instrument.step)) * float(instrument.step))
 
 
-@routine
+@part
 def submit(books: Books, desk: Desk, request: Record, price: float) -> int:
     """Turn a request into a working order, or a rejected one; its number, -1 where it asks for nothing.
 
@@ -66,43 +64,49 @@ def submit(books: Books, desk: Desk, request: Record, price: float) -> int:
     """
     state = desk.state[0]
     instrument = desk.instruments[request.column]
+    number = -1
     replaced = request.order
-    if replaced >= 0 and (not cancel(desk, replaced) or request.sizing == CANCEL):
-        return -1  # what is filled cannot be replaced
-    reason = NONE
-    if math.isnan(price):
-        reason = NO_BAR
-    # Where nothing trades today, a size cannot be told from value or equity; the last price gives the scale.
-    quantity = size(books, desk, request, instrument.price if reason == NO_BAR else price)
-    if quantity == 0.0:
-        return -1
-    if not abs(quantity) < EXACT:
-        reason = QUANTITY_OUT_OF_RANGE if reason == NONE else reason
-        quantity = 0.0
+    # What is filled cannot be replaced.
+    if (replaced < 0 or cancel(desk, replaced)) and request.sizing != CANCEL:
+        reason = NO_BAR if math.isnan(price) else NONE
+        # Where nothing trades today, the last price gives the size that was wanted.
+        at = instrument.price if reason == NO_BAR else price
+        have = books.accounts[instrument.units].balance + instrument.targeted
+        quantity = size(request, instrument, have, state.equity, at)
+        if not abs(quantity) < EXACT:
+            reason = QUANTITY_OUT_OF_RANGE if reason == NONE else reason
+            quantity = 0.0
+        if quantity != 0.0 or reason != NONE:
+            number = state.first_order + state.orders
+            _write(desk, request, number, int(quantity), reason)
+    return number
 
-    number = state.first_order + state.orders
+
+@part
+def _write(desk: Desk, request: Record, number: int, quantity: int, reason: int) -> None:
+    """Record an order, and put it at the end of the working ones unless it is rejected."""
+    state = desk.state[0]
     row = desk.orders[state.orders]
     row.ts = state.ts
-    row.instrument = instrument.commodity
+    row.instrument = desk.instruments[request.column].commodity
     row.type = request.type
     row.tif = request.tif
-    row.quantity = int(quantity)
+    row.quantity = quantity
     row.limit_price = request.limit
     row.stop_price = request.stop
     row.tag = request.tag
     row.signal = request.signal
     state.orders += 1
-    if replaced >= 0:
+    if request.order >= 0:
         link = desk.links[state.links]
         link.order_id = number
         link.relation = REPLACES
-        link.other = replaced
+        link.other = request.order
         state.links += 1
     if reason != NONE:
         record_event(desk, number, request.column, REJECTED, reason)
     else:
-        _work(desk, request, number, int(quantity))
-    return int(number)
+        _work(desk, request, number, quantity)
 
 
 @part
@@ -129,7 +133,7 @@ def _work(desk: Desk, request: Record, number: int, quantity: int) -> None:
         instrument.targeted += quantity
 
 
-@part
+@leaf
 def cancel(desk: Desk, number: int) -> bool:
     """Cancel an order if it is still working; whether it was."""
     for place in range(desk.state[0].working):
@@ -152,45 +156,32 @@ def submit_all(books: Books, desk: Desk, requests: Records, count: int, close: F
 
 @part
 def decide(books: Books, desk: Desk, program: Program, close: Floats, t: int) -> None:
-    """What a program wants at bar *t* of the window, as requests, instrument by instrument.
-
-    Its last request is the one that is filled in and submitted for weights and signals.
-    """
-    if program.kind == WEIGHTS:
-        request = program.requests[0]
-        request.sizing = TARGET_PERCENT
-        request.tif = TARGET
-        for column in range(close.size):
-            weight = program.weights[t, column]
-            if not math.isnan(weight):
-                request.column = column
-                request.amount = weight
-                request.order = -1
-                submit(books, desk, request, close[column])
-    elif program.kind == SIGNALS:
-        for column in range(close.size):
-            if program.entries[t, column] != program.exits[t, column]:
-                _signal(books, desk, program, column, program.entries[t, column], close[column])
-    elif program.kind == ORDERS:
+    """What a program wants at bar *t* of the window, as requests, in order of instrument or of row."""
+    first, last = 0, close.size
+    if program.kind == ORDERS:
         bar = desk.state[0].bar
-        for i in range(program.first[bar], program.first[bar + 1]):
+        first, last = program.first[bar], program.first[bar + 1]
+    for i in range(first, last):
+        if program.kind == WEIGHTS:
+            weight = program.weights[t, i]
+            instrument = desk.instruments[i]
+            if math.isnan(weight) or (weight == 0.0 and instrument.held < 0 and instrument.targeted == 0):
+                continue
+            request = program.requests[0]
+            request.column = i
+            request.amount = weight
+        elif program.kind == SIGNALS:
+            entry = program.entries[t, i]
+            instrument = desk.instruments[i]
+            have = books.accounts[instrument.units].balance
+            # Enter where flat, exit what is held; nothing while an order for the instrument works.
+            if entry == program.exits[t, i] or instrument.working > 0 or entry == (have != 0):
+                continue
+            request = program.requests[0 if entry else 1]
+            request.column = i
+            if not entry:
+                request.units = -have
+        else:
             request = program.requests[i]
-            request.order = -1
-            submit(books, desk, request, close[request.column])
-
-
-@part
-def _signal(books: Books, desk: Desk, program: Program, column: int, entry: bool, price: float) -> None:
-    """Enter where flat, exit what is held; nothing while an order for the instrument works."""
-    instrument = desk.instruments[column]
-    have = books.accounts[instrument.units].balance
-    if instrument.working > 0 or entry == (have != 0):
-        return
-    if entry:
-        request = program.requests[0]
-    else:
-        request = program.requests[1]
-        request.units = -have
-    request.column = column
-    request.order = -1
-    submit(books, desk, request, price)
+        request.order = -1
+        submit(books, desk, request, close[request.column])
