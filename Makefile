@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 .PHONY: demo test test-nojit lint crash outsiders long mutants bench clean
 
 demo: $(STAMP)
-	$(BIN)/python -m ledger.demo
+	$(BIN)/tieout demo
 
 test: $(STAMP)
 	$(PYTEST) -m "not crash"

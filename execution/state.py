@@ -162,6 +162,7 @@ class Market(NamedTuple):
     ts: Int64s  # ends of the bars, nanoseconds since 1970
     date: Int64s  # days since 1970, in the zone of the data
     closing: Flags  # the last bar of its date
+    month_end: Flags  # the last bar of its month
     open: Floats
     high: Floats
     low: Floats

@@ -54,9 +54,12 @@ def has_room(books: Books, desk: Desk, more: int) -> bool:
         and desk.marks.size >= state.marks + state.held + orders
         and desk.statements.size > state.statements
         and books.lots.size >= lots
-        and books.txns.size >= books.state[0].txns + fills + 2 * state.held + orders
+        and books.txns.size >= books.state[0].txns + fills + state.held + 2 * desk.instruments.size
         and books.transfers.size
-        >= books.state[0].transfers + TRANSFERS_A_FILL * fills + 2 * TRANSFERS_A_LOT * lots
+        >= books.state[0].transfers
+        + TRANSFERS_A_FILL * fills
+        + 2 * TRANSFERS_A_LOT * lots
+        + 4 * desk.instruments.size
     )
 
 
@@ -76,11 +79,13 @@ def before(market: Market, books: Books, desk: Desk, t: int) -> None:
 
 @entry
 def after(market: Market, books: Books, desk: Desk, t: int) -> None:
-    """Steps 7 and 8 of bar *t* of the window."""
+    """Steps 7 and 8 of bar *t* of the window; at the end of a month holdings are revalued before 8."""
     if desk.policy[0].same_close:
         _at(books, desk, market.close[t], market.close[t], market.volume[t])
         _expire(desk, market.volume[t], market.closing[t])
         _mark(market, books, desk, t)
+    if market.month_end[t]:
+        _revalue(books, desk)
     if desk.policy[0].every_bar or market.closing[t]:
         _state(books, desk)
 
@@ -302,12 +307,13 @@ def finish(books: Books, desk: Desk, reason: int) -> None:
     for place in range(state.working):
         order = desk.working[place]
         record_event(desk, order.id, order.column, OPEN_AT_THE_END, reason)
-    for i in range(state.held):
-        column = desk.held[i]
+    _revalue(books, desk)
+
+
+@routine
+def _revalue(books: Books, desk: Desk) -> None:
+    """Carry every holding at what it is worth, and nothing for what is held no longer."""
+    for column in range(desk.instruments.size):
         instrument = desk.instruments[column]
-        allow_for(
-            books,
-            desk,
-            column,
-            value(instrument, books.accounts[instrument.units].balance, instrument.price),
-        )
+        have = books.accounts[instrument.units].balance
+        allow_for(books, desk, column, value(instrument, have, instrument.price) if have != 0 else 0)
