@@ -71,7 +71,7 @@ def before(market: Market, books: Books, desk: Desk, t: int) -> None:
     state.ts = market.ts[t]
     state.date = market.date[t]
     _events(market, books, desk)
-    _at(books, desk, market.open[t], market.close[t], market.volume[t])
+    _at(books, desk, market.open[t], market.close[t], market.volume[t], False)
     _inside(market, books, desk, t)
     _expire(desk, market.volume[t], market.closing[t])
     _mark(market, books, desk, t)
@@ -81,7 +81,7 @@ def before(market: Market, books: Books, desk: Desk, t: int) -> None:
 def after(market: Market, books: Books, desk: Desk, t: int) -> None:
     """Steps 7 and 8 of bar *t* of the window; at the end of a month holdings are revalued before 8."""
     if desk.policy[0].same_close:
-        _at(books, desk, market.close[t], market.close[t], market.volume[t])
+        _at(books, desk, market.close[t], market.close[t], market.volume[t], True)
         _expire(desk, market.volume[t], market.closing[t])
         _mark(market, books, desk, t)
     if market.month_end[t]:
@@ -134,10 +134,11 @@ def _events(market: Market, books: Books, desk: Desk) -> None:
 
 
 @routine
-def _at(books: Books, desk: Desk, prices: Floats, close: Floats, volume: Floats) -> None:
+def _at(books: Books, desk: Desk, prices: Floats, close: Floats, volume: Floats, last: bool) -> None:
     """What one price of each instrument satisfies; what reduces a position first, each group as submitted.
 
-    2: at the open, of the orders working before; 7: at the close, of the orders of this bar.
+    2: at the open, of the orders working before; 7: at the close, of the orders of this bar, which has no
+    later price for them (*last*).
     """
     state = desk.state[0]
     for adding in range(2):
@@ -149,8 +150,9 @@ def _at(books: Books, desk: Desk, prices: Floats, close: Floats, volume: Floats)
             if adding == 0 and not (have > 0 > order.left or have < 0 < order.left):
                 continue
             price = at_once(order.type, order.left, order.limit, order.stop, prices[order.column])
-            if not math.isnan(price):
+            if last or not math.isnan(price):
                 order.tried = state.bar
+            if not math.isnan(price):
                 admit(books, desk, order, volume[order.column], price)
 
 

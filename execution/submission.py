@@ -69,14 +69,12 @@ def submit(books: Books, desk: Desk, request: Record, price: float) -> int:
     # What is filled cannot be replaced.
     if (replaced < 0 or cancel(desk, replaced)) and request.sizing != CANCEL:
         reason = NO_BAR if math.isnan(price) else NONE
-        # Where nothing trades today, the last price gives the size that was wanted.
-        at = instrument.price if reason == NO_BAR else price
         have = books.accounts[instrument.units].balance + instrument.targeted
-        quantity = size(request, instrument, have, state.equity, at)
-        if not abs(quantity) < EXACT:
-            reason = QUANTITY_OUT_OF_RANGE if reason == NONE else reason
-            quantity = 0.0
-        if quantity != 0.0 or reason != NONE:
+        quantity = size(request, instrument, have, state.equity, price)
+        if quantity != 0.0:
+            if not abs(quantity) < EXACT:  # nor is the size known that needs a price where there is none
+                reason = QUANTITY_OUT_OF_RANGE if reason == NONE else reason
+                quantity = 0.0
             number = state.first_order + state.orders
             _write(desk, request, number, int(quantity), reason)
     return number

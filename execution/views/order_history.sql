@@ -41,7 +41,7 @@ replaced as (
 ),
 
 wanted as (
-    select orders.*, coalesce(filled.quantity, 0) = abs(orders.quantity) as is_filled
+    select orders.*, coalesce(filled.quantity = abs(orders.quantity), false) as is_filled
     from orders
     left join filled on filled.order_id = orders.id
     where getvariable('as_of') is null or orders.ts <= getvariable('as_of')
