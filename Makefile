@@ -5,7 +5,7 @@ STAMP  := .venv/.installed
 # More workers than this spend their time compiling and importing.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
-.PHONY: demo test test-nojit lint crash outsiders long mutants bench clean
+.PHONY: demo test test-nojit lint crash kills outsiders long mutants bench clean
 
 demo: $(STAMP)
 	$(BIN)/tieout demo
@@ -22,10 +22,11 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-crash outsiders mutants bench: $(STAMP)
+crash kills outsiders mutants bench: $(STAMP)
 	$(BIN)/python -m validation.$(MODULE)
 
 crash:     MODULE := faults
+kills:     MODULE := kills
 outsiders: MODULE := outsiders
 mutants:   MODULE := mutants
 bench:     MODULE := bench

@@ -3,16 +3,18 @@
 Asked before anything is posted. What is not enough is refused with a reason, or cut, as the policy says.
 """
 
+import math
 from enum import IntEnum
 
 from execution.booking import book
-from execution.charges import affordable, commission, spendable, units_for, value
+from execution.charges import affordable, bears, commission, spendable, units_for, value
 from execution.compiled import leaf, routine
 from execution.matching import slipped
 from execution.orders import Basis, OrderEvent, OrderType, Reason, TimeInForce
 from execution.state import Desk
 from ledger.arithmetic import NO_AMOUNT
 from ledger.books import Books, Record
+from ledger.bounds import MAX_AMOUNT
 from ledger.chart import CASH
 
 
@@ -72,8 +74,10 @@ def within_volume(policy: Record, instrument: Record, quantity: int, volume: flo
     if instrument.used_bar != bar:
         instrument.used_bar = bar
         instrument.used = 0
+    if policy.participation == math.inf:
+        return quantity
     share = policy.participation * volume * instrument.scale
-    if not share < float(abs(quantity) + instrument.used):
+    if not share < float(abs(quantity) + instrument.used):  # nor where the volume is not known
         return quantity
     left = max(0, int(share) - instrument.used) // instrument.step * instrument.step
     return int(left) if quantity > 0 else -int(left)
@@ -90,6 +94,8 @@ def admit(books: Books, desk: Desk, order: Record, volume: float, reference: flo
     instrument = desk.instruments[order.column]
     wanted = within_volume(policy, instrument, order.left, volume, state.bar)
     if wanted == 0:
+        if order.type == STOP and volume != 0.0:
+            order.type = MARKET  # touched, though others took all there was
         return
     price = slipped(order.type, wanted, reference, policy.slippage)
     have = books.accounts[instrument.units].balance
@@ -106,7 +112,9 @@ def admit(books: Books, desk: Desk, order: Record, volume: float, reference: flo
             quantity, reason = 0, DUST if gross == 0 else QUANTITY_OUT_OF_RANGE
         else:
             fee = commission(policy, instrument, order, quantity, gross)
-            if wanted < 0 and not policy.unlimited and available + gross < fee:
+            if fee == NO_AMOUNT or gross - fee > MAX_AMOUNT - abs(available):
+                quantity, reason = 0, QUANTITY_OUT_OF_RANGE
+            elif wanted < 0 and not policy.unlimited and fee - gross > available:
                 quantity, reason = 0, INSUFFICIENT_CASH
     if quantity > 0:
         signed = quantity if wanted > 0 else -quantity
@@ -141,7 +149,7 @@ def payable(
     gross = value(instrument, quantity, price)
     if policy.unlimited or gross in (0, NO_AMOUNT):
         return quantity, gross, QUANTITY, NONE
-    if gross + commission(policy, instrument, order, quantity, gross) <= available:
+    if bears(policy, instrument, order, available, quantity, gross):
         return quantity, gross, QUANTITY, NONE
     if policy.insufficient == REJECT:
         return 0, 0, QUANTITY, INSUFFICIENT_CASH

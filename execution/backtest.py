@@ -5,6 +5,7 @@ import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,12 +24,13 @@ from execution.notices import Notices
 from execution.orders import Reason
 from execution.programs import Compiler
 from execution.records import RECORDS
-from execution.reperformance import explained
+from execution.reperformance import Recorded, Reperformance, differences, explained
 from execution.requests import Tags
 from execution.result import Result
 from execution.state import Program
 from execution.strategy import Bar, History, Strategy, fields
-from ledger.commodity import currency
+from ledger.commodity import Commodity, currency
+from ledger.errors import LedgerError, ReplayDiverged
 from ledger.events import deposit
 from ledger.journal import Journal
 from ledger.run import Policies, Run
@@ -95,34 +97,39 @@ class Backtest:
         """
         journal = self._journal(Path(path) if path is not None else None)
         try:
-            engine = Engine(
-                journal,
-                self.bars.symbols,
-                self.account,
-                self.costs,
-                self.instruments,
-                self.currency,
-                same_close=self.fill == "same_close",
-                every_bar=self._every_bar(),
-                block_bars=self._block_bars(),
-            )
-            if self._cash():
-                journal.post(
-                    int(self.bars.ts[0]), deposit, self.currency, self._cash(), note="opening capital"
-                )
-            if isinstance(self.strategy, Strategy):
-                _Performance(self, engine, progress).perform()
-            else:
-                self._perform(self.strategy, engine, progress)
-            engine.finish(int(Reason.NONE))
-        except StrategyFailed:
-            journal.close()
-            raise
+            self._fill(journal, progress)
+        except StrategyFailed as failure:
+            raise _closed(journal, failure) from failure.__cause__
         except BaseException:
             # What is sealed stays; the open block is not, or it would end where no other run's does.
             journal.abandon()
             raise
-        return Result.of(journal, self.currency)
+        try:
+            return Result.of(journal, self.currency)
+        except ReplayDiverged as error:
+            raise _otherwise(error) from error
+
+    def reperform(self, path: str | Path, progress: Progress | None = None) -> Reperformance:
+        """Perform the run that *path* records again, as it is described here, and compare every block.
+
+        The file is only read: this is for whoever checks a run. `run` with the same path resumes it instead.
+        """
+        held = Recorded.read(Path(path))
+        causes = differences(held, self.description())
+        failure: StrategyFailed | None = None
+        with TemporaryDirectory(prefix="tieout-") as folder:
+            # From the recorded genesis, so that what comes out otherwise shows in the block where it begins.
+            again = Path(folder) / "again.duckdb"
+            journal = Journal.create(again, self._commodities(), held.run, [RECORDS])
+            try:
+                self._fill(journal, progress)
+            except StrategyFailed as error:
+                failure = error
+            except BaseException:
+                journal.abandon()
+                raise
+            journal.close()
+            return Reperformance.of(held, again, causes, str(failure) if failure else "")
 
     def description(self) -> Run:
         """All that determines the result: the genesis of the journal."""
@@ -147,7 +154,7 @@ class Backtest:
         if is_program:
             fingerprints["program"] = _fingerprint(self._program(strategy, Tags()))
         return Run(
-            spec=spec | dict(self.describe),
+            spec=_merged(spec, self.describe),
             fingerprints=fingerprints,
             strategy="" if is_program else _source(type(strategy)),
             seed=self.seed,
@@ -159,10 +166,38 @@ class Backtest:
             ),
         )
 
+    def _fill(self, journal: Journal, progress: Progress | None) -> None:
+        """Perform the run into an empty journal, up to the rows of its last block."""
+        engine = Engine(
+            journal,
+            self.bars.symbols,
+            self.account,
+            self.costs,
+            self.instruments,
+            self.currency,
+            same_close=self.fill == "same_close",
+            every_bar=self._every_bar(),
+            block_bars=self._block_bars(),
+        )
+        if self._cash():
+            journal.post(int(self.bars.ts[0]), deposit, self.currency, self._cash(), note="opening capital")
+        try:
+            if isinstance(self.strategy, Strategy):
+                _Performance(self, engine, progress).perform()
+            else:
+                self._perform(self.strategy, engine, progress)
+            engine.finish(int(Reason.NONE))
+        except ReplayDiverged as error:
+            raise _otherwise(error) from error
+
+    def _commodities(self) -> list[Commodity]:
+        return [
+            currency(self.currency),
+            *self.instruments.commodities(self.bars.symbols, self.currency),
+        ]
+
     def _journal(self, path: Path | None) -> Journal:
-        run = self.description()
-        money = currency(self.currency)
-        commodities = [money, *self.instruments.commodities(self.bars.symbols, self.currency)]
+        run, commodities = self.description(), self._commodities()
         if path is None:
             return Journal.create(None, commodities, run, [RECORDS])
         with explained(path, run):
@@ -224,6 +259,8 @@ class _Performance:
             self.broker.open_bar(None)
             self.notices.tell(self.broker)
             self.strategy.on_end(self.broker)
+        except LedgerError:
+            raise  # the journal's doing, not the strategy's
         except Exception as error:  # noqa: BLE001  whatever a strategy raises
             self._stop(error)
 
@@ -267,8 +304,37 @@ class _Performance:
         self.engine.finish(int(Reason.RUN_STOPPED))
         raise StrategyFailed(
             f"the strategy failed at bar {self.bar}, {str(time).removesuffix('T00:00:00.000000000')}:"
-            f" {error!r}; the journal is closed there"
+            f" {error!r}"
         ) from error
+
+
+def _closed(journal: Journal, failure: StrategyFailed) -> StrategyFailed:
+    """Close the journal of a run that its strategy ended; the error, with what became of the file."""
+    try:
+        journal.close()
+    except ReplayDiverged:
+        return StrategyFailed(f"{failure}; an earlier run came further, and its journal is as it was")
+    return StrategyFailed(f"{failure}; the journal is closed there")
+
+
+def _otherwise(error: ReplayDiverged) -> ReplayDiverged:
+    """The error of a run that came out otherwise though nothing that is recorded of it differs."""
+    return ReplayDiverged(
+        f"{error}, though its description is the same: the strategy depends on more than that, such as the"
+        " clock or chance, or the run in the file was ended by an error"
+    )
+
+
+def _merged(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """*found* with what is *given* beside and instead of it, down to the last table."""
+    merged = dict(found)
+    for name, value in given.items():
+        have = merged.get(name)
+        if isinstance(have, Mapping) and isinstance(value, Mapping):
+            merged[name] = _merged(have, value)
+        else:
+            merged[name] = value
+    return merged
 
 
 def _part(program: Program, first: int, bars: int) -> Program:

@@ -9,14 +9,14 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from execution import frames
-from execution.errors import BadBars, ExecutionError
+from execution.errors import BadBars, ExecutionError, InvalidSetting
 from execution.features import FeatureFrame, Join
-from execution.frames import FIELDS, PRICES, Repairs
-from execution.state import ENDING, Flags, Floats, Int64s, Market
+from execution.frames import FIELDS, KEYS, PRICES, Repairs
+from execution.state import ENDING, Flags, Floats, Int64s, Market, fixed
 from ledger.books import Records, records
 from ledger.moment import DAY
 
-WINDOW_BYTES = 256 * 2**20
+WINDOW_BYTES = 128 * 2**20
 """A lazy frame whose panels are larger than this is streamed in windows of about this size."""
 
 
@@ -30,7 +30,12 @@ class Window(NamedTuple):
 
 
 class Bars:
-    """The bars of a run, checked; whole in memory or streamed in windows of time."""
+    """The bars of a run, checked; whole in memory or streamed in windows of time.
+
+    `ts` is int64[bars], the end of each bar in nanoseconds, rising; `symbols` are in alphabetical order.
+    `date` is int64[bars], days since 1970 in `zone`, the time zone of the timestamps. `repairs` is what
+    repairing did, None where it was not asked for.
+    """
 
     def __init__(
         self,
@@ -49,13 +54,14 @@ class Bars:
         """
         if not len(ts):
             raise BadBars("there is no bar")
-        self.ts = ts
+        self.ts = _writable(ts, np.int64)
         self.symbols = symbols
         self.zone = zone
         self.repairs = repairs
         self.window = window or len(ts)
         self.date = _dates(ts, zone)
-        self.closing: Flags = np.append(self.date[1:] != self.date[:-1], True)
+        self.closing: Flags = _last_of(self.date)
+        self.month_end: Flags = _last_of(self.date.astype("M8[D]").astype("M8[M]"))
         self.endings = _endings(last, len(ts))
         self._load = load
 
@@ -71,27 +77,51 @@ class Bars:
         repair: bool = False,
         window: int | None = None,
     ) -> Self:
-        """Bars from a long frame, or a Parquet or CSV file.
+        """Bars from a long frame (Polars, pandas, Arrow), or a Parquet or CSV file.
 
-        *columns* names the columns that are called otherwise: ``{"timestamp": "date"}``. With *repair*, bad
-        bars are dropped or mended and listed in `repairs`. A file or lazy frame larger than memory is
-        streamed; *window* sets the number of bars of a window.
+        It has the columns timestamp (dates or datetimes, of any zone and unit), symbol (text, categories or
+        whole numbers), open, high, low and close (numbers above zero), and volume where it is known. Others
+        are left alone; *columns* names those that are called otherwise: ``{"timestamp": "date"}``. The time
+        of no symbol may go back.
+
+        With *repair*, bad bars are dropped or mended and listed in `repairs`. A file or lazy frame larger
+        than memory is streamed; *window* sets the number of bars of a window.
+        Raises `BadBars` where a rule is broken, with the first rows that do, or what is given cannot be read.
         """
-        named = frames.lazy(given, "bars", dict(columns or {}))
-        frames.require_columns(named, ("timestamp", "symbol", *PRICES))
+        if window is not None and window < 1:
+            raise InvalidSetting(f"window is {window}, not a number of bars above zero")
+        columns = dict(columns or {})
+        frames.require_known(columns)
+        named = frames.lazy(given, "bars", columns, BadBars)
+        frames.require_columns(named, (*KEYS, *PRICES))
         zone = frames.zone(named)
-        repairs = Repairs() if repair else None
-        if named.is_lazy:
-            ts, symbols = _extent(named)
-            size = len(ts) * len(symbols) * len(FIELDS) * 8
-            if window is not None or size > WINDOW_BYTES:
-                window = window or max(1, len(ts) * WINDOW_BYTES // size)
-                return cls._streamed(named, zone, repairs, window)
-        rows = frames.bars(named, repair=repairs)
-        ts = rows["timestamp"].unique().sort().to_numpy()
-        symbols = tuple(rows["symbol"].unique().sort())
-        panels, last = _panels(rows, ts, symbols)
-        return cls._whole(ts, symbols, panels, last, zone=zone, repairs=repairs, window=window)
+        frames.require_symbols(named)
+        frames.require_numbers(named, (c for c in FIELDS if c in named.frame.collect_schema()))
+        row_bytes = len(FIELDS) * 8
+        found = frames.inspected(named, WINDOW_BYTES // row_bytes if window is None else 0)
+        if not repair:
+            frames.refuse(named, found.repairs)
+        if not len(found.ts):
+            raise BadBars(f"{named.name}: not one of its rows is a bar:\n{found.repairs}")
+        size = len(found.ts) * len(found.symbols) * row_bytes
+        if named.is_lazy and (window is not None or size > WINDOW_BYTES):
+            window = window or max(1, len(found.ts) * WINDOW_BYTES // size)
+            return cls._streamed(named, found, zone, found.repairs if repair else None, window)
+        assert found.rows is not None, "a frame in memory is kept whole, and a smaller lazy one too"
+        rows, again = frames.mended(found.rows)
+        if found.goes_back:
+            frames.found_again(found.repairs, [again])
+        panels = _panels(rows, found.ts, found.symbols)
+        last = np.searchsorted(found.ts, found.last).astype(np.int64)
+        return cls(
+            found.ts,
+            found.symbols,
+            last,
+            _cutting(panels),
+            zone=zone,
+            repairs=found.repairs if repair else None,
+            window=window,
+        )
 
     @classmethod
     def from_arrays(
@@ -105,79 +135,79 @@ class Bars:
         close: ArrayLike,
         volume: ArrayLike | None = None,
     ) -> Self:
-        """Bars from float64[bars, instruments]; NaN in every price where there is no bar. Not copied.
+        """Bars from float64[bars, instruments]; NaN in every price where there is no bar.
 
-        *timestamp* is datetime64 or int64 nanoseconds, rising; *symbols* are in alphabetical order.
+        *timestamp* is datetime64 or int64 nanoseconds, rising; *symbols* are in alphabetical order. Arrays of
+        float64 that may be written are not copied. Raises `BadBars` where a rule is broken.
         """
-        ts = np.asarray(timestamp)
-        ts = np.ascontiguousarray(
-            ts.astype("M8[ns]").astype(np.int64) if ts.dtype.kind == "M" else ts, np.int64
-        )
+        ts, names = _moments(timestamp), tuple(symbols)
         given = {"open": open, "high": high, "low": low, "close": close}
-        panels = {name: np.ascontiguousarray(values, np.float64) for name, values in given.items()}
-        shape = (len(ts), len(symbols))
-        panels["volume"] = (
-            np.full(shape, np.nan) if volume is None else np.ascontiguousarray(volume, np.float64)
-        )
-        _check(ts, tuple(symbols), panels)
+        panels = {name: _numbers(values, name) for name, values in given.items()}
+        shape = (len(ts), len(names))
+        panels["volume"] = np.full(shape, np.nan) if volume is None else _numbers(volume, "volume")
+        _check(ts, names, panels)
         there = ~np.isnan(panels["close"])
-        last = len(ts) - 1 - np.argmax(there[::-1], axis=0)
-        return cls._whole(ts, tuple(symbols), panels, last.astype(np.int64))
+        last = len(ts) - 1 - np.argmax(there[::-1], axis=0) if len(ts) else np.zeros(0)
+        return cls(ts, names, last.astype(np.int64), _cutting(panels))
 
     @classmethod
-    def _whole(
-        cls, ts: Int64s, symbols: tuple[str, ...], panels: dict[str, Floats], last: Int64s, **more: Any
+    def _streamed(
+        cls,
+        named: frames.Named,
+        found: frames.Inspected,
+        zone: str | None,
+        repairs: Repairs | None,
+        window: int,
     ) -> Self:
-        return cls(ts, symbols, last, lambda a, b: {name: p[a:b] for name, p in panels.items()}, **more)
+        """Bars read anew for every window, as they were *found* to be."""
+        ts, symbols = found.ts, found.symbols
+        typed = frames.typed(named)
 
-    @classmethod
-    def _streamed(cls, named: frames.Named, zone: str | None, repairs: Repairs | None, window: int) -> Self:
-        keys = frames.in_nanoseconds(named.frame).select("timestamp", "symbol").drop_nulls()
-        ts, symbols = _extent(named)
-        ends = keys.group_by("symbol").agg(pl.col("timestamp").max()).sort("symbol").collect()
-        last = np.searchsorted(ts, ends["timestamp"].to_numpy()).astype(np.int64)
+        def part(frame: pl.LazyFrame, a: int, b: int) -> pl.DataFrame:
+            return named.collect(frames.between(frame, int(ts[a]), int(ts[b - 1])))
 
         def load(a: int, b: int) -> dict[str, Floats]:
-            nanoseconds = frames.in_nanoseconds(named.frame)
-            part = nanoseconds.filter(pl.col("timestamp").is_between(int(ts[a]), int(ts[b - 1])))
-            as_time = part.with_columns(pl.col("timestamp").cast(pl.Datetime("ns")))
-            # Each window is read more than once; what repairing it does is noted the first time.
-            fresh = Repairs() if repairs is not None else None
-            rows = frames.bars(frames.Named(as_time, named.name, is_lazy=True), repair=fresh)
-            if repairs is not None and fresh is not None and a not in noted:
-                repairs.done.extend(fresh.done)
-                noted.add(a)
-            return _panels(rows, ts[a:b], symbols)[0]
+            given = part(typed, a, b)
+            rows, _ = frames.mended(frames.sound(given))
+            if repairs is None and rows.height < given.height:
+                raise BadBars(f"{named.name}: changed while it was read")
+            return _panels(rows, ts[a:b], symbols, named.name)
 
-        noted: set[int] = set()
+        if repairs is not None and found.goes_back:
+            numbered = typed.with_row_index("row")
+            starts = range(0, len(ts), window)
+            parts = (part(numbered, a, min(a + window, len(ts))) for a in starts)
+            frames.found_again(repairs, (frames.mended(frames.sound(rows))[1] for rows in parts))
+        last = np.searchsorted(ts, found.last).astype(np.int64)
         return cls(ts, symbols, last, load, zone=zone, repairs=repairs, window=window)
 
     def windows(self, features: Iterable[FeatureFrame] = ()) -> Iterator[Window]:
-        """The run in windows of bars, with *features* joined."""
+        """The run in windows of bars, with *features* joined. No window is held here once it is given out."""
         join = Join(tuple(features), self.symbols)
         for a in range(0, len(self), self.window):
-            b = min(a + self.window, len(self))
-            joined = join.window(self.ts[a:b])
-            panels = self._load(a, b)
-            market = Market(
-                ts=self.ts[a:b],
-                date=self.date[a:b],
-                closing=self.closing[a:b],
-                endings=self.endings,
-                **panels,
-            )
-            yield Window(a, market, joined.features, joined.context)
+            yield self._window(a, min(a + self.window, len(self)), join)
+
+    def _window(self, a: int, b: int, join: Join) -> Window:
+        joined = join.window(self.ts[a:b])
+        panels: dict[str, Any] = self._load(a, b)
+        times = {name: getattr(self, name)[a:b] for name in ("ts", "date", "closing", "month_end")}
+        parts = times | panels | {"endings": self.endings}
+        market = Market(**{name: fixed(array) for name, array in parts.items()})
+        return Window(a, market, joined.features, joined.context)
 
     def fingerprints(self, features: Iterable[FeatureFrame] = ()) -> dict[str, Any]:
-        """What was read, by digest: SHA-256 of every column, the number of bars, the first and last time."""
+        """What was read, by digest: SHA-256 of every column, the number of bars, the first and last time.
+
+        Of what is joined and not of files: the same however it came in, in whatever windows.
+        """
         digests: dict[str, Any] = {}
         count = 0
         for window in self.windows(features):
             columns = {name: getattr(window.market, name) for name in FIELDS}
+            # Arrays may hold a volume where there is no bar, and a frame cannot.
+            columns["volume"] = np.where(np.isnan(columns["close"]), np.nan, columns["volume"])
             for name, values in (columns | window.features | window.context).items():
-                digests.setdefault(name, hashlib.sha256()).update(
-                    np.ascontiguousarray(values).view(np.uint8).data
-                )
+                digests.setdefault(name, hashlib.sha256()).update(_canonical(values))
             count += int(np.count_nonzero(~np.isnan(window.market.close)))
         keys = hashlib.sha256(self.ts.tobytes())
         for symbol in self.symbols:
@@ -193,30 +223,40 @@ class Bars:
         }
 
 
-def _extent(named: frames.Named) -> tuple[Int64s, tuple[str, ...]]:
-    """All times and all symbols of a frame."""
-    keys = frames.in_nanoseconds(named.frame).select("timestamp", "symbol").drop_nulls()
-    ts = keys.select(pl.col("timestamp").unique().sort()).collect()["timestamp"].to_numpy()
-    symbols = keys.select(pl.col("symbol").unique().sort()).collect()["symbol"]
-    return ts, tuple(symbols)
+def _cutting(panels: dict[str, Floats]) -> Callable[[int, int], dict[str, Floats]]:
+    """Loads windows of panels that are in memory."""
+    return lambda a, b: {name: panel[a:b] for name, panel in panels.items()}
 
 
-def _panels(rows: pl.DataFrame, ts: Int64s, symbols: tuple[str, ...]) -> tuple[dict[str, Floats], Int64s]:
-    """Rows in order of time and symbol as panels, and each instrument's last bar."""
-    place = np.searchsorted(ts, rows["timestamp"].to_numpy())
-    column = rows["symbol"].cast(pl.Enum(symbols)).to_physical().to_numpy().astype(np.int64)
-    last = np.zeros(len(symbols), np.int64)
-    last[column] = place  # in order of time: the last stays
+def _writable(values: ArrayLike, dtype: type) -> NDArray[Any]:
+    """An array that kernels take: one that may not be written would have them compiled a second time."""
+    array: NDArray[Any] = np.require(values, dtype, ["C", "W"])
+    return array
+
+
+def _canonical(values: Floats) -> bytes:
+    """The bytes of *values*, with one NaN for all that there are."""
+    return np.where(np.isnan(values), np.nan, values).tobytes()
+
+
+def _panels(
+    rows: pl.DataFrame, ts: Int64s, symbols: tuple[str, ...], name: str = "bars"
+) -> dict[str, Floats]:
+    """Rows in order of time and symbol as float64[ts, symbols]; NaN where there is no row."""
+    place = np.searchsorted(ts, rows["ns"].to_numpy())
+    column = rows["symbol"].cast(pl.Enum(symbols), strict=False).to_physical()
+    if column.null_count() or not np.array_equal(ts[place], rows["ns"].to_numpy()):
+        raise BadBars(f"{name}: changed while it was read")
     shape = (len(ts), len(symbols))
     panels = {}
-    for name in FIELDS:
-        values = rows[name].to_numpy()
+    for field in FIELDS:
+        values = rows[field].to_numpy() if field in rows.columns else np.full(rows.height, np.nan)
         if values.size == shape[0] * shape[1]:
-            panels[name] = np.ascontiguousarray(values).reshape(shape)
+            panels[field] = _writable(values, np.float64).reshape(shape)
         else:
-            panels[name] = np.full(shape, np.nan)
-            panels[name][place, column] = values
-    return panels, last
+            panels[field] = np.full(shape, np.nan)
+            panels[field][place, column.to_numpy()] = values
+    return panels
 
 
 def _endings(last: Int64s, bars: int) -> Records:
@@ -237,11 +277,43 @@ def _dates(ts: Int64s, zone: str | None) -> Int64s:
     return moments.dt.date().to_physical().to_numpy().astype(np.int64)
 
 
+def _moments(given: ArrayLike) -> Int64s:
+    """Timestamps as nanoseconds."""
+    try:
+        ts = np.asarray(given)
+        if ts.dtype.kind == "O":
+            ts = ts.astype("M8[us]")
+    except (TypeError, ValueError) as error:
+        raise BadBars(f"timestamp is neither datetime64 nor int64: {error}") from None
+    if ts.ndim != 1 or ts.dtype.kind not in "Mi":
+        raise BadBars(f"timestamp is {ts.dtype}{list(ts.shape)}, not datetime64 or int64, one a bar")
+    if ts.dtype.kind == "M":
+        exact = ts.astype("M8[ns]")
+        if np.any(np.isnat(ts) | (exact.astype(ts.dtype) != ts)):
+            raise BadBars("timestamp: one is missing, or outside the years 1678 to 2261")
+        ts = exact
+    return _writable(ts.view(np.int64) if ts.dtype.kind == "M" else ts, np.int64)
+
+
+def _numbers(given: ArrayLike, name: str) -> Floats:
+    try:
+        return _writable(given, np.float64)
+    except (TypeError, ValueError) as error:
+        raise BadBars(f"{name} is not an array of numbers: {error}") from None
+
+
+def _last_of(period: NDArray[Any]) -> Flags:
+    """bool[bars]: whether a bar is the last of its period; that of the data is the last of its own."""
+    return np.append(period[1:] != period[:-1], True)
+
+
 def _check(ts: Int64s, symbols: tuple[str, ...], panels: dict[str, Floats]) -> None:
     """Raise `BadBars` where arrays break a rule."""
     for name, values in panels.items():
         if values.shape != (len(ts), len(symbols)):
             raise BadBars(f"{name} is {values.shape}, not {len(ts)} bars of {len(symbols)} instruments")
+    if other := [symbol for symbol in symbols if not (isinstance(symbol, str) and symbol)]:
+        raise BadBars(f"symbols: {other[0]!r} is not a text")
     if list(symbols) != sorted(set(symbols)):
         raise BadBars("symbols are not in alphabetical order, each once; sort the columns")
     if np.any(ts[1:] <= ts[:-1]):
@@ -252,9 +324,11 @@ def _check(ts: Int64s, symbols: tuple[str, ...], panels: dict[str, Floats]) -> N
     sound = (low > 0) & (low <= o) & (low <= c) & (h >= o) & (h >= c) & (h < np.inf)
     gap = missing & np.isnan(o) & np.isnan(h) & np.isnan(low)
     volume = panels["volume"]
+    is_known = np.full(volume.shape, not np.all(np.isnan(volume)))
     for what, bad in (
         ("a price is missing or not above zero, or the range does not hold open and close", ~(sound | gap)),
         ("volume is below zero", ~missing & (volume < 0)),
+        ("volume is missing or infinite", ~missing & is_known & ~np.isfinite(volume)),
     ):
         if np.any(bad):
             t, n = np.argwhere(bad)[0]

@@ -10,13 +10,16 @@ from execution.engine import Engine
 from execution.errors import MalformedOrder
 from execution.instruments import Instruments
 from execution.orders import OrderType, Sizing, TimeInForce
-from execution.requests import in_steps
-from execution.state import REQUEST, Floats
-from ledger.books import records
+from execution.requests import all_in_steps, blank
+from execution.state import REQUEST, Floats, Int64s
+from ledger.books import Records, records
+from ledger.chart import CASH
 
 _MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
 _TARGET = int(TimeInForce.TARGET)
 _NAN = float("nan")
+_TARGETS = frozenset([Sizing.TARGET_QUANTITY, Sizing.TARGET_VALUE, Sizing.TARGET_PERCENT])
+_IN_MONEY = frozenset([Sizing.VALUE, Sizing.TARGET_VALUE])
 
 
 @frozen
@@ -59,49 +62,51 @@ class Broker:
 
     def __init__(self, engine: Engine, terms: Instruments) -> None:
         self._engine = engine
-        self._terms = [terms.of(symbol) for symbol in engine.symbols]
         self._numbers = {symbol: column for column, symbol in enumerate(engine.symbols)}
-        self._unit = 1.0 / engine.desk.instruments["scale"]
-        self._accounts = engine.desk.instruments["units"].copy()
+        self._steps = np.array([float(terms.of(symbol).step) for symbol in engine.symbols])
+        self._step_units = np.array([terms.of(symbol).step_units for symbol in engine.symbols])
+        self._unit = 1.0 / np.array(engine.desk.instruments["scale"])
+        self._accounts = np.array(engine.desk.instruments["units"])
         self._money = float(engine.desk.policy[0].money_scale)
+        self._cash_account = int(engine.desk.policy[0].money) + CASH
         self._close: Floats | None = None
         self._asked: list[tuple[Any, ...]] = []
         self._tickets: list[Ticket] = []
+        self._held: list[float] | None = None
 
     # --- the account -------------------------------------------------------------------------------
 
     @property
     def cash(self) -> float:
         """Cash, with all fills so far."""
-        policy = self._engine.desk.policy[0]
-        return float(self._engine.journal.books.accounts["balance"][policy.money]) / self._money
+        accounts = np.asarray(self._engine.journal.books.accounts)
+        return float(accounts["balance"][self._cash_account]) / self._money
 
     @property
     def equity(self) -> float:
         """Cash and holdings at this bar's close, before the orders of this bar."""
-        return float(self._engine.desk.state["equity"][0]) / self._money
+        return float(np.asarray(self._engine.desk.state)["equity"][0]) / self._money
 
     def position(self, symbol: str) -> float:
         """Units held, below zero when short."""
-        column = self._column(symbol)
-        balance = self._engine.journal.books.accounts["balance"][self._accounts[column]]
-        return float(balance * self._unit[column])
+        # Nothing fills while a strategy decides, so balances are read once a bar.
+        if self._held is None:
+            self._held = self.quantities.tolist()
+        return self._held[self._column(symbol)]
 
     @property
     def quantities(self) -> Floats:
         """Units held of every instrument: float64[instruments]."""
-        balances: Floats = self._engine.journal.books.accounts["balance"][self._accounts] * self._unit
+        balances: Floats = self._balances() * self._unit
         return balances
 
     @property
     def positions(self) -> dict[str, float]:
         """Units held by symbol, of what is held."""
-        desk = self._engine.desk
-        columns = np.sort(desk.held[: desk.state[0].held])
-        balances = self._engine.journal.books.accounts["balance"][self._accounts[columns]]
-        units = (balances * self._unit[columns]).tolist()
+        quantities = self.quantities
+        columns = np.flatnonzero(quantities)
         symbols = self._engine.symbols
-        return {symbols[c]: quantity for c, quantity in zip(columns.tolist(), units, strict=True)}
+        return {symbols[c]: q for c, q in zip(columns.tolist(), quantities[columns].tolist(), strict=True)}
 
     @property
     def open_orders(self) -> list[WorkingOrder]:
@@ -142,8 +147,7 @@ class Broker:
 
     def target_quantity(self, symbol: str, quantity: float, **terms: Any) -> Ticket:
         """Order what leads to a position of *quantity*."""
-        units = in_steps(self._terms[self._column(symbol)], _number(quantity), symbol)
-        return self._ask(symbol, Sizing.TARGET_QUANTITY, units, 0.0, terms)
+        return self._ask(symbol, Sizing.TARGET_QUANTITY, self._in_steps(symbol, quantity), 0.0, terms)
 
     def target_value(self, symbol: str, value: float, **terms: Any) -> Ticket:
         """Order what leads to a position worth *value* at this close."""
@@ -156,7 +160,7 @@ class Broker:
     def cancel(self, order: Ticket | WorkingOrder | int) -> bool:
         """Cancel an order; whether it was still working."""
         number = order if isinstance(order, int) else order.number
-        if all(working.number != number for working in self.open_orders):
+        if not self._working(number).size:
             return False
         self._queue((0, int(Sizing.CANCEL), 0, 0.0, _MARKET, 0, _NAN, _NAN, 0, _NAN, number))
         self.flush()
@@ -172,9 +176,10 @@ class Broker:
         What is not named is sold. As an array float64[instruments], NaN leaves an instrument as it is.
         """
         if isinstance(weights, Mapping):
-            vector = np.where(self.quantities != 0, 0.0, np.nan)
-            for symbol, weight in weights.items():
-                vector[self._column(symbol)] = _number(weight)
+            # Targets under way count as held.
+            targeted = self._engine.desk.instruments["targeted"]
+            vector = np.where(self._balances() + targeted != 0, 0.0, np.nan)
+            vector[[self._column(symbol) for symbol in weights]] = _numbers(list(weights.values()))
         else:
             vector = np.asarray(weights, np.float64)
         self.order_vector(Sizing.TARGET_PERCENT, vector, tag=tag, signal=signal)
@@ -186,40 +191,39 @@ class Broker:
 
         *sizing* says what the amounts are: quantities, money, shares of equity, or targets of these.
         """
-        if amounts.shape != (len(self._terms),) or np.any(np.isinf(amounts)):
-            raise MalformedOrder(f"amounts are finite or NaN, one for each of {len(self._terms)} instruments")
+        self._require_bar()
+        symbols = self._engine.symbols
+        if amounts.shape != (len(symbols),) or np.any(np.isinf(amounts)):
+            raise MalformedOrder(f"amounts are finite or NaN, one for each of {len(symbols)} instruments")
         columns = np.flatnonzero(~np.isnan(amounts))
-        number = self._engine.tags.number(tag)
-        is_target = sizing in (Sizing.TARGET_QUANTITY, Sizing.TARGET_VALUE, Sizing.TARGET_PERCENT)
-        is_quantity = sizing in (Sizing.QUANTITY, Sizing.TARGET_QUANTITY)
-        factor = self._money if sizing in (Sizing.VALUE, Sizing.TARGET_VALUE) else 1.0
-        for column, amount in zip(columns.tolist(), amounts[columns].tolist(), strict=True):
-            symbol = self._engine.symbols[column]
-            units = in_steps(self._terms[column], amount, symbol) if is_quantity else 0
-            if amount == 0 and not is_target:
-                raise MalformedOrder(f"{symbol}: an order of nothing")
-            self._asked.append(
-                (
-                    column,
-                    int(sizing),
-                    units,
-                    amount * factor,
-                    _MARKET,
-                    _TARGET if is_target else 0,
-                    _NAN,
-                    _NAN,
-                    number,
-                    _NAN if signal is None else float(signal[column]),
-                    -1,
-                )
-            )
-            self._tickets.append(_NOBODY)
+        requests = records(columns.size, REQUEST)
+        blank(requests)
+        requests["column"] = columns
+        requests["sizing"] = int(sizing)
+        requests["tag"] = self._engine.tags.number(tag)
+        if signal is not None:
+            requests["signal"] = signal[columns]
+        given = amounts[columns]
+        if sizing in (Sizing.QUANTITY, Sizing.TARGET_QUANTITY):
+            names = [symbols[column] for column in columns.tolist()]
+            requests["units"] = all_in_steps(given, self._steps[columns], self._step_units[columns], names)
+            nothing = requests["units"] == 0
+        else:
+            requests["amount"] = given * (self._money if sizing in _IN_MONEY else 1.0)
+            nothing = given == 0
+        if sizing in _TARGETS:
+            requests["tif"] = _TARGET
+        elif np.any(nothing):
+            raise MalformedOrder(f"{symbols[columns[np.argmax(nothing)]]}: an order of nothing")
+        self.flush()  # what was asked for before comes first
+        self._submit(requests)
 
     # --- between strategy and engine ---------------------------------------------------------------
 
     def open_bar(self, close: Floats | None) -> None:
         """Come to a bar with these closes; None when orders are not taken."""
         self._close = close
+        self._held = None
 
     def flush(self) -> None:
         """Submit what was asked for."""
@@ -227,17 +231,31 @@ class Broker:
             return
         asked, tickets = self._asked, self._tickets
         self._asked, self._tickets = [], []
-        assert self._close is not None
         requests = records(len(asked), REQUEST)
         given = np.array([(0, *row) for row in asked], REQUEST)
         requests[:] = given
-        self._engine.submit(requests, self._close)
+        self._submit(requests)
         for ticket, number in zip(tickets, requests["order"].tolist(), strict=True):
-            if ticket is not _NOBODY:
-                ticket.take(number)
+            ticket.take(number)
+
+    def _submit(self, requests: Records) -> None:
+        assert self._close is not None
+        if requests.size:
+            self._engine.submit(requests, self._close)
+
+    def _balances(self) -> Int64s:
+        # A plain array: the fields of a record array are slow to come by.
+        accounts = np.asarray(self._engine.journal.books.accounts)
+        balances: Int64s = accounts["balance"][self._accounts]
+        return balances
+
+    def _in_steps(self, symbol: str, quantity: float) -> int:
+        place = slice(column := self._column(symbol), column + 1)
+        given = np.array([_number(quantity)])
+        return int(all_in_steps(given, self._steps[place], self._step_units[place], [symbol])[0])
 
     def _by_quantity(self, symbol: str, quantity: float, side: int, terms: dict[str, Any]) -> Ticket:
-        units = in_steps(self._terms[self._column(symbol)], _number(quantity), symbol)
+        units = self._in_steps(symbol, quantity)
         if units <= 0:
             raise MalformedOrder(f"{symbol}: a quantity of {quantity} is not above zero")
         return self._ask(symbol, Sizing.QUANTITY, side * units, 0.0, terms)
@@ -246,20 +264,36 @@ class Broker:
         column = self._column(symbol)
         if not units and not amount and sizing in (Sizing.VALUE, Sizing.PERCENT):
             raise MalformedOrder(f"{symbol}: an order of nothing")
-        is_target = sizing in (Sizing.TARGET_QUANTITY, Sizing.TARGET_VALUE, Sizing.TARGET_PERCENT)
-        kind, limit, stop, tif, tag, signal, replaces = _terms(symbol, terms, is_target=is_target)
+        kind, limit, stop, tif, tag, signal, replaces = _terms(symbol, terms, is_target=sizing in _TARGETS)
+        if replaces >= 0:
+            self._require_own(replaces, column)
         number = self._engine.tags.number(tag)
         return self._queue(
             (column, int(sizing), units, amount, kind, tif, limit, stop, number, signal, replaces)
         )
 
     def _queue(self, row: tuple[Any, ...]) -> Ticket:
-        if self._close is None:
-            raise MalformedOrder("orders are taken in on_bar and on_instrument, at the close of a bar")
+        self._require_bar()
         ticket = Ticket(self)
         self._asked.append(row)
         self._tickets.append(ticket)
         return ticket
+
+    def _working(self, number: int) -> Records:
+        """The order of that number if it is still working: one row, or none."""
+        self.flush()
+        desk = self._engine.desk
+        working = desk.working[: desk.state[0].working]
+        return working[(working["id"] == number) & (working["left"] != 0)]
+
+    def _require_own(self, number: int, column: int) -> None:
+        if np.any(self._working(number)["column"] != column):
+            symbol = self._engine.symbols[column]
+            raise MalformedOrder(f"{symbol}: order {number} is of another instrument and is not replaced")
+
+    def _require_bar(self) -> None:
+        if self._close is None:
+            raise MalformedOrder("orders are taken at the close of a bar: not in on_start, nor in on_end")
 
     def _column(self, symbol: str) -> int:
         try:
@@ -268,14 +302,6 @@ class Broker:
             raise MalformedOrder(f"there is no instrument {symbol!r}") from None
 
 
-class _Nobody(Ticket):
-    """The ticket of an order that nobody asked a number of."""
-
-    def __init__(self) -> None:
-        self._number = -1
-
-
-_NOBODY = _Nobody()
 _KNOWN = frozenset(["limit", "stop", "tif", "tag", "signal", "replaces"])
 
 
@@ -289,7 +315,7 @@ def _terms(
     if limit is not None and stop is not None:
         raise MalformedOrder(f"{symbol}: an order has a limit or a stop, not both")
     for name, price in (("limit", limit), ("stop", stop)):
-        if price is not None and not 0 < price < float("inf"):
+        if price is not None and not _number(price) > 0:
             raise MalformedOrder(f"{symbol}: {name} {price!r} is not a price above zero")
     kind = _LIMIT if limit is not None else _STOP if stop is not None else _MARKET
     if is_target and (kind != _MARKET or "tif" in given):
@@ -307,7 +333,7 @@ def _terms(
         _NAN if stop is None else float(stop),
         int(tif),
         given.get("tag", ""),
-        float(given.get("signal", _NAN)),
+        _number(given["signal"]) if "signal" in given else _NAN,
         replaces if isinstance(replaces, int) else replaces.number,
     )
 
@@ -321,3 +347,14 @@ def _number(given: Any) -> float:
     if not abs(value) < float("inf"):
         raise MalformedOrder(f"{given!r} is not a number")
     return value
+
+
+def _numbers(given: list[Any]) -> Floats:
+    """Floats that are such."""
+    try:
+        values = np.array(given, np.float64)
+    except (TypeError, ValueError):
+        values = np.array([_NAN])
+    if values.shape != (len(given),) or not np.all(np.isfinite(values)):
+        values = np.array([_number(value) for value in given])  # raises, and shows which it is
+    return values

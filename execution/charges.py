@@ -16,7 +16,7 @@ from ledger.books import Record
 
 def _call(address: int, quantity: float, value: float) -> float:
     """Call the compiled function at *address*."""
-    function: Callable[[float, float], float] = CFUNCTYPE(c_double, c_double, c_double)(address)
+    function: Callable[[float, float], float] = CFUNCTYPE(c_double, c_double, c_double)(int(address))
     return function(quantity, value)
 
 
@@ -57,8 +57,9 @@ def due(policy: Record, instrument: Record, quantity: int, gross: int) -> int:
 
 @leaf
 def commission(policy: Record, instrument: Record, order: Record, quantity: int, gross: int) -> int:
-    """What a further fill of *order* adds to its commission: a minimum counts once an order."""
-    return int(due(policy, instrument, order.filled + quantity, order.gross + gross) - order.commission)
+    """What a further fill of *order* adds to its commission, or `NO_AMOUNT`; a minimum counts once."""
+    total = due(policy, instrument, order.filled + quantity, order.gross + gross)
+    return NO_AMOUNT if total == NO_AMOUNT else int(total - order.commission)
 
 
 @leaf
@@ -68,33 +69,37 @@ def value(instrument: Record, quantity: int, price: float) -> int:
 
 
 @leaf
-def cost(policy: Record, instrument: Record, order: Record, quantity: int, price: float) -> int:
-    """Notional and commission of a purchase together, or `NO_AMOUNT`."""
-    gross = value(instrument, quantity, price)
-    if gross == NO_AMOUNT:
-        return NO_AMOUNT
-    return gross + commission(policy, instrument, order, quantity, gross)
+def bears(
+    policy: Record, instrument: Record, order: Record, available: int, quantity: int, gross: int
+) -> bool:
+    """Whether *available* pays for *gross* and the commission together; what does not fit is too much."""
+    fee = commission(policy, instrument, order, quantity, gross)
+    return bool(NO_AMOUNT not in (gross, fee) and fee <= available - gross)
 
 
 @routine
 def affordable(
     policy: Record, instrument: Record, order: Record, available: int, price: float, step: int, most: int
 ) -> int:
-    """The largest multiple of *step*, *most* units at most, whose cost is within *available*.
+    """The largest multiple of *step*, *most* units at most, that *available* bears.
 
     Searched between two guesses that differ by the commission on the commission.
     """
     price_of_step = float(step) * price * instrument.multiplier * instrument.ratio
-    high = min(most // step, int(float(available) / price_of_step))
+    # One more than fits, because what is booked is rounded.
+    high = int(min(float(most // step), float(available) / price_of_step + 1.0))
     if high <= 0:
         return 0
     fee = commission(policy, instrument, order, high * step, value(instrument, high * step, price))
-    low = min(max(0, int(float(available - fee) / price_of_step)), high)
-    if low > 0 and cost(policy, instrument, order, low * step, price) > available:
+    low = 0
+    if 0 <= fee <= available:
+        low = min(int(float(available - fee) / price_of_step), high)
+    if not bears(policy, instrument, order, available, low * step, value(instrument, low * step, price)):
         low = 0
     while low < high:
         middle = (low + high + 1) // 2
-        if cost(policy, instrument, order, middle * step, price) <= available:
+        gross = value(instrument, middle * step, price)
+        if bears(policy, instrument, order, available, middle * step, gross):
             low = middle
         else:
             high = middle - 1
@@ -110,20 +115,14 @@ def units_for(instrument: Record, gross: int, price: float) -> int:
 @routine
 def spendable(policy: Record, instrument: Record, order: Record, available: int, price: float) -> int:
     """The largest gross that together with its commission is within *available*; 0 where there is none."""
-    high = available - min(commission(policy, instrument, order, 0, 0), available)
+    high = available
     fee = commission(policy, instrument, order, units_for(instrument, high, price), high)
-    low = min(max(0, available - fee), high)
-    if (
-        low > 0
-        and low + commission(policy, instrument, order, units_for(instrument, low, price), low) > available
-    ):
+    low = available - fee if 0 <= fee <= available else 0
+    if not bears(policy, instrument, order, available, units_for(instrument, low, price), low):
         low = 0
     while low < high:
         middle = (low + high + 1) // 2
-        if (
-            middle + commission(policy, instrument, order, units_for(instrument, middle, price), middle)
-            <= available
-        ):
+        if bears(policy, instrument, order, available, units_for(instrument, middle, price), middle):
             low = middle
         else:
             high = middle - 1

@@ -1,5 +1,6 @@
 """What trading costs: commission, slippage, and how much of a bar's volume an order may take."""
 
+import ctypes
 import hashlib
 import inspect
 from collections.abc import Callable
@@ -119,12 +120,10 @@ class CustomCommission:
 
     def fill_in(self, policy: Record, currency: Commodity) -> None:
         """Write the model into the policy that compiled code reads."""
-        import numba
-
         del currency  # whole money in, whole money out
         if self._compiled is None:
-            self._compiled = numba.cfunc("float64(float64, float64)", error_model="numpy")(self.function)
-        policy.address = self._compiled.address
+            self._compiled = _compiled(self.function)
+        policy.address = ctypes.cast(self._compiled, ctypes.c_void_p).value
 
     def spec(self) -> dict[str, Any]:
         """What is recorded of it."""
@@ -132,6 +131,16 @@ class CustomCommission:
             "function": self.function.__qualname__,
             "source": hashlib.sha256(self.source.encode()).hexdigest(),
         }
+
+
+def _compiled(function: Callable[[float, float], float]) -> Any:
+    """A C function of two doubles; interpreted where numba is switched off."""
+    import numba
+    from numba.core import config
+
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
+        return ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double, ctypes.c_double)(function)
+    return numba.cfunc("float64(float64, float64)", error_model="numpy")(function).ctypes
 
 
 @frozen

@@ -9,9 +9,20 @@ from execution.accounts import Account
 from execution.costs import Costs
 from execution.instruments import Instruments
 from execution.requests import Tags
-from execution.state import ROWS, Desk, Floats, Market, Program, empty_desk, with_room
-from execution.step import after, before, finish, has_room, run
-from execution.submission import submit_all
+from execution.state import (
+    NO_MARKET,
+    NO_PROGRAM,
+    ROWS,
+    Desk,
+    Floats,
+    Market,
+    Program,
+    empty_desk,
+    fixed,
+    with_room,
+)
+from execution.step import AFTER, BEFORE, DECIDE, END, WHOLE, has_room, perform
+from execution.submission import ASKED
 from ledger.books import Records, Status
 from ledger.journal import Journal
 from ledger.refusal import refusal
@@ -27,6 +38,8 @@ _TABLES = {
 """The table in which each of a desk's arrays is stored."""
 _TIMES = frozenset(["ts"])
 _UNSTORED = frozenset(["column"])
+# Asked so seldom that it is not worth a door of its own to the compiled one.
+_has_room = getattr(has_room, "py_func", has_room)
 
 
 class Engine:
@@ -82,43 +95,42 @@ class Engine:
 
     def before(self, market: Market, t: int) -> None:
         """Steps 1 to 5 of a bar of the window."""
-        self._make_room(0)
-        before(market, self.journal.books, self.desk, t)
-        self._require_sound()
+        self._perform(BEFORE, market, NO_PROGRAM, t)
 
     def submit(self, requests: Records, close: Floats) -> None:
         """Submit requests at the close of the bar under way; each then has its order's number."""
-        self._make_room(requests.size)
-        submit_all(self.journal.books, self.desk, requests, requests.size, close)
+        bar = NO_MARKET._replace(close=fixed(np.array(close[np.newaxis])))
+        self._perform(DECIDE, bar, NO_PROGRAM._replace(kind=ASKED, requests=requests), 0)
 
     def after(self, market: Market, t: int) -> None:
         """Steps 7 and 8 of a bar, after which its block may close."""
-        self._make_room(0)
-        after(market, self.journal.books, self.desk, t)
-        self._require_sound()
+        self._perform(AFTER, market, NO_PROGRAM, t)
         self._bars += 1
+
+    def finish(self, reason: int) -> None:
+        """The end of the data, or of a run that was stopped."""
+        self.desk.state[0].ending = reason
+        self._perform(END, NO_MARKET, NO_PROGRAM, 0)
+        self.stage()
 
     def run(self, market: Market, program: Program, start: int, stop: int) -> None:
         """Perform the bars from *start* to *stop* of the window with a program."""
         block = self.journal.run.policies.block_transfers
-        most = len(self.symbols)
-        if program.first.size:
-            most = int(np.max(np.diff(program.first), initial=0))
+        most = int(np.max(np.diff(program.first), initial=0)) if program.first.size else len(self.symbols)
         while start < stop:
-            self._make_room(most)
             until = min(stop, start + self._block_bars - self._bars) if self._block_bars else stop
-            done = run(market, self.journal.books, self.desk, program, start, until, block)
+            done = perform(market, self.journal.books, self.desk, program, WHOLE, start, until, block)
+            self._require_sound()
             self._bars += done - start
             start = done
-            self._require_sound()
-            self.close_full_block()
+            if not self.close_full_block() and start < until:
+                self._make_room(most)
 
-    def finish(self, reason: int) -> None:
-        """The end of the data, or of a run that was stopped."""
-        self._make_room(0)
-        finish(self.journal.books, self.desk, reason)
+    def _perform(self, what: int, market: Market, program: Program, t: int) -> None:
+        """One part of one bar, making room until it fits."""
+        while perform(market, self.journal.books, self.desk, program, what, t, t + 1, 0) == t:
+            self._make_room(program.requests.size)
         self._require_sound()
-        self.stage()
 
     # --- blocks ------------------------------------------------------------------------------------
 
@@ -150,7 +162,7 @@ class Engine:
 
     def _make_room(self, more: int) -> None:
         """Let every array grow until a bar with *more* new orders fits."""
-        while not has_room(self.journal.books, self.desk, more):
+        while not _has_room(self.journal.books, self.desk, more):
             state, books = self.desk.state[0], self.journal.books
             orders = int(state.working) + more
             fills = 2 * orders
@@ -168,7 +180,7 @@ class Engine:
             lots = books.lots.size - int(books.state[0].free) + orders
             if lots > books.lots.size:
                 self.journal.reserve(lots=max(lots, 2 * books.lots.size))
-            elif not has_room(self.journal.books, self.desk, more):
+            elif not _has_room(self.journal.books, self.desk, more):
                 self.journal.reserve(transfers=2 * books.transfers.size, txns=2 * books.txns.size)
 
     def _require_sound(self) -> None:

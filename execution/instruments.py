@@ -49,6 +49,11 @@ class Terms:
         if self.lot % self.step:
             raise InvalidSetting(f"a lot of {self.lot} is not a whole number of steps of {self.step}")
 
+    @property
+    def step_units(self) -> int:
+        """The units of one step."""
+        return int(self.step.scaleb(self.scale))
+
 
 WHOLE = Terms()
 FRACTIONAL = Terms(step="0.00000001")

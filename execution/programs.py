@@ -18,15 +18,11 @@ from execution.errors import InvalidSetting, MalformedOrder
 from execution.frames import Named, in_nanoseconds, lazy, require_columns, zone
 from execution.instruments import Instruments
 from execution.orders import OrderType, Sizing, TimeInForce
-from execution.requests import Tags, blank, check_prices, in_steps
-from execution.state import REQUEST, Floats, Int64s, Program
+from execution.requests import Tags, all_in_steps, blank, check_prices, in_steps
+from execution.state import NO_PROGRAM, REQUEST, Floats, Int64s, Program, fixed
 from execution.submission import ORDERS, SIGNALS, WEIGHTS
 from ledger.books import Records, records
 from ledger.commodity import Commodity
-
-_NO_FLOATS = np.zeros((0, 0))
-_NO_FLAGS = np.zeros((0, 0), np.bool_)
-_NO_BARS = np.zeros(0, np.int64)
 
 
 class Compiler(Protocol):
@@ -57,7 +53,7 @@ class TargetWeights:
         requests["tag"] = tags.number(self.tag)
         requests["sizing"] = int(Sizing.TARGET_PERCENT)
         requests["tif"] = int(TimeInForce.TARGET)
-        return Program(WEIGHTS, weights, _NO_FLAGS, _NO_FLAGS, requests, _NO_BARS)
+        return NO_PROGRAM._replace(kind=WEIGHTS, weights=fixed(weights), requests=requests)
 
     def spec(self) -> dict[str, Any]:
         """What is recorded of it beside the digest of its arrays."""
@@ -90,17 +86,19 @@ class Signals:
         requests = records(2, REQUEST)
         blank(requests)
         requests["tag"] = tags.number(self.tag)
+        if not 0 < float(size) < float("inf"):
+            raise MalformedOrder(f"{name} {size!r} is not a number above zero")
         if name == "quantity":
             steps = {in_steps(terms.of(s), float(size), s) for s in bars.symbols}
             if len(steps) > 1:
                 raise InvalidSetting("a quantity for all entries needs instruments of one scale")
             requests[0].units = steps.pop()
         else:
-            if not 0 < float(size) < float("inf"):
-                raise MalformedOrder(f"{name} {size!r} is not a number above zero")
             requests[0].sizing = int(Sizing.VALUE if name == "value" else Sizing.PERCENT)
             requests[0].amount = float(size) * (10.0**currency.scale if name == "value" else 1.0)
-        return Program(SIGNALS, _NO_FLOATS, entries, exits, requests, _NO_BARS)
+        return NO_PROGRAM._replace(
+            kind=SIGNALS, entries=fixed(entries), exits=fixed(exits), requests=requests
+        )
 
     def spec(self) -> dict[str, Any]:
         """What is recorded of it beside the digest of its arrays."""
@@ -145,7 +143,7 @@ class Orders:
         requests["bar"], requests["column"] = place[order], column[order]
         self._fill(requests, rows[order], sizes[0], bars, terms, currency, tags)
         first = np.searchsorted(requests["bar"], np.arange(len(bars) + 1)).astype(np.int64)
-        return Program(ORDERS, _NO_FLOATS, _NO_FLAGS, _NO_FLAGS, requests, first)
+        return NO_PROGRAM._replace(kind=ORDERS, requests=requests, first=fixed(first))
 
     def _fill(
         self,
@@ -165,12 +163,16 @@ class Orders:
             raise MalformedOrder(f"orders: {name} is missing:\n{rows[bad : bad + 1]}")
         if sizing in (Sizing.QUANTITY, Sizing.TARGET_QUANTITY):
             symbols = [bars.symbols[c] for c in requests["column"]]
-            requests["units"] = [in_steps(terms.of(s), a, s) for s, a in zip(symbols, amounts, strict=True)]
+            steps = np.array([float(terms.of(s).step) for s in bars.symbols])
+            units = np.array([terms.of(s).step_units for s in bars.symbols], np.int64)
+            columns = requests["column"]
+            requests["units"] = all_in_steps(amounts, steps[columns], units[columns], symbols)
         else:
             is_money = sizing in (Sizing.VALUE, Sizing.TARGET_VALUE)
             requests["amount"] = amounts * (10.0**currency.scale if is_money else 1.0)
-        if sizing in (Sizing.QUANTITY, Sizing.VALUE, Sizing.PERCENT) and np.any(amounts == 0):
-            bad = int(np.argmax(amounts == 0))
+        nothing = (requests["units"] == 0) & (requests["amount"] == 0)
+        if sizing in (Sizing.QUANTITY, Sizing.VALUE, Sizing.PERCENT) and np.any(nothing):
+            bad = int(np.argmax(nothing))
             raise MalformedOrder(f"orders: {name} is zero:\n{rows[bad : bad + 1]}")
         for price in ("limit", "stop", "signal"):
             if price in rows.columns:
@@ -182,6 +184,8 @@ class Orders:
         )
         check_prices(requests)
         is_target = sizing in (Sizing.TARGET_QUANTITY, Sizing.TARGET_VALUE, Sizing.TARGET_PERCENT)
+        if is_target and np.any(requests["type"] != int(OrderType.MARKET)):
+            raise MalformedOrder("orders: a target is a market order, good for the next bar")
         requests["tif"] = int(TimeInForce.TARGET if is_target else TimeInForce.GTC)
         if "tif" in rows.columns and not is_target:
             requests["tif"] = [int(_tif(name)) for name in rows["tif"]]
@@ -194,10 +198,10 @@ class Orders:
 
 
 def _tif(name: str | None) -> TimeInForce:
-    try:
-        return TimeInForce[(name or "GTC").upper()]
-    except KeyError:
-        raise MalformedOrder(f"orders: tif {name!r} is neither GTC nor DAY") from None
+    tif = (name or "GTC").upper()
+    if tif not in {"GTC", "DAY"}:
+        raise MalformedOrder(f"orders: tif {name!r} is neither GTC nor DAY")
+    return TimeInForce[tif]
 
 
 def _panel(given: Any, name: str, bars: Bars) -> Floats:

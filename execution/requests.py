@@ -1,14 +1,17 @@
 """Requests at the door: what is asked of a broker, checked and in units."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from execution.errors import MalformedOrder
 from execution.instruments import Terms
 from execution.orders import OrderType
-from execution.state import REQUEST
+from execution.state import REQUEST, Floats, Int64s
 from ledger.books import Records
 
-_NEVER = 2**62
+_TOO_MUCH = 2.0**62
+"""Units that no order may have, and that int64 holds."""
 
 
 class Tags:
@@ -20,10 +23,10 @@ class Tags:
 
     def number(self, name: str) -> int:
         """The number of a tag."""
+        if not isinstance(name, str):
+            raise MalformedOrder(f"tag {name!r} is not text")
         number = self._numbers.get(name)
         if number is None:
-            if not isinstance(name, str):
-                raise MalformedOrder(f"tag {name!r} is not text")
             number = self._numbers[name] = len(self.names)
             self.names.append(name)
         return number
@@ -40,11 +43,25 @@ def blank(requests: Records) -> None:
 
 def in_steps(terms: Terms, quantity: float, symbol: str) -> int:
     """*quantity* in units. Raises `MalformedOrder` unless it is a whole number of steps."""
-    steps = quantity / float(terms.step)
-    whole = round(steps) if abs(steps) < _NEVER else 0
-    if not abs(steps - whole) <= 1e-6:  # noqa: PLR2004  a float of a decimal is not exact
-        raise MalformedOrder(f"{symbol}: {quantity} is not a whole number of steps of {terms.step}")
-    return int(whole * int(terms.step.scaleb(terms.scale)))
+    steps, units = np.array([float(terms.step)]), np.array([terms.step_units])
+    return int(all_in_steps(np.array([quantity]), steps, units, [symbol])[0])
+
+
+def all_in_steps(quantities: Floats, steps: Floats, units: Int64s, symbols: Sequence[str]) -> Int64s:
+    """*quantities* in units, where a step of *steps* has so many *units*; one of each for each symbol.
+
+    Raises `MalformedOrder` unless each is a whole number of steps, to the precision of a float. What is far
+    too much for any order stays so, and is then refused with a reason.
+    """
+    counts = quantities / steps
+    whole = np.rint(counts)
+    bad = ~(np.abs(counts - whole) <= np.maximum(1e-6, np.abs(counts) * 2.0**-50))
+    if np.any(bad):
+        i = int(np.argmax(bad))
+        raise MalformedOrder(f"{symbols[i]}: {quantities[i]} is not a whole number of steps of {steps[i]}")
+    most = _TOO_MUCH / units
+    exact: Int64s = np.clip(whole, -most, most).astype(np.int64) * units
+    return exact
 
 
 def check_prices(requests: Records) -> None:

@@ -151,6 +151,7 @@ DESK_STATE = np.dtype(
         ("cash", "i8"),  # as the last valuation found them
         ("market_value", "i8"),
         ("equity", "i8"),
+        ("ending", "i8"),  # why orders are open at the end: a reason
         ("status", "i8"),  # of the posting that failed; 0
     ]
 )
@@ -180,6 +181,40 @@ class Program(NamedTuple):
     exits: Flags
     requests: Records  # the size of an entry; or all orders by bar
     first: Int64s  # first request of each bar, over all windows
+
+
+def fixed(array: Any) -> Any:
+    """A view of *array* that cannot be written to: whoever made it, there is one type to compile for."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+_NO_TIMES = fixed(np.zeros(1, np.int64))
+_NO_FLAGS = fixed(np.zeros(1, np.bool_))
+_NO_PRICES = fixed(np.zeros((1, 0)))
+NO_MARKET = Market(
+    ts=_NO_TIMES,
+    date=_NO_TIMES,
+    closing=_NO_FLAGS,
+    month_end=_NO_FLAGS,
+    open=_NO_PRICES,
+    high=_NO_PRICES,
+    low=_NO_PRICES,
+    close=_NO_PRICES,
+    volume=_NO_PRICES,
+    endings=fixed(records(0, ENDING)),
+)
+"""One bar of nothing."""
+NO_PROGRAM = Program(
+    0,
+    _NO_PRICES,
+    fixed(np.zeros((0, 0), np.bool_)),
+    fixed(np.zeros((0, 0), np.bool_)),
+    records(0, REQUEST),
+    fixed(np.zeros(0, np.int64)),
+)
+"""A program that wants nothing."""
 
 
 class Desk(NamedTuple):

@@ -4,7 +4,7 @@
     decide   6 the strategy sees the portfolio with all fills applied, and this bar, and nothing later
     after    7 fills at the same close, where that is the timing; 8 statement
 
-`before` and `after` are called with a Python strategy between them; `run` calls them with a program.
+`perform` is the one door to all of it: every further one would compile all that it leads to once more.
 """
 
 import math
@@ -16,7 +16,7 @@ from execution.compiled import entry, part, routine
 from execution.matching import at_once, inside, moment
 from execution.orders import OrderEvent, OrderType, Reason, TimeInForce
 from execution.state import Desk, Floats, Market, Program
-from execution.submission import decide
+from execution.submission import ASKED, NOTHING, ORDERS, decide
 from ledger.arithmetic import NO_AMOUNT
 from ledger.books import Books, Status
 from ledger.chart import CASH
@@ -33,11 +33,62 @@ NO_VOLUME = int(Reason.NO_VOLUME)
 INSTRUMENT_ENDED = int(Reason.INSTRUMENT_ENDED)
 OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
 
+# What to perform.
+WHOLE, BEFORE, DECIDE, AFTER, END = range(5)
+
 # What one fill needs at most beside its lots, and what each lot that it relieves needs.
 TRANSFERS_A_FILL, TRANSFERS_A_LOT = 12, 5
 
 
 @entry
+def perform(
+    market: Market,
+    books: Books,
+    desk: Desk,
+    program: Program,
+    what: int,
+    start: int,
+    stop: int,
+    block_transfers: int,
+) -> int:
+    """Perform the bars from *start* to *stop* of the window; the first that is not.
+
+    *what* is the `WHOLE` step with a program; or, around a strategy in Python, what is `BEFORE` it decides,
+    what it wants (`DECIDE`), and what comes `AFTER`; or the `END` of the data. Stops early where an array
+    has to grow, where the block is full, and where a posting failed.
+    """
+    t = start
+    while t < stop and desk.state[0].status == 0:
+        if not has_room(books, desk, wanted(market, desk, program, t)):
+            return t
+        if what == WHOLE and books.state[0].transfers >= block_transfers:
+            return t
+        if what in (WHOLE, BEFORE):
+            _before(market, books, desk, t)
+        if what in (WHOLE, DECIDE):
+            decide(books, desk, program, market.close[t], t)
+        if what in (WHOLE, AFTER):
+            _after(market, books, desk, t)
+        if what == END:
+            _end(books, desk)
+        t += 1
+    return t
+
+
+@part
+def wanted(market: Market, desk: Desk, program: Program, t: int) -> int:
+    """How many orders bar *t* may bring."""
+    if program.kind == NOTHING:
+        return 0
+    if program.kind == ASKED:
+        return int(program.requests.size)
+    if program.kind == ORDERS:
+        bar = desk.state[0].offset + t
+        return int(program.first[bar + 1] - program.first[bar])
+    return int(market.close.shape[1])
+
+
+@part
 def has_room(books: Books, desk: Desk, more: int) -> bool:
     """Whether every array has room for a bar with *more* orders than are working."""
     state = desk.state[0]
@@ -63,9 +114,9 @@ def has_room(books: Books, desk: Desk, more: int) -> bool:
     )
 
 
-@entry
-def before(market: Market, books: Books, desk: Desk, t: int) -> None:
-    """Steps 1 to 5 of bar *t* of the window."""
+@part
+def _before(market: Market, books: Books, desk: Desk, t: int) -> None:
+    """Steps 1 to 5."""
     state = desk.state[0]
     state.bar = state.offset + t
     state.ts = market.ts[t]
@@ -77,9 +128,9 @@ def before(market: Market, books: Books, desk: Desk, t: int) -> None:
     _mark(market, books, desk, t)
 
 
-@entry
-def after(market: Market, books: Books, desk: Desk, t: int) -> None:
-    """Steps 7 and 8 of bar *t* of the window; at the end of a month holdings are revalued before 8."""
+@part
+def _after(market: Market, books: Books, desk: Desk, t: int) -> None:
+    """Steps 7 and 8; at the end of a month holdings are revalued before 8."""
     if desk.policy[0].same_close:
         _at(books, desk, market.close[t], market.close[t], market.volume[t], True)
         _expire(desk, market.volume[t], market.closing[t])
@@ -88,31 +139,6 @@ def after(market: Market, books: Books, desk: Desk, t: int) -> None:
         _revalue(books, desk)
     if desk.policy[0].every_bar or market.closing[t]:
         _state(books, desk)
-
-
-@entry
-def run(
-    market: Market, books: Books, desk: Desk, program: Program, start: int, stop: int, block_transfers: int
-) -> int:
-    """Perform the bars from *start* to *stop* of the window with a program; the first not performed.
-
-    Stops early where an array has to grow, where the block is full, and where a posting failed.
-    """
-    for t in range(start, stop):
-        more = market.close.shape[1]
-        if program.first.size > 0:
-            bar = desk.state[0].offset + t
-            more = program.first[bar + 1] - program.first[bar]
-        if (
-            not has_room(books, desk, more)
-            or books.state[0].transfers >= block_transfers
-            or desk.state[0].status != 0
-        ):
-            return t
-        before(market, books, desk, t)
-        decide(books, desk, program, market.close[t], t)
-        after(market, books, desk, t)
-    return stop
 
 
 @part
@@ -302,13 +328,13 @@ def _state(books: Books, desk: Desk) -> None:
     state.statements += 1
 
 
-@entry
-def finish(books: Books, desk: Desk, reason: int) -> None:
+@part
+def _end(books: Books, desk: Desk) -> None:
     """The end of the data: working orders are recorded as open, holdings carried at what they are worth."""
     state = desk.state[0]
     for place in range(state.working):
         order = desk.working[place]
-        record_event(desk, order.id, order.column, OPEN_AT_THE_END, reason)
+        record_event(desk, order.id, order.column, OPEN_AT_THE_END, state.ending)
     _revalue(books, desk)
 
 

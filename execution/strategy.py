@@ -98,7 +98,18 @@ class History:
 class Bar:
     """All bars of one time. Arrays are float64[instruments], NaN where there is no bar."""
 
-    __slots__ = ("_context", "_history", "_lists", "_names", "_now", "_numbers", "number", "symbols", "time")
+    __slots__ = (
+        "_columns",
+        "_context",
+        "_history",
+        "_lists",
+        "_names",
+        "_now",
+        "_numbers",
+        "number",
+        "symbols",
+        "time",
+    )
 
     def __init__(
         self,
@@ -120,6 +131,7 @@ class Bar:
         self._context = context
         self._history = history
         self._lists: dict[str, list[float]] = {}
+        self._columns: dict[tuple[str, int], Floats] = {}
 
     @property
     def open(self) -> Floats:
@@ -183,6 +195,15 @@ class Bar:
         if self._history is None:
             raise UnknownFeature(f"history is asked for; set the strategy's lookback to {bars}")
         return self._history.last(name, bars)
+
+    def history_at(self, name: str, bars: int, place: int) -> Floats:
+        """float64[up to *bars*] of one instrument, read-only: what all instruments ask for is copied once."""
+        columns = self._columns.get((name, bars))
+        if columns is None:
+            columns = self._columns[name, bars] = np.ascontiguousarray(self.history(name, bars).T)
+            columns.flags.writeable = False
+        one: Floats = columns[place]
+        return one
 
     def index(self, symbol: str) -> int:
         """Where *symbol* stands in the arrays."""
@@ -248,8 +269,8 @@ class Instrument:
         return self.bar.at(name, self.place)
 
     def history(self, name: str, bars: int) -> Floats:
-        """float64[up to *bars*] of a field or feature, this bar last."""
-        return self.bar.history(name, bars)[:, self.place]
+        """float64[up to *bars*] of a field or feature, this bar last; read-only."""
+        return self.bar.history_at(name, bars, self.place)
 
 
 def fields(features: Mapping[str, Any]) -> tuple[str, ...]:

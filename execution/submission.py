@@ -5,10 +5,10 @@ import math
 import numpy as np
 
 from execution.admission import end_order, record_event
-from execution.compiled import entry, leaf, part
+from execution.compiled import leaf, part
 from execution.orders import OrderEvent, OrderType, Reason, Relation, Sizing, TimeInForce
 from execution.state import Desk, Floats, Program
-from ledger.books import Books, Record, Records
+from ledger.books import Books, Record
 
 QUANTITY = int(Sizing.QUANTITY)
 VALUE = int(Sizing.VALUE)
@@ -28,8 +28,8 @@ QUANTITY_OUT_OF_RANGE = int(Reason.QUANTITY_OUT_OF_RANGE)
 REPLACES = int(Relation.REPLACES)
 EXACT = 2.0**53
 
-# Kinds of program.
-WEIGHTS, SIGNALS, ORDERS = 1, 2, 3
+# Kinds of program: what a strategy in Python asked for is one, too.
+NOTHING, WEIGHTS, SIGNALS, ORDERS, ASKED = range(5)
 
 
 @leaf
@@ -60,23 +60,28 @@ def size(request: Record, instrument: Record, have: int, equity: int, price: flo
 def submit(books: Books, desk: Desk, request: Record, price: float) -> int:
     """Turn a request into a working order, or a rejected one; its number, -1 where it asks for nothing.
 
-    *price* is the instrument's close of this bar, NaN where it has none.
+    *price* is the instrument's close of this bar, NaN where it has none. What is replaced is cancelled unless
+    its successor is rejected; what works no longer cannot be replaced.
     """
     state = desk.state[0]
     instrument = desk.instruments[request.column]
     number = -1
-    replaced = request.order
-    # What is filled cannot be replaced.
-    if (replaced < 0 or cancel(desk, replaced)) and request.sizing != CANCEL:
-        reason = NO_BAR if math.isnan(price) else NONE
+    place = working_place(desk, request.order)
+    if request.order < 0 or place >= 0:
         have = books.accounts[instrument.units].balance + instrument.targeted
-        quantity = size(request, instrument, have, state.equity, price)
+        if place >= 0 and desk.working[place].tif == TARGET:
+            have -= desk.working[place].left
+        reason = NO_BAR if math.isnan(price) and request.sizing != CANCEL else NONE
+        quantity = 0.0
+        if request.sizing != CANCEL:
+            quantity = size(request, instrument, have, state.equity, price)
+        if not abs(quantity) < EXACT:  # nor is the size known that needs a price where there is none
+            reason = QUANTITY_OUT_OF_RANGE if reason == NONE else reason
+        if place >= 0 and reason == NONE:
+            end_order(desk, desk.working[place], CANCELLED, NONE)
         if quantity != 0.0:
-            if not abs(quantity) < EXACT:  # nor is the size known that needs a price where there is none
-                reason = QUANTITY_OUT_OF_RANGE if reason == NONE else reason
-                quantity = 0.0
             number = state.first_order + state.orders
-            _write(desk, request, number, int(quantity), reason)
+            _write(desk, request, number, int(quantity) if abs(quantity) < EXACT else 0, reason)
     return number
 
 
@@ -132,33 +137,27 @@ def _work(desk: Desk, request: Record, number: int, quantity: int) -> None:
 
 
 @leaf
-def cancel(desk: Desk, number: int) -> bool:
-    """Cancel an order if it is still working; whether it was."""
-    for place in range(desk.state[0].working):
-        order = desk.working[place]
-        if order.id == number and order.left != 0:
-            end_order(desk, order, CANCELLED, NONE)
-            return True
-    return False
-
-
-@entry
-def submit_all(books: Books, desk: Desk, requests: Records, count: int, close: Floats) -> None:
-    """Submit the first *count* requests in their order and write the orders' numbers into them.
-
-    *close* are this bar's closes, float64[instruments].
-    """
-    for i in range(count):
-        requests[i].order = submit(books, desk, requests[i], close[requests[i].column])
+def working_place(desk: Desk, number: int) -> int:
+    """Where an order stands among the working ones; -1 where it does not work."""
+    if number >= 0:
+        for place in range(desk.state[0].working):
+            if desk.working[place].id == number and desk.working[place].left != 0:
+                return place
+    return -1
 
 
 @part
 def decide(books: Books, desk: Desk, program: Program, close: Floats, t: int) -> None:
-    """What a program wants at bar *t* of the window, as requests, in order of instrument or of row."""
+    """What a program wants at bar *t* of the window, as requests, in order of instrument or of row.
+
+    *close* are the closes of the bar, float64[instruments]. What was asked for gets the orders' numbers.
+    """
     first, last = 0, close.size
     if program.kind == ORDERS:
         bar = desk.state[0].bar
         first, last = program.first[bar], program.first[bar + 1]
+    elif program.kind == ASKED:
+        last = program.requests.size
     for i in range(first, last):
         if program.kind == WEIGHTS:
             weight = program.weights[t, i]
@@ -181,5 +180,6 @@ def decide(books: Books, desk: Desk, program: Program, close: Floats, t: int) ->
                 request.units = -have
         else:
             request = program.requests[i]
-        request.order = -1
-        submit(books, desk, request, close[request.column])
+        if program.kind != ASKED:
+            request.order = -1
+        request.order = submit(books, desk, request, close[request.column])

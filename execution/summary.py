@@ -1,8 +1,9 @@
 """A run on the terminal: progress, what it gave, whether the books are in order, and the head digest."""
 
 import math
-import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -10,28 +11,78 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from execution.backtest import Backtest
 from execution.metrics import Metrics
+from execution.reperformance import Recorded
 from execution.result import Result
 from ledger import present
+from ledger.errors import DamagedFile, NewerSchema, OlderSchema, UnknownRecords
+from ledger.files import holds_nothing
 from ledger.reader import Reader
 from ledger.verify import verify
 
-_SECOND = 1.0
+Step = Callable[[int, int], None]
+"""Is told how many bars of how many are done."""
 
 
 def perform(backtest: Backtest, path: Path, title: str, *, anew: bool = False) -> bool:
     """Run *backtest* into *path*, print what came of it, verify it; whether no check failed.
 
-    With *anew*, a file that is there is removed first; otherwise its run is resumed, or compared.
+    With *anew*, a journal that is there is removed first; otherwise its run is resumed, or compared.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if anew:
-        for left in (path, path.with_name(f"{path.name}.wal")):
-            left.unlink(missing_ok=True)
+        _remove(path)
     print(f"{title}\n{len(backtest.bars):,} bars of {len(backtest.bars.symbols):,} instruments -> {path}")
-    if repairs := backtest.bars.repairs:
-        print(f"\nrepaired:\n{repairs}")
-    with _result(backtest, path) as result:
+    had = 0 if holds_nothing(path) else len(Recorded.read(path, checked=False).seals)
+    with _progress(len(backtest.bars), "run and stored") as step:
+        result = backtest.run(path, progress=step)
+    with result:
+        if backtest.bars.repairs and backtest.bars.repairs.done:
+            print(f"\nrepaired:\n{backtest.bars.repairs}")
+        if had:
+            _tell_compared(result, had)
         return show(result)
+
+
+def reperform(backtest: Backtest, path: Path) -> bool:
+    """Perform the run in *path* again, print each block's outcome; whether all is equal."""
+    print(f"{path}\n{len(backtest.bars):,} bars of {len(backtest.bars.symbols):,} instruments, again")
+    with _progress(len(backtest.bars), "performed") as step:
+        outcome = backtest.reperform(path, progress=step)
+    for block in outcome.blocks:
+        print(block)
+    if outcome.failure:
+        print(f"\n{outcome.failure}; the run ends there")
+    for broken in outcome.broken:
+        print(f"the file departs from its seals: {broken}")
+    for cause in outcome.causes:
+        print(f"an input is another: {cause}")
+    first = outcome.first_difference
+    equal = sum(block.equal for block in outcome.blocks)
+    print(
+        f"\n{equal} of {len(outcome.blocks)} blocks equal"
+        + (f", not from block {first.number}" if first else "")
+    )
+    print(f"recorded  head digest {outcome.recorded}")
+    print(f"performed head digest {outcome.performed}")
+    return outcome.equal
+
+
+def _tell_compared(result: Result, had: int) -> None:
+    """Print what was done with the blocks that the file held already."""
+    blocks = result.journal.sql("select count(*) as blocks from seal").rows()[0]["blocks"]
+    if blocks > had:
+        print(f"resumed: {had} blocks were performed again and came out as sealed, {blocks - had} were added")
+    else:
+        print(f"performed again: all {had} blocks came out as they were sealed")
+
+
+def _remove(path: Path) -> None:
+    """Remove a journal, and nothing else: another file of that name stays, and so does one in use."""
+    if path.exists() and not holds_nothing(path):
+        with suppress(DamagedFile, NewerSchema, OlderSchema, UnknownRecords):
+            Reader(path).close()
+    for left in (path, path.with_name(f"{path.name}.wal")):
+        left.unlink(missing_ok=True)
 
 
 def show(result: Result) -> bool:
@@ -54,8 +105,9 @@ def show(result: Result) -> bool:
     return report.ok
 
 
-def _result(backtest: Backtest, path: Path) -> Result:
-    """Run, with a bar on the standard error if that is a terminal, and the speed afterwards."""
+@contextmanager
+def _progress(total: int, what: str) -> Iterator[Step]:
+    """A bar on the standard error if that is a terminal, and the time that it took afterwards."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -63,7 +115,7 @@ def _result(backtest: Backtest, path: Path) -> Result:
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
     )
-    total = len(backtest.bars)
+    started = time.perf_counter()
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task("compiling, the first time on a machine", total=total, rate="")
         first: list[float] = []
@@ -75,11 +127,9 @@ def _result(backtest: Backtest, path: Path) -> Result:
             rate = f"{(done - first[1]) / spent:,.0f} bars/s" if spent > 0 else ""
             bars.update(task, description="bars", completed=done, total=of, rate=rate)
 
-        started = time.perf_counter()
-        result = backtest.run(path, progress=step)
-        spent = time.perf_counter() - started
-    sys.stdout.write(f"run and stored in {spent:.2f} s\n")
-    return result
+        yield step
+    spent = time.perf_counter() - started
+    print(f"{what} in {spent:.2f} s")
 
 
 def _lines(m: Metrics) -> list[tuple[str, str]]:

@@ -33,6 +33,6 @@ def demo(
         account=CashAccount("1000000"),
         costs=Costs(commission=PercentCommission("0.001")),
         seed=seed,
-        describe={"bars": {"generated": "strategies.universe:generate", "seed": seed}},
+        describe={"bars": {"generated": "strategies.universe:generate", "parameters": {"seed": seed}}},
     )
     raise typer.Exit(not perform(backtest, journal, "Top 25 of 500 by score, every day", anew=True))

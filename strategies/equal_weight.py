@@ -10,7 +10,8 @@ from execution import Bar, Broker, Strategy
 class EqualWeight(Strategy):
     """Hold all that trades at equal weights, *invested* of equity in all.
 
-    A weight that is within *band* of its target, as a share of it, is left alone.
+    What is held and has no bar today keeps its share. A weight that is within *band* of its target, as a
+    share of it, is left alone.
     """
 
     invested: float = 0.95
@@ -18,10 +19,10 @@ class EqualWeight(Strategy):
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
         """Bring back what is outside its band."""
-        traded = bar.traded
+        traded, held = bar.traded, broker.quantities
         if not traded.any():
             return
-        target = np.where(traded, self.invested / traded.sum(), 0.0)
-        weights = broker.quantities * np.nan_to_num(bar.close) / broker.equity
+        target = self.invested / np.count_nonzero(traded | (held != 0))
+        weights = held * np.nan_to_num(bar.close) / broker.equity
         away = np.abs(weights - target) > self.band * target
         broker.target_weights(np.where(traded & away, target, np.nan), tag="outside the band")

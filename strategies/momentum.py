@@ -22,6 +22,10 @@ class Momentum(Strategy):
     price: float = 5.0
     _month: np.datetime64 | None = field(default=None, init=False)
 
+    def __attrs_post_init__(self) -> None:
+        if not 0 <= self.skip < self.year:
+            raise ValueError(f"skip {self.skip} is not within the year of {self.year} bars")
+
     @property
     def lookback(self) -> int:
         """A year and this bar."""
@@ -29,10 +33,9 @@ class Momentum(Strategy):
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
         """Rank and hold."""
-        month = bar.time.astype("M8[M]")
-        if month == self._month or bar.number < self.year:
+        before, self._month = self._month, bar.time.astype("M8[M]")
+        if self._month == before or bar.number < self.year:
             return
-        self._month = month
         closes = bar.history("close", self.year + 1)
         volumes = bar.history("volume", self.liquid)
         eligible = ~np.isnan(closes).any(axis=0) & (volumes > 0).all(axis=0) & (bar.close >= self.price)

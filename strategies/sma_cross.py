@@ -1,5 +1,6 @@
 """The crossing of two moving averages."""
 
+import numpy as np
 from attrs import define
 
 from execution import Broker, Instrument, Strategy
@@ -9,7 +10,7 @@ from execution import Broker, Instrument, Strategy
 class SmaCross(Strategy):
     """Hold an instrument while the mean of its last *fast* closes is above that of its last *slow* ones.
 
-    Each gets *share* of equity. Closes that are missing count as none.
+    Each gets *share* of equity. Closes that are missing are left out of both.
     """
 
     fast: int = 20
@@ -26,7 +27,7 @@ class SmaCross(Strategy):
         closes = instrument.history("close", self.slow)
         if len(closes) < self.slow:
             return
-        rising = closes[-self.fast :].mean() > closes.mean()
+        rising = np.nanmean(closes[-self.fast :]) > np.nanmean(closes)
         held = broker.position(instrument.symbol) > 0
         if rising and not held:
             broker.target_percent(instrument.symbol, self.share, tag="cross up")

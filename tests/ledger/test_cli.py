@@ -17,9 +17,8 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledger import Journal, buy, cli, currency, demo, deposit, instrument, present, sell
+from ledger import Journal, buy, cli, currency, deposit, instrument, present, sell
 from ledger.cli import application
-from ledger.errors import JournalExists
 from ledger.query import Query
 
 COMMANDS = ("verify", "show", "sql", "trace", "export", "doctor")
@@ -511,33 +510,3 @@ def test_whatever_keeps_a_command_from_running_ends_it_with_2(
 
     last = [line for line in capfd.readouterr().err.splitlines() if "missing" not in line][-1:]
     assert (2, [told] if told else []) == (end.value.code, last)
-
-
-def test_the_demonstration_has_one_digest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told = []
-    for name in ("first", "second"):
-        demo.main(tmp_path / name)
-        told.append(capsys.readouterr().out.splitlines())
-
-    assert told[0][1:] == told[1][1:]
-    assert re.fullmatch(r"head digest [0-9a-f]{64}", told[0][-1])
-    with pytest.raises(JournalExists):
-        demo.main(tmp_path / "first")
-
-
-def test_the_demonstration_makes_its_own_books_anew_and_spares_those_of_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    mine = tmp_path / "mine.duckdb"
-    mine.write_text("mine")
-    ends = []
-    for arguments in ([], [], [str(mine)]):
-        monkeypatch.setattr(sys, "argv", ["demo", *arguments])
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(demo.__file__, run_name="__main__")
-        ends.append(end.value.code)
-
-    assert [False, False, f"tieout: {mine} exists; open it, or choose another name"] == ends
-    assert "mine" == mine.read_text()
-    assert 2 == capsys.readouterr().out.count("head digest")

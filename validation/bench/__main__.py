@@ -1,12 +1,13 @@
-"""`python -m validation.bench [--quick] [--write FILE]`: the tables of docs/benchmarks.md."""
+"""`python -m validation.bench [--quick] [--only PART] [--write FILE]`: the tables of docs/benchmarks.md."""
 
 import argparse
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from validation.bench import ledger
+from validation.bench import ledger, market
 from validation.bench.rounds import Timing, in_turn
 
 SIZES = (65_536, 262_144, 524_288, 1_000_000, 2_000_000, 5_000_000)
@@ -16,14 +17,51 @@ def main() -> None:
     """Measure, and print the tables as Markdown."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the load and three rounds")
+    parser.add_argument("--only", choices=PARTS, help="one part; the other stays in the file as it is")
     parser.add_argument("--write", type=Path, help="also write the tables to this file")
     options = parser.parse_args()
-    transfers, rounds = (500_000, 3) if options.quick else (5_000_000, 7)
+    chosen = [options.only] if options.only else list(PARTS)
+    texts = {}
     with tempfile.TemporaryDirectory() as folder:
-        text = "\n".join(_ledger(Path(folder), transfers, rounds))
-    print(text)
+        for name in chosen:
+            texts[name] = "\n".join(_PARTS[name](Path(folder), options.quick)).strip() + "\n"
+            print(texts[name])
     if options.write:
-        options.write.write_text(text + "\n", encoding="utf-8")
+        _write(options.write, texts)
+
+
+def _write(path: Path, texts: Mapping[str, str]) -> None:
+    """Put the parts that were measured in place of those that the file has."""
+    held = path.read_text("utf-8") if path.exists() else ""
+    old = {name: _part_of(held, title) for name, title in PARTS.items()}
+    path.write_text("\n".join(text for name in PARTS if (text := texts.get(name, old[name]))), "utf-8")
+
+
+def _part_of(text: str, title: str) -> str:
+    """What stands under a title, to the next one."""
+    found = re.search(rf"^# {re.escape(title)}\n.*?(?=^# |\Z)", text, re.MULTILINE | re.DOTALL)
+    return found[0].rstrip() + "\n" if found else ""
+
+
+def _rounds(quick: bool) -> int:  # noqa: FBT001  as the command line has it
+    return 3 if quick else 7
+
+
+def _books(folder: Path, quick: bool) -> list[str]:  # noqa: FBT001  as above
+    return [f"# {PARTS['books']}", "", *_ledger(folder, 500_000 if quick else 5_000_000, _rounds(quick))]
+
+
+def _market(folder: Path, quick: bool) -> list[str]:  # noqa: FBT001  as above
+    measured = market.measure(folder, _rounds(quick), large=not quick)
+    return [f"# {PARTS['market']}", "", *market.tables(measured, _said(_rounds(quick)))]
+
+
+def _said(rounds: int) -> str:
+    return f"Medians of {rounds} rounds in turn after one that does not count; least and most in brackets."
+
+
+PARTS = {"books": "Benchmarks of the books", "market": "Benchmarks of the market"}
+_PARTS = {"books": _books, "market": _market}
 
 
 def _ledger(folder: Path, transfers: int, rounds: int) -> list[str]:
@@ -55,9 +93,7 @@ def _tables(
     bare = timings[f"bare {main_size}"]
     at_once = timings[f"bare {sizes[-1]}"]
     lines = [
-        "# Benchmarks",
-        "",
-        f"Medians of {rounds} rounds in turn after one that does not count; least and most in brackets.",
+        _said(rounds),
         "",
         f"## The books: {whole:,} transfers, 500 instruments, FIFO lots",
         "",

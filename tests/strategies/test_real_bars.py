@@ -1,0 +1,140 @@
+"""12-1 momentum on real bars from a spec: late starts, ends, gaps and bad bars as docs/spec.md says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from execution import Backtest, Result
+from execution.assembly import assemble
+from execution.spec import read
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "sp500_2015_2020.parquet"
+FIRST = "2016-12-01"
+"""A year before what is traded, and then two years of it."""
+SPEC = f"""\
+[bars]
+path = "bars.parquet"
+columns = {{ timestamp = "date" }}
+repair = true
+from = {FIRST}
+
+[strategy]
+name = "strategies.momentum:Momentum"
+parameters = {{ count = 50 }}
+
+[account]
+cash = "1000000"
+insufficient = "cut"
+
+[costs]
+commission = {{ percent = "0.0005", minimum = "1" }}
+"""
+pytestmark = pytest.mark.skipif(not DATA.is_file(), reason="the real bars are not on this machine")
+
+
+@pytest.fixture(scope="module")
+def backtest(tmp_path_factory: pytest.TempPathFactory) -> Backtest:
+    folder = tmp_path_factory.mktemp("real")
+    (folder / "bars.parquet").symlink_to(DATA)
+    (folder / "momentum.toml").write_text(SPEC)
+    return assemble(read(folder / "momentum.toml"))
+
+
+@pytest.fixture(scope="module")
+def result(backtest: Backtest) -> Iterator[Result]:
+    with backtest.run() as performed:
+        yield performed
+
+
+@pytest.fixture(scope="module")
+def rows() -> pl.DataFrame:
+    """The bars as they are, read without us."""
+    table = pl.read_parquet(DATA).filter(pl.col("date").cast(pl.Date) >= pl.lit(FIRST).str.to_date())
+    return table.sort("symbol", "date")
+
+
+def asked(result: Result, query: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in result.journal.sql(query).rows()]
+
+
+def days(rows: pl.DataFrame) -> list[Any]:
+    return rows["date"].unique().sort().to_list()
+
+
+def test_it_trades_each_month_and_ends_every_order(result: Result, rows: pl.DataFrame) -> None:
+    months = rows.filter(pl.col("date") >= days(rows)[252])["date"].dt.truncate("1mo").n_unique()
+    ends = {name for (name,) in asked(result, "select distinct ended from order_history")}
+
+    assert [(months,)] == asked(result, "select count(distinct ts) from orders where tag = 0")
+    assert ends <= {"filled", "cancelled", "expired", "rejected", "open_at_the_end"}
+    assert [] == asked(result, "from check_overdraft")
+
+
+def test_three_bars_are_widened_and_listed(backtest: Backtest) -> None:
+    assert backtest.bars.repairs is not None
+    ((what, count, shown),) = backtest.bars.repairs.done
+
+    assert ("the range does not hold open and close; widen the range to hold them", 3) == (what, count)
+    assert ["DXC", "CBOE", "DIS"] == shown["symbol"].to_list()
+
+
+def test_nothing_is_ordered_before_there_is_a_year_of_bars(result: Result, rows: pl.DataFrame) -> None:
+    nth = rows.with_columns(nth=pl.int_range(pl.len()).over("symbol"))
+    late = nth.group_by("symbol").agg(pl.col("date").min()).filter(pl.col("date") > days(rows)[0])
+    orders = pl.DataFrame(
+        asked(
+            result,
+            "select c.symbol, cast(min(o.ts) as date) from orders o join commodity c on c.id = o.instrument"
+            " group by c.symbol",
+        ),
+        schema=["symbol", "date"],
+        orient="row",
+    )
+    first = orders.join(nth.with_columns(pl.col("date").cast(pl.Date)), on=["symbol", "date"])
+
+    assert late.height > 0
+    assert orders.height == first.height
+    assert first["nth"].min() == 252
+
+
+def test_what_stops_trading_is_closed_at_its_last_close(result: Result, rows: pl.DataFrame) -> None:
+    last = rows.group_by("symbol").agg(pl.col("date").max(), pl.col("close").last())
+    ended = {s: (d, c) for s, d, c in last.rows() if d < days(rows)[-1]}
+    closed = asked(
+        result,
+        "select c.symbol, cast(t.ts as date),"
+        " -sum(case when p.account like 'Assets:Positions:%' and p.commodity = c.symbol then p.amount end),"
+        " sum(case when p.account = 'Assets:Cash:USD' then p.amount end)"
+        " from posting p join txn t on t.id = p.txn join commodity c on c.id = t.instrument"
+        " where p.kind = 'delisting' group by all order by 1",
+    )
+    following = dict(zip(days(rows), days(rows)[1:], strict=False))
+    held = {symbol for (symbol,) in asked(result, "select instrument from position where quantity != 0")}
+
+    assert closed
+    assert held.isdisjoint(ended)
+    for symbol, date, quantity, cash in closed:
+        end, close = ended[symbol]
+        assert following[end].isoformat()[:10] == date.isoformat()[:10]
+        assert round(float(quantity) * close, 6) == float(cash)
+
+
+def test_a_gap_fills_nothing_and_is_marked_with_the_last_close(result: Result, rows: pl.DataFrame) -> None:
+    there = {(s, d.isoformat()[:10]) for s, d in rows.select("symbol", "date").iter_rows()}
+    fills = asked(
+        result,
+        "select c.symbol, strftime(f.ts, '%Y-%m-%d') from fill f join commodity c on c.id = f.instrument",
+    )
+    marks = asked(
+        result,
+        "select c.symbol, strftime(m.ts, '%Y-%m-%d'), m.stale, m.price"
+        " from mark m join commodity c on c.id = m.instrument",
+    )
+    closes = {(s, d.isoformat()[:10]): c for s, d, c in rows.select("symbol", "date", "close").iter_rows()}
+
+    assert [] == [fill for fill in fills if fill not in there]
+    assert [] == [mark for mark in marks if mark[2] == ((mark[0], mark[1]) in there)]
+    assert [] == [(s, d) for s, d, stale, price in marks if not stale and price != closes[s, d]]
