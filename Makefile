@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 STAMP  := .venv/.installed
+# How many examples `make long` tries of each property: tests/conftest.py.
+PROFILE ?= long
 # More workers than this spend their time compiling and importing.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
@@ -33,7 +35,7 @@ bench:     MODULE := bench
 
 # What `make test` leaves out, and the properties with many more examples.
 long: $(STAMP)
-	HYPOTHESIS_PROFILE=long $(PYTEST) -m "crash or long"
+	HYPOTHESIS_PROFILE=$(PROFILE) $(PYTEST) -m "crash or long"
 
 # Touched last and begun from nothing, so that a broken installation is repaired by running again.
 $(STAMP): pyproject.toml

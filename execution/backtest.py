@@ -29,6 +29,7 @@ from execution.requests import Tags
 from execution.result import Result
 from execution.state import Program
 from execution.strategy import Bar, History, Strategy, fields
+from execution.warmup import compile_once
 from ledger.commodity import Commodity, currency
 from ledger.errors import LedgerError, ReplayDiverged
 from ledger.events import deposit
@@ -168,6 +169,7 @@ class Backtest:
 
     def _fill(self, journal: Journal, progress: Progress | None) -> None:
         """Perform the run into an empty journal, up to the rows of its last block."""
+        compile_once()
         engine = Engine(
             journal,
             self.bars.symbols,

@@ -5,7 +5,10 @@ compile. What is called from one place is therefore made part of its caller; wha
 calls much itself is compiled once.
 """
 
-from ledger.compiled import compiler
+from ledger.compiled import cache_folder, compiler
+
+FOLDER = cache_folder("ledger", "execution")
+"""Where what is compiled is kept."""
 
 leaf = compiler("ledger", "execution", forceinline=True, no_cpython_wrapper=True)
 """For arithmetic on records and numbers: copied to where it is called."""

@@ -1,6 +1,6 @@
 """The bar step: everything that happens in the market at one bar, in this order and nowhere else.
 
-    before   1 events, 2 open, 3 inside, 4 close, 5 mark
+    before   1 events, 2 open, 3 inside, (4 close,) 5 mark
     decide   6 the strategy sees the portfolio with all fills applied, and this bar, and nothing later
     after    7 fills at the same close, where that is the timing; 8 statement
 
@@ -57,20 +57,36 @@ def perform(
     what it wants (`DECIDE`), and what comes `AFTER`; or the `END` of the data. Stops early where an array
     has to grow, where the block is full, and where a posting failed.
     """
+    state = desk.state[0]
     t = start
-    while t < stop and desk.state[0].status == 0:
+    while t < stop and state.status == 0:
         if not has_room(books, desk, wanted(market, desk, program, t)):
             return t
         if what == WHOLE and books.state[0].transfers >= block_transfers:
             return t
         if what in (WHOLE, BEFORE):
-            _before(market, books, desk, t)
+            state.bar = state.offset + t
+            state.ts = market.ts[t]
+            state.date = market.date[t]
+            _events(market, books, desk)  # 1
+            _at(books, desk, market.open[t], market.close[t], market.volume[t], False)  # 2
+            _inside(market, books, desk, t)  # 3
+            _expire(desk, market.volume[t], market.closing[t])
+            _mark(market, books, desk, t)  # 5
         if what in (WHOLE, DECIDE):
-            decide(books, desk, program, market.close[t], t)
+            decide(books, desk, program, market.close[t], t)  # 6
         if what in (WHOLE, AFTER):
-            _after(market, books, desk, t)
+            if desk.policy[0].same_close:
+                _at(books, desk, market.close[t], market.close[t], market.volume[t], True)  # 7
+                _expire(desk, market.volume[t], market.closing[t])
+                _mark(market, books, desk, t)
+            if market.month_end[t]:
+                _revalue(books, desk)
+            if desk.policy[0].every_bar or market.closing[t]:
+                _state(books, desk)  # 8
         if what == END:
-            _end(books, desk)
+            _leave_open(desk)
+            _revalue(books, desk)
         t += 1
     return t
 
@@ -112,33 +128,6 @@ def has_room(books: Books, desk: Desk, more: int) -> bool:
         + 2 * TRANSFERS_A_LOT * lots
         + 4 * desk.instruments.size
     )
-
-
-@part
-def _before(market: Market, books: Books, desk: Desk, t: int) -> None:
-    """Steps 1 to 5."""
-    state = desk.state[0]
-    state.bar = state.offset + t
-    state.ts = market.ts[t]
-    state.date = market.date[t]
-    _events(market, books, desk)
-    _at(books, desk, market.open[t], market.close[t], market.volume[t], False)
-    _inside(market, books, desk, t)
-    _expire(desk, market.volume[t], market.closing[t])
-    _mark(market, books, desk, t)
-
-
-@part
-def _after(market: Market, books: Books, desk: Desk, t: int) -> None:
-    """Steps 7 and 8; at the end of a month holdings are revalued before 8."""
-    if desk.policy[0].same_close:
-        _at(books, desk, market.close[t], market.close[t], market.volume[t], True)
-        _expire(desk, market.volume[t], market.closing[t])
-        _mark(market, books, desk, t)
-    if market.month_end[t]:
-        _revalue(books, desk)
-    if desk.policy[0].every_bar or market.closing[t]:
-        _state(books, desk)
 
 
 @part
@@ -329,13 +318,12 @@ def _state(books: Books, desk: Desk) -> None:
 
 
 @part
-def _end(books: Books, desk: Desk) -> None:
-    """The end of the data: working orders are recorded as open, holdings carried at what they are worth."""
+def _leave_open(desk: Desk) -> None:
+    """At the end of the data, or of a run that is stopped, record the orders that are working as open."""
     state = desk.state[0]
     for place in range(state.working):
         order = desk.working[place]
         record_event(desk, order.id, order.column, OPEN_AT_THE_END, state.ending)
-    _revalue(books, desk)
 
 
 @routine

@@ -89,9 +89,10 @@ def submit(books: Books, desk: Desk, request: Record, price: float) -> int:
 def _write(desk: Desk, request: Record, number: int, quantity: int, reason: int) -> None:
     """Record an order, and put it at the end of the working ones unless it is rejected."""
     state = desk.state[0]
+    instrument = desk.instruments[request.column]
     row = desk.orders[state.orders]
     row.ts = state.ts
-    row.instrument = desk.instruments[request.column].commodity
+    row.instrument = instrument.commodity
     row.type = request.type
     row.tif = request.tif
     row.quantity = quantity
@@ -108,15 +109,7 @@ def _write(desk: Desk, request: Record, number: int, quantity: int, reason: int)
         state.links += 1
     if reason != NONE:
         record_event(desk, number, request.column, REJECTED, reason)
-    else:
-        _work(desk, request, number, quantity)
-
-
-@part
-def _work(desk: Desk, request: Record, number: int, quantity: int) -> None:
-    """Put an order at the end of the working ones."""
-    state = desk.state[0]
-    instrument = desk.instruments[request.column]
+        return
     order = desk.working[state.working]
     order.id = number
     order.column = request.column

@@ -11,7 +11,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -42,7 +42,7 @@ def compiler(*rooms: str, **options: Any) -> Callable[[Callable[P, R]], Callable
     *options* are numba's own. The folder of the cache is ``NUMBA_CACHE_DIR`` where that is set, else the
     user's own.
     """
-    folder = _writable(_base()) / _digest(rooms)
+    folder = cache_folder(*rooms)
 
     def kernel(function: Callable[P, R]) -> Callable[P, R]:
         # numba reads the setting while it decorates; restored, so that a user's kernels stay where they are.
@@ -60,23 +60,34 @@ def compiler(*rooms: str, **options: Any) -> Callable[[Callable[P, R]], Callable
     return kernel
 
 
+def cache_folder(*rooms: str) -> Path:
+    """Where the kernels of *rooms* are kept."""
+    return _writable(_base()) / _digest(rooms)
+
+
 def _in_plain_types(dispatcher: Any) -> Any:
     """Have a kernel compiled once for every integer: numba would do it again for each literal and width."""
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
         compile_for = dispatcher.compile
 
         def compile_in_plain_types(given: Iterable[Any]) -> Any:
-            # What compiling makes is kept, so collecting garbage meanwhile only costs time: a tenth of it.
-            collecting = gc.isenabled()
-            gc.disable()
-            try:
+            with _without_collecting():
                 return compile_for(tuple(map(_plain, given)))
-            finally:
-                if collecting:
-                    gc.enable()
 
         dispatcher.compile = compile_in_plain_types
     return dispatcher
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """What compiling makes is kept, so collecting garbage meanwhile only costs time: a tenth of it."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _plain(given: Any) -> Any:

@@ -1,0 +1,113 @@
+"""Compiling, the first time on a machine: from the leaves up, and in two processes.
+
+numba compiles what a kernel calls in the middle of compiling that kernel, and everything that is under way
+is told of every step, so that deep calls cost more than shallow ones: leaves first spares that. Half of the
+work is the ledger's, which another process does meanwhile; both find the other's part in the cache.
+"""
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import config
+from numba.core.dispatcher import Dispatcher
+
+from execution.compiled import FOLDER
+from execution.state import NO_MARKET, NO_PROGRAM, REQUEST, Floats, empty_desk
+from execution.step import perform
+from ledger.books import Record, empty_books, records
+from ledger.events import delisting, deposit, reversal, valuation
+from ledger.posting import begin, commit
+
+APART = (reversal, delisting, valuation)
+"""What the other process compiles."""
+HERE = (begin, commit, deposit)
+"""What is compiled here of the ledger, beside whatever does not wait for the other process."""
+
+
+def compile_once() -> None:
+    """Compile all that a run needs, unless this machine has it already."""
+    if config.DISABLE_JIT or _done().exists():  # type: ignore[attr-defined]  # set from the environment
+        return
+    other = subprocess.Popen([sys.executable, "-m", "execution.warmup"], stderr=subprocess.DEVNULL)
+    try:
+        waiting = set(_leaves_first(APART))
+        compile_all(kernel for kernel in _leaves_first(HERE) if kernel not in waiting or kernel in HERE)
+        needs = {kernel for kernel in _leaves_first([perform]) if waiting & set(_leaves_first([kernel]))}
+        compile_all(kernel for kernel in _leaves_first([perform]) if kernel not in needs)
+    finally:
+        other.wait()
+    compile_all(_leaves_first([perform]))
+    _done().touch()
+
+
+def compile_all(kernels: Iterable[Any]) -> None:
+    """Compile each for the types of its arguments, or find it in the cache."""
+    for kernel in kernels:
+        if (types := _types(kernel)) is not None:
+            kernel.compile(types)
+
+
+def _leaves_first(roots: Iterable[Any]) -> Iterator[Any]:
+    """Every kernel that *roots* call, each before those that call it, and *roots*."""
+    seen: set[Any] = set()
+
+    def visit(kernel: Any) -> Iterator[Any]:
+        if kernel in seen:
+            return
+        seen.add(kernel)
+        function = kernel.py_func
+        for name in function.__code__.co_names:
+            called = function.__globals__.get(name)
+            if isinstance(called, Dispatcher):
+                yield from visit(called)
+        if kernel.targetoptions.get("inline") != "always":
+            yield kernel
+
+    for root in roots:
+        yield from visit(root)
+
+
+def _types(kernel: Any) -> tuple[Any, ...] | None:
+    """The types that *kernel* is called with; None where its arguments do not say so."""
+    books, desk = empty_books(1), empty_desk(1)
+    records_named = {
+        "policy": desk.policy[0],
+        "instrument": desk.instruments[0],
+        "order": desk.working[0],
+        "request": records(1, REQUEST)[0],
+        "state": books.state[0],
+        "lot": books.lots[0],
+        "a": books.lots[0],
+        "b": books.lots[0],
+    }
+    tables = {"books": books, "desk": desk, "market": NO_MARKET, "program": NO_PROGRAM}
+    found = []
+    for name, parameter in inspect.signature(kernel.py_func).parameters.items():
+        if name in tables:
+            given: Any = tables[name]
+        elif parameter.annotation in (float, bool):
+            given = parameter.annotation(0)
+        elif parameter.annotation is int or getattr(parameter.annotation, "__origin__", None) is int:
+            given = 0
+        elif parameter.annotation == Floats:
+            given = NO_MARKET.close[0]
+        elif parameter.annotation is Record and name in records_named:
+            given = records_named[name]
+        else:
+            return None
+        found.append(numba.typeof(given))  # type: ignore[no-untyped-call]
+    return tuple(found)
+
+
+def _done() -> Path:
+    """A file that says that everything is in the cache."""
+    return FOLDER / "complete"
+
+
+if __name__ == "__main__":
+    compile_all(_leaves_first(APART))
