@@ -28,8 +28,7 @@ from execution.costs import (
 from execution.errors import CannotReperform, ExecutionError, InvalidSetting
 from execution.frames import lazy
 from execution.instruments import Instruments, Terms
-from execution.programs import Orders, Signals, TargetWeights
-from execution.programs import _panel as panel
+from execution.programs import Orders, Signals, TargetWeights, flags
 from execution.sources import Document, Folders, Place, load, nearest
 from execution.spec import (
     BarsSpec,
@@ -96,8 +95,7 @@ def _as_written(
         "features": spec.get("features", []),
         "account": spec["account"],
         "costs": _written_costs(spec["costs"], document),
-        "instruments": spec["instruments"]["default"]
-        | {"by_symbol": {s: t for s, t in spec["instruments"].items() if s != "default"}},
+        "instruments": spec["instruments"]["default"] | {"by_symbol": spec["instruments"]["by_symbol"]},
         "run": {
             "fill": spec["fill"],
             "statements": spec["statements"],
@@ -263,7 +261,7 @@ def _program(written: Written, bars: Bars) -> Any:
                     for name in ("quantity", "value", "percent")
                     if (size := getattr(spec, name)) is not None
                 }
-                entries, exits = (_flags(frame, name, bars) for name in ("entry", "exit"))
+                entries, exits = (flags(frame, name, bars) for name in ("entry", "exit"))
                 return Signals(entries, exits, **sizes, **tag)
 
 
@@ -294,13 +292,6 @@ def _require_parameters(
         }
         if needed and name not in given:
             raise document.wrong(place, f"{function.__qualname__} needs the parameter {name}")
-
-
-def _flags(frame: pl.LazyFrame, name: str, bars: Bars) -> Any:
-    """bool[bars, instruments]: where the column *name* is true; false where there is no row."""
-    if name not in frame.collect_schema():
-        raise InvalidSetting(f"signals: there is no column {name!r}")
-    return panel(frame.with_columns(pl.col(name).cast(pl.Float64)), name, bars) == 1
 
 
 # --- policies --------------------------------------------------------------------------------------

@@ -82,8 +82,9 @@ class Instruments:
 
     def spec(self) -> dict[str, Any]:
         """What is recorded of them."""
-        return {"default": _spec(self.default)} | {
-            symbol: _spec(terms) for symbol, terms in sorted(self.by_symbol.items())
+        return {
+            "default": _spec(self.default),
+            "by_symbol": {symbol: _spec(terms) for symbol, terms in sorted(self.by_symbol.items())},
         }
 
 

@@ -19,7 +19,7 @@ from execution.frames import Named, in_nanoseconds, lazy, require_columns, zone
 from execution.instruments import Instruments
 from execution.orders import OrderType, Sizing, TimeInForce
 from execution.requests import Tags, all_in_steps, blank, check_prices, in_steps
-from execution.state import NO_PROGRAM, REQUEST, Floats, Int64s, Program, fixed
+from execution.state import NO_PROGRAM, REQUEST, Flags, Floats, Int64s, Program, fixed
 from execution.submission import ORDERS, SIGNALS, WEIGHTS
 from ledger.books import Records, records
 from ledger.commodity import Commodity
@@ -45,7 +45,7 @@ class TargetWeights:
     def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
         """The program over all bars."""
         del terms, currency
-        weights = _panel(self.weights, "weight", bars)
+        weights = panel(self.weights, "weight", bars)
         if np.any(np.isinf(weights)):
             raise MalformedOrder("weights: a weight is infinite")
         requests = records(1, REQUEST)
@@ -77,8 +77,7 @@ class Signals:
 
     def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
         """The program over all bars."""
-        entries = array_of(self.entries, bars, np.bool_)
-        exits = array_of(self.exits, bars, np.bool_)
+        entries, exits = flags(self.entries, "entry", bars), flags(self.exits, "exit", bars)
         given = {n: v for n in ("quantity", "value", "percent") if (v := getattr(self, n)) is not None}
         if len(given) != 1:
             raise InvalidSetting("the size of an entry is one of quantity, value and percent")
@@ -131,7 +130,7 @@ class Orders:
 
     def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
         """The program over all bars."""
-        named = lazy(self.frame, "orders", self.columns)
+        named = lazy(self.frame, "orders", self.columns, MalformedOrder)
         require_columns(named, ("timestamp", "symbol"))
         rows, place, column = _placed(named, bars)
         sizes = [name for name in _SIZINGS if name in rows.columns]
@@ -204,19 +203,29 @@ def _tif(name: str | None) -> TimeInForce:
     return TimeInForce[tif]
 
 
-def _panel(given: Any, name: str, bars: Bars) -> Floats:
+def panel(given: Any, name: str, bars: Bars) -> Floats:
     """An array as it is; a long frame spread over the bars, NaN where it has no row."""
     if isinstance(given, np.ndarray):
         return array_of(given, bars, np.float64)
-    named = lazy(given, name, {})
+    named = lazy(given, name, {}, MalformedOrder)
     require_columns(named, ("timestamp", "symbol", name))
     rows, place, column = _placed(named, bars)
-    panel = np.full((len(bars), len(bars.symbols)), np.nan)
+    spread = np.full((len(bars), len(bars.symbols)), np.nan)
     cells = place * len(bars.symbols) + column
     if len(np.unique(cells)) < len(cells):
         raise MalformedOrder(f"{named.name}: two rows for one symbol at one bar")
-    panel[place, column] = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    return panel
+    spread[place, column] = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    return spread
+
+
+def flags(given: Any, name: str, bars: Bars) -> Flags:
+    """An array as it is; of a long frame where its column *name* is true, false where it has no row."""
+    if isinstance(given, np.ndarray):
+        return array_of(given, bars, np.bool_)
+    named = lazy(given, name, {}, MalformedOrder)
+    require_columns(named, ("timestamp", "symbol", name))
+    is_set: Flags = panel(named.frame.with_columns(pl.col(name).cast(pl.Float64)), name, bars) == 1
+    return is_set
 
 
 def _placed(named: Named, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.int64]]:
@@ -228,6 +237,8 @@ def _placed(named: Named, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.
     if codes.null_count():
         bad = rows.filter(codes.is_null()).head(5)
         raise MalformedOrder(f"{named.name}: symbols that the bars do not have:\n{bad}")
+    if rows["timestamp"].null_count():
+        raise MalformedOrder(f"{named.name}: a timestamp is missing")
     place = np.searchsorted(bars.ts, rows["timestamp"].to_numpy()).astype(np.int64)
     if late := int(np.count_nonzero(place == len(bars))):
         raise MalformedOrder(f"{named.name}: {late} rows are after the last bar")

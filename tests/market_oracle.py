@@ -286,6 +286,8 @@ class Simulation:
             end = (self.now, "rejected", "no_bar")
         elif size is None or abs(size) >= LARGEST_QUANTITY:
             end = (self.now, "rejected", "quantity_out_of_range")
+        if end is not None and earlier is not None:
+            earlier.end = None  # what is refused replaces nothing
         quantity = size if size is not None and abs(size) < LARGEST_QUANTITY else 0
         order = Order(
             len(self.orders), self.now, wish.symbol, wish.kind, tif, wish.price, quantity, quantity, end=end

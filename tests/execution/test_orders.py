@@ -267,6 +267,23 @@ def test_the_rest_of_an_order_is_replaced() -> None:
     )
 
 
+def test_a_replacement_that_is_refused_leaves_what_it_would_have_replaced() -> None:
+    check("""
+        ACME  10  10  -  10/10/8/8
+        0: buy 5 ACME                      | 1: 5 @ 10 cash 950
+        1: sell 5 ACME stop 9              | 3: -5 @ 9 cash 995
+        2: replace #1 sell 5 ACME stop 9.5 ! 2: no_bar
+    """)
+
+
+def test_a_target_that_ends_unfilled_counts_no_longer() -> None:
+    check("""
+        ACME  10  10*0  10  10
+        0: target_quantity 5 ACME          ! 1: no_volume
+        1: target_quantity 5 ACME          | 2: 5 @ 10 cash 950
+    """)
+
+
 # --- the path within a bar ----------------------------------------------------------------------------------
 
 

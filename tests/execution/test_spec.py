@@ -113,7 +113,7 @@ def test_a_spec_is_the_backtest_that_it_describes(folder: Path) -> None:
     } == backtest.costs.spec()
     assert {
         "default": {"step": "1", "lot": "1", "scale": 4, "multiplier": 1.0},
-        "B.B": {"step": "0.01", "lot": "0.1", "scale": 4, "multiplier": 2.0},
+        "by_symbol": {"B.B": {"step": "0.01", "lot": "0.1", "scale": 4, "multiplier": 2.0}},
     } == backtest.instruments.spec()
     assert ("same_close", "session", "EUR", "lifo", 7, 5) == (
         backtest.fill,
@@ -242,7 +242,7 @@ def test_what_is_wrong_is_told_with_its_line(folder: Path, good: str, bad: str, 
         (ORDERS + 'tag = "a"\n', ", line 4: the orders of a frame have a column tag"),
         (
             SIGNALS.replace("signals.p", "orders.p") + "percent = 1\n",
-            ", line 4: signals: there is no column 'entry'",
+            ", line 4: entry: there is no column 'entry'",
         ),
         (
             BARS + '[strategy]\nname = "mine.py:Mine"\n',
