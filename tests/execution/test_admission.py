@@ -121,6 +121,17 @@ def test_fractions_spend_exactly_what_there_is() -> None:
     assert ["amount"] == [fill.basis for fill in story.fills]
 
 
+def test_what_is_bought_for_an_amount_is_rounded_to_the_nearest() -> None:
+    check(
+        """
+        ACME  10  60  60
+        0: buy 100 ACME   | 1: 16.66666667 @ 60 cash 0 ! 1: insufficient_cash
+        """,
+        insufficient="cut",
+        step="0.00000001",
+    )
+
+
 def test_fractions_spend_exactly_what_there_is_with_their_commission() -> None:
     story = check(
         """

@@ -276,6 +276,14 @@ def test_a_replacement_that_is_refused_leaves_what_it_would_have_replaced() -> N
     """)
 
 
+def test_a_target_that_is_replaced_counts_no_longer() -> None:
+    check("""
+        ACME  10  10  10
+        0: target_quantity 5 ACME             | 0: cancelled
+        0: replace #0 target_quantity 3 ACME  | 1: 3 @ 10 cash 970
+    """)
+
+
 def test_a_target_that_ends_unfilled_counts_no_longer() -> None:
     check("""
         ACME  10  10*0  10  10

@@ -16,11 +16,10 @@ class Buys(Strategy):
 
 
 def bars() -> pl.DataFrame:
-    days = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
-    other = pl.DataFrame({"timestamp": days, "symbol": "BETA", "close": [5.0] * 4})
-    acme = pl.DataFrame(
-        {"timestamp": [days[n] for n in (0, 1, 3)], "symbol": "ACME", "close": [10.0, 11, 12]}
-    )
+    days = ["2024-01-29", "2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"]
+    there = [days[n] for n in (0, 1, 2, 4)]
+    other = pl.DataFrame({"timestamp": days, "symbol": "BETA", "close": [5.0] * 5})
+    acme = pl.DataFrame({"timestamp": there, "symbol": "ACME", "close": [10.0, 11, 13, 12]})
     closes = pl.concat([acme, other]).with_columns(pl.col("timestamp").str.to_date())
     return closes.with_columns(pl.col("close").alias(n) for n in ("open", "high", "low")).with_columns(
         volume=1e6
@@ -33,9 +32,8 @@ def test_a_holding_without_a_bar_keeps_its_last_close_and_the_mark_says_so() -> 
             "select strftime(ts, '%d') as day, price, stale from mark order by id"
         ).rows()
 
-        assert [("31", 11.0, False), ("01", 11.0, True), ("02", 12.0, False)] == [
-            (mark["day"], mark["price"], mark["stale"]) for mark in marks
-        ]
+        expected = [("30", 11.0, False), ("31", 13.0, False), ("01", 13.0, True), ("02", 12.0, False)]
+        assert expected == [(mark["day"], mark["price"], mark["stale"]) for mark in marks]
 
 
 def test_holdings_are_revalued_at_the_end_of_a_month_and_of_the_data() -> None:
@@ -46,6 +44,6 @@ def test_holdings_are_revalued_at_the_end_of_a_month_and_of_the_data() -> None:
             " where kind.name = 'valuation' order by txn.id"
         ).rows()
 
-        # Bought at the open of the 31st, which is its close; a month ends on the 31st, the data on the 2nd.
-        assert [("02", 1_000_000)] == [(gain["day"], gain["amount"]) for gain in gains]
+        # Bought at 11 on the 30th: two more on the 31st, and one less on the 2nd, where the data ends.
+        assert [("31", 2_000_000), ("02", 1_000_000)] == [(gain["day"], gain["amount"]) for gain in gains]
         assert Decimal(101) == result.equity["equity"][-1]
