@@ -41,6 +41,7 @@ long: $(STAMP)
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	$(BIN)/python -m execution.warmup
 	touch $@
 
 clean:

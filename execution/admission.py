@@ -12,9 +12,8 @@ from execution.compiled import leaf, routine
 from execution.matching import slipped
 from execution.orders import Basis, OrderEvent, OrderType, Reason, TimeInForce
 from execution.state import Desk
-from ledger.arithmetic import NO_AMOUNT
+from ledger.arithmetic import NO_AMOUNT, less
 from ledger.books import Books, Record
-from ledger.bounds import MAX_AMOUNT
 from ledger.chart import CASH
 
 
@@ -40,6 +39,8 @@ QUANTITY_OUT_OF_RANGE = int(Reason.QUANTITY_OUT_OF_RANGE)
 INSUFFICIENT_POSITION = int(Reason.INSUFFICIENT_POSITION)
 INSUFFICIENT_CASH = int(Reason.INSUFFICIENT_CASH)
 DUST = int(Reason.DUST)
+
+MOST_UNITS = 2**53 - 1  # what a float64 holds exactly
 
 
 @leaf
@@ -112,7 +113,10 @@ def admit(books: Books, desk: Desk, order: Record, volume: float, reference: flo
             quantity, reason = 0, DUST if gross == 0 else QUANTITY_OUT_OF_RANGE
         else:
             fee = commission(policy, instrument, order, quantity, gross)
-            if fee == NO_AMOUNT or gross - fee > MAX_AMOUNT - abs(available):
+            moved = less(gross, fee) if wanted < 0 else less(-gross, fee)
+            held = have - quantity if wanted < 0 else have + quantity
+            too_much = abs(held) > MOST_UNITS  # which no one order could close again
+            if too_much or NO_AMOUNT in (fee, moved) or less(available, -moved) == NO_AMOUNT:
                 quantity, reason = 0, QUANTITY_OUT_OF_RANGE
             elif wanted < 0 and not policy.unlimited and fee - gross > available:
                 quantity, reason = 0, INSUFFICIENT_CASH

@@ -1,12 +1,11 @@
 """The backtest: bars, strategy, account and costs in; a journal and what can be read from it out."""
 
-import hashlib
-import inspect
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from attrs import define, field
@@ -15,8 +14,9 @@ from execution.accounts import Account, CashAccount
 from execution.bars import Bars, Window, as_bars
 from execution.broker import Broker
 from execution.costs import Costs
+from execution.description import described, fingerprint, merged, source_of
 from execution.engine import Engine
-from execution.errors import InvalidSetting, StrategyFailed
+from execution.errors import BadFeatures, InvalidSetting, StrategyFailed
 from execution.features import FeatureFrame
 from execution.frames import FIELDS
 from execution.instruments import Instruments
@@ -34,6 +34,7 @@ from ledger.commodity import Commodity, currency
 from ledger.errors import LedgerError, ReplayDiverged
 from ledger.events import deposit
 from ledger.journal import Journal
+from ledger.moment import DAY
 from ledger.run import Policies, Run
 
 SEMANTICS = {"sizing": 1, "matching": 1, "admission": 1, "booking": 1, "step": 1}
@@ -80,14 +81,39 @@ class Backtest:
         ):
             if given not in known:
                 raise InvalidSetting(f"{name} is one of {', '.join(map(str, known))}, not {given!r}")
-        if not isinstance(self.strategy, Strategy) and not hasattr(self.strategy, "program"):
-            raise InvalidSetting(f"{self.strategy!r} is neither a Strategy nor a program; is it a class?")
+        self._require_kinds()
         self.bars = as_bars(self.bars)
+        if self.costs.participation is not None and self.bars.is_without_volume:
+            raise InvalidSetting("a participation is a share of volume, which these bars do not have")
         frames = self.features if isinstance(self.features, list | tuple) else [self.features]
         self.features = tuple(
             f if isinstance(f, FeatureFrame) else FeatureFrame.of(f, f"features {n}", {}, self.bars.zone)
             for n, f in enumerate(frames, start=1)
         )
+
+        for given in self.features:
+            if given.is_dated and np.any(self.bars.ts % DAY):
+                raise BadFeatures(
+                    f"{given.named.name}: its times are dates, those of the bars have hours; say at what time"
+                    " of the day each was known"
+                )
+
+    def _require_kinds(self) -> None:
+        """Raise `InvalidSetting` where something was given in the place of something else."""
+        strategy, is_class = self.strategy, isinstance(self.strategy, type)
+        if is_class or not (isinstance(strategy, Strategy) or hasattr(strategy, "program")):
+            raise InvalidSetting(f"strategy {strategy!r} is neither a Strategy nor a program; is it a class?")
+        for name, given, is_one in (
+            ("account", self.account, hasattr(self.account, "may_be_overdrawn")),
+            ("costs", self.costs, isinstance(self.costs, Costs)),
+            ("instruments", self.instruments, isinstance(self.instruments, Instruments)),
+            ("describe", self.describe, isinstance(self.describe, Mapping)),
+        ):
+            if not is_one or isinstance(given, type):
+                raise InvalidSetting(f"{name} {given!r} is none; see what execution offers")
+        bars = self.block_bars
+        if bars is not None and (type(bars) is not int or bars < 0):
+            raise InvalidSetting(f"block_bars is a whole number of zero or more, not {bars!r}")
 
     def run(self, path: str | Path | None = None, progress: Progress | None = None) -> Result:
         """Perform the run, and store it in *path*, or in memory.
@@ -142,7 +168,7 @@ class Backtest:
             "block_bars": self._block_bars(),
         }
         spec: dict[str, Any] = {
-            "strategy": strategy.spec() if is_program else _spec(strategy),
+            "strategy": strategy.spec() if is_program else described(strategy),
             "account": self.account.spec(),
             "costs": self.costs.spec(),
             "instruments": self.instruments.spec(),
@@ -153,11 +179,12 @@ class Backtest:
         }
         fingerprints: dict[str, Any] = {"bars": self.bars.fingerprints(self.features)}
         if is_program:
-            fingerprints["program"] = _fingerprint(self._program(strategy, Tags()))
+            tags = Tags()
+            fingerprints["program"] = fingerprint(self._program(strategy, tags), tags.names)
         return Run(
-            spec=_merged(spec, self.describe),
+            spec=merged(spec, self.describe),
             fingerprints=fingerprints,
-            strategy="" if is_program else _source(type(strategy)),
+            strategy="" if is_program else source_of(type(strategy)),
             seed=self.seed,
             policies=Policies(
                 relief=self.relief,
@@ -185,6 +212,7 @@ class Backtest:
             journal.post(int(self.bars.ts[0]), deposit, self.currency, self._cash(), note="opening capital")
         try:
             if isinstance(self.strategy, Strategy):
+                _require_fresh(self.strategy)
                 _Performance(self, engine, progress).perform()
             else:
                 self._perform(self.strategy, engine, progress)
@@ -245,7 +273,7 @@ class _Performance:
         self.features = backtest.features
         self.strategy: Strategy = backtest.strategy
         self.engine = engine
-        self.broker = Broker(engine, backtest.instruments)
+        self.broker = Broker(engine, backtest.instruments, backtest.seed)
         self.notices = Notices(self.strategy, engine)
         self.progress = progress
         self.history: History | None = None
@@ -254,15 +282,22 @@ class _Performance:
     def perform(self) -> None:
         """Go through all bars; what the strategy raises ends the run in good order."""
         self.bar = -1
-        try:
+        with self._strategys():
             self.strategy.on_start(self.broker)
-            for window in self.bars.windows(self.features):
-                self._window(window)
-            self.broker.open_bar(None)
+        for window in self.bars.windows(self.features):
+            self._window(window)
+        self.broker.open_bar(None)
+        with self._strategys():
             self.notices.tell(self.broker)
             self.strategy.on_end(self.broker)
+
+    @contextmanager
+    def _strategys(self) -> Iterator[None]:
+        """What is raised here is the strategy's, unless it is the journal's."""
+        try:
+            yield
         except LedgerError:
-            raise  # the journal's doing, not the strategy's
+            raise
         except Exception as error:  # noqa: BLE001  whatever a strategy raises
             self._stop(error)
 
@@ -288,9 +323,10 @@ class _Performance:
             time = np.datetime64(int(market.ts[t]), "ns")
             bar = Bar(self.bar, time, self.bars.symbols, self.numbers, places, now, context, self.history)
             self.broker.open_bar(now[3])
-            self.notices.tell(self.broker)
-            self.strategy.on_bar(bar, self.broker)
-            self.broker.flush()
+            with self._strategys():
+                self.notices.tell(self.broker)
+                self.strategy.on_bar(bar, self.broker)
+                self.broker.flush()
             engine.after(market, t)
             self.notices.collect()
             if engine.close_full_block():
@@ -310,6 +346,16 @@ class _Performance:
         ) from error
 
 
+_PERFORMED: WeakValueDictionary[int, Strategy] = WeakValueDictionary()
+
+
+def _require_fresh(strategy: Strategy) -> None:
+    """Raise `InvalidSetting` for a strategy that was performed before: it may remember."""
+    if _PERFORMED.get(id(strategy)) is strategy:
+        raise InvalidSetting("this strategy has been performed already and may remember; make a new one")
+    _PERFORMED[id(strategy)] = strategy
+
+
 def _closed(journal: Journal, failure: StrategyFailed) -> StrategyFailed:
     """Close the journal of a run that its strategy ended; the error, with what became of the file."""
     try:
@@ -327,18 +373,6 @@ def _otherwise(error: ReplayDiverged) -> ReplayDiverged:
     )
 
 
-def _merged(found: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """*found* with what is *given* beside and instead of it, down to the last table."""
-    merged = dict(found)
-    for name, value in given.items():
-        have = merged.get(name)
-        if isinstance(have, Mapping) and isinstance(value, Mapping):
-            merged[name] = _merged(have, value)
-        else:
-            merged[name] = value
-    return merged
-
-
 def _part(program: Program, first: int, bars: int) -> Program:
     """The rows of a program for a window."""
     return program._replace(
@@ -346,67 +380,3 @@ def _part(program: Program, first: int, bars: int) -> Program:
         entries=program.entries[first : first + bars] if program.entries.size else program.entries,
         exits=program.exits[first : first + bars] if program.exits.size else program.exits,
     )
-
-
-def _fingerprint(program: Program) -> dict[str, str]:
-    """The digest of every array of a program."""
-    arrays = {
-        "weights": program.weights,
-        "entries": program.entries,
-        "exits": program.exits,
-        "requests": program.requests,
-    }
-    return {
-        name: hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
-        for name, values in arrays.items()
-        if values.size
-    }
-
-
-def _spec(strategy: Strategy) -> dict[str, Any]:
-    """The class of a strategy and its public attributes."""
-    kind = type(strategy)
-    given = {name: getattr(strategy, name) for name in _attributes(strategy)}
-    return {
-        "class": f"{kind.__module__ if kind.__module__ != '__main__' else ''}:{kind.__qualname__}",
-        "parameters": {name: _plain(value) for name, value in sorted(given.items())},
-        "lookback": strategy.lookback,
-    }
-
-
-def _attributes(strategy: Strategy) -> Sequence[str]:
-    names = set(vars(strategy)) if hasattr(strategy, "__dict__") else set()
-    names |= {a.name for a in getattr(type(strategy), "__attrs_attrs__", ())}
-    return sorted(name for name in names if not name.startswith("_"))
-
-
-def _plain(value: Any) -> Any:
-    """*value* as JSON can hold it; else its text, which has to be the same in every process."""
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case list() | tuple():
-            return [_plain(v) for v in value]
-        case dict():
-            return {str(k): _plain(v) for k, v in value.items()}
-        case np.ndarray():
-            return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
-        case _:
-            text = str(value)
-            if " at 0x" in text:
-                raise InvalidSetting(
-                    f"a strategy's attribute is {text}, whose text differs from run to run; name it with _"
-                )
-            return text
-
-
-def _source(kind: type) -> str:
-    """The digest of the source of a strategy: of its module where that is a file, else of its class."""
-    module = sys.modules.get(kind.__module__)
-    try:
-        path = inspect.getsourcefile(module) if module is not None else None
-        if path is not None and Path(path).is_file():
-            return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        return hashlib.sha256(inspect.getsource(kind).encode()).hexdigest()
-    except (OSError, TypeError) as error:
-        raise InvalidSetting(f"the source of {kind.__qualname__} cannot be read: {error}") from None

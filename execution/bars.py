@@ -68,6 +68,12 @@ class Bars:
     def __len__(self) -> int:
         return len(self.ts)
 
+    @property
+    def is_without_volume(self) -> bool:
+        """Whether no bar of the first window has a volume."""
+        first = self._load(0, min(self.window, len(self)))
+        return bool(np.all(np.isnan(first["volume"])))
+
     @classmethod
     def read(
         cls,

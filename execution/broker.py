@@ -58,9 +58,13 @@ class Ticket:
 
 
 class Broker:
-    """Cash, positions and orders of the account. Orders are named by their symbol."""
+    """Cash, positions and orders of the account. Orders are named by their symbol.
 
-    def __init__(self, engine: Engine, terms: Instruments) -> None:
+    *random* is numpy's generator, from the seed of the run: chance that can be performed again.
+    """
+
+    def __init__(self, engine: Engine, terms: Instruments, seed: int = 0) -> None:
+        self.random = np.random.default_rng(abs(seed))
         self._engine = engine
         self._numbers = {symbol: column for column, symbol in enumerate(engine.symbols)}
         self._steps = np.array([float(terms.of(symbol).step) for symbol in engine.symbols])
@@ -327,6 +331,8 @@ def _terms(
     if tif is TimeInForce.TARGET and not is_target:
         raise MalformedOrder(f"{symbol}: tif 'target' is for targets")
     replaces = given.get("replaces", -1)
+    if not hasattr(replaces, "number") and (type(replaces) is not int or replaces < -1):
+        raise MalformedOrder(f"{symbol}: replaces {replaces!r} is not an order, nor its number")
     return (
         kind,
         _NAN if limit is None else float(limit),

@@ -3,6 +3,7 @@
 import ctypes
 import hashlib
 import inspect
+import math
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Protocol
@@ -127,9 +128,13 @@ class CustomCommission:
 
     def spec(self) -> dict[str, Any]:
         """What is recorded of it."""
+        around = inspect.getclosurevars(self.function)
         return {
             "function": self.function.__qualname__,
             "source": hashlib.sha256(self.source.encode()).hexdigest(),
+            "values": {
+                name: str(value) for name, value in sorted({**around.nonlocals, **around.globals}.items())
+            },
         }
 
 
@@ -140,7 +145,21 @@ def _compiled(function: Callable[[float, float], float]) -> Any:
 
     if config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
         return ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double, ctypes.c_double)(function)
-    return numba.cfunc("float64(float64, float64)", error_model="numpy")(function).ctypes
+    signature = "float64(float64, float64)"
+    try:
+        compiled = numba.njit(signature, error_model="numpy")(function)
+    except numba.core.errors.NumbaError as error:
+        raise InvalidSetting(
+            f"{function.__qualname__} cannot be compiled: {str(error).splitlines()[0]}"
+        ) from None
+
+    def charged(quantity: float, notional: float) -> float:
+        try:
+            return compiled(quantity, notional)
+        except Exception:  # noqa: BLE001  a C function can raise nothing: no number refuses the order
+            return math.nan
+
+    return numba.cfunc(signature, error_model="numpy")(charged).ctypes
 
 
 @frozen
@@ -160,8 +179,14 @@ class Costs:
     def __attrs_post_init__(self) -> None:
         if self.slippage >= 1:
             raise InvalidSetting(f"slippage {self.slippage} is the whole price or more; give a share of it")
-        if self.participation == 0:
-            raise InvalidSetting("a participation of 0 fills nothing; leave it out for no limit")
+        if self.participation is not None and not 0 < self.participation <= 1:
+            raise InvalidSetting(
+                f"participation {self.participation} is not a share of volume; none is no limit"
+            )
+        if not hasattr(self.commission, "fill_in") or isinstance(self.commission, Costs | type):
+            raise InvalidSetting(
+                f"commission {self.commission!r} is none; give PercentCommission(...) or another"
+            )
 
     def fill_in(self, policy: Record, currency: Commodity) -> None:
         """Write the costs into the policy that compiled code reads."""

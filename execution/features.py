@@ -52,6 +52,11 @@ class FeatureFrame:
     names: tuple[str, ...]
     by_instrument: bool
 
+    @property
+    def is_dated(self) -> bool:
+        """Whether its times are dates, without an hour."""
+        return bool(self.named.frame.collect_schema()["timestamp"] == pl.Date)
+
     @classmethod
     def of(cls, given: Any, what: str, columns: Mapping[str, str], bars_zone: str | None) -> "FeatureFrame":
         """Take a frame in: whatever `frames.lazy` takes, its features numbers or booleans.

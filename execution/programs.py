@@ -115,6 +115,9 @@ _SIZINGS = {
 }
 
 
+_COLUMNS = ("timestamp", "symbol", *_SIZINGS, "limit", "stop", "tif", "tag", "signal")
+
+
 @frozen(eq=False)
 class Orders:
     """Orders as a frame.
@@ -133,7 +136,13 @@ class Orders:
         named = lazy(self.frame, "orders", self.columns, MalformedOrder)
         require_columns(named, ("timestamp", "symbol"))
         rows, place, column = _placed(named, bars)
+        if unknown := [name for name in rows.columns if name not in _COLUMNS]:
+            raise MalformedOrder(
+                f"{named.name}: an order has no {', '.join(unknown)}; there are {', '.join(_COLUMNS)}"
+            )
         sizes = [name for name in _SIZINGS if name in rows.columns]
+        if len(sizes) == 1 and sizes[0].startswith("target") and "tif" in rows.columns:
+            raise MalformedOrder(f"{named.name}: a target is good for the next bar; leave tif out")
         if len(sizes) != 1:
             raise MalformedOrder(f"{named.name}: give one column of {', '.join(_SIZINGS)}")
         requests = records(rows.height, REQUEST)
@@ -220,8 +229,13 @@ def panel(given: Any, name: str, bars: Bars) -> Floats:
 
 def flags(given: Any, name: str, bars: Bars) -> Flags:
     """An array as it is; of a long frame where its column *name* is true, false where it has no row."""
-    if isinstance(given, np.ndarray):
-        return array_of(given, bars, np.bool_)
+    if isinstance(given, np.ndarray | list):
+        array = np.asarray(given)
+        if array.dtype != np.bool_:
+            if array.dtype.kind not in "iuf" or np.any(~np.isin(array, (0, 1)) & ~np.isnan(array)):
+                raise MalformedOrder(f"{name}: flags are true and false, or one and zero; NaN is false")
+            array = array == 1
+        return array_of(array, bars, np.bool_)
     named = lazy(given, name, {}, MalformedOrder)
     require_columns(named, ("timestamp", "symbol", name))
     is_set: Flags = panel(named.frame.with_columns(pl.col(name).cast(pl.Float64)), name, bars) == 1

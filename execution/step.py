@@ -17,7 +17,7 @@ from execution.matching import at_once, inside, moment
 from execution.orders import OrderEvent, OrderType, Reason, TimeInForce
 from execution.state import Desk, Floats, Market, Program
 from execution.submission import ASKED, NOTHING, ORDERS, decide
-from ledger.arithmetic import NO_AMOUNT
+from ledger.arithmetic import NO_AMOUNT, less
 from ledger.books import Books, Status
 from ledger.chart import CASH
 
@@ -286,10 +286,10 @@ def _mark(market: Market, books: Books, desk: Desk, t: int) -> None:
         if not instrument.stale:
             instrument.price = close
         part = value(instrument, books.accounts[instrument.units].balance, instrument.price)
-        if part == NO_AMOUNT:
+        worth = less(worth, less(0, part))
+        if worth == NO_AMOUNT:
             state.status = OUT_OF_RANGE
             return
-        worth += part
     state.cash = books.accounts[desk.policy[0].money + CASH].balance
     state.market_value = worth
     state.equity = money(books, desk) + worth
@@ -323,7 +323,8 @@ def _leave_open(desk: Desk) -> None:
     state = desk.state[0]
     for place in range(state.working):
         order = desk.working[place]
-        record_event(desk, order.id, order.column, OPEN_AT_THE_END, state.ending)
+        if order.left != 0:  # it may have been cancelled at this very bar
+            record_event(desk, order.id, order.column, OPEN_AT_THE_END, state.ending)
 
 
 @routine

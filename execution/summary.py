@@ -1,5 +1,6 @@
 """A run on the terminal: progress, what it gave, whether the books are in order, and the head digest."""
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from execution.metrics import Metrics
 from execution.reperformance import Recorded
 from execution.result import Result
 from ledger import present
-from ledger.errors import DamagedFile, NewerSchema, OlderSchema, UnknownRecords
+from ledger.errors import DamagedFile, JournalExists, NewerSchema, OlderSchema, UnknownRecords
 from ledger.files import holds_nothing
 from ledger.reader import Reader
 from ledger.verify import verify
@@ -23,14 +24,15 @@ Step = Callable[[int, int], None]
 """Is told how many bars of how many are done."""
 
 
-def perform(backtest: Backtest, path: Path, title: str, *, anew: bool = False) -> bool:
+def perform(backtest: Backtest, path: Path, title: str, *, anew: bool = False, only: str = "") -> bool:
     """Run *backtest* into *path*, print what came of it, verify it; whether no check failed.
 
-    With *anew*, a journal that is there is removed first; otherwise its run is resumed, or compared.
+    With *anew*, a journal that is there is removed first, where *only* is given only one of a run on bars
+    that were generated so; otherwise its run is resumed, or compared.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if anew:
-        _remove(path)
+        _remove(path, only)
     print(f"{title}\n{len(backtest.bars):,} bars of {len(backtest.bars.symbols):,} instruments -> {path}")
     had = 0 if holds_nothing(path) else len(Recorded.read(path, checked=False).seals)
     with _progress(len(backtest.bars), "run and stored") as step:
@@ -76,11 +78,16 @@ def _tell_compared(result: Result, had: int) -> None:
         print(f"performed again: all {had} blocks came out as they were sealed")
 
 
-def _remove(path: Path) -> None:
-    """Remove a journal, and nothing else: another file of that name stays, and so does one in use."""
+def _remove(path: Path, only: str = "") -> None:
+    """Remove a journal, and nothing else: another file of that name stays, and so does one in use.
+
+    With *only*, nothing but the journal of a run on bars that were generated so.
+    """
     if path.exists() and not holds_nothing(path):
-        with suppress(DamagedFile, NewerSchema, OlderSchema, UnknownRecords):
-            Reader(path).close()
+        with suppress(DamagedFile, NewerSchema, OlderSchema, UnknownRecords), Reader(path) as reader:
+            made = json.loads(reader.run["spec"]).get("bars", {})
+            if only and made.get("generated") != only:
+                raise JournalExists(f"{path} holds another run; choose another name")
     for left in (path, path.with_name(f"{path.name}.wal")):
         left.unlink(missing_ok=True)
 

@@ -3,6 +3,10 @@
 numba compiles what a kernel calls in the middle of compiling that kernel, and everything that is under way
 is told of every step, so that deep calls cost more than shallow ones: leaves first spares that. Half of the
 work is the ledger's, which another process does meanwhile; both find the other's part in the cache.
+
+    python -m execution.warmup
+
+does it beforehand.
 """
 
 import inspect
@@ -25,15 +29,17 @@ from ledger.posting import begin, commit
 
 APART = (reversal, delisting, valuation)
 """What the other process compiles."""
+_APART = "apart"
 HERE = (begin, commit, deposit)
 """What is compiled here of the ledger, beside whatever does not wait for the other process."""
 
 
 def compile_once() -> None:
     """Compile all that a run needs, unless this machine has it already."""
-    if config.DISABLE_JIT or _done().exists():  # type: ignore[attr-defined]  # set from the environment
+    if config.DISABLE_JIT or done().exists():  # type: ignore[attr-defined]  # set from the environment
         return
-    other = subprocess.Popen([sys.executable, "-m", "execution.warmup"], stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "execution.warmup", _APART]
+    other = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603  this very module
     try:
         waiting = set(_leaves_first(APART))
         compile_all(kernel for kernel in _leaves_first(HERE) if kernel not in waiting or kernel in HERE)
@@ -42,7 +48,7 @@ def compile_once() -> None:
     finally:
         other.wait()
     compile_all(_leaves_first([perform]))
-    _done().touch()
+    done().touch()
 
 
 def compile_all(kernels: Iterable[Any]) -> None:
@@ -104,10 +110,13 @@ def _types(kernel: Any) -> tuple[Any, ...] | None:
     return tuple(found)
 
 
-def _done() -> Path:
+def done() -> Path:
     """A file that says that everything is in the cache."""
     return FOLDER / "complete"
 
 
 if __name__ == "__main__":
-    compile_all(_leaves_first(APART))
+    if sys.argv[1:] == [_APART]:
+        compile_all(_leaves_first(APART))
+    else:
+        compile_once()

@@ -24,7 +24,7 @@ def demo(
     from strategies.top import Top
     from strategies.universe import generate
 
-    seed = 7
+    seed, generator = 7, "strategies.universe:generate"
     bars, scores = generate(seed=seed)
     backtest = Backtest(
         bars=bars,
@@ -33,6 +33,7 @@ def demo(
         account=CashAccount("1000000"),
         costs=Costs(commission=PercentCommission("0.001")),
         seed=seed,
-        describe={"bars": {"generated": "strategies.universe:generate", "parameters": {"seed": seed}}},
+        describe={"bars": {"generated": generator, "parameters": {"seed": seed}}},
     )
-    raise typer.Exit(not perform(backtest, journal, "Top 25 of 500 by score, every day", anew=True))
+    title = "Top 25 of 500 by score, every day"
+    raise typer.Exit(not perform(backtest, journal, title, anew=True, only=generator))

@@ -1,0 +1,293 @@
+"""What a backtest refuses to begin, and what it records of itself."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from attrs import define
+
+from execution import (
+    FRACTIONAL,
+    Backtest,
+    Bar,
+    Bars,
+    Broker,
+    CashAccount,
+    Costs,
+    CustomCommission,
+    Orders,
+    PercentCommission,
+    Signals,
+    Strategy,
+    TargetWeights,
+    UnlimitedAccount,
+)
+from execution.errors import BadFeatures, InvalidSetting, MalformedOrder
+from strategies.buy_and_hold import BuyAndHold
+
+DAY = np.timedelta64(1, "D")
+
+
+def bars(days: int = 3, volume: float | None = 1e9, price: float = 10.0) -> Bars:
+    times = np.datetime64("2024-01-02", "ns") + np.arange(days) * DAY
+    prices = np.full((days, 1), price)
+    traded = None if volume is None else np.full((days, 1), volume)
+    return Bars.from_arrays(
+        times, ["ACME"], open=prices, high=prices, low=prices, close=prices, volume=traded
+    )
+
+
+class Does(Strategy):
+    """What it is told to do at each bar."""
+
+    def __init__(self, *steps: Callable[[Broker], object]) -> None:
+        self._steps = steps
+
+    def on_bar(self, bar: Bar, broker: Broker) -> None:
+        if bar.number < len(self._steps):
+            self._steps[bar.number](broker)
+
+
+def ends(strategy: Strategy, account: Any = None, **more: Any) -> list[tuple[int, str]]:
+    account = account or CashAccount("1000")
+    with Backtest(bars=bars(**more), strategy=strategy, account=account).run() as result:
+        rows = result.journal.sql("from order_end order by order_id, ended").rows()
+        return [(row["order_id"], row["ended"]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        lambda broker: broker.cancel(0),
+        lambda broker: broker.cancel(broker.buy("ACME", 1)),
+        lambda broker: broker.buy("ACME", 2, replaces=0),
+    ],
+)
+def test_an_order_that_is_cancelled_at_the_last_bar_ends_once(last: Callable[[Broker], object]) -> None:
+    first = Does(lambda broker: broker.buy("ACME", 1, limit=1), lambda _: None, last)
+
+    found = ends(first)
+
+    assert len({number for number, _ in found}) == len(found)
+
+
+def test_a_strategy_that_was_performed_is_not_performed_again() -> None:
+    backtest = Backtest(bars=bars(), strategy=BuyAndHold(), account=CashAccount("1000"))
+    backtest.run().close()
+
+    with pytest.raises(InvalidSetting, match="performed already"):
+        backtest.run()
+
+
+def test_chance_comes_from_the_seed() -> None:
+    def drawn(seed: int) -> list[float]:
+        found: list[float] = []
+        strategy = Does(*[lambda broker: found.append(broker.random.random())] * 3)
+        Backtest(bars=bars(), strategy=strategy, seed=seed).run().close()
+        return found
+
+    assert drawn(1) == drawn(1)
+    assert drawn(1) != drawn(2)
+
+
+def test_a_feature_that_is_dated_is_not_joined_to_bars_with_hours() -> None:
+    hours = np.datetime64("2024-01-02T10", "ns") + np.arange(3) * np.timedelta64(1, "h")
+    prices = np.full((3, 1), 10.0)
+    intraday = Bars.from_arrays(hours, ["ACME"], open=prices, high=prices, low=prices, close=prices)
+    dated = pl.DataFrame({"timestamp": ["2024-01-02"], "symbol": ["ACME"], "score": [1.0]}).with_columns(
+        pl.col("timestamp").str.to_date()
+    )
+
+    with pytest.raises(BadFeatures, match="say at what time"):
+        Backtest(bars=intraday, features=dated, strategy=Does())
+    Backtest(bars=bars(), features=dated, strategy=Does())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"strategy": TargetWeights},
+        {"strategy": BuyAndHold},
+        {"strategy": 5},
+        {"account": 10},
+        {"account": CashAccount},
+        {"costs": PercentCommission("0.001")},
+        {"costs": None},
+        {"instruments": FRACTIONAL},
+        {"describe": 5},
+        {"block_bars": -1},
+        {"block_bars": 2.5},
+        {"block_bars": True},
+        {"fill": "soon"},
+        {"statements": "never"},
+    ],
+)
+def test_what_is_not_what_it_should_be_is_refused(wrong: dict[str, Any]) -> None:
+    given: dict[str, Any] = {"bars": bars(), "strategy": Does()} | wrong
+
+    with pytest.raises(InvalidSetting):
+        Backtest(**given)
+
+
+@pytest.mark.parametrize("commission", [Costs, Costs(), 0.001])
+def test_a_commission_is_one(commission: Any) -> None:
+    with pytest.raises(InvalidSetting, match="commission"):
+        Costs(commission=commission)
+
+
+def test_a_share_of_a_volume_that_is_not_there_is_refused() -> None:
+    capped = Costs(participation="0.1")
+
+    with pytest.raises(InvalidSetting, match="share of volume"):
+        Backtest(bars=bars(volume=None), strategy=Does(), costs=capped)
+    with pytest.raises(InvalidSetting, match="not a share"):
+        Costs(participation="1.1")
+
+
+def test_what_is_past_64_bits_is_rejected_on_the_way_in_and_not_on_the_way_out() -> None:
+    rich = UnlimitedAccount("0")
+    too_much = Does(lambda broker: [broker.buy("ACME", 80_000_000) for _ in range(2)])
+
+    assert [(0, "filled"), (1, "rejected")] == ends(too_much, rich, price=1e5)
+    there_and_back = Does(
+        lambda broker: broker.buy("ACME", 80_000_000), lambda broker: broker.sell("ACME", 80_000_000)
+    )
+    assert [(0, "filled"), (1, "filled")] == ends(there_and_back, rich, price=1e5)
+
+
+def test_a_position_that_no_order_could_close_is_not_come_by() -> None:
+    thrice = Does(*[lambda broker: broker.buy("ACME", 60_000_000)] * 2)
+
+    assert [(0, "filled"), (1, "rejected")] == ends(thrice, UnlimitedAccount("0"), price=0.01)
+
+
+def frame(**columns: list[Any]) -> pl.DataFrame:
+    base: dict[str, list[Any]] = {"timestamp": [date(2024, 1, 2)], "symbol": ["ACME"]}
+    return pl.DataFrame(base | columns)
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"quantity": [1.0], "lmit": [9.0]}, "no lmit"),
+        ({"target_percent": [0.5], "tif": ["day"]}, "leave tif out"),
+        ({"quantity": [1.0], "percent": [0.5]}, "give one column"),
+    ],
+)
+def test_a_frame_of_orders_says_nothing_that_is_not_heard(columns: dict[str, list[Any]], told: str) -> None:
+    with pytest.raises(MalformedOrder, match=told):
+        Backtest(bars=bars(), strategy=Orders(frame(**columns))).description()
+
+
+@pytest.mark.parametrize("flags", [np.full((3, 1), "False"), np.full((3, 1), 0.5)])
+def test_flags_are_flags(flags: Any) -> None:
+    with pytest.raises(MalformedOrder, match="true and false"):
+        Backtest(bars=bars(), strategy=Signals(flags, flags == 2, quantity=1)).description()
+
+
+def test_a_flag_that_is_missing_is_none() -> None:
+    entries = np.array([[np.nan], [1.0], [0.0]])
+    signals = Signals(entries, np.zeros((3, 1)), quantity=1)
+
+    assert [(0, "filled")] == ends(signals)  # type: ignore[arg-type]  # a program is a strategy too
+
+
+def test_what_is_recorded_of_orders_covers_their_tags_and_one_zero_and_one_nan() -> None:
+    def recorded(strategy: Any) -> Any:
+        return Backtest(bars=bars(), strategy=strategy).description().fingerprints["program"]
+
+    one, other = (recorded(Orders(frame(quantity=[1.0], tag=[tag]))) for tag in ("one", "two"))
+    assert one != other
+    quiet = np.array([[0.0], [np.nan], [0.5]])
+    loud = np.array([[-0.0], [-np.nan], [0.5]])
+    assert recorded(TargetWeights(quiet)) == recorded(TargetWeights(loud))
+
+
+@define
+class Holds(Strategy):
+    """A strategy with a parameter."""
+
+    given: Any
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.zeros((2, 3)), np.zeros((3, 2))),
+        (np.zeros(2), np.zeros(2, np.int64)),
+        ({"b", "a"}, {"a", "c"}),
+        ((1, 2), (2, 1)),
+        (Path("a"), Path("b")),
+    ],
+)
+def test_parameters_that_differ_are_recorded_so(one: Any, other: Any) -> None:
+    specs = [Backtest(bars=bars(), strategy=Holds(given)).description().spec for given in (one, other)]
+
+    assert specs[0] != specs[1]
+    assert specs[0] == Backtest(bars=bars(), strategy=Holds(one)).description().spec
+
+
+@pytest.mark.parametrize("given", [object(), float("nan"), np.array([object()]), pl.DataFrame({"a": [1]})])
+def test_a_parameter_that_cannot_be_recorded_is_refused(given: Any) -> None:
+    with pytest.raises(InvalidSetting, match="given"):
+        Backtest(bars=bars(), strategy=Holds(given)).description()
+
+
+def test_a_description_adds_and_never_contradicts() -> None:
+    told = Backtest(bars=bars(), strategy=Does(), describe={"study": "first", "fill": "next_open"})
+    lied = Backtest(bars=bars(), strategy=Does(), describe={"fill": "same_close"})
+
+    assert "first" == told.description().spec["study"]
+    with pytest.raises(InvalidSetting, match="describe says that fill"):
+        lied.description()
+
+
+def fails(quantity: float, notional: float) -> float:
+    if quantity > 0:
+        raise ValueError
+    return notional
+
+
+def test_a_commission_that_fails_refuses_the_order() -> None:
+    costs = Costs(commission=CustomCommission(fails))
+    strategy = Does(lambda broker: broker.buy("ACME", 1))
+    with Backtest(bars=bars(), strategy=strategy, costs=costs).run() as result:
+        assert ["rejected"] == result.orders["ended"].to_list()
+
+
+def test_what_a_commission_reads_around_it_is_recorded() -> None:
+    def of(rate: float) -> Any:
+        def charged(_: float, notional: float) -> float:
+            return rate * notional
+
+        return CustomCommission(charged).spec()
+
+    assert of(0.1) != of(0.2)
+    assert of(0.1) == of(0.1)
+
+
+def test_an_error_beside_the_strategy_is_not_the_strategys(tmp_path: Path) -> None:
+    def progress(_: int, __: int) -> None:
+        raise OSError("the terminal is gone")
+
+    with pytest.raises(OSError, match="terminal"):
+        Backtest(bars=bars(), strategy=Does()).run(tmp_path / "a.duckdb", progress)
+    Backtest(bars=bars(), strategy=Does()).run(tmp_path / "a.duckdb").close()
+
+
+@pytest.mark.parametrize("replaces", [-7, None, "x", 1.5])
+def test_what_is_replaced_is_an_order(replaces: Any) -> None:
+    refused = []
+
+    def ask(broker: Broker) -> None:
+        with pytest.raises(MalformedOrder, match="replaces"):
+            broker.buy("ACME", 1, replaces=replaces)
+        refused.append(replaces)
+
+    Backtest(bars=bars(), strategy=Does(ask)).run().close()
+
+    assert [replaces] == refused

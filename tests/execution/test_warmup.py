@@ -1,0 +1,46 @@
+"""Compiling beforehand: everything, once, and for the types that a run brings."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from numba.core import config
+
+from execution import Backtest, CashAccount, warmup
+from execution.step import perform
+from strategies.buy_and_hold import BuyAndHold
+from strategies.universe import generate
+
+COMPILES = not config.DISABLE_JIT  # type: ignore[attr-defined]  # set from the environment
+
+
+@pytest.mark.skipif(not COMPILES, reason="nothing is compiled")
+def test_a_run_finds_every_kernel_compiled_for_its_types() -> None:
+    bars, _ = generate(3, 5)
+    with Backtest(bars=bars, strategy=BuyAndHold(), account=CashAccount("1000")).run():
+        kernels: list[Any] = [perform, *warmup.HERE]
+
+        assert [1] * len(kernels) == [len(kernel.signatures) for kernel in kernels]
+        assert warmup.done().exists()
+
+
+@pytest.mark.skipif(not COMPILES, reason="nothing is compiled")
+def test_what_is_compiled_already_is_not_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    warmup.compile_once()
+    monkeypatch.setattr(warmup, "compile_all", lambda _: pytest.fail("compiled again"))
+
+    warmup.compile_once()
+
+
+@pytest.mark.crash
+def test_a_machine_that_has_nothing_compiles_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "execution.warmup"]
+    there = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
+
+    subprocess.run(command, env=os.environ | there, check=True)
+
+    ((folder),) = [path.parent for path in tmp_path.glob("*/complete")]
+    assert any("perform" in path.name for path in folder.rglob("*.nbi"))
