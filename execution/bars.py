@@ -70,9 +70,12 @@ class Bars:
 
     @property
     def is_without_volume(self) -> bool:
-        """Whether no bar of the first window has a volume."""
-        first = self._load(0, min(self.window, len(self)))
-        return bool(np.all(np.isnan(first["volume"])))
+        """Whether nobody knows what was traded; it is known of every bar or of none."""
+        for a in range(0, len(self), self.window):
+            panels = self._load(a, min(a + self.window, len(self)))
+            if np.any(there := ~np.isnan(panels["close"])):
+                return bool(np.all(np.isnan(panels["volume"][there])))
+        return False
 
     @classmethod
     def read(

@@ -179,7 +179,9 @@ class Costs:
     def __attrs_post_init__(self) -> None:
         if self.slippage >= 1:
             raise InvalidSetting(f"slippage {self.slippage} is the whole price or more; give a share of it")
-        if self.participation is not None and not 0 < self.participation <= 1:
+        if self.participation == 0:
+            raise InvalidSetting("a participation of 0 fills nothing; leave it out for no limit")
+        if self.participation is not None and self.participation > 1:
             raise InvalidSetting(
                 f"participation {self.participation} is not a share of volume; none is no limit"
             )

@@ -23,10 +23,10 @@ def merged(found: Mapping[str, Any], given: Mapping[str, Any], place: tuple[str,
     both = dict(found)
     for name, value in given.items():
         have, here = both.get(name), (*place, name)
-        if here in _SAID_OTHERWISE or name not in both:
-            both[name] = value
-        elif isinstance(have, Mapping) and isinstance(value, Mapping):
+        if isinstance(have, Mapping) and isinstance(value, Mapping):
             both[name] = merged(have, value, here)
+        elif here[:2] in _SAID_OTHERWISE or name not in both:
+            both[name] = value
         elif have != value:
             raise InvalidSetting(f"describe says that {'.'.join(here)} is {value!r}; it is {have!r}")
     return both

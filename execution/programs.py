@@ -136,15 +136,15 @@ class Orders:
         named = lazy(self.frame, "orders", self.columns, MalformedOrder)
         require_columns(named, ("timestamp", "symbol"))
         rows, place, column = _placed(named, bars)
+        sizes = [name for name in _SIZINGS if name in rows.columns]
+        if len(sizes) != 1:
+            raise MalformedOrder(f"{named.name}: give one column of {', '.join(_SIZINGS)}")
         if unknown := [name for name in rows.columns if name not in _COLUMNS]:
             raise MalformedOrder(
                 f"{named.name}: an order has no {', '.join(unknown)}; there are {', '.join(_COLUMNS)}"
             )
-        sizes = [name for name in _SIZINGS if name in rows.columns]
-        if len(sizes) == 1 and sizes[0].startswith("target") and "tif" in rows.columns:
+        if sizes[0].startswith("target") and "tif" in rows.columns:
             raise MalformedOrder(f"{named.name}: a target is good for the next bar; leave tif out")
-        if len(sizes) != 1:
-            raise MalformedOrder(f"{named.name}: give one column of {', '.join(_SIZINGS)}")
         requests = records(rows.height, REQUEST)
         blank(requests)
         order = np.argsort(place, kind="stable")

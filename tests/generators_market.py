@@ -4,7 +4,7 @@ Prices lie on a grid that float64 holds exactly, so that two orders that are tou
 at the same number. Orders are too large as often as not.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -167,6 +167,8 @@ def cases(draw: st.DrawFn) -> Case:
     }
     columns = {s: draw(histories(length, scale, has_volume=has_volume)) for s, (_, scale) in market.items()}
     bars = [{s: bar for s in symbols if (bar := columns[s][t]) is not None} for t in range(length)]
+    if all(bar.volume is None for row in bars for bar in row.values()):
+        rules = replace(rules, participation=None)  # a share of what nobody knows is refused
     flat: list[Wish] = []
     wishes = []
     for _ in range(length):

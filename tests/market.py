@@ -161,7 +161,8 @@ def orders_program(bars: Bars, wishes: Sequence[Iterable[oracle.Wish]], scale: i
         "stop": pl.Float64,
         "tif": pl.String,
     }
-    return Orders(pl.DataFrame(rows, schema).with_columns(pl.col("timestamp").cast(pl.Datetime("ns"))))
+    frame = pl.DataFrame(rows, schema).with_columns(pl.col("timestamp").cast(pl.Datetime("ns")))
+    return Orders(frame.drop("tif") if sizing.startswith("target") else frame)
 
 
 # --- what a journal says ------------------------------------------------------------------------------------
