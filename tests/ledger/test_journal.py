@@ -229,3 +229,22 @@ def test_closing_twice_says_where_the_chain_ended_once() -> None:
     assert head is not None
     assert 1 == head.blocks
     assert None is books.close()
+
+
+def test_what_is_abandoned_keeps_its_sealed_blocks_and_can_be_performed_again(tmp_path: Path) -> None:
+    path, run = tmp_path / "books.duckdb", Run()
+    books = Journal.create(path, COMMODITIES, run)
+    books.post("2024-01-02", deposit, "USD", 1)
+    books.commit()
+    books.post("2024-01-03", deposit, "USD", 2)
+    books.abandon()
+    books.abandon()
+
+    with Journal.replay(path, COMMODITIES, run) as again:
+        again.post("2024-01-02", deposit, "USD", 1)
+        sealed = again.commit()
+        assert 1 == again.sql("select count(*) as n from txn").rows()[0]["n"]
+        again.post("2024-01-03", deposit, "USD", 2)
+        whole = again.commit()
+
+    assert (1, 2) == (sealed.blocks, whole.blocks)
