@@ -7,7 +7,7 @@ from typing import Any
 from attrs import field, frozen
 
 from execution.errors import InvalidSetting
-from ledger.commodity import Commodity, instrument
+from ledger.commodity import MAX_SCALE, Commodity, instrument
 
 
 def _positive(name: str, given: object) -> Decimal:
@@ -43,6 +43,8 @@ class Terms:
     multiplier: float = 1.0
 
     def __attrs_post_init__(self) -> None:
+        if type(self.scale) is not int or not 0 <= self.scale <= MAX_SCALE:
+            raise InvalidSetting(f"scale {self.scale!r} is not a whole number in 0..{MAX_SCALE}")
         for name, size in (("step", self.step), ("lot", self.lot)):
             if size.scaleb(self.scale) % 1:
                 raise InvalidSetting(f"{name} {size} has more than {self.scale} decimals; raise the scale")

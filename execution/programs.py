@@ -165,7 +165,7 @@ class Orders:
     ) -> None:
         sizing = _SIZINGS[name]
         requests["sizing"] = int(sizing)
-        amounts = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+        amounts = _numbers(rows, name)
         if np.any(~np.isfinite(amounts)):
             bad = int(np.argmax(~np.isfinite(amounts)))
             raise MalformedOrder(f"orders: {name} is missing:\n{rows[bad : bad + 1]}")
@@ -184,7 +184,7 @@ class Orders:
             raise MalformedOrder(f"orders: {name} is zero:\n{rows[bad : bad + 1]}")
         for price in ("limit", "stop", "signal"):
             if price in rows.columns:
-                requests[price] = rows[price].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+                requests[price] = _numbers(rows, price)
         requests["type"] = np.where(
             ~np.isnan(requests["limit"]),
             int(OrderType.LIMIT),
@@ -223,7 +223,7 @@ def panel(given: Any, name: str, bars: Bars) -> Floats:
     cells = place * len(bars.symbols) + column
     if len(np.unique(cells)) < len(cells):
         raise MalformedOrder(f"{named.name}: two rows for one symbol at one bar")
-    spread[place, column] = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    spread[place, column] = _numbers(rows, name)
     return spread
 
 
@@ -238,8 +238,17 @@ def flags(given: Any, name: str, bars: Bars) -> Flags:
         return array_of(array, bars, np.bool_)
     named = lazy(given, name, {}, MalformedOrder)
     require_columns(named, ("timestamp", "symbol", name))
-    is_set: Flags = panel(named.frame.with_columns(pl.col(name).cast(pl.Float64)), name, bars) == 1
+    is_set: Flags = panel(named.frame, name, bars) == 1
     return is_set
+
+
+def _numbers(rows: pl.DataFrame, name: str) -> Floats:
+    """A column as float64, NaN where it is missing."""
+    try:
+        numbers: Floats = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    except pl.exceptions.PolarsError as error:
+        raise MalformedOrder(f"{name} is not a number: {str(error).splitlines()[0]}") from None
+    return numbers
 
 
 def _placed(named: Named, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.int64]]:

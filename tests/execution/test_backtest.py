@@ -24,6 +24,7 @@ from execution import (
     Signals,
     Strategy,
     TargetWeights,
+    Terms,
     UnlimitedAccount,
 )
 from execution.errors import BadFeatures, InvalidSetting, MalformedOrder
@@ -133,6 +134,12 @@ def test_what_is_not_what_it_should_be_is_refused(wrong: dict[str, Any]) -> None
         Backtest(**given)
 
 
+@pytest.mark.parametrize("scale", [30, -1, 2.0, True])
+def test_a_scale_is_a_number_of_decimals(scale: Any) -> None:
+    with pytest.raises(InvalidSetting, match="scale"):
+        Terms(scale=scale)
+
+
 @pytest.mark.parametrize("commission", [Costs, Costs(), 0.001])
 def test_a_commission_is_one(commission: Any) -> None:
     with pytest.raises(InvalidSetting, match="commission"):
@@ -176,6 +183,8 @@ def frame(**columns: list[Any]) -> pl.DataFrame:
         ({"quantity": [1.0], "lmit": [9.0]}, "no lmit"),
         ({"target_percent": [0.5], "tif": ["day"]}, "leave tif out"),
         ({"quantity": [1.0], "percent": [0.5]}, "give one column"),
+        ({"quantity": ["many"]}, "quantity is not a number"),
+        ({"quantity": [1.0], "limit": ["low"]}, "limit is not a number"),
     ],
 )
 def test_a_frame_of_orders_says_nothing_that_is_not_heard(columns: dict[str, list[Any]], told: str) -> None:
