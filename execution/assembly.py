@@ -25,11 +25,11 @@ from execution.costs import (
     PerOrderCommission,
     PerShareCommission,
 )
-from execution.errors import CannotReperform, ExecutionError, InvalidSetting
+from execution.errors import CannotReperform, ExecutionError, InvalidSetting, nearest
 from execution.frames import lazy
 from execution.instruments import Instruments, Terms
 from execution.programs import Orders, Signals, TargetWeights, flags
-from execution.sources import Document, Folders, Place, load, nearest
+from execution.sources import Document, Folders, Place, load
 from execution.spec import (
     BarsSpec,
     CommissionSpec,

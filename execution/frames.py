@@ -8,7 +8,6 @@ in the order that they have, batch by batch, before anything else is done with t
 order cannot be seen any more.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from os import PathLike
@@ -19,7 +18,7 @@ import numpy as np
 import polars as pl
 from attrs import define, field, frozen
 
-from execution.errors import ExecutionError
+from execution.errors import ExecutionError, nearest
 from execution.state import Int64s
 from ledger.moment import DAY
 
@@ -113,7 +112,7 @@ def lazy(
         there = frame.collect_schema().names()
     for column in columns.values():
         if column not in there:
-            raise error(f"{name}: there is no column {column!r}{_nearest(column, there)}")
+            raise error(f"{name}: there is no column {column!r}{nearest(column, there)}")
     return Named(_renamed(frame, there, columns), name, is_lazy, error)
 
 
@@ -181,26 +180,19 @@ def require_columns(named: Named, wanted: Iterable[str]) -> None:
     there = named.frame.collect_schema().names()
     for column in wanted:
         if column not in there:
-            raise named.error(f"{named.name}: there is no column {column!r}{_nearest(column, there)}")
+            raise named.error(f"{named.name}: there is no column {column!r}{nearest(column, there)}")
 
 
 def require_known(columns: Mapping[str, str]) -> None:
     """Raise `ExecutionError` where *columns* names something that bars do not have."""
     for name in columns:
         if name not in (*KEYS, *FIELDS):
-            near = _nearest(name, [*KEYS, *FIELDS])
+            near = nearest(name, [*KEYS, *FIELDS])
             end = "" if near.endswith("?") else "."
             raise ExecutionError(
                 f"columns: {name!r} is not a column of bars{near}{end}"
                 " To use a column 'date' as the timestamp, say {'timestamp': 'date'}."
             )
-
-
-def _nearest(column: str, there: list[str]) -> str:
-    by_lower = {name.lower(): name for name in there}
-    if near := difflib.get_close_matches(column.lower(), by_lower, 1):
-        return f"; did you mean {by_lower[near[0]]!r}?"
-    return f"; there are {', '.join(there) or 'none'}"
 
 
 def zone(named: Named) -> str | None:

@@ -1,12 +1,11 @@
 """Where a spec is written and where it points: the line of every key, files, and things to import."""
 
-import difflib
 import importlib
 import importlib.util
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from importlib.machinery import SourceFileLoader
 from operator import attrgetter
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from attrs import field, frozen
 
-from execution.errors import ExecutionError, InvalidSpec
+from execution.errors import ExecutionError, InvalidSpec, nearest
 
 Place = tuple[str | int, ...]
 """The way to a key of a spec: ``("bars", "path")``, ``("features", 0, "path")``."""
@@ -70,14 +69,6 @@ def parse(path: Path) -> tuple[dict[str, Any], Document]:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSpec(f"{path}: this is not TOML: {error}") from None
     return data, Document(str(path), _lines(text, data))
-
-
-def nearest(given: object, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?``, or what there is to choose from."""
-    known = list(known)
-    if near := difflib.get_close_matches(str(given), known, 1):
-        return f"; did you mean {near[0]!r}?"
-    return f"; there are {', '.join(known)}" if known else ""
 
 
 def load(name: str, folders: Folders) -> Any:

@@ -72,7 +72,8 @@ from cattrs.gen import (
     override,
 )
 
-from execution.sources import Document, Folders, Place, nearest, parse
+from execution.errors import nearest
+from execution.sources import Document, Folders, Place, parse
 
 Rate = NewType("Rate", str)
 """A number of zero or more, kept as it is written: text, a whole number or a float."""
