@@ -17,11 +17,11 @@ from execution.state import (
     Floats,
     Market,
     Program,
+    doubled,
     empty_desk,
     fixed,
-    with_room,
 )
-from execution.step import AFTER, BEFORE, DECIDE, END, WHOLE, has_room, perform
+from execution.step import AFTER, BEFORE, DECIDE, END, ROOM, WHOLE, lacking, perform
 from execution.submission import ASKED
 from ledger.books import Records, Status
 from ledger.journal import Journal
@@ -39,7 +39,7 @@ _TABLES = {
 _TIMES = frozenset(["ts"])
 _UNSTORED = frozenset(["column"])
 # Asked so seldom that it is not worth a door of its own to the compiled one.
-_has_room = getattr(has_room, "py_func", has_room)
+_lacking = getattr(lacking, "py_func", lacking)
 
 
 class Engine:
@@ -161,27 +161,13 @@ class Engine:
     # --- room --------------------------------------------------------------------------------------
 
     def _make_room(self, more: int) -> None:
-        """Let every array grow until a bar with *more* new orders fits."""
-        while not _has_room(self.journal.books, self.desk, more):
-            state, books = self.desk.state[0], self.journal.books
-            orders = int(state.working) + more
-            fills = 2 * orders
-            needs = {
-                "orders": state.orders + more,
-                "links": state.links + more,
-                "working": orders,
-                "touched": orders,
-                "fills": state.fills + fills,
-                "events": state.events + orders + more,
-                "marks": state.marks + state.held + orders,
-                "statements": state.statements + 1,
-            }
-            self.desk = with_room(self.desk, {name: int(size) for name, size in needs.items()})
-            lots = books.lots.size - int(books.state[0].free) + orders
-            if lots > books.lots.size:
-                self.journal.reserve(lots=max(lots, 2 * books.lots.size))
-            elif not _has_room(self.journal.books, self.desk, more):
-                self.journal.reserve(transfers=2 * books.transfers.size, txns=2 * books.txns.size)
+        """Double every array that lacks room for a bar with *more* new orders, until it fits."""
+        while (place := _lacking(self.journal.books, self.desk, more)) >= 0:
+            name = ROOM[place]
+            if hasattr(self.desk, name):
+                self.desk = doubled(self.desk, name)
+            else:
+                self.journal.reserve(**{name: 2 * getattr(self.journal.books, name).size})
 
     def _require_sound(self) -> None:
         """Raise what a posting ran into. Admission rules it out, so this is a fault in the rules."""

@@ -262,11 +262,7 @@ def empty_desk(instruments: int, rows: int = 1024) -> Desk:
     return Desk(**desk)
 
 
-def with_room(desk: Desk, rows: dict[str, int]) -> Desk:
-    """The same desk with room for so many rows in each array named; arrays at least double."""
-    larger: dict[str, Any] = {}
-    for name, size in rows.items():
-        old = getattr(desk, name)
-        if size > old.size:
-            larger[name] = grown(old, max(size, 2 * old.size))
-    return desk._replace(**larger)
+def doubled(desk: Desk, name: str) -> Desk:
+    """The same desk with twice the room in one of its arrays."""
+    old = getattr(desk, name)
+    return desk._replace(**{name: grown(old, 2 * old.size)})

@@ -39,6 +39,12 @@ WHOLE, BEFORE, DECIDE, AFTER, END = range(5)
 # What one fill needs at most beside its lots, and what each lot that it relieves needs.
 TRANSFERS_A_FILL, TRANSFERS_A_LOT = 12, 5
 
+ROOM = (
+    *("orders", "links", "working", "touched", "fills", "events", "marks", "statements"),
+    *("lots", "txns", "transfers"),
+)
+"""The arrays that may lack room: the desk's, and those of the books."""
+
 
 @entry
 def perform(
@@ -60,7 +66,7 @@ def perform(
     state = desk.state[0]
     t = start
     while t < stop and state.status == 0:
-        if not has_room(books, desk, wanted(market, desk, program, t)):
+        if lacking(books, desk, wanted(market, desk, program, t)) >= 0:
             return t
         if what == WHOLE and books.state[0].transfers >= block_transfers:
             return t
@@ -105,29 +111,37 @@ def wanted(market: Market, desk: Desk, program: Program, t: int) -> int:
 
 
 @part
-def has_room(books: Books, desk: Desk, more: int) -> bool:
-    """Whether every array has room for a bar with *more* orders than are working."""
+def lacking(books: Books, desk: Desk, more: int) -> int:
+    """The array, by its place in `ROOM`, that lacks room for a bar with *more* new orders; -1 for none."""
     state = desk.state[0]
     orders = state.working + more
     fills = 2 * orders
     lots = books.lots.size - books.state[0].free + orders
-    return bool(
-        desk.orders.size >= state.orders + more
-        and desk.links.size >= state.links + more
-        and desk.working.size >= orders
-        and desk.touched.size >= orders
-        and desk.fills.size >= state.fills + fills
-        and desk.events.size >= state.events + orders + more
-        and desk.marks.size >= state.marks + state.held + orders
-        and desk.statements.size > state.statements
-        and books.lots.size >= lots
-        and books.txns.size >= books.state[0].txns + fills + state.held + 2 * desk.instruments.size
-        and books.transfers.size
-        >= books.state[0].transfers
-        + TRANSFERS_A_FILL * fills
-        + 2 * TRANSFERS_A_LOT * lots
-        + 4 * desk.instruments.size
-    )
+    txns = fills + state.held + 2 * desk.instruments.size
+    transfers = TRANSFERS_A_FILL * fills + 2 * TRANSFERS_A_LOT * lots + 4 * desk.instruments.size
+    if desk.orders.size < state.orders + more:
+        return 0
+    if desk.links.size < state.links + more:
+        return 1
+    if desk.working.size < orders:
+        return 2
+    if desk.touched.size < orders:
+        return 3
+    if desk.fills.size < state.fills + fills:
+        return 4
+    if desk.events.size < state.events + orders + more:
+        return 5
+    if desk.marks.size < state.marks + state.held + orders:
+        return 6
+    if desk.statements.size < state.statements + 1:
+        return 7
+    if books.lots.size < lots:
+        return 8
+    if books.txns.size < books.state[0].txns + txns:
+        return 9
+    if books.transfers.size < books.state[0].transfers + transfers:
+        return 10
+    return -1
 
 
 @part
