@@ -96,37 +96,10 @@ held_at as (
     from came_or_went
 ),
 
-mark_at as (
-    select mark.ts, mark.instrument, commodity.currency, arg_max(mark.price, mark.id) as price
-    from mark
-    join commodity on commodity.id = mark.instrument
-    group by mark.ts, mark.instrument, commodity.currency
-),
-
-priced as (
-    select statement.id, statement.txn, mark_at.instrument, mark_at.price
-    from statement
-    join mark_at on mark_at.ts = statement.ts and mark_at.currency = statement.currency
-),
-
 valued as (
-    select
-        priced.id,
-        count(*) filter (where holding_at.quantity != 0) as marked,
-        sum(
-            round_even(
-                holding_at.quantity::double * priced.price * commodity.multiplier
-                * (money_unit.per_one::double / instrument_unit.per_one::double),
-                0
-            )::bigint
-        ) as market_value
-    from priced
-    asof join holding_at on holding_at.instrument = priced.instrument and priced.txn >= holding_at.cut
-    join commodity on commodity.id = priced.instrument
-    join commodity as money on money.id = commodity.currency
-    join unit as instrument_unit on instrument_unit.scale = commodity.scale
-    join unit as money_unit on money_unit.scale = money.scale
-    group by priced.id
+    select statement, count(*) as marked, sum(market_value) as market_value
+    from statement_holding
+    group by statement
 )
 
 select
@@ -140,5 +113,5 @@ select
     coalesce(held_at.held, 0)::bigint as held
 from statement
 join so_far on so_far.currency = statement.currency and so_far.txn = statement.txn
-left join valued on valued.id = statement.id
+left join valued on valued.statement = statement.id
 asof left join held_at on held_at.currency = statement.currency and statement.txn >= held_at.cut;
