@@ -22,7 +22,6 @@ from execution.frames import FIELDS
 from execution.instruments import Instruments
 from execution.notices import Notices
 from execution.orders import Reason
-from execution.programs import Compiler
 from execution.records import RECORDS
 from execution.reperformance import Recorded, Reperformance, differences, explained
 from execution.requests import Tags
@@ -122,9 +121,11 @@ class Backtest:
         block by block, and continued where it ends: a killed run is resumed in this way. Raises
         `InputChanged`, naming what differs, where it holds another run.
         """
-        journal = self._journal(Path(path) if path is not None else None)
+        tags = Tags()
+        program = self._program(tags)
+        journal = self._journal(Path(path) if path is not None else None, self._described(program, tags))
         try:
-            self._fill(journal, progress)
+            self._fill(journal, program, tags, progress)
         except StrategyFailed as failure:
             raise _closed(journal, failure) from failure.__cause__
         except BaseException:
@@ -148,8 +149,9 @@ class Backtest:
             # From the recorded genesis, so that what comes out otherwise shows in the block where it begins.
             again = Path(folder) / "again.duckdb"
             journal = Journal.create(again, self._commodities(), held.run, [RECORDS])
+            tags = Tags()
             try:
-                self._fill(journal, progress)
+                self._fill(journal, self._program(tags), tags, progress)
             except StrategyFailed as error:
                 failure = error
             except BaseException:
@@ -160,15 +162,19 @@ class Backtest:
 
     def description(self) -> Run:
         """All that determines the result: the genesis of the journal."""
+        tags = Tags()
+        return self._described(self._program(tags), tags)
+
+    def _described(self, program: Program | None, tags: Tags) -> Run:
+        """The same, of a program that is compiled already."""
         strategy = self.strategy
-        is_program = not isinstance(strategy, Strategy)
         policies = {
             "execution": SEMANTICS,
             "account": self.account.spec(),
             "block_bars": self._block_bars(),
         }
         spec: dict[str, Any] = {
-            "strategy": strategy.spec() if is_program else described(strategy),
+            "strategy": described(strategy) if program is None else strategy.spec(),
             "account": self.account.spec(),
             "costs": self.costs.spec(),
             "instruments": self.instruments.spec(),
@@ -177,14 +183,18 @@ class Backtest:
             "statements": "bar" if self._every_bar() else "session",
             "currency": self.currency,
         }
-        fingerprints: dict[str, Any] = {"bars": self.bars.fingerprints(self.features)}
-        if is_program:
-            tags = Tags()
-            fingerprints["program"] = fingerprint(self._program(strategy, tags), tags.names)
+        names = tuple(tags.names)
+
+        def fingerprints() -> dict[str, Any]:
+            found = {"bars": self.bars.fingerprints(self.features)}
+            return found if program is None else found | {"program": fingerprint(program, names)}
+
+        # Features, and bars that are streamed, are read from where they may have changed by the end of the run.
+        may_change = self.features or not self.bars.is_in_memory
         return Run(
             spec=merged(spec, self.describe),
-            fingerprints=fingerprints,
-            strategy="" if is_program else source_of(type(strategy)),
+            fingerprints=fingerprints() if may_change else fingerprints,
+            strategy=source_of(type(strategy)) if program is None else "",
             seed=self.seed,
             policies=Policies(
                 relief=self.relief,
@@ -194,7 +204,7 @@ class Backtest:
             ),
         )
 
-    def _fill(self, journal: Journal, progress: Progress | None) -> None:
+    def _fill(self, journal: Journal, program: Program | None, tags: Tags, progress: Progress | None) -> None:
         """Perform the run into an empty journal, up to the rows of its last block."""
         compile_once()
         engine = Engine(
@@ -204,6 +214,7 @@ class Backtest:
             self.costs,
             self.instruments,
             self.currency,
+            tags,
             same_close=self.fill == "same_close",
             every_bar=self._every_bar(),
             block_bars=self._block_bars(),
@@ -211,11 +222,11 @@ class Backtest:
         if self._cash():
             journal.post(int(self.bars.ts[0]), deposit, self.currency, self._cash(), note="opening capital")
         try:
-            if isinstance(self.strategy, Strategy):
+            if program is None:
                 _require_fresh(self.strategy)
                 _Performance(self, engine, progress).perform()
             else:
-                self._perform(self.strategy, engine, progress)
+                self._perform(program, engine, progress)
             engine.finish(int(Reason.NONE))
         except ReplayDiverged as error:
             raise _otherwise(error) from error
@@ -226,21 +237,20 @@ class Backtest:
             *self.instruments.commodities(self.bars.symbols, self.currency),
         ]
 
-    def _journal(self, path: Path | None) -> Journal:
-        run, commodities = self.description(), self._commodities()
+    def _journal(self, path: Path | None, run: Run) -> Journal:
+        commodities = self._commodities()
         if path is None:
             return Journal.create(None, commodities, run, [RECORDS])
         with explained(path, run):
             return Journal.replay(path, commodities, run, [RECORDS])
 
-    def _perform(self, program: Compiler, engine: Engine, progress: Progress | None) -> None:
+    def _perform(self, program: Program, engine: Engine, progress: Progress | None) -> None:
         """Perform a program, window by window."""
-        compiled = self._program(program, engine.tags)
         total = len(self.bars)
         for window in self.bars.windows(self.features):
             engine.enter(window.first)
             bars = len(window.market.ts)
-            part = _part(compiled, window.first, bars)
+            part = _part(program, window.first, bars)
             chunk = bars if progress is None else max(1, total // _CHUNKS)
             for start in range(0, bars, chunk):
                 stop = min(bars, start + chunk)
@@ -248,8 +258,12 @@ class Backtest:
                 if progress is not None:
                     progress(window.first + stop, total)
 
-    def _program(self, program: Compiler, tags: Tags) -> Program:
-        return program.program(self.bars, self.instruments, currency(self.currency), tags)
+    def _program(self, tags: Tags) -> Program | None:
+        """What the strategy wants at every bar, its reasons in *tags*; None for one that is asked bar by bar."""
+        if isinstance(self.strategy, Strategy):
+            return None
+        compiled: Program = self.strategy.program(self.bars, self.instruments, currency(self.currency), tags)
+        return compiled
 
     def _cash(self) -> Any:
         return self.account.cash if currency(self.currency).units(self.account.cash) else 0

@@ -47,14 +47,16 @@ class Bars:
         zone: str | None = None,
         repairs: Repairs | None = None,
         window: int | None = None,
+        is_in_memory: bool = True,
     ) -> None:
         """*last* is each instrument's last bar; *load* gives the panels from one bar to another.
 
-        *window* is the number of bars loaded at a time; None for all.
+        *window* is the number of bars loaded at a time; None for all. They are *is_in_memory* where loading
+        gives the same for ever.
         """
         if not len(ts):
             raise BadBars("there is no bar")
-        self.ts = _writable(ts, np.int64)
+        self.ts = ts
         self.symbols = symbols
         self.zone = zone
         self.repairs = repairs
@@ -64,6 +66,8 @@ class Bars:
         self.month_end: Flags = _last_of(self.date.astype("M8[D]").astype("M8[M]"))
         self.endings = _endings(last, len(ts))
         self._load = load
+        self.is_in_memory = is_in_memory
+        self._own: tuple[int, dict[str, str]] | None = None
 
     def __len__(self) -> int:
         return len(self.ts)
@@ -146,8 +150,8 @@ class Bars:
     ) -> Self:
         """Bars from float64[bars, instruments]; NaN in every price where there is no bar.
 
-        *timestamp* is datetime64 or int64 nanoseconds, rising; *symbols* are in alphabetical order. Arrays of
-        float64 that may be written are not copied. Raises `BadBars` where a rule is broken.
+        *timestamp* is datetime64 or int64 nanoseconds, rising; *symbols* are in alphabetical order. All are
+        copied. Raises `BadBars` where a rule is broken.
         """
         ts, names = _moments(timestamp), tuple(symbols)
         given = {"open": open, "high": high, "low": low, "close": close}
@@ -188,7 +192,7 @@ class Bars:
             parts = (part(numbered, a, min(a + window, len(ts))) for a in starts)
             frames.found_again(repairs, (frames.mended(frames.sound(rows))[1] for rows in parts))
         last = np.searchsorted(ts, found.last).astype(np.int64)
-        return cls(ts, symbols, last, load, zone=zone, repairs=repairs, window=window)
+        return cls(ts, symbols, last, load, zone=zone, repairs=repairs, window=window, is_in_memory=False)
 
     def windows(self, features: Iterable[FeatureFrame] = ()) -> Iterator[Window]:
         """The run in windows of bars, with *features* joined. No window is held here once it is given out."""
@@ -209,15 +213,14 @@ class Bars:
 
         Of what is joined and not of files: the same however it came in, in whatever windows.
         """
-        digests: dict[str, Any] = {}
-        count = 0
-        for window in self.windows(features):
-            columns = {name: getattr(window.market, name) for name in FIELDS}
-            # Arrays may hold a volume where there is no bar, and a frame cannot.
-            columns["volume"] = np.where(np.isnan(columns["close"]), np.nan, columns["volume"])
-            for name, values in (columns | window.features | window.context).items():
-                digests.setdefault(name, hashlib.sha256()).update(_canonical(values))
-            count += int(np.count_nonzero(~np.isnan(window.market.close)))
+        features = tuple(features)
+        if not self.is_in_memory:
+            count, columns = self._digested(features, FIELDS)
+        else:
+            # They cannot change, so one look at them is enough for however many runs.
+            self._own = self._own or self._digested((), FIELDS)
+            count, columns = self._own
+            columns = columns | (self._digested(features, ())[1] if features else {})
         keys = hashlib.sha256(self.ts.tobytes())
         for symbol in self.symbols:
             keys.update(f"{len(symbol.encode())}:{symbol}".encode())
@@ -228,8 +231,25 @@ class Bars:
             "last": last,
             "zone": self.zone or "",
             "keys": keys.hexdigest(),
-            "columns": {name: digest.hexdigest() for name, digest in digests.items()},
+            "columns": columns,
         }
+
+    def _digested(
+        self, features: tuple[FeatureFrame, ...], names: tuple[str, ...]
+    ) -> tuple[int, dict[str, str]]:
+        """How many bars there are, and the digests of their columns *names* and of what is joined."""
+        digests: dict[str, Any] = {}
+        count = 0
+        for window in self.windows(features):
+            missing = np.isnan(window.market.close)
+            columns = {name: getattr(window.market, name) for name in names}
+            if "volume" in columns:
+                # Arrays may hold a volume where there is no bar, and a frame cannot.
+                columns["volume"] = np.where(missing, np.nan, columns["volume"])
+            for name, values in (columns | window.features | window.context).items():
+                digests.setdefault(name, hashlib.sha256()).update(_canonical(values))
+            count += int(np.count_nonzero(~missing))
+        return count, {name: digest.hexdigest() for name, digest in digests.items()}
 
 
 def _cutting(panels: dict[str, Floats]) -> Callable[[int, int], dict[str, Floats]]:
@@ -237,10 +257,9 @@ def _cutting(panels: dict[str, Floats]) -> Callable[[int, int], dict[str, Floats
     return lambda a, b: {name: panel[a:b] for name, panel in panels.items()}
 
 
-def _writable(values: ArrayLike, dtype: type) -> NDArray[Any]:
-    """An array that kernels take: one that may not be written would have them compiled a second time."""
-    array: NDArray[Any] = np.require(values, dtype, ["C", "W"])
-    return array
+def _copied(values: ArrayLike, dtype: type) -> NDArray[Any]:
+    """An array of our own: what a run was given has to be what its fingerprint is of."""
+    return np.array(values, dtype, order="C")
 
 
 def _canonical(values: Floats) -> bytes:
@@ -261,7 +280,7 @@ def _panels(
     for field in FIELDS:
         values = rows[field].to_numpy() if field in rows.columns else np.full(rows.height, np.nan)
         if values.size == shape[0] * shape[1]:
-            panels[field] = _writable(values, np.float64).reshape(shape)
+            panels[field] = _copied(values, np.float64).reshape(shape)
         else:
             panels[field] = np.full(shape, np.nan)
             panels[field][place, column.to_numpy()] = values
@@ -301,12 +320,12 @@ def _moments(given: ArrayLike) -> Int64s:
         if np.any(np.isnat(ts) | (exact.astype(ts.dtype) != ts)):
             raise BadBars("timestamp: one is missing, or outside the years 1678 to 2261")
         ts = exact
-    return _writable(ts.view(np.int64) if ts.dtype.kind == "M" else ts, np.int64)
+    return _copied(ts.view(np.int64) if ts.dtype.kind == "M" else ts, np.int64)
 
 
 def _numbers(given: ArrayLike, name: str) -> Floats:
     try:
-        return _writable(given, np.float64)
+        return _copied(given, np.float64)
     except (TypeError, ValueError) as error:
         raise BadBars(f"{name} is not an array of numbers: {error}") from None
 
@@ -351,8 +370,8 @@ def as_bars(given: Any) -> Bars:
 
 
 def array_of(given: Any, bars: Bars, dtype: type) -> NDArray[Any]:
-    """A whole-array program's input as [bars, instruments], which it has to have. Not copied if it fits."""
-    array: NDArray[Any] = np.ascontiguousarray(given, dtype)
+    """A copy of a whole-array program's input as [bars, instruments], which it has to have."""
+    array = _copied(given, dtype)
     if array.shape != (len(bars), len(bars.symbols)):
         raise ExecutionError(
             f"the array is {array.shape}, not {len(bars)} bars of {len(bars.symbols)} instruments"

@@ -53,6 +53,7 @@ class Engine:
         costs: Costs,
         terms: Instruments,
         currency: str,
+        tags: Tags,
         *,
         same_close: bool,
         every_bar: bool,
@@ -60,7 +61,7 @@ class Engine:
     ) -> None:
         self.journal = journal
         self.symbols = symbols
-        self.tags = Tags()
+        self.tags = tags
         self.desk: Desk = empty_desk(len(symbols))
         self._block_bars = block_bars
         self._bars = 0  # performed since the last block was closed
@@ -74,18 +75,21 @@ class Engine:
         policy.money_scale = 10.0**scale
         account.fill_in(policy)
         costs.fill_in(policy, journal.commodities[money])
-        rows = self.desk.instruments
-        for column, symbol in enumerate(symbols):
-            term = terms.of(symbol)
-            number = journal.commodities.instrument(symbol)
-            row = rows[column]
-            row.commodity = number
-            row.units = journal.chart.first[number]
-            row.step = int(term.step.scaleb(term.scale))
-            row.lot = int(term.lot.scaleb(term.scale))
-            row.multiplier = term.multiplier
-            row.ratio = 10.0**scale / 10.0**term.scale
-            row.scale = 10.0**term.scale
+        self._fill_in(terms)
+        journal.draw_from(self)
+
+    def _fill_in(self, terms: Instruments) -> None:
+        """Write the terms of every instrument into the ones that compiled code reads."""
+        journal, rows = self.journal, self.desk.instruments
+        numbers = [journal.commodities.instrument(symbol) for symbol in self.symbols]
+        rows["commodity"] = numbers
+        rows["units"] = np.array(journal.chart.first, np.int64)[numbers]
+        for term, columns in terms.columns(self.symbols):
+            rows["step"][columns] = term.step_units
+            rows["lot"][columns] = term.lot_units
+            rows["multiplier"][columns] = term.multiplier
+            rows["ratio"][columns] = self.desk.policy[0].money_scale / 10.0**term.scale
+            rows["scale"][columns] = 10.0**term.scale
 
     # --- the step ----------------------------------------------------------------------------------
 
@@ -111,7 +115,6 @@ class Engine:
         """The end of the data, or of a run that was stopped."""
         self.desk.state[0].ending = reason
         self._perform(END, NO_MARKET, NO_PROGRAM, 0)
-        self.stage()
 
     def run(self, market: Market, program: Program, start: int, stop: int) -> None:
         """Perform the bars from *start* to *stop* of the window with a program."""
@@ -138,21 +141,25 @@ class Engine:
         """Close the open block if it is full, or long enough under way; whether it was."""
         full = self.journal.books.state[0].transfers >= self.journal.run.policies.block_transfers
         if full or (self._block_bars and self._bars >= self._block_bars):
-            self.stage()
             self.journal.close_block()
             self._bars = 0
             return True
         return False
 
-    def stage(self) -> None:
-        """Hand the rows of the open block to the journal."""
+    def rows(self) -> dict[str, dict[str, Any]]:
+        """The rows of the open block by table."""
         state = self.desk.state[0]
+        found: dict[str, dict[str, Any]] = {}
         if fresh := self.tags.names[self.journal.count("tag") :]:
-            self.journal.add("tag", {"name": fresh})
+            found["tag"] = {"name": fresh}
         for name, table in _TABLES.items():
-            rows = getattr(self.desk, name)[: state[name]]
-            if rows.size:
-                self.journal.add(table, _columns(rows))
+            if state[name]:
+                found[table] = _columns(getattr(self.desk, name)[: state[name]])
+        return found
+
+    def restart(self) -> None:
+        """Begin the next block."""
+        state = self.desk.state[0]
         state.first_order += state.orders
         state.first_fill += state.fills
         for name in ROWS:

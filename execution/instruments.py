@@ -1,6 +1,6 @@
 """What is traded, and in which quantities."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -56,6 +56,11 @@ class Terms:
         """The units of one step."""
         return int(self.step.scaleb(self.scale))
 
+    @property
+    def lot_units(self) -> int:
+        """The units of one lot."""
+        return int(self.lot.scaleb(self.scale))
+
 
 WHOLE = Terms()
 FRACTIONAL = Terms(step="0.00000001")
@@ -71,6 +76,16 @@ class Instruments:
     def of(self, symbol: str) -> Terms:
         """The terms of one instrument."""
         return self.by_symbol.get(symbol, self.default)
+
+    def columns(self, symbols: Sequence[str]) -> Iterator[tuple[Terms, slice | list[int]]]:
+        """Terms, and the places in *symbols* of the instruments that they are of; later ones hold."""
+        yield self.default, slice(None)
+        if self.by_symbol:
+            places: dict[Terms, list[int]] = {}
+            for place, symbol in enumerate(symbols):
+                if symbol in self.by_symbol:
+                    places.setdefault(self.by_symbol[symbol], []).append(place)
+            yield from places.items()
 
     def commodities(self, symbols: Iterable[str], currency: str) -> list[Commodity]:
         """The instruments as the ledger declares them, in the order of *symbols*."""

@@ -50,7 +50,7 @@ class Reason(IntEnum):
 
     NONE = 0
     NO_BAR = 1  # the instrument has no bar at the time of the order
-    QUANTITY_OUT_OF_RANGE = 2  # 2**53 units or more, which a float64 does not hold exactly
+    QUANTITY_OUT_OF_RANGE = 2  # 2**53 units or more, ordered or held: a float64 does not hold them exactly
     NO_VOLUME = 3  # the one bar that it was good for traded nothing
     INSUFFICIENT_POSITION = 4  # more to sell than is held
     INSUFFICIENT_CASH = 5  # price and commission are more than there is

@@ -1,33 +1,50 @@
 """What a run gave, read from its journal and from nothing else."""
 
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
 
+from execution import schedules
+from execution.history import History
 from execution.metrics import Metrics, metrics
+from execution.tables import Queried
 from ledger.journal import Journal
 from ledger.reader import Reader
 
 
 class Result:
-    """A finished run. *journal* answers SQL; what else is here asks it.
+    """A finished run. *journal* answers SQL; what else is here is read from it, and what takes long once.
 
     A run in memory holds its journal; one in a file opens it to be read. Close it, or use it as a context
     manager, to let go of the file.
     """
 
     def __init__(self, journal: Journal | Reader, head: str, currency: str) -> None:
-        self.journal = journal
-        self.head = head
+        self._journal = journal
+        self._head = head
         self.currency = currency
+
+    @property
+    def journal(self) -> Journal | Reader:
+        """The books; those of a run in memory are sealed when they are first asked for."""
+        if isinstance(self._journal, Journal) and not self._head:
+            self._head = self._journal.commit().digest.hex()
+        return self._journal
+
+    @property
+    def head(self) -> str:
+        """The digest of the last block."""
+        self.journal  # noqa: B018  which seals it
+        return self._head
 
     @classmethod
     def of(cls, journal: Journal, currency: str) -> Self:
-        """The result of a run that has just been performed; its last block is sealed."""
+        """The result of a run that has just been performed."""
         if journal.path is None:
-            return cls(journal, journal.commit().digest.hex(), currency)
+            return cls(journal, "", currency)
         path = journal.path
         head = journal.close()
         assert head is not None
@@ -53,17 +70,20 @@ class Result:
 
     def close(self) -> None:
         """Let go of the journal."""
-        self.journal.close()
+        if isinstance(self._journal, Journal):
+            self._journal.abandon()
+        else:
+            self._journal.close()
 
     @property
     def equity(self) -> pl.DataFrame:
         """Cash, market value and equity at every statement."""
-        return self._view("equity")
+        return schedules.equity(self._history)
 
     @property
     def trades(self) -> pl.DataFrame:
         """Round trips, from flat to flat."""
-        return self._view("trade")
+        return schedules.trades(self._history)
 
     @property
     def positions(self) -> pl.DataFrame:
@@ -82,7 +102,11 @@ class Result:
 
     def metrics_for(self, periods_per_year: float = 252.0) -> Metrics:
         """The same for another number of statements a year."""
-        return metrics(self.journal.sql, self.currency, periods_per_year)
+        return metrics(self._history, self.currency, periods_per_year)
+
+    @cached_property
+    def _history(self) -> History:
+        return History(Queried(self.journal.sql))
 
     def _view(self, name: str) -> pl.DataFrame:
         frame: Any = self.journal.sql(f"from {name}").pl()

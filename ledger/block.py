@@ -106,6 +106,8 @@ def _column(table: str, name: str, kind: str, values: ArrayLike) -> NDArray[Any]
     """*values* as the column's type, refusing what would change them."""
     try:
         array = np.asarray(values, dtype=object if kind == "VARCHAR" else None)
+        if array.ndim == 1 and array.dtype == DTYPES[kind] and array.dtype.kind in "biuf":
+            return array.copy()
         if array.ndim != 1:
             raise InvalidRows(f"{table}.{name} is not one row of values: {values!r}")
         if array.size == 0:

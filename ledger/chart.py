@@ -7,7 +7,12 @@ finds an account as *first number of the commodity + offset* and needs no dictio
 """
 
 import re
+from collections.abc import Iterator
+from itertools import groupby
 from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ledger.commodity import Commodities, text
 from ledger.errors import InvalidAccount, UnknownAccount
@@ -111,6 +116,18 @@ IN_UNITS = 2
     FUTURES_MARGIN,
 ) = range(len(INSTRUMENT_RUN))
 
+_FLOORS = {
+    run is CURRENCY_RUN: np.array(
+        [
+            0 if not pattern.endswith("*") else 1 if TYPES[pattern.partition(":")[0]][1] == "debit" else -1
+            for pattern in run
+        ],
+        np.int32,
+    )
+    for run in (CURRENCY_RUN, INSTRUMENT_RUN)
+}
+"""Floors of the accounts of a run, by whether it is a currency's: as `Account.floor`."""
+
 # What lots are shares of, and the street on the other side.
 MOVED_WITH_LOTS = frozenset({UNITS, MARKET, COST, SHORT})
 # What positions are carried at: equity has their market value in its place.
@@ -140,53 +157,103 @@ class Account(NamedTuple):
 
 
 class Chart:
-    """The accounts of one set of books by number and by (path, commodity)."""
+    """The accounts of one set of books by number and by (path, commodity).
+
+    A commodity's run of accounts has its numbers at once and is written out when somebody asks for a name:
+    a simulator with thousands of instruments asks for numbers alone.
+    """
 
     def __init__(self, commodities: Commodities, may_be_overdrawn: frozenset[str]) -> None:
-        self.accounts: list[Account] = []
         self.first: list[int] = []
-        self._numbers: dict[tuple[str, int], int] = {}
         self.commodities = commodities
+        self._size = 0
+        self._unwritten: list[int] = []  # commodities, in the order of their runs
+        self._written: list[Account] = []
+        self._numbers: dict[tuple[str, int], int] = {}
         self._may_be_overdrawn = may_be_overdrawn
 
     def __len__(self) -> int:
-        return len(self.accounts)
+        return self._size
 
     def __contains__(self, key: tuple[str, int]) -> bool:
+        self._write_out()
         return key in self._numbers
+
+    @property
+    def accounts(self) -> list[Account]:
+        """Every account, by its number."""
+        self._write_out()
+        return self._written
 
     def open_commodity(self, number: int) -> None:
         """Open the run of accounts of a commodity just declared."""
-        commodity = self.commodities[number]
-        self.first.append(len(self.accounts))
-        instrument = -1 if commodity.is_currency else number
-        money = self.commodities.number(commodity.currency)
-        for offset, pattern in enumerate(CURRENCY_RUN if commodity.is_currency else INSTRUMENT_RUN):
-            counted = number if instrument >= 0 and offset < IN_UNITS else money
-            path = pattern.removesuffix("*").format(commodity.symbol)
-            self._open(path, counted, instrument, floored=pattern.endswith("*"))
+        symbol = self.commodities[number].symbol
+        if not symbol.isprintable():
+            raise InvalidAccount(f"{symbol!r}: the name of an account holds what can be printed")
+        self.first.append(self._size)
+        self._unwritten.append(number)
+        self._size += len(CURRENCY_RUN if self.commodities[number].is_currency else INSTRUMENT_RUN)
+
+    def laid_out(self, have: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Commodity and floor of every account from number *have* on, int32[accounts]."""
+        written = np.array([(a.commodity, a.floor) for a in self._written], np.int32).reshape(-1, 2)
+        parts = [written]
+        for is_currency, numbers in groupby(self._unwritten, lambda n: self.commodities[n].is_currency):
+            run = list(numbers)
+            money = [self.commodities.number(self.commodities[n].currency) for n in run]
+            floors = _FLOORS[is_currency]
+            part = np.empty((len(run), floors.size, 2), np.int32)
+            part[:, :, 0], part[:, :, 1] = np.reshape(money, (-1, 1)), floors
+            if not is_currency:
+                part[:, :IN_UNITS, 0] = np.reshape(run, (-1, 1))
+            parts.append(part.reshape(-1, 2))
+        found = np.concatenate(parts)
+        found[list(self._without_floor()), 1] = 0
+        return found[have:, 0], found[have:, 1]
+
+    def _without_floor(self) -> Iterator[int]:
+        """The numbers of the accounts that *may_be_overdrawn* names."""
+        for path in self._may_be_overdrawn:
+            for run in (CURRENCY_RUN, INSTRUMENT_RUN):
+                for offset, pattern in enumerate(run):
+                    before, name, after = pattern.removesuffix("*").partition("{}")
+                    symbol = path[len(before) : len(path) - len(after)]
+                    if path != f"{before}{symbol if name else ''}{after}":
+                        continue
+                    for number, first in enumerate(self.first):
+                        commodity = self.commodities[number]
+                        if commodity.is_currency == (run is CURRENCY_RUN) and symbol in (
+                            "",
+                            commodity.symbol,
+                        ):
+                            yield first + offset
 
     def open(self, path: str, commodity: int, *, floored: bool) -> int:
         """Open an account of one's own, ``Expenses:Fees:Data`` say; its type follows from its first part."""
         if OWNED.match(text(path, InvalidAccount)):
             raise InvalidAccount(f"{path}: declare the commodity, which opens its accounts")
-        return self._open(path, commodity, -1, floored=floored)
+        self._write_out()
+        number = self._open(path, commodity, -1, floored=floored)
+        self._size += 1
+        return number
 
     def number(self, path: str, commodity: int) -> int:
         """The number of the account at *path* in *commodity*."""
         try:
+            self._write_out()
             return self._numbers[path, commodity]
         except (KeyError, TypeError):
             raise UnknownAccount(self._explain(path, commodity)) from None
 
     def restore(self, account: Account) -> None:
         """Take back an account read from a file."""
-        self._numbers[account.path, account.commodity] = len(self.accounts)
-        self.accounts.append(account)
+        self._numbers[account.path, account.commodity] = len(self._written)
+        self._written.append(account)
+        self._size += 1
 
     def name(self, number: int) -> str:
         """Path and commodity of an account, for a message."""
-        if not 0 <= number < len(self.accounts):
+        if not 0 <= number < self._size:
             return f"account {number}"
         account = self.accounts[number]
         return f"{account.path} in {self.commodities[account.commodity].symbol}"
@@ -202,9 +269,21 @@ class Chart:
         if path == "Memo:Margin:Contra":
             side = "credit"
         floored = floored and path not in self._may_be_overdrawn
-        number = self._numbers[path, commodity] = len(self.accounts)
-        self.accounts.append(Account(path, kind, commodity, side, instrument, floored))
+        number = self._numbers[path, commodity] = len(self._written)
+        self._written.append(Account(path, kind, commodity, side, instrument, floored))
         return number
+
+    def _write_out(self) -> None:
+        """Write out the runs of the commodities declared since the last time."""
+        waiting, self._unwritten = self._unwritten, []
+        for number in waiting:
+            commodity = self.commodities[number]
+            instrument = -1 if commodity.is_currency else number
+            money = self.commodities.number(commodity.currency)
+            for offset, pattern in enumerate(CURRENCY_RUN if commodity.is_currency else INSTRUMENT_RUN):
+                counted = number if instrument >= 0 and offset < IN_UNITS else money
+                path = pattern.removesuffix("*").format(commodity.symbol)
+                self._open(path, counted, instrument, floored=pattern.endswith("*"))
 
     def _explain(self, path: str, commodity: int) -> str:
         symbol = self.commodities[commodity].symbol

@@ -10,12 +10,13 @@ What is posted is in the books at once, and durable with the block that holds it
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,11 +34,30 @@ from ledger.refusal import refusal
 from ledger.run import Run, run_row, stored_policies
 from ledger.schema import Schema, installed, ledger_schema
 from ledger.seal import Columns, genesis
-from ledger.store import Block, Buffers, Head, Store, create_tables, write_genesis
+from ledger.store import (
+    Block,
+    Buffers,
+    Head,
+    Opened,
+    Store,
+    canonical,
+    create_tables,
+    write_genesis,
+)
 from ledger.transaction import Event, Transaction
 
 _OWN = ("commodity", "account", "txn", "transfer", "note")
 """Tables that only posting fills."""
+
+
+class Source(Protocol):
+    """Where rows of other tables collect while a block is open, as in the arrays of a simulator."""
+
+    def rows(self) -> Mapping[str, Mapping[str, Any]]:
+        """The rows of the open block by table, as `Journal.add` takes them."""
+
+    def restart(self) -> None:
+        """The open block was closed, and its rows with it: collect those of the next one."""
 
 
 class Journal:
@@ -55,13 +75,13 @@ class Journal:
         self.chart = chart
         self.run = run
         self.schemas = schemas
-        self.genesis = b""
         self.books: Books = empty_books(run.policies.block_transfers)
         self._store = store
         self._closed = False
         self._opening: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._stored = dict.fromkeys(store.layout, 0)  # rows of each table in closed blocks
+        self._stored: Counter[str] = Counter()  # rows of each table in closed blocks
         self._staged: dict[str, list[Columns]] = {}
+        self._source: Source | None = None
         self._notes: list[tuple[int, str]] = []
         self._marks: dict[int, tuple[int, float]] = {}  # time and price
         self._stated: int | None = None  # time of the last statement
@@ -89,17 +109,20 @@ class Journal:
             if not isinstance(commodity, Commodity):
                 raise errors.InvalidCommodity(f"{commodity!r}: give currency(...) or instrument(...)")
             trial.declare(commodity)  # whatever is wrong with them shows before a file is made
-        connection = connect(target)
-        with explained(target):
-            connection.execute("begin")  # a file either holds a journal or nothing
-            layout = create_tables(connection, [ledger_schema(), *schemas])
-            row = run_row(run, schemas, layout)
-            write_genesis(connection, row, provenance.here())
-            connection.execute("commit")
-        start = genesis(row)
-        journal = cls._around(Store(target, connection, layout, Head(0, start)), run, schemas, start)
-        journal.declare(*commodities)
-        return journal
+        canonical(run.spec)
+
+        def opened() -> Opened:
+            connection = connect(target)
+            with explained(target):
+                connection.execute("begin")  # a file either holds a journal or nothing
+                layout = create_tables(connection, [ledger_schema(), *schemas])
+                row = run_row(run, schemas, layout)
+                write_genesis(connection, row, provenance.here())
+                connection.execute("commit")
+            start = genesis(row)
+            return Opened(connection, layout, start, Head(0, start))
+
+        return cls._around(Store(target, opened), run, schemas, commodities)
 
     @classmethod
     def replay(
@@ -128,10 +151,9 @@ class Journal:
                     f"{target} was made from another spec, input, strategy, seed or policy"
                 )
         start = genesis(row)
-        store = Store(target, restore.reconnect(target, held), layout, Head(0, start), sealed)
-        journal = cls._around(store, run, schemas, start)
-        journal.declare(*commodities)
-        return journal
+        connection = restore.reconnect(target, held)
+        store = Store(target, lambda: Opened(connection, layout, start, Head(0, start)), sealed)
+        return cls._around(store, run, schemas, commodities)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -148,16 +170,20 @@ class Journal:
         )
         schemas = installed(restore.records_of(held))
         head = Head(len(held.digests), bytes.fromhex(held.digests[-1]) if held.digests else held.genesis)
-        store = Store(target, restore.reconnect(target, held), held.layout, head)
-        journal = cls._around(store, run, schemas, held.genesis)
+        connection = restore.reconnect(target, held)
+        store = Store(target, lambda: Opened(connection, held.layout, held.genesis, head))
+        journal = cls._around(store, run, schemas)
         journal._restore(state)  # noqa: SLF001  its own
         return journal
 
     @classmethod
-    def _around(cls, store: Store, run: Run, schemas: Sequence[Schema], start: bytes) -> Self:
+    def _around(
+        cls, store: Store, run: Run, schemas: Sequence[Schema], declared: Iterable[Commodity] = ()
+    ) -> Self:
         commodities = Commodities()
-        journal = cls(store, commodities, Chart(commodities, run.policies.may_be_overdrawn), run, schemas)
-        journal.genesis = start
+        chart = Chart(commodities, run.policies.may_be_overdrawn)
+        journal = cls(store, commodities, chart, run, schemas)
+        journal.declare(*declared)
         return journal
 
     def __enter__(self) -> Self:
@@ -342,14 +368,14 @@ class Journal:
         books, chart = self.books, self.chart
         have = books.accounts.size
         accounts = grown(books.accounts, len(chart))
-        for number, account in enumerate(chart.accounts[have:], start=have):
-            accounts[number] = (0, account.commodity, account.floor)
-        commodities = grown(books.commodities, len(self.commodities))
+        accounts["commodity"][have:], accounts["floor"][have:] = chart.laid_out(have)
         known = books.commodities.size
-        for number, commodity in self.commodities.since(known):
-            money = self.commodities.number(commodity.currency)
-            relief = Relief[self.run.policies.relief.upper()]
-            commodities[number] = (chart.first[number], chart.first[money], money, relief)
+        commodities = grown(books.commodities, len(self.commodities))
+        first = np.array(chart.first, np.int32)
+        money = [self.commodities.number(c.currency) for _, c in self.commodities.since(known)]
+        commodities["first"][known:], commodities["money"][known:] = first[known:], first[money]
+        commodities["currency"][known:] = money
+        commodities["relief"][known:] = Relief[self.run.policies.relief.upper()]
         queues = grown(books.queues, 2 * len(self.commodities))
         queues["head"][2 * known :] = -1
         queues["tail"][2 * known :] = -1
@@ -386,6 +412,10 @@ class Journal:
         rows = block.added(table, columns, self._store.layout, self.count(table))
         if block.length(rows):
             self._staged.setdefault(table, []).append(rows)
+
+    def draw_from(self, source: Source) -> None:
+        """Take the rows of *source* along whenever the open block is read or closed."""
+        self._source = source
 
     def count(self, table: str) -> int:
         """How many rows a table has, those of the open block included: the next one's number."""
@@ -491,15 +521,23 @@ class Journal:
         state.txns = state.transfers = 0
         self._staged.clear()
         self._notes.clear()
+        if self._source is not None:
+            self._source.restart()
 
     def _open_rows(self, buffers: Buffers) -> dict[str, Columns]:
         """The rows of the open block by table, checked against the running balances."""
-        stored = self._stored
-        tables = block.charted(self.chart, self._store.layout, stored["commodity"], stored["account"])
+        stored, layout = self._stored, self._store.layout
+        tables = block.charted(self.chart, layout, stored["commodity"], stored["account"])
         tables |= block.posted(self.books, self._opening, stored["transfer"], buffers)
         tables |= block.noted(self._notes, stored["note"])
-        for table, parts in self._staged.items():
-            tables[table] = {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
+        staged = {table: list(parts) for table, parts in self._staged.items()}
+        for table, columns in self._source.rows().items() if self._source is not None else ():
+            staged.setdefault(table, []).append(block.added(table, columns, layout, self.count(table)))
+        for table, parts in staged.items():
+            tables[table] = {
+                name: np.concatenate([p[name] for p in parts]) if len(parts) > 1 else parts[0][name]
+                for name in parts[0]
+            }
         return tables
 
     # --- reading -----------------------------------------------------------------------------------
@@ -517,6 +555,11 @@ class Journal:
     def head(self) -> Head:
         """Where the chain ends: number of sealed blocks and the digest of the last."""
         return self._store.sync()
+
+    @property
+    def genesis(self) -> bytes:
+        """The digest that the chain starts from."""
+        return self._store.genesis
 
     @property
     def path(self) -> Path | None:
@@ -546,7 +589,7 @@ class Journal:
             self.books.lots[slot].quantity, self.books.lots[slot].cost = lot.quantity, lot.cost
         row = self.books.state[0]
         row.ts, row.base_txn, row.next_lot = state.ts, state.stored["txn"], state.next_lot
-        self._stored = state.stored
+        self._stored = Counter(state.stored)
         self._marks = state.marks
         self._stated = state.stated
         self._block = state.blocks

@@ -1,6 +1,6 @@
 """What determines a result, and therefore the genesis of its chain of seals."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
@@ -51,11 +51,13 @@ class Policies:
 class Run:
     """What determines the result beside the policies.
 
-    *spec* and *fingerprints* are anything that JSON can hold; *strategy* is a digest of source text.
+    *spec* and *fingerprints* are anything that JSON can hold; *strategy* is a digest of source text. Where
+    *fingerprints* are a function, it is called when the genesis is first asked for; what it reads may not
+    change before.
     """
 
     spec: Mapping[str, Any] = field(factory=dict)
-    fingerprints: Mapping[str, Any] = field(factory=dict)
+    fingerprints: Mapping[str, Any] | Callable[[], Mapping[str, Any]] = field(factory=dict)
     strategy: str = ""
     seed: int = field(default=0)
     policies: Policies = field(factory=Policies)
@@ -79,7 +81,7 @@ def run_row(run: Run, schemas: Sequence[Schema], layout: Layout) -> dict[str, st
     row: dict[str, str | int] = {
         "id": "",
         "spec": canonical(run.spec),
-        "fingerprints": canonical(run.fingerprints),
+        "fingerprints": canonical(run.fingerprints() if callable(run.fingerprints) else run.fingerprints),
         "strategy": run.strategy,
         "seed": run.seed,
         "policies": canonical(policies),

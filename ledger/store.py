@@ -8,7 +8,7 @@ thread of its own does this while the next block fills; in memory nothing is sto
 import json
 import queue
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,25 +101,28 @@ def create_tables(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schem
     return layout
 
 
+@frozen
+class Opened:
+    """A database that holds a journal's tables: its layout, the digest that its chain starts from, the head."""
+
+    connection: duckdb.DuckDBPyConnection
+    layout: Layout
+    genesis: bytes
+    head: Head
+
+
 class Store:
     """One set of tables in a file or in memory, and the chain over them.
 
-    *sealed* are the digests of blocks that the file holds already and that are being performed again: such
-    a block is compared, not written.
+    One in memory is opened when somebody asks for what it holds. *sealed* are the digests of blocks that the
+    file holds already and that are being performed again: such a block is compared, not written.
     """
 
-    def __init__(
-        self,
-        path: Path | None,
-        connection: duckdb.DuckDBPyConnection,
-        layout: Layout,
-        head: Head,
-        sealed: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, path: Path | None, opened: Callable[[], Opened], sealed: Sequence[str] = ()) -> None:
         self.path = path
-        self.layout = layout
-        self._connection = connection
-        self._head = head
+        self._open = opened
+        self._opened: Opened | None = None
+        self._head = Head(0, b"")
         self._sealed = sealed
         self._waiting: list[Block] = []
         self._blocks: queue.Queue[Block | None] = queue.Queue(maxsize=1)
@@ -129,8 +132,30 @@ class Store:
         self._sealer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tieout-seal")
         self._writer: threading.Thread | None = None
         if path is not None:
+            self._connection  # noqa: B018  what is wrong with a file shows before anything is posted
             self._writer = threading.Thread(target=self._write_all, name="tieout-writer", daemon=True)
             self._writer.start()
+
+    @property
+    def layout(self) -> Layout:
+        """The sealed tables with their columns."""
+        return self._database().layout
+
+    @property
+    def genesis(self) -> bytes:
+        """The digest that the chain starts from."""
+        return self._database().genesis
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        return self._database().connection
+
+    def _database(self) -> Opened:
+        """The tables, which are made now if this is the first that is asked of them."""
+        if self._opened is None:
+            self._opened = self._open()
+            self._head = self._opened.head
+        return self._opened
 
     def buffers(self) -> Buffers:
         """Buffers for a block: some that are free again, or new ones."""
@@ -149,6 +174,7 @@ class Store:
 
     def sync(self) -> Head:
         """Wait until every block taken over is durable; where the chain ends then."""
+        self._database()
         if self._writer is None:
             while self._waiting:
                 self._attempt(self._connection, self._waiting.pop(0))
@@ -163,9 +189,9 @@ class Store:
             self._blocks.put(None)
             self._writer.join()
         self._sealer.shutdown()
-        if self.path is not None:
+        if self._opened is not None:
             try:
-                if self._error is None:
+                if self.path is not None and self._error is None:
                     with explained(self.path):
                         # Closing alone tries this too, and does not say when it fails.
                         self._connection.execute("checkpoint")

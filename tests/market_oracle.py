@@ -357,6 +357,8 @@ class Simulation:
                 if gross == 0:
                     return self._reject(order, "dust")
                 fee = self._fee(order, quantity, gross)
+        if abs(self.position(order.symbol) + quantity) >= LARGEST_QUANTITY:
+            return self._reject(order, "quantity_out_of_range")  # no one order could close it again
         fill = Fill(order.number, self.now, order.symbol, quantity, price, reference, fee, basis)
         self._fill(order, fill, gross)
         if order.left == 0:

@@ -298,6 +298,15 @@ def test_more_than_a_float_holds_is_rejected() -> None:
     )
 
 
+def test_no_more_is_held_than_one_order_can_sell() -> None:
+    check("""
+        ACME  0.0000001  0.0000001  0.0000001  0.0000001
+        0: buy 90071992 ACME   | 1: 90071992 @ 0.0000001 cash 990.992801
+        1: buy 10 ACME         ! 2: quantity_out_of_range
+        2: sell 90071992 ACME  | 3: -90071992 @ 0.0000001 cash 1000
+    """)
+
+
 @pytest.mark.parametrize("insufficient", ["reject", "cut", "cut_to_lots"])
 def test_a_cost_past_64_bits_is_refused_and_not_wrapped(insufficient: str) -> None:
     check(

@@ -431,11 +431,12 @@ def test_arrays_are_bars_like_a_frame_of_them() -> None:
     assert [(2, "BOLT")] == endings(arrays(**dict.fromkeys(gap, (2, 1, NAN))))
 
 
-def test_arrays_of_float64_are_not_copied() -> None:
-    close = np.full((3, 2), 11.0)
-    (window,) = arrays(close=close).windows()
+def test_what_becomes_of_an_array_that_was_given_changes_nothing() -> None:
+    close, timestamp = np.full((3, 2), 11.0), DAYS.astype("M8[ns]").view(np.int64)
+    bars = arrays(close=close, timestamp=timestamp)
+    close[:], timestamp[:] = 10.5, 0
 
-    assert np.shares_memory(close, window.market.close)
+    assert arrays(close=np.full((3, 2), 11.0)).fingerprints() == bars.fingerprints()
 
 
 @pytest.mark.parametrize(
@@ -515,7 +516,10 @@ def test_whatever_holds_bars_is_taken_as_bars() -> None:
 def test_an_array_of_a_program_has_a_value_for_each_bar_and_instrument() -> None:
     weights = np.ones((3, 2))
 
-    assert array_of(weights, arrays(), np.float64) is weights
+    taken = array_of(weights, arrays(), np.float64)
+    weights[:] = 2
+
+    assert np.array_equal(np.ones((3, 2)), taken)
     with pytest.raises(ExecutionError, match=r"^the array is \(2, 3\), not 3 bars of 2 instruments$"):
         array_of(weights.T, arrays(), np.float64)
 

@@ -86,3 +86,25 @@ def test_accounts_of_ones_own_take_their_type_from_the_first_part() -> None:
     for path in ("Assets:Petty", "Petty", "Assets:", "Costs:Petty", "Assets: Petty"):
         with pytest.raises(InvalidAccount):
             books.open(path, 0, floored=False)
+
+
+@pytest.mark.parametrize(
+    "free",
+    [
+        (),
+        ("Assets:Cash:USD",),
+        ("Assets:Cash:EUR", "Liabilities:Accrued:Interest", "Assets:Positions:SAP", "Liabilities:Short:ACME"),
+        ("Assets:Margin:Futures:SAP", "Assets:Cash:ACME", "Assets:Positions:ACME:Valuation"),
+    ],
+)
+@pytest.mark.parametrize("have", [0, 26, 30, 36, 62, 72])
+def test_accounts_are_laid_out_before_they_are_written_out_as_they_are_after(
+    free: tuple[str, ...], have: int
+) -> None:
+    before, after = chart(*free), chart(*free)
+    accounts = after.accounts[have:]
+    expected = [account.commodity for account in accounts], [account.floor for account in accounts]
+
+    assert len(after) == len(before)
+    assert expected == tuple(column.tolist() for column in before.laid_out(have))
+    assert expected == tuple(column.tolist() for column in after.laid_out(have))
