@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from execution.booking import book
 from execution.charges import affordable, bears, commission, spendable, units_for, value
-from execution.compiled import leaf, routine
+from execution.compiled import leaf, part
 from execution.matching import slipped
 from execution.orders import Basis, OrderEvent, OrderType, Reason, TimeInForce
 from execution.state import Desk
@@ -62,6 +62,7 @@ def end_order(desk: Desk, order: Record, event: int, reason: int) -> None:
     instrument = desk.instruments[order.column]
     if order.tif == TARGET:
         instrument.targeted -= order.left
+        desk.exposed[order.column] = instrument.held >= 0 or instrument.targeted != 0
     instrument.working -= 1
     order.left = 0
     record_event(desk, order.id, order.column, event, reason)
@@ -84,7 +85,7 @@ def within_volume(policy: Record, instrument: Record, quantity: int, volume: flo
     return int(left) if quantity > 0 else -int(left)
 
 
-@routine
+@part
 def admit(books: Books, desk: Desk, order: Record, volume: float, reference: float) -> None:
     """Fill *order* at *reference*, made worse by slippage, as far as volume and account allow.
 
@@ -123,10 +124,10 @@ def admit(books: Books, desk: Desk, order: Record, volume: float, reference: flo
     if quantity > 0:
         signed = quantity if wanted > 0 else -quantity
         desk.fills[state.fills].basis = basis
-        book(books, desk, order, signed, price, reference, gross, fee)
-        instrument.used += quantity
         if order.tif == TARGET:
             instrument.targeted -= signed
+        book(books, desk, order, signed, price, reference, gross, fee)
+        instrument.used += quantity
         if order.left == 0:
             instrument.working -= 1
         elif order.type == STOP:

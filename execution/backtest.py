@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
-from attrs import define, field
+from attrs import define, evolve, field
 
 from execution.accounts import Account, CashAccount
 from execution.bars import Bars, Window, as_bars
@@ -163,7 +163,8 @@ class Backtest:
     def description(self) -> Run:
         """All that determines the result: the genesis of the journal."""
         tags = Tags()
-        return self._described(self._program(tags), tags)
+        run = self._described(self._program(tags), tags)
+        return evolve(run, fingerprints=run.fingerprints() if callable(run.fingerprints) else run.fingerprints)
 
     def _described(self, program: Program | None, tags: Tags) -> Run:
         """The same, of a program that is compiled already."""
@@ -248,7 +249,7 @@ class Backtest:
         """Perform a program, window by window."""
         total = len(self.bars)
         for window in self.bars.windows(self.features):
-            engine.enter(window.first)
+            engine.enter(window.first, window.market)
             bars = len(window.market.ts)
             part = _part(program, window.first, bars)
             chunk = bars if progress is None else max(1, total // _CHUNKS)
@@ -322,7 +323,7 @@ class _Performance:
         panels = [getattr(market, name) for name in FIELDS] + list(window.features.values())
         if self.history is None and self.strategy.lookback:
             self.history = History(names, len(self.bars.symbols), self.strategy.lookback)
-        engine.enter(window.first)
+        engine.enter(window.first, market)
         for t in range(len(market.ts)):
             self.bar = window.first + t
             engine.before(market, t)

@@ -13,6 +13,7 @@ from execution.errors import BadBars, ExecutionError, InvalidSetting
 from execution.features import FeatureFrame, Join
 from execution.frames import FIELDS, KEYS, PRICES, Repairs
 from execution.state import ENDING, Flags, Floats, Int64s, Market, fixed
+from ledger import pool
 from ledger.books import Records, records
 from ledger.moment import DAY
 
@@ -259,7 +260,10 @@ def _cutting(panels: dict[str, Floats]) -> Callable[[int, int], dict[str, Floats
 
 def _copied(values: ArrayLike, dtype: type) -> NDArray[Any]:
     """An array of our own: what a run was given has to be what its fingerprint is of."""
-    return np.array(values, dtype, order="C")
+    given: NDArray[Any] = np.asarray(values, dtype)
+    own = pool.take(given.size, given.dtype)[: given.size].reshape(given.shape)
+    own[...] = given
+    return own
 
 
 def _canonical(values: Floats) -> bytes:

@@ -4,7 +4,7 @@ Whether it may happen is decided before (admission.py); here nothing may be refu
 `POSTED` is therefore an error in these rules, and stops the run.
 """
 
-from execution.compiled import leaf, part
+from execution.compiled import leaf, part, routine
 from execution.state import Desk
 from ledger.books import Books, Record, Status
 from ledger.chart import ACCRUED_INTEREST, CASH, COST, FUTURES_MARGIN, SHORT, SHORT_PROCEEDS
@@ -34,6 +34,32 @@ def kind_of(have: int, quantity: int) -> int:
     return SELL if -quantity <= have else REVERSAL
 
 
+@routine
+def post(
+    books: Books,
+    ts: int,
+    kind: int,
+    instrument: int,
+    order_id: int,
+    fill_id: int,
+    quantity: int,
+    amount: int,
+    fee: int,
+) -> int:
+    """Post one transaction about an instrument; the ledger's answer.
+
+    *quantity* and *fee* are those of a trade.
+    """
+    begin(books, ts, kind, instrument, order_id, fill_id, -1)
+    if kind == DELISTING:
+        delisting(books, instrument, amount)
+    elif kind == VALUATION:
+        valuation(books, instrument, amount)
+    else:
+        reversal(books, instrument, quantity, amount, fee, True)
+    return commit(books)
+
+
 @part
 def book(
     books: Books,
@@ -48,18 +74,10 @@ def book(
     """Post a fill of *quantity*, below zero for a sale, and record it; its basis is in the row already."""
     state = desk.state[0]
     instrument = desk.instruments[order.column]
-    have = books.accounts[instrument.units].balance
-    begin(
-        books,
-        state.ts,
-        kind_of(have, quantity),
-        instrument.commodity,
-        order.id,
-        state.first_fill + state.fills,
-        -1,
-    )
-    reversal(books, instrument.commodity, quantity, gross, fee, True)
-    status = commit(books)
+    commodity = instrument.commodity
+    kind = kind_of(books.accounts[instrument.units].balance, quantity)
+    fill = state.first_fill + state.fills
+    status = post(books, state.ts, kind, commodity, order.id, fill, quantity, gross, fee)
     if status != POSTED:
         state.status = status
         return
@@ -68,7 +86,7 @@ def book(
     row = desk.fills[state.fills]
     row.order_id = order.id
     row.ts = state.ts
-    row.instrument = instrument.commodity
+    row.instrument = commodity
     row.side = 1 if quantity > 0 else -1
     row.quantity = abs(quantity)
     row.price = price
@@ -86,8 +104,10 @@ def book(
 def hold(books: Books, desk: Desk, column: int) -> None:
     """Keep the list of what is held in step with the balance."""
     state = desk.state[0]
+    state.valued = -1
     instrument = desk.instruments[column]
     holds = books.accounts[instrument.units].balance != 0
+    desk.exposed[column] = holds or instrument.targeted != 0
     if holds and instrument.held < 0:
         instrument.held = state.held
         desk.held[state.held] = column
@@ -105,9 +125,7 @@ def close_out(books: Books, desk: Desk, column: int, amount: int) -> None:
     """Close the position of an instrument that has ended, for *amount* and without a fee."""
     state = desk.state[0]
     commodity = desk.instruments[column].commodity
-    begin(books, state.ts, DELISTING, commodity, -1, -1, -1)
-    delisting(books, commodity, amount)
-    status = commit(books)
+    status = post(books, state.ts, DELISTING, commodity, -1, -1, 0, amount, 0)
     if status != POSTED:
         state.status = status
         return
@@ -125,9 +143,7 @@ def allow_for(books: Books, desk: Desk, column: int, worth: int) -> None:
         carried += books.accounts[first + offset].balance
     if carried == worth:
         return
-    begin(books, state.ts, VALUATION, commodity, -1, -1, -1)
-    valuation(books, commodity, worth)
-    status = commit(books)
+    status = post(books, state.ts, VALUATION, commodity, -1, -1, 0, worth, 0)
     if status != POSTED:
         state.status = status
 

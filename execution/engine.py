@@ -24,6 +24,7 @@ from execution.state import (
 from execution.step import AFTER, BEFORE, DECIDE, END, ROOM, WHOLE, lacking, perform
 from execution.submission import ASKED
 from ledger.books import Records, Status
+from ledger.compiled import direct
 from ledger.journal import Journal
 from ledger.refusal import refusal
 
@@ -65,6 +66,7 @@ class Engine:
         self.desk: Desk = empty_desk(len(symbols))
         self._block_bars = block_bars
         self._bars = 0  # performed since the last block was closed
+        self._at_a_bar = perform
         money = journal.commodities.currency(currency)
         scale = journal.commodities[money].scale
         policy = self.desk.policy[0]
@@ -93,9 +95,10 @@ class Engine:
 
     # --- the step ----------------------------------------------------------------------------------
 
-    def enter(self, first: int) -> None:
-        """Come to a window whose first bar is number *first*."""
+    def enter(self, first: int, market: Market) -> None:
+        """Come to a window of the *market* whose first bar is number *first*."""
         self.desk.state[0].offset = first
+        self._at_a_bar = direct(perform, market, self.journal.books, self.desk, NO_PROGRAM, BEFORE, 0, 0, 0)
 
     def before(self, market: Market, t: int) -> None:
         """Steps 1 to 5 of a bar of the window."""
@@ -131,7 +134,7 @@ class Engine:
 
     def _perform(self, what: int, market: Market, program: Program, t: int) -> None:
         """One part of one bar, making room until it fits."""
-        while perform(market, self.journal.books, self.desk, program, what, t, t + 1, 0) == t:
+        while self._at_a_bar(market, self.journal.books, self.desk, program, what, t, t + 1, 0) == t:
             self._make_room(program.requests.size)
         self._require_sound()
 

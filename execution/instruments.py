@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 from attrs import field, frozen
@@ -87,15 +88,9 @@ class Instruments:
                     places.setdefault(self.by_symbol[symbol], []).append(place)
             yield from places.items()
 
-    def commodities(self, symbols: Iterable[str], currency: str) -> list[Commodity]:
+    def commodities(self, symbols: Iterable[str], currency: str) -> tuple[Commodity, ...]:
         """The instruments as the ledger declares them, in the order of *symbols*."""
-        symbols = list(symbols)
-        if unknown := self.by_symbol.keys() - set(symbols):
-            raise InvalidSetting(f"terms for {', '.join(sorted(unknown))}, which the bars do not have")
-        return [
-            instrument(s, currency=currency, scale=self.of(s).scale, multiplier=self.of(s).multiplier)
-            for s in symbols
-        ]
+        return _commodities(tuple(symbols), currency, self.default, tuple(self.by_symbol.items()))
 
     def spec(self) -> dict[str, Any]:
         """What is recorded of them."""
@@ -103,6 +98,21 @@ class Instruments:
             "default": _spec(self.default),
             "by_symbol": {symbol: _spec(terms) for symbol, terms in sorted(self.by_symbol.items())},
         }
+
+
+@lru_cache(maxsize=16)
+def _commodities(
+    symbols: tuple[str, ...], currency: str, default: Terms, others: tuple[tuple[str, Terms], ...]
+) -> tuple[Commodity, ...]:
+    """The same: of many runs on the same bars these are the same."""
+    by_symbol = dict(others)
+    if unknown := by_symbol.keys() - set(symbols):
+        raise InvalidSetting(f"terms for {', '.join(sorted(unknown))}, which the bars do not have")
+    found = ((symbol, by_symbol.get(symbol, default)) for symbol in symbols)
+    return tuple(
+        instrument(symbol, currency=currency, scale=terms.scale, multiplier=terms.multiplier)
+        for symbol, terms in found
+    )
 
 
 def _spec(terms: Terms) -> dict[str, Any]:

@@ -88,7 +88,8 @@ class Signals:
         if not 0 < float(size) < float("inf"):
             raise MalformedOrder(f"{name} {size!r} is not a number above zero")
         if name == "quantity":
-            steps = {in_steps(terms.of(s), float(size), s) for s in bars.symbols}
+            usual = [s for s in bars.symbols if s not in terms.by_symbol][:1]
+            steps = {in_steps(terms.of(s), float(size), s) for s in [*usual, *terms.by_symbol]}
             if len(steps) > 1:
                 raise InvalidSetting("a quantity for all entries needs instruments of one scale")
             requests[0].units = steps.pop()

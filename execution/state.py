@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.books import Records, grown, records
+from ledger.books import Records, records, rows, with_room
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -148,7 +148,9 @@ DESK_STATE = np.dtype(
         ("links", "i8"),
         ("marks", "i8"),
         ("statements", "i8"),
-        ("cash", "i8"),  # as the last valuation found them
+        ("marked", "i8"),  # the bar whose closes the prices of what is held are of, where it has them
+        ("valued", "i8"),  # the bar at which the following were found, -1 where something was traded since
+        ("cash", "i8"),
         ("market_value", "i8"),
         ("equity", "i8"),
         ("ending", "i8"),  # why orders are open at the end: a reason
@@ -225,6 +227,8 @@ class Desk(NamedTuple):
     instruments: Records
     working: Records
     held: Int64s  # columns
+    exposed: Flags  # whether an instrument is held, or a target order for it works
+    chosen: Int64s  # columns of which a program wants something at the bar under way
     touched: Records  # a heap
     orders: Records
     fills: Records
@@ -245,19 +249,22 @@ ROWS = {
 """The arrays of a desk whose rows are stored with the block, and what a row is."""
 
 
-def empty_desk(instruments: int, rows: int = 1024) -> Desk:
-    """A desk without policies and orders."""
+def empty_desk(instruments: int, orders: int = 16_384) -> Desk:
+    """A desk without policies and orders, with room for *orders* and their rows."""
     state = records(1, DESK_STATE)
-    desk: dict[str, Any] = {name: records(rows, dtype) for name, dtype in ROWS.items()}
+    desk: dict[str, Any] = {name: rows(orders, dtype) for name, dtype in ROWS.items()}
     desk |= {
         "policy": records(1, POLICY),
         "state": state,
         "instruments": records(instruments, INSTRUMENT),
-        "working": records(rows, WORKING),
+        "working": rows(orders, WORKING),
         "held": np.zeros(instruments, np.int64),
-        "touched": records(rows, TOUCH),
+        "exposed": np.zeros(instruments, np.bool_),
+        "chosen": np.zeros(instruments, np.int64),
+        "touched": rows(orders, TOUCH),
     }
     desk["instruments"]["held"] = desk["instruments"]["used_bar"] = -1
+    state["marked"] = state["valued"] = -1
     desk["instruments"]["price"] = np.nan
     return Desk(**desk)
 
@@ -265,4 +272,4 @@ def empty_desk(instruments: int, rows: int = 1024) -> Desk:
 def doubled(desk: Desk, name: str) -> Desk:
     """The same desk with twice the room in one of its arrays."""
     old = getattr(desk, name)
-    return desk._replace(**{name: grown(old, 2 * old.size)})
+    return desk._replace(**{name: with_room(old, 2 * old.size)})

@@ -10,16 +10,16 @@
 import math
 
 from execution.admission import admit, end_order, record_event
-from execution.booking import allow_for, close_out, money
+from execution.booking import close_out
 from execution.charges import value
-from execution.compiled import entry, part, routine
+from execution.compiled import entry, leaf, part, routine
 from execution.matching import at_once, inside, moment
 from execution.orders import OrderEvent, OrderType, Reason, TimeInForce
+from execution.prefetch import prefetch
 from execution.state import Desk, Floats, Market, Program
-from execution.submission import ASKED, NOTHING, ORDERS, decide
-from ledger.arithmetic import NO_AMOUNT, less
-from ledger.books import Books, Status
-from ledger.chart import CASH
+from execution.submission import ASKED, NOTHING, ORDERS, decide, wants
+from execution.valuation import bring_up_to, mark, record_statement, revalue
+from ledger.books import Books
 
 MARKET = int(OrderType.MARKET)
 GTC = int(TimeInForce.GTC)
@@ -31,7 +31,9 @@ OPEN_AT_THE_END = int(OrderEvent.OPEN_AT_THE_END)
 NONE = int(Reason.NONE)
 NO_VOLUME = int(Reason.NO_VOLUME)
 INSTRUMENT_ENDED = int(Reason.INSTRUMENT_ENDED)
-OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
+
+# When a bar fills orders.
+OPEN, INSIDE, CLOSE = range(3)
 
 # What to perform.
 WHOLE, BEFORE, DECIDE, AFTER, END = range(5)
@@ -65,7 +67,11 @@ def perform(
     """
     state = desk.state[0]
     t = start
+    ahead = _upcoming(market, desk, program, start, stop) if what == WHOLE else start
     while t < stop and state.status == 0:
+        if what == WHOLE and state.working == 0 and t < ahead:
+            t = ahead
+            continue
         if lacking(books, desk, wanted(market, desk, program, t)) >= 0:
             return t
         if what == WHOLE and books.state[0].transfers >= block_transfers:
@@ -74,27 +80,62 @@ def perform(
             state.bar = state.offset + t
             state.ts = market.ts[t]
             state.date = market.date[t]
-            _events(market, books, desk)  # 1
-            _at(books, desk, market.open[t], market.close[t], market.volume[t], False)  # 2
-            _inside(market, books, desk, t)  # 3
-            _expire(desk, market.volume[t], market.closing[t])
-            _mark(market, books, desk, t)  # 5
-        if what in (WHOLE, DECIDE):
-            decide(books, desk, program, market.close[t], t)  # 6
-        if what in (WHOLE, AFTER):
-            if desk.policy[0].same_close:
-                _at(books, desk, market.close[t], market.close[t], market.volume[t], True)  # 7
+            _events(market, books, desk, t)  # 1
+            if state.working > 0:
+                _match(market, books, desk, t, OPEN)  # 2
+                _match(market, books, desk, t, INSIDE)  # 3
                 _expire(desk, market.volume[t], market.closing[t])
-                _mark(market, books, desk, t)
+        if what == BEFORE:
+            mark(market, books, desk, t)  # 5, which a program has done where it asks for equity
+        if what in (WHOLE, DECIDE):
+            decide(market, books, desk, program, t)  # 6
+        if what in (WHOLE, AFTER):
+            if desk.policy[0].same_close and state.working > 0:
+                _match(market, books, desk, t, CLOSE)  # 7
+                _expire(desk, market.volume[t], market.closing[t])
+            if _is_stated(market, desk, t) or t + 1 == market.ts.size:
+                mark(market, books, desk, t)
             if market.month_end[t]:
-                _revalue(books, desk)
-            if desk.policy[0].every_bar or market.closing[t]:
-                _state(books, desk)  # 8
+                revalue(books, desk)
+            if _is_stated(market, desk, t):
+                record_statement(books, desk)  # 8
         if what == END:
             _leave_open(desk)
-            _revalue(books, desk)
+            revalue(books, desk)
         t += 1
+        if what == WHOLE and t > ahead:
+            ahead = _upcoming(market, desk, program, t, stop)
     return t
+
+
+@part
+def _upcoming(market: Market, desk: Desk, program: Program, t: int, stop: int) -> int:
+    """The first bar from *t* on at which something is wanted or stated, or an instrument ends; else *stop*.
+
+    Of most minutes there is nothing to tell. The last bar of a window is performed in any case, because what
+    is held is marked where the prices still are. What that bar will read is asked for already.
+    """
+    state = desk.state[0]
+    ending = market.ts.size - 1
+    if state.ended < market.endings.size:
+        ending = min(ending, market.endings[state.ended].bar - state.offset)
+    while t < min(stop, ending) and not _is_stated(market, desk, t):
+        if wants(market, program, t, state.offset + t):
+            break
+        t += 1
+    t = min(t, stop)
+    if t < market.ts.size:
+        prefetch(market.ts, (t,))
+        prefetch(market.date, (t,))
+        for i in range(state.held):
+            prefetch(market.close, (t, desk.held[i]))
+    return t
+
+
+@leaf
+def _is_stated(market: Market, desk: Desk, t: int) -> bool:
+    """Whether there is a statement at bar *t*."""
+    return bool(desk.policy[0].every_bar or market.closing[t])
 
 
 @part
@@ -145,7 +186,7 @@ def lacking(books: Books, desk: Desk, more: int) -> int:
 
 
 @part
-def _events(market: Market, books: Books, desk: Desk) -> None:
+def _events(market: Market, books: Books, desk: Desk, t: int) -> None:
     """1: an instrument without a later bar is closed at its last close, and its orders are cancelled."""
     state = desk.state[0]
     while state.ended < market.endings.size and market.endings[state.ended].bar <= state.bar:
@@ -159,37 +200,61 @@ def _events(market: Market, books: Books, desk: Desk) -> None:
                     end_order(desk, order, CANCELLED, INSTRUMENT_ENDED)
         have = books.accounts[instrument.units].balance
         if have != 0:
+            bring_up_to(market, desk, column, t)
             close_out(books, desk, column, abs(value(instrument, have, instrument.price)))
 
 
 @routine
-def _at(books: Books, desk: Desk, prices: Floats, close: Floats, volume: Floats, last: bool) -> None:
-    """What one price of each instrument satisfies; what reduces a position first, each group as submitted.
+def _match(market: Market, books: Books, desk: Desk, t: int, stage: int) -> None:
+    """What the bar satisfies at one `stage` of it.
 
-    2: at the open, of the orders working before; 7: at the close, of the orders of this bar, which has no
-    later price for them (*last*).
+    2, `OPEN`: what the opening price satisfies of the orders working before. 3, `INSIDE`: limits and stops
+    along the path of each bar; all paths are walked at one pace. 7, `CLOSE`: orders of this bar, which has no
+    later price for them. At one price, what reduces a position goes first, each group as submitted.
     """
     state = desk.state[0]
-    for adding in range(2):
-        for place in range(state.working):
-            order = desk.working[place]
-            if order.left == 0 or order.tried == state.bar or math.isnan(close[order.column]):
+    if stage == INSIDE:
+        _find_touched(market, books, desk, t)
+    place, adding = -1, False
+    while True:
+        if stage == INSIDE:
+            if state.touched == 0:
+                break
+            place = _first_touched(desk)
+        else:
+            place += 1
+            if place == state.working:
+                if adding:
+                    break
+                place, adding = -1, True
                 continue
-            have = books.accounts[desk.instruments[order.column].units].balance
-            if adding == 0 and not (have > 0 > order.left or have < 0 < order.left):
+        order = desk.working[place]
+        column = order.column
+        if stage == INSIDE:
+            high, low = market.high[t, column], market.low[t, column]
+            price = inside(order.type, order.left, order.limit, order.stop, high, low)
+        else:
+            if order.left == 0 or order.tried == state.bar or math.isnan(market.close[t, column]):
                 continue
-            price = at_once(order.type, order.left, order.limit, order.stop, prices[order.column])
-            if last or not math.isnan(price):
-                order.tried = state.bar
-            if not math.isnan(price):
-                admit(books, desk, order, volume[order.column], price)
+            have = books.accounts[desk.instruments[column].units].balance
+            if not adding and not (have > 0 > order.left or have < 0 < order.left):
+                continue
+            price = market.close[t, column] if stage == CLOSE else market.open[t, column]
+            price = at_once(order.type, order.left, order.limit, order.stop, price)
+            if math.isnan(price):
+                if stage == CLOSE:
+                    order.tried = state.bar
+                continue
+            order.tried = state.bar
+        admit(books, desk, order, market.volume[t, column], price)
 
 
 @part
-def _inside(market: Market, books: Books, desk: Desk, t: int) -> None:
-    """3: limits and stops along the path of each bar, which turns against the position first.
+def _find_touched(market: Market, books: Books, desk: Desk, t: int) -> None:
+    """Put what the bar touches on the heap, by when its path comes by.
 
-    Low before high for who is long or flat, high before low for who is short; all paths walked at one pace.
+    A path turns against the position first: low before high for who is long or flat, high before low for who
+    is short.
     """
     state = desk.state[0]
     state.touched = 0
@@ -207,17 +272,6 @@ def _inside(market: Market, books: Books, desk: Desk, t: int) -> None:
             is_short = books.accounts[desk.instruments[column].units].balance < 0
             first, second = (high, low) if is_short else (low, high)
             _touch(desk, moment(price, market.open[t, column], first, second), place)
-    while state.touched > 0:
-        order = desk.working[_first_touched(desk)]
-        price = inside(
-            order.type,
-            order.left,
-            order.limit,
-            order.stop,
-            market.high[t, order.column],
-            market.low[t, order.column],
-        )
-        admit(books, desk, order, market.volume[t, order.column], price)
 
 
 @part
@@ -287,50 +341,6 @@ def _expire(desk: Desk, volume: Floats, closing: bool) -> None:
     state.working = kept
 
 
-@routine
-def _mark(market: Market, books: Books, desk: Desk, t: int) -> None:
-    """5: value what is held at this close, or at the last one where there is none today."""
-    state = desk.state[0]
-    worth = 0
-    for i in range(state.held):
-        column = desk.held[i]
-        instrument = desk.instruments[column]
-        close = market.close[t, column]
-        instrument.stale = math.isnan(close)
-        if not instrument.stale:
-            instrument.price = close
-        part = value(instrument, books.accounts[instrument.units].balance, instrument.price)
-        worth = less(worth, less(0, part))
-        if worth == NO_AMOUNT:
-            state.status = OUT_OF_RANGE
-            return
-    state.cash = books.accounts[desk.policy[0].money + CASH].balance
-    state.market_value = worth
-    state.equity = money(books, desk) + worth
-
-
-@part
-def _state(books: Books, desk: Desk) -> None:
-    """8: one row, and the marks that it values holdings at."""
-    state = desk.state[0]
-    for i in range(state.held):
-        instrument = desk.instruments[desk.held[i]]
-        mark = desk.marks[state.marks]
-        mark.ts = state.ts
-        mark.instrument = instrument.commodity
-        mark.price = instrument.price
-        mark.stale = instrument.stale
-        state.marks += 1
-    row = desk.statements[state.statements]
-    row.ts = state.ts
-    row.txn = books.state[0].base_txn + books.state[0].txns - 1
-    row.currency = desk.policy[0].currency
-    row.cash = state.cash
-    row.market_value = state.market_value
-    row.equity = state.equity
-    state.statements += 1
-
-
 @part
 def _leave_open(desk: Desk) -> None:
     """At the end of the data, or of a run that is stopped, record the orders that are working as open."""
@@ -339,12 +349,3 @@ def _leave_open(desk: Desk) -> None:
         order = desk.working[place]
         if order.left != 0:  # it may have been cancelled at this very bar
             record_event(desk, order.id, order.column, OPEN_AT_THE_END, state.ending)
-
-
-@routine
-def _revalue(books: Books, desk: Desk) -> None:
-    """Carry every holding at what it is worth, and nothing for what is held no longer."""
-    for column in range(desk.instruments.size):
-        instrument = desk.instruments[column]
-        have = books.accounts[instrument.units].balance
-        allow_for(books, desk, column, value(instrument, have, instrument.price) if have != 0 else 0)

@@ -7,7 +7,9 @@ import numpy as np
 from execution.admission import end_order, record_event
 from execution.compiled import leaf, part
 from execution.orders import OrderEvent, OrderType, Reason, Relation, Sizing, TimeInForce
-from execution.state import Desk, Floats, Program
+from execution.prefetch import prefetch
+from execution.state import Desk, Market, Program
+from execution.valuation import mark
 from ledger.books import Books, Record
 
 QUANTITY = int(Sizing.QUANTITY)
@@ -57,13 +59,16 @@ def size(request: Record, instrument: Record, have: int, equity: int, price: flo
 
 
 @part
-def submit(books: Books, desk: Desk, request: Record, price: float) -> int:
+def submit(market: Market, books: Books, desk: Desk, request: Record, t: int) -> int:
     """Turn a request into a working order, or a rejected one; its number, -1 where it asks for nothing.
 
-    *price* is the instrument's close of this bar, NaN where it has none. What is replaced is cancelled unless
-    its successor is rejected; what works no longer cannot be replaced.
+    Its size is found at the instrument's close of bar *t* of the window, which may have none. What is
+    replaced is cancelled unless its successor is rejected; what works no longer cannot be replaced.
     """
     state = desk.state[0]
+    price = market.close[t, request.column]
+    if request.sizing in (PERCENT, TARGET_PERCENT) and request.amount != 0.0:
+        mark(market, books, desk, t)
     instrument = desk.instruments[request.column]
     number = -1
     place = working_place(desk, request.order)
@@ -127,6 +132,7 @@ def _write(desk: Desk, request: Record, number: int, quantity: int, reason: int)
     instrument.working += 1
     if request.tif == TARGET:
         instrument.targeted += quantity
+        desk.exposed[request.column] = True
 
 
 @leaf
@@ -139,40 +145,74 @@ def working_place(desk: Desk, number: int) -> int:
     return -1
 
 
+@leaf
+def wants(market: Market, program: Program, t: int, bar: int) -> bool:
+    """Whether a program wants anything at bar *t* of the window, which is number *bar* of the run."""
+    if program.kind == ORDERS:
+        return bool(program.first[bar] != program.first[bar + 1])
+    for i in range(market.close.shape[1]):
+        if is_wanted(program, t, i):
+            prefetch(market.close, (t, i))
+            prefetch(market.volume, (t, i))
+            return True
+    return False
+
+
+@leaf
+def is_wanted(program: Program, t: int, column: int) -> bool:
+    """Whether there may be an order for the instrument in *column*: a weight, or one signal of the two."""
+    if program.kind == WEIGHTS:
+        return not math.isnan(program.weights[t, column])
+    return bool(program.entries[t, column] != program.exits[t, column])
+
+
+@leaf
+def choose(market: Market, desk: Desk, program: Program, t: int) -> int:
+    """Put the columns for which there may be an order in `desk.chosen`; how many."""
+    count = 0
+    for i in range(market.close.shape[1]):
+        if not is_wanted(program, t, i):
+            continue
+        # Nothing is to be sold of what is neither held nor ordered.
+        if program.kind == SIGNALS or program.weights[t, i] != 0.0 or desk.exposed[i]:
+            desk.chosen[count] = i
+            count += 1
+            prefetch(market.close, (t, i))
+            prefetch(market.volume, (t, i))
+    return count
+
+
 @part
-def decide(books: Books, desk: Desk, program: Program, close: Floats, t: int) -> None:
+def decide(market: Market, books: Books, desk: Desk, program: Program, t: int) -> None:
     """What a program wants at bar *t* of the window, as requests, in order of instrument or of row.
 
-    *close* are the closes of the bar, float64[instruments]. What was asked for gets the orders' numbers.
+    What was asked for gets the orders' numbers.
     """
-    first, last = 0, close.size
-    if program.kind == ORDERS:
+    first, last = 0, program.requests.size
+    if program.kind in (WEIGHTS, SIGNALS):
+        last = choose(market, desk, program, t)
+    elif program.kind == ORDERS:
         bar = desk.state[0].bar
         first, last = program.first[bar], program.first[bar + 1]
-    elif program.kind == ASKED:
-        last = program.requests.size
+    elif program.kind == NOTHING:
+        last = 0
     for i in range(first, last):
+        request = program.requests[i if program.kind in (ORDERS, ASKED) else 0]
         if program.kind == WEIGHTS:
-            weight = program.weights[t, i]
-            instrument = desk.instruments[i]
-            if math.isnan(weight) or (weight == 0.0 and instrument.held < 0 and instrument.targeted == 0):
-                continue
-            request = program.requests[0]
-            request.column = i
-            request.amount = weight
+            request.column = desk.chosen[i]
+            request.amount = program.weights[t, request.column]
         elif program.kind == SIGNALS:
-            entry = program.entries[t, i]
-            instrument = desk.instruments[i]
+            column = desk.chosen[i]
+            instrument = desk.instruments[column]
             have = books.accounts[instrument.units].balance
+            entry = program.entries[t, column]
             # Enter where flat, exit what is held; nothing while an order for the instrument works.
-            if entry == program.exits[t, i] or instrument.working > 0 or entry == (have != 0):
+            if instrument.working > 0 or entry == (have != 0):
                 continue
             request = program.requests[0 if entry else 1]
-            request.column = i
+            request.column = column
             if not entry:
                 request.units = -have
-        else:
-            request = program.requests[i]
         if program.kind != ASKED:
             request.order = -1
-        request.order = submit(books, desk, request, close[request.column])
+        request.order = submit(market, books, desk, request, t)

@@ -6,16 +6,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ledger.books import TRANSFER, TXN, Books
+from ledger import pool
+from ledger.books import Books
 from ledger.chart import Chart
 from ledger.errors import InvalidRows, OutOfBalance
 from ledger.posting import unload
 from ledger.seal import DTYPES, Columns
-from ledger.store import Buffers, Layout
+from ledger.store import Layout
 
 
-def posted(books: Books, opening: NDArray[np.int64], first_seq: int, buffers: Buffers) -> dict[str, Columns]:
-    """The block's transactions and transfers, written into *buffers*.
+def posted(books: Books, opening: NDArray[np.int64], first_seq: int) -> dict[str, Columns]:
+    """The block's transactions and transfers.
 
     *opening* are the balances at the start of the block. Raises `OutOfBalance` unless every transaction is
     whole and the opening balances and all transfers refold to the running ones.
@@ -25,22 +26,29 @@ def posted(books: Books, opening: NDArray[np.int64], first_seq: int, buffers: Bu
     if not txns:
         return {}
     rows = books.txns[:txns]
-    txn = {"id": _counted(buffers, "id", first, txns)}
+    txn = {"id": _counted(first, txns)}
     for name, dtype in (
         ("ts", np.dtype("M8[ns]")),
         ("kind", np.dtype("u1")),
-        ("instrument", TXN["instrument"]),
-        ("order_id", TXN["order_id"]),
-        ("fill_id", TXN["fill_id"]),
-        ("reverses", TXN["reverses"]),
+        ("instrument", np.dtype("i4")),
+        ("order_id", np.dtype("i8")),
+        ("fill_id", np.dtype("i8")),
+        ("reverses", np.dtype("i8")),
     ):
-        txn[name] = buffers.take(name, txns, dtype)
+        txn[name] = _room(txns, dtype)
         txn[name][:] = rows[name].view(dtype) if name == "ts" else rows[name]
-    transfer = {"seq": _counted(buffers, "seq", first_seq, transfers)}
-    for name in ("txn", "debit", "credit", "amount", "lot"):
-        transfer[name] = buffers.take(name, transfers, TRANSFER[name])
-    if not unload(books, opening.copy(), *list(transfer.values())[1:]):
+    numbers, amounts, lots = (_room(transfers, np.dtype("i8")) for _ in range(3))
+    debits, credits_ = (_room(transfers, np.dtype("i4")) for _ in range(2))
+    if not unload(books, opening.copy(), numbers, debits, credits_, amounts, lots):
         raise OutOfBalance("the open block does not refold to the running balances; nothing of it is stored")
+    transfer = {
+        "seq": _counted(first_seq, transfers),
+        "txn": numbers,
+        "debit": debits,
+        "credit": credits_,
+        "amount": amounts,
+        "lot": lots,
+    }
     return {"txn": txn, "transfer": transfer}
 
 
@@ -88,11 +96,16 @@ def length(columns: Columns) -> int:
     return len(next(iter(columns.values())))
 
 
-def _counted(buffers: Buffers, name: str, first: int, count: int) -> NDArray[Any]:
-    array = buffers.take(name, count, np.dtype("i8"))
+def _counted(first: int, count: int) -> NDArray[np.int64]:
+    """The numbers from *first* on."""
+    array = _room(count, np.dtype("i8"))
     array[:] = 1
     array[:1] = first
     return np.cumsum(array, out=array)
+
+
+def _room(size: int, dtype: "np.dtype[Any]") -> Any:
+    return pool.take(size, dtype)[:size]
 
 
 def _columns(layout: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Columns:
@@ -107,7 +120,9 @@ def _column(table: str, name: str, kind: str, values: ArrayLike) -> NDArray[Any]
     try:
         array = np.asarray(values, dtype=object if kind == "VARCHAR" else None)
         if array.ndim == 1 and array.dtype == DTYPES[kind] and array.dtype.kind in "biuf":
-            return array.copy()
+            same: NDArray[Any] = _room(array.size, array.dtype)
+            same[:] = array
+            return same
         if array.ndim != 1:
             raise InvalidRows(f"{table}.{name} is not one row of values: {values!r}")
         if array.size == 0:

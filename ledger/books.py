@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ledger import pool
+
 Records = Any
 """A numpy recarray: `records[i].field` reads the same compiled and interpreted, and mypy knows neither."""
 Record = Any
@@ -18,7 +20,6 @@ Record = Any
 
 TRANSFER = np.dtype(
     [
-        ("txn", "i8"),
         ("debit", "i4"),
         ("credit", "i4"),
         ("amount", "i8"),
@@ -149,6 +150,18 @@ def grown(old: Records, size: int) -> Records:
     return new
 
 
+def rows(size: int, dtype: "np.dtype[Any]") -> Records:
+    """Room for *size* records at least, whose values are whatever was there."""
+    return pool.take(size, dtype).view(np.recarray)
+
+
+def with_room(old: Records, size: int) -> Records:
+    """*old* with room for *size* records at least, its own first."""
+    new = rows(size, old.dtype)
+    new[: old.size] = old
+    return new
+
+
 def empty_books(block_transfers: int) -> Books:
     """Books without accounts, with room for a block of *block_transfers*."""
     state = records(1, STATE)
@@ -158,8 +171,8 @@ def empty_books(block_transfers: int) -> Books:
         commodities=records(0, COMMODITY),
         queues=records(0, QUEUE),
         lots=records(0, LOT),
-        txns=records(block_transfers // 2 + 1, TXN),
-        transfers=records(block_transfers, TRANSFER),
+        txns=rows(block_transfers // 2 + 1, TXN),
+        transfers=rows(block_transfers, TRANSFER),
         state=state,
     )
     return with_more_lots(books, 1024)

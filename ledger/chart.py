@@ -31,6 +31,9 @@ TYPES: dict[str, tuple[Type, Side]] = {
     "Memo": ("memo", "debit"),
 }
 
+CONTRA: dict[str, Side] = {"Memo:Margin:Contra": "credit"}
+"""Accounts whose normal side is not that of their type."""
+
 # Offsets into a currency's run. A trailing * marks an account that may not be overdrawn.
 CURRENCY_RUN = (
     "Assets:Cash:{}*",
@@ -116,17 +119,6 @@ IN_UNITS = 2
     FUTURES_MARGIN,
 ) = range(len(INSTRUMENT_RUN))
 
-_FLOORS = {
-    run is CURRENCY_RUN: np.array(
-        [
-            0 if not pattern.endswith("*") else 1 if TYPES[pattern.partition(":")[0]][1] == "debit" else -1
-            for pattern in run
-        ],
-        np.int32,
-    )
-    for run in (CURRENCY_RUN, INSTRUMENT_RUN)
-}
-"""Floors of the accounts of a run, by whether it is a currency's: as `Account.floor`."""
 
 # What lots are shares of, and the street on the other side.
 MOVED_WITH_LOTS = frozenset({UNITS, MARKET, COST, SHORT})
@@ -154,6 +146,24 @@ class Account(NamedTuple):
     def floor(self) -> int:
         """+1 if the balance may not go below zero, -1 if not above, 0 if it may do either."""
         return 0 if not self.floored else 1 if self.normal_side == "debit" else -1
+
+
+def _laid_out(pattern: str) -> tuple[str, str | None, Type, Side, bool]:
+    """What an account's path is before and after the symbol (None without one), its type, side and floor."""
+    path = pattern.removesuffix("*")
+    before, name, after = path.partition("{}")
+    kind, side = TYPES[path.partition(":")[0]]
+    return before, after if name else None, kind, CONTRA.get(path, side), pattern.endswith("*")
+
+
+_RUNS = {run is CURRENCY_RUN: [_laid_out(p) for p in run] for run in (CURRENCY_RUN, INSTRUMENT_RUN)}
+"""The accounts of a run, by whether it is a currency's."""
+_FLOORS = {
+    is_currency: np.array(
+        [is_floored * (1 if side == "debit" else -1) for *_, side, is_floored in run], np.int32
+    )
+    for is_currency, run in _RUNS.items()
+}
 
 
 class Chart:
@@ -187,9 +197,6 @@ class Chart:
 
     def open_commodity(self, number: int) -> None:
         """Open the run of accounts of a commodity just declared."""
-        symbol = self.commodities[number].symbol
-        if not symbol.isprintable():
-            raise InvalidAccount(f"{symbol!r}: the name of an account holds what can be printed")
         self.first.append(self._size)
         self._unwritten.append(number)
         self._size += len(CURRENCY_RUN if self.commodities[number].is_currency else INSTRUMENT_RUN)
@@ -214,18 +221,15 @@ class Chart:
     def _without_floor(self) -> Iterator[int]:
         """The numbers of the accounts that *may_be_overdrawn* names."""
         for path in self._may_be_overdrawn:
-            for run in (CURRENCY_RUN, INSTRUMENT_RUN):
-                for offset, pattern in enumerate(run):
-                    before, name, after = pattern.removesuffix("*").partition("{}")
-                    symbol = path[len(before) : len(path) - len(after)]
-                    if path != f"{before}{symbol if name else ''}{after}":
+            for is_currency, run in _RUNS.items():
+                for offset, (before, after, *_) in enumerate(run):
+                    symbol = path[len(before) : len(path) - len(after or "")]
+                    if path != before + (symbol + after if after is not None else ""):
                         continue
                     for number, first in enumerate(self.first):
                         commodity = self.commodities[number]
-                        if commodity.is_currency == (run is CURRENCY_RUN) and symbol in (
-                            "",
-                            commodity.symbol,
-                        ):
+                        is_meant = after is None or symbol == commodity.symbol
+                        if commodity.is_currency == is_currency and is_meant:
                             yield first + offset
 
     def open(self, path: str, commodity: int, *, floored: bool) -> int:
@@ -266,8 +270,7 @@ class Chart:
         if root not in TYPES or not parts or not named:
             raise InvalidAccount(f"{path!r}: give {', '.join(TYPES)}, a colon and a name")
         kind, side = TYPES[root]
-        if path == "Memo:Margin:Contra":
-            side = "credit"
+        side = CONTRA.get(path, side)
         floored = floored and path not in self._may_be_overdrawn
         number = self._numbers[path, commodity] = len(self._written)
         self._written.append(Account(path, kind, commodity, side, instrument, floored))
@@ -280,10 +283,12 @@ class Chart:
             commodity = self.commodities[number]
             instrument = -1 if commodity.is_currency else number
             money = self.commodities.number(commodity.currency)
-            for offset, pattern in enumerate(CURRENCY_RUN if commodity.is_currency else INSTRUMENT_RUN):
+            for offset, (before, after, kind, side, is_floored) in enumerate(_RUNS[commodity.is_currency]):
                 counted = number if instrument >= 0 and offset < IN_UNITS else money
-                path = pattern.removesuffix("*").format(commodity.symbol)
-                self._open(path, counted, instrument, floored=pattern.endswith("*"))
+                path = before + commodity.symbol + after if after is not None else before
+                floored = is_floored and path not in self._may_be_overdrawn
+                self._numbers[path, counted] = len(self._written)
+                self._written.append(Account(path, kind, counted, side, instrument, floored))
 
     def _explain(self, path: str, commodity: int) -> str:
         symbol = self.commodities[commodity].symbol

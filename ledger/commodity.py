@@ -43,8 +43,8 @@ Amount = Decimal | int | str
 class Commodity:
     """Something that is counted: money, or an instrument priced in money.
 
-    *symbol* is any text without white space, colon or quotation mark. *multiplier* is the money that one
-    unit is worth for each point of its price: 1 for shares, 50 for an E-mini future.
+    *symbol* is any printable text without white space, colon or quotation mark. *multiplier* is the money
+    that one unit is worth for each point of its price: 1 for shares, 50 for an E-mini future.
     """
 
     symbol: str
@@ -54,9 +54,9 @@ class Commodity:
     multiplier: float = 1.0
 
     def __attrs_post_init__(self) -> None:
-        if not SYMBOL.fullmatch(text(self.symbol, InvalidCommodity)):
+        if not SYMBOL.fullmatch(text(self.symbol, InvalidCommodity)) or not self.symbol.isprintable():
             raise InvalidCommodity(
-                f"symbol {self.symbol!r}: give a text without white space, colon or quotation mark"
+                f"symbol {self.symbol!r}: give a printable text without white space, colon or quotation mark"
             )
         if type(self.scale) is not int or not 0 <= self.scale <= MAX_SCALE:
             raise InvalidCommodity(f"{self.symbol}: scale {self.scale!r} is not in 0..{MAX_SCALE}")
@@ -120,15 +120,18 @@ class Commodities:
         """Number and commodity of each declared from *number* on."""
         return enumerate(self._all[number:], start=number)
 
-    def declare(self, commodity: Commodity) -> int:
-        """Number a new commodity. An instrument's currency comes before it."""
-        if commodity.symbol in self._numbers:
-            raise InvalidCommodity(f"{commodity.symbol} is declared already")
-        if not commodity.is_currency:
-            self.money(self.number(commodity.currency))
-        self._numbers[commodity.symbol] = number = len(self._all)
-        self._all.append(commodity)
-        return number
+    def declare(self, *commodities: Commodity) -> None:
+        """Number further commodities. An instrument's currency comes before it."""
+        numbers, known = self._numbers, self._all
+        for commodity in commodities:
+            if not isinstance(commodity, Commodity):
+                raise InvalidCommodity(f"{commodity!r}: give currency(...) or instrument(...)")
+            if commodity.symbol in numbers:
+                raise InvalidCommodity(f"{commodity.symbol} is declared already")
+            if commodity.kind != "currency":
+                self.currency(commodity.currency)
+            numbers[commodity.symbol] = len(known)
+            known.append(commodity)
 
     def number(self, symbol: str) -> int:
         """The number of *symbol*."""

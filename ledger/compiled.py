@@ -60,6 +60,21 @@ def compiler(*rooms: str, **options: Any) -> Callable[[Callable[P, R]], Callable
     return kernel
 
 
+def direct(kernel: Callable[P, R], *given: P.args, **_: P.kwargs) -> Callable[P, R]:
+    """What *kernel* is compiled to for arguments of the types of *given*.
+
+    It does not ask what it is called with, which takes longer than what is done at one bar: whoever calls it
+    answers for their being of these types.
+    """
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
+        return kernel
+    dispatcher: Any = kernel
+    types = tuple(_plain(numba.typeof(value)) for value in given)  # type: ignore[no-untyped-call]
+    dispatcher.compile(types)
+    found: Callable[P, R] = dispatcher.get_overload(types)
+    return found
+
+
 def cache_folder(*rooms: str) -> Path:
     """Where the kernels of *rooms* are kept."""
     return _writable(_base()) / _digest(rooms)

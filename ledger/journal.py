@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import block, errors, provenance, restore, worth
-from ledger.books import Books, Relief, Status, empty_books, grown, with_more_lots
+from ledger.books import Books, Relief, Status, empty_books, grown, with_more_lots, with_room
 from ledger.chart import Chart
 from ledger.commodity import Amount, Commodities, Commodity
 from ledger.files import connect, explained, holds_nothing
@@ -36,7 +36,6 @@ from ledger.schema import Schema, installed, ledger_schema
 from ledger.seal import Columns, genesis
 from ledger.store import (
     Block,
-    Buffers,
     Head,
     Opened,
     Store,
@@ -104,11 +103,8 @@ class Journal:
         target = Path(path) if path is not None else None
         if target is not None and target.exists():
             raise errors.JournalExists(f"{target} exists; open it, or choose another name")
-        run, commodities, trial = run or Run(), list(commodities), Commodities()
-        for commodity in commodities:
-            if not isinstance(commodity, Commodity):
-                raise errors.InvalidCommodity(f"{commodity!r}: give currency(...) or instrument(...)")
-            trial.declare(commodity)  # whatever is wrong with them shows before a file is made
+        run, declared = run or Run(), Commodities()
+        declared.declare(*commodities)  # whatever is wrong with them shows before a file is made
         canonical(run.spec)
 
         def opened() -> Opened:
@@ -122,7 +118,7 @@ class Journal:
             start = genesis(row)
             return Opened(connection, layout, start, Head(0, start))
 
-        return cls._around(Store(target, opened), run, schemas, commodities)
+        return cls._around(Store(target, opened), run, schemas, declared)
 
     @classmethod
     def replay(
@@ -153,7 +149,9 @@ class Journal:
         start = genesis(row)
         connection = restore.reconnect(target, held)
         store = Store(target, lambda: Opened(connection, layout, start, Head(0, start)), sealed)
-        return cls._around(store, run, schemas, commodities)
+        declared = Commodities()
+        declared.declare(*commodities)
+        return cls._around(store, run, schemas, declared)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -172,18 +170,15 @@ class Journal:
         head = Head(len(held.digests), bytes.fromhex(held.digests[-1]) if held.digests else held.genesis)
         connection = restore.reconnect(target, held)
         store = Store(target, lambda: Opened(connection, held.layout, held.genesis, head))
-        journal = cls._around(store, run, schemas)
+        journal = cls._around(store, run, schemas, Commodities())
         journal._restore(state)  # noqa: SLF001  its own
         return journal
 
     @classmethod
-    def _around(
-        cls, store: Store, run: Run, schemas: Sequence[Schema], declared: Iterable[Commodity] = ()
-    ) -> Self:
-        commodities = Commodities()
+    def _around(cls, store: Store, run: Run, schemas: Sequence[Schema], commodities: Commodities) -> Self:
         chart = Chart(commodities, run.policies.may_be_overdrawn)
         journal = cls(store, commodities, chart, run, schemas)
-        journal.declare(*declared)
+        journal._open_accounts()
         return journal
 
     def __enter__(self) -> Self:
@@ -324,9 +319,9 @@ class Journal:
         """
         books = self.books
         if transfers > books.transfers.size:
-            books = books._replace(transfers=grown(books.transfers, transfers))
+            books = books._replace(transfers=with_room(books.transfers, transfers))
         if txns > books.txns.size:
-            books = books._replace(txns=grown(books.txns, txns))
+            books = books._replace(txns=with_room(books.txns, txns))
         if lots > books.lots.size:
             books = with_more_lots(books, lots)
         self.books = books
@@ -351,10 +346,15 @@ class Journal:
         """Add commodities and their accounts."""
         self._require_open()
         try:
-            for commodity in commodities:
-                self.chart.open_commodity(self.commodities.declare(commodity))
+            self.commodities.declare(*commodities)
         finally:
-            self._extend_books()
+            self._open_accounts()
+
+    def _open_accounts(self) -> None:
+        """Open the accounts of what was declared since the last time."""
+        for number in range(len(self.chart.first), len(self.commodities)):
+            self.chart.open_commodity(number)
+        self._extend_books()
 
     def open_account(self, path: str, commodity: str = "USD", *, floored: bool = False) -> int:
         """Open an account of one's own, ``Expenses:Fees:Data`` say; its number."""
@@ -487,12 +487,14 @@ class Journal:
             self._close_block()
             return self._store.sync()
         finally:
+            self._source = None
             self._store.close()
 
     def abandon(self) -> None:
         """Let go of the file without the open block, as if the process had ended. Again: nothing."""
         if not self._closed:
             self._closed = True
+            self._source = None
             self._store.close()
 
     def commit(self) -> Head:
@@ -506,13 +508,12 @@ class Journal:
         self._close_block()
 
     def _close_block(self) -> None:
-        buffers = self._store.buffers()
-        tables = self._open_rows(buffers)
+        tables = self._open_rows()
         if not tables:
             return
         state = self.books.state[0]
         first, count = int(state.base_txn), int(state.txns)
-        self._store.put(Block(self._block, first, first + count - 1, tables, buffers))
+        self._store.put(Block(self._block, first, first + count - 1, tables))
         self._block += 1
         for table, columns in tables.items():
             self._stored[table] += block.length(columns)
@@ -524,11 +525,11 @@ class Journal:
         if self._source is not None:
             self._source.restart()
 
-    def _open_rows(self, buffers: Buffers) -> dict[str, Columns]:
+    def _open_rows(self) -> dict[str, Columns]:
         """The rows of the open block by table, checked against the running balances."""
         stored, layout = self._stored, self._store.layout
         tables = block.charted(self.chart, layout, stored["commodity"], stored["account"])
-        tables |= block.posted(self.books, self._opening, stored["transfer"], buffers)
+        tables |= block.posted(self.books, self._opening, stored["transfer"])
         tables |= block.noted(self._notes, stored["note"])
         staged = {table: list(parts) for table, parts in self._staged.items()}
         for table, columns in self._source.rows().items() if self._source is not None else ():
@@ -548,7 +549,7 @@ class Journal:
         One statement that reads, and nothing else.
         """
         self._require_open()
-        with self._store.snapshot(self._stored, self._open_rows(Buffers())) as cursor:
+        with self._store.snapshot(self._stored, self._open_rows()) as cursor:
             return execute(cursor, query, parameters, None if at is None else end_of(at))
 
     @property
@@ -573,8 +574,7 @@ class Journal:
 
     def _restore(self, state: restore.State) -> None:
         """Take up the books where a file left them."""
-        for commodity in state.commodities:
-            self.commodities.declare(commodity)
+        self.commodities.declare(*state.commodities)
         for account in state.accounts:
             self.chart.restore(account)
         self.chart.first = state.first

@@ -102,7 +102,6 @@ def transfer(books: Books, debit: int, credit: int, amount: int, slot: int) -> N
 
     # From here on nothing may fail.
     row = books.transfers[state.transfers]
-    row.txn = state.base_txn + state.txns
     row.debit = debit
     row.credit = credit
     row.amount = amount
@@ -378,9 +377,9 @@ def unload(
         row = books.transfers[i]
         if following < state.txns and books.txns[following].first == i:
             following += 1
-        if row.txn != state.base_txn + following - 1 or row.amount <= 0:
+        if following == 0 or row.amount <= 0:
             return False
-        txn[i] = row.txn
+        txn[i] = state.base_txn + following - 1
         debit[i] = row.debit
         credit[i] = row.credit
         amount[i] = row.amount

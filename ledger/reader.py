@@ -5,7 +5,8 @@ used here are installed anew, for this connection alone, and the functions are D
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,23 +29,25 @@ from ledger.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_sc
 from ledger.store import Layout
 
 MARKS_OF_A_JOURNAL = ("run", "seal", "provenance", "transfer", "txn")
-OWN_TABLES = (*MARKS_OF_A_JOURNAL, "commodity", "account", "note", "mark", "statement")
-"""Tables of the ledger. A view in the place of one is not believed."""
+_WORD = re.compile(r"\w+")
+_AT_RUN_TIME = frozenset({"query", "query_table", "duckdb_views", "information_schema", "show", "tables"})
+"""Words of a query that reads what it does not name, or tells what there is."""
 _RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
 
 
 class Reader:
     """A journal's file, read-only. Raises a `StoreError` where it cannot be read as one.
 
-    *connection* is one to the file that is open already; it is closed with the reader.
+    *connection* is one to the file that is open already; it is closed with the reader. A view is installed
+    when it is first asked for.
     """
 
     def __init__(self, path: str | Path, connection: duckdb.DuckDBPyConnection | None = None) -> None:
         self.path = Path(path)
-        self.connection = connection or connect(self.path, read_only=True)
+        self._connection = connection or connect(self.path, read_only=True)
         try:
             with explained(self.path, DamagedFile):
-                self._require_journal()
+                tables = self._require_journal()
                 self.run = self._read_run()
                 self.layout: Layout = {t: dict(c) for t, c in json.loads(self.run["layout"])}
                 self.policies: dict[str, Any] = json.loads(self.run["policies"])
@@ -52,13 +55,25 @@ class Reader:
                     ledger_schema(),
                     *installed(self.policies["records"]),
                 ]
-                self.views = install_views(self.connection, self.schemas)
+                self._require_tables(tables)
+                self._views = Views(self._connection, self.schemas)
         except (ValueError, KeyError, TypeError) as error:
             self.close()
             raise DamagedFile(f"{self.path}: the table run cannot be read: {error!r}") from error
         except LedgerError:
             self.close()
             raise
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The connection, with every view."""
+        self._views.install(self._views.names)
+        return self._connection
+
+    @property
+    def views(self) -> list[str]:
+        """The names of the views and checks."""
+        return self._views.names
 
     def __enter__(self) -> Self:
         return self
@@ -73,13 +88,14 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the file."""
-        self.connection.close()
+        self._connection.close()
 
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
         """Run SQL over the journal; *at* shows the books as of a moment, a date to its end."""
         moment = None if at is None else end_of(at)
         try:
-            return execute(self.connection, query, parameters, moment)
+            self._views.install_for(query)
+            return execute(self._connection, query, parameters, moment)
         except InvalidQuery as error:
             if is_damage(error.__cause__):
                 raise DamagedFile(f"{self.path}: run `tieout doctor` on it ({error})") from error
@@ -93,8 +109,9 @@ class Reader:
             raise UnknownView(f"there is no view {name!r}; there are {shown}")
         return self.sql(f"from {view}", at=at)
 
-    def _require_journal(self) -> None:
-        found = self.connection.execute(
+    def _require_journal(self) -> set[str]:
+        """The names of the tables, once they are those of a journal that can be read here."""
+        found = self._connection.execute(
             "select table_name from duckdb_tables() where schema_name = 'main' and database_name != 'temp'"
         ).fetchall()
         tables = {name for (name,) in found}
@@ -104,7 +121,7 @@ class Reader:
             raise NotAJournal(
                 f"{self.path} is a DuckDB file but not a journal: no table {', '.join(sorted(missing))}"
             )
-        versions = self.connection.execute("select schema_version from provenance").fetchall()
+        versions = self._connection.execute("select schema_version from provenance").fetchall()
         if len(versions) != 1:
             raise DamagedFile(f"{self.path}: {len(versions)} rows in the table provenance, not one")
         ((version,),) = versions
@@ -118,24 +135,49 @@ class Reader:
                 f"{self.path} has schema version {version}; run `tieout doctor --migrate` to bring it to"
                 f" {SCHEMA_VERSION}"
             )
-        if missing := set(OWN_TABLES) - tables:
+        return tables
+
+    def _require_tables(self, tables: set[str]) -> None:
+        """Raise `DamagedFile` where a table is missing; a view in its place is not believed."""
+        if missing := {name for schema in self.schemas for name in schema.table_names} - tables:
             raise DamagedFile(f"{self.path} has lost the table {', '.join(sorted(missing))}")
 
     def _read_run(self) -> dict[str, Any]:
-        rows = self.connection.execute("from run").fetchall()
+        rows = self._connection.execute("from run").fetchall()
         if len(rows) != 1:
             raise DamagedFile(f"{self.path}: {len(rows)} rows in the table run, not one")
         return dict(zip(_RUN, rows[0], strict=True))
 
 
-def install_views(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]) -> list[str]:
-    """Install the views and checks of *schemas* for this connection; their names."""
-    ((database,),) = connection.execute("select current_database()").fetchall()
-    quoted = '"' + database.replace('"', '""').replace("'", "''") + '"'
-    # The built-in functions first: a macro `sum` in the file would blind every view that adds up.
-    connection.execute(f"set search_path = 'temp.main,system.main,{quoted}.main'")
-    names = []
-    for name, statement in in_order(schemas).items():
-        connection.execute(statement.replace("create or replace view", "create or replace temp view"))
-        names.append(name)
-    return names
+class Views:
+    """The views and checks of some schemas, installed on one connection as they are needed."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]) -> None:
+        self._connection = connection
+        self._waiting = in_order(schemas)
+        self.names = list(self._waiting)
+        ((database,),) = connection.execute("select current_database()").fetchall()
+        quoted = '"' + database.replace('"', '""').replace("'", "''") + '"'
+        # The built-in functions first: a macro `sum` in the file would blind every view that adds up.
+        connection.execute(f"set search_path = 'temp.main,system.main,{quoted}.main'")
+
+    def install_for(self, query: str) -> None:
+        """Install what *query* names, or everything where it may name something without writing it."""
+        words = {word.lower() for word in _WORD.findall(query)}
+        self.install(self.names if words & _AT_RUN_TIME else words)
+
+    def install(self, names: Iterable[str]) -> None:
+        """Install the views of these names, and first what they read."""
+        if not self._waiting:
+            return
+        wanted, found = list(names), set[str]()
+        while wanted:
+            name = wanted.pop()
+            if name in self._waiting and name not in found:
+                found.add(name)
+                wanted += _WORD.findall(self._waiting[name])
+        for name in [name for name in self._waiting if name in found]:
+            statement = self._waiting.pop(name)
+            self._connection.execute(
+                statement.replace("create or replace view", "create or replace temp view")
+            )

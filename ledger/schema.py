@@ -21,6 +21,9 @@ SCHEMA_VERSION = 1
 """Version of the ledger's own tables. `migrations/` says how to get here from an earlier one."""
 
 
+_TABLE = re.compile(r"\bcreate\s+table\s+\"?(\w+)", re.IGNORECASE)
+
+
 @frozen
 class Schema:
     """The SQL of one room: *tables* creates them, *views* and *checks* map a name to its statement."""
@@ -30,6 +33,11 @@ class Schema:
     tables: str
     views: dict[str, str]
     checks: dict[str, str]
+
+    @property
+    def table_names(self) -> list[str]:
+        """The names of its tables."""
+        return _TABLE.findall(_without_comments(self.tables))
 
     @classmethod
     def load(cls, package: str, version: int) -> "Schema":

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 from attrs import define, frozen
 from numpy.typing import NDArray
@@ -33,35 +32,14 @@ Layout = dict[str, dict[str, str]]
 _OUTSIDE_THE_BLOCKS = ("run", "seal", "provenance")
 
 
-class Buffers:
-    """Arrays that are filled for one block and again for a later one.
-
-    A fresh array of some megabytes costs more in page faults than in copying.
-    """
-
-    def __init__(self) -> None:
-        self._arrays: dict[str, NDArray[Any]] = {}
-
-    def take(self, name: str, size: int, dtype: "np.dtype[Any]") -> NDArray[Any]:
-        """An array of *size*; its values are whatever was there."""
-        have = self._arrays.get(name)
-        if have is None or have.size < size or have.dtype != dtype:
-            have = self._arrays[name] = np.empty(size + size // 8, dtype)
-        return have[:size]
-
-
 @frozen
 class Block:
-    """Rows of several tables that are stored together, and the transactions among them.
-
-    *buffers* are where the columns live; free again once they are stored.
-    """
+    """Rows of several tables that are stored together, and the transactions among them."""
 
     number: int
     first_txn: int
     last_txn: int
     tables: dict[str, Columns]
-    buffers: Buffers
 
 
 @define
@@ -103,7 +81,7 @@ def create_tables(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schem
 
 @frozen
 class Opened:
-    """A database that holds a journal's tables: its layout, the digest that its chain starts from, the head."""
+    """A database with a journal's tables: their layout, and where its chain starts and ends."""
 
     connection: duckdb.DuckDBPyConnection
     layout: Layout
@@ -126,7 +104,6 @@ class Store:
         self._sealed = sealed
         self._waiting: list[Block] = []
         self._blocks: queue.Queue[Block | None] = queue.Queue(maxsize=1)
-        self._spare: queue.SimpleQueue[Buffers] = queue.SimpleQueue()
         self._error: LedgerError | None = None
         self._told = False  # whether anybody has heard of it
         self._sealer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tieout-seal")
@@ -156,13 +133,6 @@ class Store:
             self._opened = self._open()
             self._head = self._opened.head
         return self._opened
-
-    def buffers(self) -> Buffers:
-        """Buffers for a block: some that are free again, or new ones."""
-        try:
-            return self._spare.get_nowait()
-        except queue.Empty:
-            return Buffers()
 
     def put(self, block: Block) -> None:
         """Take a block over for storing. Raises what an earlier one ran into."""
@@ -291,7 +261,6 @@ class Store:
                 )
                 cursor.execute("commit")
         self._head = Head(block.number + 1, digest)
-        self._spare.put(block.buffers)
 
     def _insert(self, cursor: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
         cursor.register("block_rows", pa.table({c: _arrow(v) for c, v in columns.items()}))

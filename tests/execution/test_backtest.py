@@ -208,7 +208,7 @@ def test_a_flag_that_is_missing_is_none() -> None:
 def test_what_is_recorded_of_orders_covers_their_tags_and_one_zero_and_one_nan() -> None:
     def recorded(strategy: Any) -> Any:
         fingerprints: Any = Backtest(bars=bars(), strategy=strategy).description().fingerprints
-        return fingerprints()["program"]
+        return fingerprints["program"]
 
     one, other = (recorded(Orders(frame(quantity=[1.0], tag=[tag]))) for tag in ("one", "two"))
     assert one != other

@@ -16,7 +16,8 @@ def chart(*free: str) -> Chart:
         currency("EUR"),
         instrument("SAP", currency="EUR"),
     ):
-        new.open_commodity(commodities.declare(commodity))
+        commodities.declare(commodity)
+        new.open_commodity(commodities.number(commodity.symbol))
     return new
 
 

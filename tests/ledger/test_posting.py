@@ -168,20 +168,21 @@ def test_a_block_that_does_not_refold_is_not_stored(fault: str) -> None:
         for _ in range(2):
             open_journal.post("2024-01-01", deposit, "USD", 100)
         books = open_journal.books
-        kept = books.accounts.copy(), books.transfers.copy(), books.state.copy()
+        arrays = books.accounts, books.transfers, books.txns, books.state
+        kept = [array.copy() for array in arrays]
         match fault:
             case "balance":
                 books.accounts[CASH].balance += 1
             case "amount":
                 books.transfers[1].amount = 99
             case "txn":
-                books.transfers[1].txn = 0
+                books.txns[1].first = 0
             case _:
                 books.state[0].transfers -= 1
 
         with pytest.raises(OutOfBalance, match="does not refold"):
             open_journal.commit()
-        for array, before in zip((books.accounts, books.transfers, books.state), kept, strict=True):
+        for array, before in zip(arrays, kept, strict=True):
             array[:] = before
         assert 1 == open_journal.commit().blocks
 
@@ -192,7 +193,7 @@ def test_unloading_copies_every_column_and_leaves_the_closing_balances() -> None
         open_journal.post("2024-01-01", buy, "ACME", 2, 30, 1)
         books = open_journal.books
         opening = np.zeros(books.accounts.size, np.int64)
-        columns = [np.empty(4, books.transfers.dtype[n]) for n in ("txn", "debit", "credit", "amount", "lot")]
+        columns = [np.empty(4, dtype) for dtype in ("i8", "i4", "i4", "i8", "i8")]
 
         assert unload(books, opening, *columns)
         assert books.accounts["balance"].tolist() == opening.tolist()
