@@ -164,7 +164,8 @@ class Backtest:
         """All that determines the result: the genesis of the journal."""
         tags = Tags()
         run = self._described(self._program(tags), tags)
-        return evolve(run, fingerprints=run.fingerprints() if callable(run.fingerprints) else run.fingerprints)
+        found = run.fingerprints
+        return evolve(run, fingerprints=found() if callable(found) else found)
 
     def _described(self, program: Program | None, tags: Tags) -> Run:
         """The same, of a program that is compiled already."""
@@ -190,7 +191,7 @@ class Backtest:
             found = {"bars": self.bars.fingerprints(self.features)}
             return found if program is None else found | {"program": fingerprint(program, names)}
 
-        # Features, and bars that are streamed, are read from where they may have changed by the end of the run.
+        # Features, and bars that are streamed, are read from where they may have changed by the end.
         may_change = self.features or not self.bars.is_in_memory
         return Run(
             spec=merged(spec, self.describe),
@@ -260,7 +261,7 @@ class Backtest:
                     progress(window.first + stop, total)
 
     def _program(self, tags: Tags) -> Program | None:
-        """What the strategy wants at every bar, its reasons in *tags*; None for one that is asked bar by bar."""
+        """What a program wants at every bar, its reasons in *tags*; None for a strategy that is asked."""
         if isinstance(self.strategy, Strategy):
             return None
         compiled: Program = self.strategy.program(self.bars, self.instruments, currency(self.currency), tags)

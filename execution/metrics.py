@@ -1,4 +1,4 @@
-"""The figures by which a run is judged, computed from the views of its journal and from nothing else.
+"""The figures by which a run is judged, computed from the rows of its journal and from nothing else.
 
 A return is that of one statement on the one before it: equity then, over equity before plus what was put in
 between (contributions, withdrawals, money exchanged for another currency's; the view `period`), less one.
@@ -10,33 +10,21 @@ Money is exact, as the journal has it; ratios are float64. Trades count once clo
 """
 
 import math
-from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Protocol
 
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from ledger.errors import UnknownCommodity
-from ledger.query import Query
+from execution.history import ENDS, FILLED, Floats, History
+from ledger.commodity import EXACT
 
 DAYS_A_YEAR = 365.25
-ENDS = ("filled", "cancelled", "expired", "rejected", "open_at_the_end")
 NAN = float("nan")
 NO_MONEY = Decimal("NaN")
 NO_TIME = np.datetime64("NaT", "ns")
 
-Floats = NDArray[np.float64]
 Moments = NDArray[np.datetime64]
-
-
-class Asks(Protocol):
-    """Whatever answers SQL over a journal: `Journal.sql`, `Reader.sql`."""
-
-    def __call__(self, query: str, parameters: Sequence[Any] = ..., /) -> Query:
-        """The rows of *query*."""
-        ...
 
 
 @frozen
@@ -126,19 +114,19 @@ class _Trades:
     notional: float
 
 
-def metrics(sql: Asks, currency: str = "USD", periods_per_year: float = 252.0) -> Metrics:
-    """The figures of the journal that *sql* asks: ``metrics(journal.sql)``.
+def metrics(history: History, currency: str = "USD", periods_per_year: float = 252.0) -> Metrics:
+    """The figures of a run: ``metrics(History(journal))``.
 
     Raises `UnknownCommodity` where it has no such currency, and `ValueError` where *periods_per_year* is not
     a number above zero.
     """
     if not 0 < periods_per_year < math.inf:
         raise ValueError(f"periods_per_year is a number above zero, not {periods_per_year!r}")
-    if not sql("from commodity where kind = 'currency' and symbol = ?", [currency]).table.num_rows:
-        raise UnknownCommodity(f"there is no currency {currency!r} in the journal")
-    record = _record(sql, currency)
-    orders, fills = _orders(sql, currency)
-    closed = _trades(sql, currency)
+    number = history.commodities.numbered(currency)
+    record = _record(history, number)
+    ended, fills = history.ends(number)
+    orders = dict.fromkeys((FILLED, *ENDS.values()), 0) | ended
+    closed = _trades(history, number)
     net = closed.net
     gains, losses = net[net > 0], net[net < 0]
     earned = returns(record.equity, record.put_in)
@@ -216,54 +204,44 @@ def drawdown(grown: Floats) -> tuple[float, int, int]:
     return float(below[bottom]), top, bottom
 
 
-def _record(sql: Asks, currency: str) -> _Record:
-    table = sql(
-        "select ts, period.equity, period.equity::double as value, put_in::double as put_in, gross_to_equity"
-        " from period join exposure using (statement, ts, currency) where currency = ? order by statement",
-        [currency],
-    ).table
-    equity = table["value"].to_numpy()
-    above = np.flatnonzero(equity > 0)
-    first = int(above[0]) if above.size else equity.size
-    exact = table["equity"][first:]
+def _record(history: History, currency: int) -> _Record:
+    statements, things = history.statements, history.commodities
+    own = np.flatnonzero(statements.currency == currency)
+    above = np.flatnonzero(statements.equity[own] > 0)
+    own = own[above[0] :] if above.size else own[:0]
+    equity, one = statements.equity[own], things.one[currency]
+    exposure = np.full(own.size, NAN)
+    np.divide(history.stakes.gross[own], equity, out=exposure, where=equity != 0)
+    scale = int(things.scale[currency])
     return _Record(
-        ts=table["ts"].to_numpy()[first:],
-        equity=equity[first:],
-        put_in=table["put_in"].to_numpy()[first:],
-        exposure=table["gross_to_equity"].to_numpy()[first:],
-        start_equity=exact[0].as_py() if len(exact) else NO_MONEY,
-        end_equity=exact[-1].as_py() if len(exact) else NO_MONEY,
+        ts=statements.ts[own],
+        equity=equity / one,
+        put_in=history.put_in[own] / one,
+        exposure=exposure,
+        start_equity=_decimal(equity[0], scale) if own.size else NO_MONEY,
+        end_equity=_decimal(equity[-1], scale) if own.size else NO_MONEY,
     )
 
 
-def _orders(sql: Asks, currency: str) -> tuple[dict[str, int], int]:
-    """How many orders ended in each way, and how many fills there were."""
-    found = sql(
-        "select ended, count(*) as orders, sum(fills)::bigint as fills"
-        " from order_history where currency = ? group by ended",
-        [currency],
-    ).rows()
-    ended = {row["ended"]: row["orders"] for row in found}
-    return dict.fromkeys(ENDS, 0) | ended, sum(row["fills"] for row in found)
-
-
-def _trades(sql: Asks, currency: str) -> _Trades:
-    table = sql(
-        "select is_open, net, net::double as value, sum(commission) over () as commission,"
-        " (coalesce(bought, 0) + coalesce(sold, 0))::double as notional"
-        " from trade where currency = ? order by number",
-        [currency],
-    ).table
-    is_open = table["is_open"].to_numpy()
-    net, closed = table["value"].to_numpy(), np.flatnonzero(~is_open)
+def _trades(history: History, currency: int) -> _Trades:
+    things, trips = history.commodities, history.trips
+    own = np.flatnonzero(things.currency[trips["instrument"]] == currency)
+    is_open = trips["position"][own] != 0
+    net = history.net[own[~is_open]]
+    one, scale = things.one[currency], int(things.scale[currency])
     return _Trades(
-        net=net[closed],
-        best=table["net"][int(closed[net[closed].argmax()])].as_py() if closed.size else NO_MONEY,
-        worst=table["net"][int(closed[net[closed].argmin()])].as_py() if closed.size else NO_MONEY,
+        net=net / one,
+        best=_decimal(net.max(), scale) if net.size else NO_MONEY,
+        worst=_decimal(net.min(), scale) if net.size else NO_MONEY,
         still_open=int(is_open.sum()),
-        commission=table["commission"][0].as_py() if is_open.size else Decimal(0),
-        notional=float(table["notional"].to_numpy().sum()),
+        commission=_decimal(sum(trips["commission"][own].tolist()), scale),
+        notional=float((history.notional[own] / one).sum()),
     )
+
+
+def _decimal(units: int, scale: int) -> Decimal:
+    """The exact amount that *units* stand for."""
+    return Decimal(int(units)).scaleb(-scale, EXACT)
 
 
 def _ratio(numerator: float, denominator: float) -> float:

@@ -10,7 +10,6 @@ import polars as pl
 from execution import schedules
 from execution.history import History
 from execution.metrics import Metrics, metrics
-from execution.tables import Queried
 from ledger.journal import Journal
 from ledger.reader import Reader
 
@@ -106,7 +105,9 @@ class Result:
 
     @cached_property
     def _history(self) -> History:
-        return History(Queried(self.journal.sql))
+        if isinstance(self._journal, Journal):
+            self._journal.close_block()
+        return History(self._journal)
 
     def _view(self, name: str) -> pl.DataFrame:
         frame: Any = self.journal.sql(f"from {name}").pl()

@@ -1,4 +1,4 @@
-"""Compiling, the first time on a machine: from the leaves up, and in two processes.
+"""Compiling, the first time on a machine: from the leaves up, and in two processes at a time.
 
 numba compiles what a kernel calls in the middle of compiling that kernel, and everything that is under way
 is told of every step, so that deep calls cost more than shallow ones: leaves first spares that. Half of the
@@ -21,6 +21,7 @@ from numba.core import config
 from numba.core.dispatcher import Dispatcher
 
 from execution.compiled import FOLDER
+from execution.history import compile_kernels
 from execution.state import NO_MARKET, NO_PROGRAM, REQUEST, Floats, empty_desk
 from execution.step import perform
 from ledger.books import Record, empty_books, records
@@ -29,7 +30,7 @@ from ledger.posting import begin, commit
 
 APART = (reversal, delisting, valuation)
 """What the other process compiles."""
-_APART = "apart"
+_APART, _FIGURES = "apart", "figures"
 HERE = (begin, commit, deposit)
 """What is compiled here of the ledger, beside whatever does not wait for the other process."""
 
@@ -38,8 +39,7 @@ def compile_once() -> None:
     """Compile all that a run needs, unless this machine has it already."""
     if config.DISABLE_JIT or done().exists():  # type: ignore[attr-defined]  # set from the environment
         return
-    command = [sys.executable, "-m", "execution.warmup", _APART]
-    other = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603  this very module
+    other = _process(_APART)
     try:
         waiting = set(_leaves_first(APART))
         compile_all(kernel for kernel in _leaves_first(HERE) if kernel not in waiting or kernel in HERE)
@@ -47,8 +47,18 @@ def compile_once() -> None:
         compile_all(kernel for kernel in _leaves_first([perform]) if kernel not in needs)
     finally:
         other.wait()
-    compile_all(_leaves_first([perform]))
+    other = _process(_FIGURES)
+    try:
+        compile_all(_leaves_first([perform]))
+    finally:
+        other.wait()
     done().touch()
+
+
+def _process(part: str) -> subprocess.Popen[bytes]:
+    """Another process, which compiles a part; what it cannot is compiled here when it is needed."""
+    command = [sys.executable, "-m", "execution.warmup", part]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603  this very module
 
 
 def compile_all(kernels: Iterable[Any]) -> None:
@@ -118,5 +128,7 @@ def done() -> Path:
 if __name__ == "__main__":
     if sys.argv[1:] == [_APART]:
         compile_all(_leaves_first(APART))
+    elif sys.argv[1:] == [_FIGURES]:
+        compile_kernels()
     else:
         compile_once()

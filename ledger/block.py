@@ -1,7 +1,7 @@
 """The open block as columns, ready to be sealed and stored."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,16 @@ from ledger.errors import InvalidRows, OutOfBalance
 from ledger.posting import unload
 from ledger.seal import DTYPES, Columns
 from ledger.store import Layout
+
+
+class Source(Protocol):
+    """Where rows of other tables collect while a block is open, as in the arrays of a simulator."""
+
+    def rows(self) -> Mapping[str, Mapping[str, Any]]:
+        """The rows of the open block by table, as `Journal.add` takes them."""
+
+    def restart(self) -> None:
+        """The open block was closed, and its rows with it: collect those of the next one."""
 
 
 def posted(books: Books, opening: NDArray[np.int64], first_seq: int) -> dict[str, Columns]:

@@ -95,11 +95,22 @@ def is_damage(error: BaseException | None) -> bool:
 
 
 def holds_nothing(path: Path) -> bool:
-    """Whether there is no file, or one in which nothing was committed yet."""
-    if not path.exists():
+    """Whether there is no file, or one in which no journal was begun yet."""
+    if not path.exists() or path.stat().st_size == 0:
         return True
     with closing(connect(path, read_only=True)) as connection, explained(path, DamagedFile):
-        return not connection.execute("select 1 from duckdb_tables() limit 1").fetchall()
+        return is_blank(connection)
+
+
+def is_blank(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a database has no tables, or those of a journal and nothing of a run in them."""
+    tables = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    if not {"run", "provenance", "txn"} <= tables:
+        return not tables
+    ((rows,),) = connection.execute(
+        "select (select count(*) from run) + (select count(*) from provenance) + (select count(*) from txn)"
+    ).fetchall()
+    return not rows
 
 
 def _meaning(error: BaseException) -> tuple[type[StoreError], str] | None:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,11 +24,13 @@ from numpy.typing import NDArray
 from ledger import block, errors, provenance, restore, worth
 from ledger.books import Books, Relief, Status, empty_books, grown, with_more_lots, with_room
 from ledger.chart import Chart
+from ledger.columns import queried
 from ledger.commodity import Amount, Commodities, Commodity
+from ledger.correction import REVERSAL, require_reversible, transfer_back
 from ledger.files import connect, explained, holds_nothing
 from ledger.kinds import Kind
 from ledger.moment import Moment, end_of, iso, nanoseconds
-from ledger.posting import begin, commit, find_lot, held, move, refuse, restore_lot, transfer, undo
+from ledger.posting import begin, commit, move, restore_lot, undo
 from ledger.query import Query, execute
 from ledger.refusal import refusal
 from ledger.run import Run, run_row, stored_policies
@@ -39,6 +41,8 @@ from ledger.store import (
     Head,
     Opened,
     Store,
+    begin_file,
+    blank,
     canonical,
     create_tables,
     write_genesis,
@@ -47,16 +51,6 @@ from ledger.transaction import Event, Transaction
 
 _OWN = ("commodity", "account", "txn", "transfer", "note")
 """Tables that only posting fills."""
-
-
-class Source(Protocol):
-    """Where rows of other tables collect while a block is open, as in the arrays of a simulator."""
-
-    def rows(self) -> Mapping[str, Mapping[str, Any]]:
-        """The rows of the open block by table, as `Journal.add` takes them."""
-
-    def restart(self) -> None:
-        """The open block was closed, and its rows with it: collect those of the next one."""
 
 
 class Journal:
@@ -80,7 +74,7 @@ class Journal:
         self._opening: NDArray[np.int64] = np.zeros(0, np.int64)
         self._stored: Counter[str] = Counter()  # rows of each table in closed blocks
         self._staged: dict[str, list[Columns]] = {}
-        self._source: Source | None = None
+        self._source: block.Source | None = None
         self._notes: list[tuple[int, str]] = []
         self._marks: dict[int, tuple[int, float]] = {}  # time and price
         self._stated: int | None = None  # time of the last statement
@@ -101,24 +95,28 @@ class Journal:
         *schemas* are tables, views and checks of other rooms to keep in the same file.
         """
         target = Path(path) if path is not None else None
-        if target is not None and target.exists():
-            raise errors.JournalExists(f"{target} exists; open it, or choose another name")
         run, declared = run or Run(), Commodities()
         declared.declare(*commodities)  # whatever is wrong with them shows before a file is made
         canonical(run.spec)
 
+        everything = [ledger_schema(), *schemas]
+
         def opened() -> Opened:
+            row = run_row(run, schemas, blank(everything).layout)
+            if target is not None:
+                begin_file(target, everything)
             connection = connect(target)
             with explained(target):
-                connection.execute("begin")  # a file either holds a journal or nothing
-                layout = create_tables(connection, [ledger_schema(), *schemas])
-                row = run_row(run, schemas, layout)
+                connection.execute("begin")
+                if target is None:
+                    create_tables(connection, everything)
                 write_genesis(connection, row, provenance.here())
                 connection.execute("commit")
             start = genesis(row)
-            return Opened(connection, layout, start, Head(0, start))
+            return Opened(connection, start, Head(0, start))
 
-        return cls._around(Store(target, opened), run, schemas, declared)
+        store = Store(target, lambda: blank(everything).layout, opened)
+        return cls._around(store, run, schemas, declared)
 
     @classmethod
     def replay(
@@ -148,7 +146,7 @@ class Journal:
                 )
         start = genesis(row)
         connection = restore.reconnect(target, held)
-        store = Store(target, lambda: Opened(connection, layout, start, Head(0, start)), sealed)
+        store = Store(target, lambda: layout, lambda: Opened(connection, start, Head(0, start)), sealed)
         declared = Commodities()
         declared.declare(*commodities)
         return cls._around(store, run, schemas, declared)
@@ -169,7 +167,7 @@ class Journal:
         schemas = installed(restore.records_of(held))
         head = Head(len(held.digests), bytes.fromhex(held.digests[-1]) if held.digests else held.genesis)
         connection = restore.reconnect(target, held)
-        store = Store(target, lambda: Opened(connection, held.layout, held.genesis, head))
+        store = Store(target, lambda: held.layout, lambda: Opened(connection, held.genesis, head))
         journal = cls._around(store, run, schemas, Commodities())
         journal._restore(state)  # noqa: SLF001  its own
         return journal
@@ -239,18 +237,8 @@ class Journal:
         """
         if isinstance(number, bool) or not isinstance(number, int):
             raise errors.UnknownTransaction(f"{number!r} is not the number of a transaction")
-        rows = self.sql(restore.REVERSAL, [number]).rows()
-        if not rows:
-            raise errors.UnknownTransaction(f"transaction {number} was not posted")
-        if rows[0]["reversed_by"] >= 0 or rows[0]["reverses"] >= 0:
-            raise errors.AlreadyReversed(
-                f"transaction {number} "
-                + (
-                    f"was reversed by {rows[0]['reversed_by']}"
-                    if rows[0]["reversed_by"] >= 0
-                    else f"is itself the reversal of {rows[0]['reverses']}"
-                )
-            )
+        rows = self.sql(REVERSAL, [number]).rows()
+        require_reversible(number, rows)
         transaction = Transaction(
             nanoseconds(when),
             Kind.CORRECTION,
@@ -261,12 +249,7 @@ class Journal:
             note=note or f"reverses {number}",
             chart=self.chart,
         )
-        if disturbed := [row for row in rows if row["disturbed_by"] is not None]:
-            raise errors.LotsDisturbed(
-                f"transaction {number}: lot {disturbed[0]['lot']} was moved by transaction"
-                f" {disturbed[0]['disturbed_by']} since, on the other side of a split; reverse that first"
-            )
-        transaction.add(_transfer_back, rows)
+        transaction.add(transfer_back, rows)
         self._post(transaction)
         return transaction.number
 
@@ -413,7 +396,7 @@ class Journal:
         if block.length(rows):
             self._staged.setdefault(table, []).append(rows)
 
-    def draw_from(self, source: Source) -> None:
+    def draw_from(self, source: block.Source) -> None:
         """Take the rows of *source* along whenever the open block is read or closed."""
         self._source = source
 
@@ -552,6 +535,16 @@ class Journal:
         with self._store.snapshot(self._stored, self._open_rows()) as cursor:
             return execute(cursor, query, parameters, None if at is None else end_of(at))
 
+    def columns(self, table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """The columns *names* of *table*, as `Reader.columns`, the open block included.
+
+        In memory, after a block was closed and before anybody asks with SQL, it takes no tables.
+        """
+        self._require_open()
+        if self._store.holds_blocks and not self._open_rows():
+            return self._store.columns(table, names)
+        return queried(self.sql, table, names)
+
     @property
     def head(self) -> Head:
         """Where the chain ends: number of sealed blocks and the digest of the last."""
@@ -604,20 +597,3 @@ def _price(given: object) -> float:
     if not 0 <= price < float("inf"):
         raise errors.NotAnAmount(f"a mark is a price of zero or more, not {given!r}")
     return price
-
-
-def _transfer_back(books: Books, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Post the transfers of a transaction the other way round, last first, into the lots they came from."""
-    for row in reversed(rows):
-        slot = -1
-        if row["lot"] >= 0:
-            lot = (row["instrument_of_lot"], row["side"], row["lot"])
-            slot = find_lot(books, *lot)
-            if slot < 0:
-                number, side, lot_id = lot
-                if books.commodities[number].relief == Relief.AVERAGE and held(books, number, side):
-                    # Two lots would have two averages.
-                    refuse(books.state[0], Status.LOT_DISTURBED, lot_id, row["amount"])
-                    return
-                slot = restore_lot(books, *lot, 1, 0)  # ranked when it is committed
-        transfer(books, row["credit"], row["debit"], row["amount"], slot)

@@ -12,7 +12,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import duckdb
+from numpy.typing import NDArray
 
+from ledger.columns import queried
 from ledger.errors import (
     DamagedFile,
     InvalidQuery,
@@ -22,7 +24,7 @@ from ledger.errors import (
     OlderSchema,
     UnknownView,
 )
-from ledger.files import connect, explained, is_damage
+from ledger.files import connect, explained, is_blank, is_damage
 from ledger.moment import Moment, end_of
 from ledger.query import Query, execute
 from ledger.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_schema
@@ -101,6 +103,14 @@ class Reader:
                 raise DamagedFile(f"{self.path}: run `tieout doctor` on it ({error})") from error
             raise
 
+    def columns(self, table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """The columns *names* of *table*, its rows in the order of its dense first column.
+
+        Numbers as they are stored, times datetime64[ns], text as objects; not to be written to. Raises
+        `DamagedFile` where rows are missing or there twice.
+        """
+        return queried(self.sql, table, names)
+
     def view(self, name: str, at: Moment | None = None) -> Query:
         """The rows of a view by its name, hyphens allowed."""
         view = name.replace("-", "_")
@@ -115,7 +125,7 @@ class Reader:
             "select table_name from duckdb_tables() where schema_name = 'main' and database_name != 'temp'"
         ).fetchall()
         tables = {name for (name,) in found}
-        if not tables:
+        if is_blank(self._connection):
             raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
         if missing := set(MARKS_OF_A_JOURNAL) - tables:
             raise NotAJournal(
@@ -138,8 +148,15 @@ class Reader:
         return tables
 
     def _require_tables(self, tables: set[str]) -> None:
-        """Raise `DamagedFile` where a table is missing; a view in its place is not believed."""
-        if missing := {name for schema in self.schemas for name in schema.table_names} - tables:
+        """Raise `DamagedFile` where a table is missing.
+
+        A view in the place of one of the ledger's own is not believed; in the place of another's it breaks
+        the seals.
+        """
+        own, *others = (set(schema.table_names) for schema in self.schemas)
+        views = self._connection.execute("select view_name from duckdb_views() where not internal").fetchall()
+        missing = own - tables | set[str]().union(*others) - tables - {name for (name,) in views}
+        if missing:
             raise DamagedFile(f"{self.path} has lost the table {', '.join(sorted(missing))}")
 
     def _read_run(self) -> dict[str, Any]:

@@ -17,32 +17,6 @@ from ledger.reader import Reader
 from ledger.schema import in_order
 from ledger.store import Layout
 
-REVERSAL = """
-    select
-        txn.instrument, txn.order_id, txn.fill_id, txn.reverses,
-        coalesce((select max(t.id) from txn as t where t.reverses = txn.id), -1) as reversed_by,
-        transfer.debit, transfer.credit, transfer.amount, transfer.lot,
-        lot.instrument as instrument_of_lot,
-        lot.side,
-        -- A split after which the lot is not what was moved, or what came after this split.
-        (
-            select min(later.id)
-            from txn as later
-            join kind on kind.id = later.kind
-            join transfer as moved on moved.txn = later.id and moved.lot = transfer.lot and moved.lot >= 0
-            where later.id > txn.id
-                and later.reverses < 0
-                and not exists (select 1 from txn as undone where undone.reverses = later.id)
-                and (kind.name = 'split' or (select name from kind where id = txn.kind) = 'split')
-        ) as disturbed_by
-    from txn
-    join transfer on transfer.txn = txn.id
-    left join lot_units as lot on lot.lot = transfer.lot
-    where txn.id = ?
-    order by transfer.seq
-"""
-"""The transfers of one transaction, with what a reversal has to know of their lots."""
-
 
 @frozen
 class Held:

@@ -5,16 +5,16 @@ import math
 import statistics
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pytest
 
+from execution.history import History
 from execution.metrics import Metrics, metrics
 from execution.orders import OrderEvent, Reason
+from execution.tables import Column
 from ledger import events
 from ledger.errors import UnknownCommodity
-from ledger.query import Query
 from tests.desk import Desk, day, two_weeks
 
 NAN = float("nan")
@@ -34,7 +34,7 @@ def curve(*equity: float, days: int = 1) -> Desk:
 
 
 def figures(desk: Desk, periods_per_year: float = 252.0, currency: str = "USD") -> Metrics:
-    return metrics(desk.journal.sql, currency, periods_per_year)
+    return metrics(History(desk.journal), currency, periods_per_year)
 
 
 def same(expected: float, actual: float) -> bool:
@@ -330,23 +330,49 @@ def test_each_currency_has_its_own_figures() -> None:
     )
 
 
-def test_at_most_five_questions_are_asked() -> None:
+def test_a_table_is_asked_for_once() -> None:
     desk = two_weeks()
-    asked = []
+    asked: list[str] = []
 
-    def sql(query: str, parameters: Sequence[Any] = ()) -> Query:
-        asked.append(query)
-        return desk.journal.sql(query, parameters)
+    class Counted:
+        def columns(self, table: str, names: Sequence[str], /) -> dict[str, Column]:
+            asked.append(table)
+            return desk.journal.columns(table, names)
 
-    metrics(sql)
+    history = History(Counted())
+    for symbol in ("USD", "EUR"):
+        metrics(history, symbol)
 
-    assert 5 >= len(asked)
+    of_orders = ["fill", "order_event", "orders"]  # which are let go
+    once = ["account", "commodity", "mark", "statement", "transfer", "txn"]
+    assert sorted([*once, *of_orders, *of_orders]) == sorted(asked)
 
 
 def test_figures_may_be_those_of_a_moment() -> None:
     desk = curve(100, 110, 99)
+    found = metrics(History(desk.journal, at="2024-01-02"))
 
-    def sql(query: str, parameters: Sequence[Any] = ()) -> Query:
-        return desk.journal.sql(query, parameters, at="2024-01-02")
+    assert (Decimal(110), 0.0) == (found.end_equity, found.max_drawdown)
 
-    assert (Decimal(110), 0.0) == ((found := metrics(sql)).end_equity, found.max_drawdown)
+
+@pytest.mark.parametrize("currency", ["USD", "EUR"])
+def test_ratios_are_of_what_the_views_show(currency: str) -> None:
+    desk = two_weeks()
+    found = figures(desk, currency=currency)
+    shown = desk.journal.sql(
+        "select period.equity, gross_to_equity, put_in"
+        " from period join exposure using (statement, ts, currency) where currency = ? order by statement",
+        [currency],
+    ).rows()
+    nets = desk.journal.sql("select net from trade where currency = ? and not is_open", [currency]).rows()
+    equity = [float(row["equity"]) for row in shown]
+    earned = [
+        b / (a + float(row["put_in"])) - 1 for a, b, row in zip(equity, equity[1:], shown[1:], strict=False)
+    ]
+
+    assert same(statistics.fmean(row["gross_to_equity"] for row in shown), found.average_exposure)
+    assert same(math.prod(1 + r for r in earned) - 1, found.total_return)
+    assert same(statistics.stdev(earned) * math.sqrt(252), found.volatility)
+    assert sorted([found.best_trade, found.worst_trade]) == [
+        f(row["net"] for row in nets) for f in (min, max)
+    ]

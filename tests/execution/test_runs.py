@@ -21,6 +21,7 @@ from tests import generators_market as generators
 from tests import market
 from tests.generators_market import UNIT, Case
 from tests.market_oracle import Simulation
+from tests.ties import assert_tied
 
 pytestmark = pytest.mark.long
 
@@ -102,6 +103,7 @@ def test_every_order_ends_once_and_no_check_finds_anything(case: Case) -> None:
         assert {1} >= {row["ends"] for row in ends}
         assert derived == stated
         assert [] == result.journal.sql("from proof").rows()
+        assert_tied(result.journal)
 
 
 @settings(max_examples=MOST // 10)  # each writes and reads a file

@@ -17,6 +17,7 @@ from execution.orders import OrderEvent, OrderType, Reason, Relation, TimeInForc
 from ledger import events
 from ledger.reader import Reader
 from tests.desk import Desk, day, two_weeks
+from tests.ties import history_of
 
 DAYS = 14
 
@@ -503,10 +504,10 @@ def test_views_of_a_file_are_those_of_the_open_journal(tmp_path: Path) -> None:
     desk = two_weeks(path)
     views = ("order_history", "trade", "exposure", "period")
     before = [desk.journal.sql(f"from {view}").rows() for view in views]
-    figures = metrics(desk.journal.sql)
+    figures = metrics(history_of(desk.journal))
     desk.close()
 
     with Reader(path) as reader:
         assert before == [reader.view(view).rows() for view in views]
-        assert repr(figures) == repr(metrics(reader.sql))  # NaN is not itself
+        assert repr(figures) == repr(metrics(history_of(reader)))  # NaN is not itself
         assert {"trade", "exposure", "order_history"} <= {*reader.views}

@@ -230,9 +230,12 @@ def test_a_commit_that_raises_may_be_durable_and_opening_again_tells(path: Path)
         head = perform(undisturbed)
     journal = Journal.create(path, COMMODITIES)
     # The WAL fits, the file that it is moved into after the commit does not.
-    journal._store._connection.execute("set checkpoint_threshold = '20KB'")
+    journal._store._connection.execute("set checkpoint_threshold = '1KB'")
 
-    with files_of_at_most(200_000), pytest.raises(DiskFull, match="COMMIT succeeded and is durable"):
+    with (
+        files_of_at_most(path.stat().st_size),
+        pytest.raises(DiskFull, match="COMMIT succeeded and is durable"),
+    ):
         perform(journal)
     posted = journal.books.state[0].base_txn // 3
     with pytest.raises(JournalClosed):

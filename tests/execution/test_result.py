@@ -1,0 +1,43 @@
+"""What a run gave, in memory and in a file."""
+
+from decimal import Decimal
+from pathlib import Path
+
+from polars.testing import assert_frame_equal
+
+from execution import Backtest, CashAccount, Costs, PercentCommission, Result
+from strategies.buy_and_hold import BuyAndHold
+from strategies.universe import generate
+from tests.ties import assert_tied, frame
+
+
+def run(path: Path | None = None) -> Result:
+    bars, _ = generate(3, 8)
+    costs = Costs(PercentCommission("0.001"))
+    return Backtest(bars=bars, strategy=BuyAndHold(), account=CashAccount("100000"), costs=costs).run(path)
+
+
+def test_a_result_is_what_the_views_of_its_journal_show() -> None:
+    with run() as result:
+        assert_frame_equal(frame(result.journal, "equity"), result.equity, check_exact=True)
+        assert_frame_equal(frame(result.journal, "trade"), result.trades, check_exact=True)
+        assert_tied(result.journal)
+
+
+def test_a_result_in_a_file_is_the_one_in_memory(tmp_path: Path) -> None:
+    path = tmp_path / "run.duckdb"
+    run(path).close()
+
+    with run() as one, Result.open(path) as other:
+        for name in ("equity", "trades", "positions", "orders"):
+            assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
+        assert repr(one.metrics) == repr(other.metrics)  # NaN is not itself
+        assert one.head == other.head
+
+
+def test_figures_are_of_as_many_periods_a_year_as_one_says() -> None:
+    with run() as result:
+        assert 0 < result.metrics.fills
+        assert repr(result.metrics) == repr(result.metrics_for(252.0))
+        assert result.metrics.volatility == 2 * result.metrics_for(63).volatility
+        assert Decimal(100_000) == result.metrics.start_equity
