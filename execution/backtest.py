@@ -1,6 +1,6 @@
 """The backtest: bars, strategy, account and costs in; a journal and what can be read from it out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from execution.accounts import Account, CashAccount
 from execution.bars import Bars, Window, as_bars
@@ -121,11 +121,10 @@ class Backtest:
         block by block, and continued where it ends: a killed run is resumed in this way. Raises
         `InputChanged`, naming what differs, where it holds another run.
         """
-        tags = Tags()
-        program = self._program(tags)
-        journal = self._journal(Path(path) if path is not None else None, self._described(program, tags))
+        given = self._given()
+        journal = self._journal(Path(path) if path is not None else None, self._described(given))
         try:
-            self._fill(journal, program, tags, progress)
+            self._fill(journal, given, progress)
         except StrategyFailed as failure:
             raise _closed(journal, failure) from failure.__cause__
         except BaseException:
@@ -149,9 +148,8 @@ class Backtest:
             # From the recorded genesis, so that what comes out otherwise shows in the block where it begins.
             again = Path(folder) / "again.duckdb"
             journal = Journal.create(again, self._commodities(), held.run, [RECORDS])
-            tags = Tags()
             try:
-                self._fill(journal, self._program(tags), tags, progress)
+                self._fill(journal, self._given(), progress)
             except StrategyFailed as error:
                 failure = error
             except BaseException:
@@ -162,14 +160,13 @@ class Backtest:
 
     def description(self) -> Run:
         """All that determines the result: the genesis of the journal."""
-        tags = Tags()
-        run = self._described(self._program(tags), tags)
+        run = self._described(self._given())
         found = run.fingerprints
         return evolve(run, fingerprints=found() if callable(found) else found)
 
-    def _described(self, program: Program | None, tags: Tags) -> Run:
-        """The same, of a program that is compiled already."""
-        strategy = self.strategy
+    def _described(self, given: "_Given") -> Run:
+        """The same, of what is put together already."""
+        strategy, program = self.strategy, given.program
         policies = {
             "execution": SEMANTICS,
             "account": self.account.spec(),
@@ -185,17 +182,16 @@ class Backtest:
             "statements": "bar" if self._every_bar() else "session",
             "currency": self.currency,
         }
-        names = tuple(tags.names)
+        names = tuple(given.tags.names)
 
         def fingerprints() -> dict[str, Any]:
-            found = {"bars": self.bars.fingerprints(self.features)}
+            found = {"bars": self.bars.fingerprints(given.windows())}
             return found if program is None else found | {"program": fingerprint(program, names)}
 
-        # Features, and bars that are streamed, are read from where they may have changed by the end.
-        may_change = self.features or not self.bars.is_in_memory
         return Run(
             spec=merged(spec, self.describe),
-            fingerprints=fingerprints() if may_change else fingerprints,
+            # What is streamed may have changed by the end; and a strategy could come by the bars this way.
+            fingerprints=fingerprints if given.is_whole and program is not None else fingerprints(),
             strategy=source_of(type(strategy)) if program is None else "",
             seed=self.seed,
             policies=Policies(
@@ -206,7 +202,15 @@ class Backtest:
             ),
         )
 
-    def _fill(self, journal: Journal, program: Program | None, tags: Tags, progress: Progress | None) -> None:
+    def _given(self) -> "_Given":
+        """Put together what a run is performed with."""
+        tags = Tags()
+        program = self._program(tags)
+        is_whole = self.bars.is_in_memory and self.bars.window >= len(self.bars)
+        held = list(self.bars.windows(self.features)) if is_whole else []
+        return _Given(program, tags, lambda: held or self.bars.windows(self.features), is_whole)
+
+    def _fill(self, journal: Journal, given: "_Given", progress: Progress | None) -> None:
         """Perform the run into an empty journal, up to the rows of its last block."""
         compile_once()
         engine = Engine(
@@ -216,7 +220,7 @@ class Backtest:
             self.costs,
             self.instruments,
             self.currency,
-            tags,
+            given.tags,
             same_close=self.fill == "same_close",
             every_bar=self._every_bar(),
             block_bars=self._block_bars(),
@@ -224,11 +228,11 @@ class Backtest:
         if self._cash():
             journal.post(int(self.bars.ts[0]), deposit, self.currency, self._cash(), note="opening capital")
         try:
-            if program is None:
+            if given.program is None:
                 _require_fresh(self.strategy)
-                _Performance(self, engine, progress).perform()
+                _Performance(self, engine, given.windows, progress).perform()
             else:
-                self._perform(program, engine, progress)
+                self._perform(given.program, engine, given.windows, progress)
             engine.finish(int(Reason.NONE))
         except ReplayDiverged as error:
             raise _otherwise(error) from error
@@ -246,11 +250,13 @@ class Backtest:
         with explained(path, run):
             return Journal.replay(path, commodities, run, [RECORDS])
 
-    def _perform(self, program: Program, engine: Engine, progress: Progress | None) -> None:
+    def _perform(
+        self, program: Program, engine: Engine, windows: "_Windows", progress: Progress | None
+    ) -> None:
         """Perform a program, window by window."""
         total = len(self.bars)
-        for window in self.bars.windows(self.features):
-            engine.enter(window.first, window.market)
+        for window in windows():
+            engine.enter(window.first)
             bars = len(window.market.ts)
             part = _part(program, window.first, bars)
             chunk = bars if progress is None else max(1, total // _CHUNKS)
@@ -281,12 +287,30 @@ class Backtest:
         return _STRATEGY_BLOCK_BARS if isinstance(self.strategy, Strategy) else _NO_PROGRAM_BLOCKS
 
 
+_Windows = Callable[[], Iterable[Window]]
+
+
+@frozen
+class _Given:
+    """What a run is performed with: a program, its reasons, and the bars.
+
+    *program* is None for a strategy in Python. Where everything *is_whole*, it is here and nobody else's.
+    """
+
+    program: Program | None
+    tags: Tags
+    windows: _Windows
+    is_whole: bool
+
+
 class _Performance:
     """A Python strategy under way."""
 
-    def __init__(self, backtest: Backtest, engine: Engine, progress: Progress | None) -> None:
+    def __init__(
+        self, backtest: Backtest, engine: Engine, windows: _Windows, progress: Progress | None
+    ) -> None:
         self.bars: Bars = backtest.bars
-        self.features = backtest.features
+        self.windows = windows
         self.strategy: Strategy = backtest.strategy
         self.engine = engine
         self.broker = Broker(engine, backtest.instruments, backtest.seed)
@@ -300,7 +324,7 @@ class _Performance:
         self.bar = -1
         with self._strategys():
             self.strategy.on_start(self.broker)
-        for window in self.bars.windows(self.features):
+        for window in self.windows():
             self._window(window)
         self.broker.open_bar(None)
         with self._strategys():
@@ -324,7 +348,7 @@ class _Performance:
         panels = [getattr(market, name) for name in FIELDS] + list(window.features.values())
         if self.history is None and self.strategy.lookback:
             self.history = History(names, len(self.bars.symbols), self.strategy.lookback)
-        engine.enter(window.first, market)
+        engine.enter(window.first)
         for t in range(len(market.ts)):
             self.bar = window.first + t
             engine.before(market, t)

@@ -209,19 +209,19 @@ class Bars:
         market = Market(**{name: fixed(array) for name, array in parts.items()})
         return Window(a, market, joined.features, joined.context)
 
-    def fingerprints(self, features: Iterable[FeatureFrame] = ()) -> dict[str, Any]:
+    def fingerprints(self, windows: Iterable[Window] = ()) -> dict[str, Any]:
         """What was read, by digest: SHA-256 of every column, the number of bars, the first and last time.
 
-        Of what is joined and not of files: the same however it came in, in whatever windows.
+        *windows* are those of a run, with features joined; by default those of the bars alone. Of what is
+        joined and not of files: the same however it came in, in whatever windows.
         """
-        features = tuple(features)
         if not self.is_in_memory:
-            count, columns = self._digested(features, FIELDS)
+            count, columns = _digested(windows or self.windows(), FIELDS)
         else:
             # They cannot change, so one look at them is enough for however many runs.
-            self._own = self._own or self._digested((), FIELDS)
+            self._own = self._own or _digested(self.windows(), FIELDS)
             count, columns = self._own
-            columns = columns | (self._digested(features, ())[1] if features else {})
+            columns = columns | _digested(windows, ())[1]
         keys = hashlib.sha256(self.ts.tobytes())
         for symbol in self.symbols:
             keys.update(f"{len(symbol.encode())}:{symbol}".encode())
@@ -235,22 +235,21 @@ class Bars:
             "columns": columns,
         }
 
-    def _digested(
-        self, features: tuple[FeatureFrame, ...], names: tuple[str, ...]
-    ) -> tuple[int, dict[str, str]]:
-        """How many bars there are, and the digests of their columns *names* and of what is joined."""
-        digests: dict[str, Any] = {}
-        count = 0
-        for window in self.windows(features):
-            missing = np.isnan(window.market.close)
-            columns = {name: getattr(window.market, name) for name in names}
-            if "volume" in columns:
-                # Arrays may hold a volume where there is no bar, and a frame cannot.
-                columns["volume"] = np.where(missing, np.nan, columns["volume"])
-            for name, values in (columns | window.features | window.context).items():
-                digests.setdefault(name, hashlib.sha256()).update(_canonical(values))
-            count += int(np.count_nonzero(~missing))
-        return count, {name: digest.hexdigest() for name, digest in digests.items()}
+
+def _digested(windows: Iterable[Window], names: tuple[str, ...]) -> tuple[int, dict[str, str]]:
+    """How many bars there are, and the digests of their columns *names* and of what is joined."""
+    digests: dict[str, Any] = {}
+    count = 0
+    for window in windows:
+        columns = {name: getattr(window.market, name) for name in names}
+        if "volume" in columns:
+            # Arrays may hold a volume where there is no bar, and a frame cannot.
+            columns["volume"] = np.where(np.isnan(columns["close"]), np.nan, columns["volume"])
+        if names:
+            count += int(np.count_nonzero(~np.isnan(window.market.close)))
+        for name, values in (columns | window.features | window.context).items():
+            digests.setdefault(name, hashlib.sha256()).update(_canonical(values))
+    return count, {name: digest.hexdigest() for name, digest in digests.items()}
 
 
 def _cutting(panels: dict[str, Floats]) -> Callable[[int, int], dict[str, Floats]]:

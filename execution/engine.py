@@ -95,13 +95,16 @@ class Engine:
 
     # --- the step ----------------------------------------------------------------------------------
 
-    def enter(self, first: int, market: Market) -> None:
-        """Come to a window of the *market* whose first bar is number *first*."""
+    def enter(self, first: int) -> None:
+        """Come to a window whose first bar is number *first*."""
         self.desk.state[0].offset = first
-        self._at_a_bar = direct(perform, market, self.journal.books, self.desk, NO_PROGRAM, BEFORE, 0, 0, 0)
+        self._at_a_bar = perform
 
     def before(self, market: Market, t: int) -> None:
         """Steps 1 to 5 of a bar of the window."""
+        if self._at_a_bar is perform:
+            books = self.journal.books
+            self._at_a_bar = direct(perform, market, books, self.desk, NO_PROGRAM, BEFORE, t, t, 0)
         self._perform(BEFORE, market, NO_PROGRAM, t)
 
     def submit(self, requests: Records, close: Floats) -> None:

@@ -50,6 +50,10 @@ def taken(*frames: Any) -> list[FeatureFrame]:
     return [FeatureFrame.of(frame, f"features {n}", {}, None) for n, frame in enumerate(frames, start=1)]
 
 
+def digests(bars: Bars, features: list[FeatureFrame]) -> dict[str, Any]:
+    return bars.fingerprints(bars.windows(features))
+
+
 def joined(bars: Bars, *frames: Any) -> dict[str, list[str]]:
     """Every feature, bar by bar, as text: ``nan`` is equal to itself then."""
     found: dict[str, list[str]] = {}
@@ -214,9 +218,9 @@ def test_every_bar_sees_what_plain_loops_find(case: Case, window: int, is_lazy: 
 def test_the_order_of_rows_and_the_window_do_not_matter(case: Case, window: int, random: Any) -> None:
     frames = [scores(case.scores), moods(case.moods)]
     mixed = [f[random.sample(range(f.height), f.height)] for f in frames]
-    whole = bars_at(case.bars).fingerprints(taken(*frames))
+    whole = digests(bars_at(case.bars), taken(*frames))
 
-    assert whole == bars_at(case.bars, window).fingerprints(taken(*mixed))
+    assert whole == digests(bars_at(case.bars, window), taken(*mixed))
 
 
 # --- refusals ----------------------------------------------------------------------------------------------
