@@ -171,10 +171,10 @@ def choose(market: Market, desk: Desk, program: Program, t: int) -> int:
     """Put the columns for which there may be an order in `desk.chosen`; how many."""
     count = 0
     for i in range(market.close.shape[1]):
-        if not is_wanted(program, t, i):
-            continue
         # Nothing is to be sold of what is neither held nor ordered.
-        if program.kind == SIGNALS or program.weights[t, i] != 0.0 or desk.exposed[i]:
+        if program.kind == WEIGHTS and program.weights[t, i] == 0.0 and not desk.exposed[i]:
+            continue
+        if is_wanted(program, t, i):
             desk.chosen[count] = i
             count += 1
             prefetch(market.close, (t, i))

@@ -158,7 +158,8 @@ def rows(size: int, dtype: "np.dtype[Any]") -> Records:
 def with_room(old: Records, size: int) -> Records:
     """*old* with room for *size* records at least, its own first."""
     new = rows(size, old.dtype)
-    new[: old.size] = old
+    # As bytes: numpy copies records one by one.
+    new.view(np.uint8)[: old.nbytes] = old.view(np.uint8)
     return new
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 KEPT = 512 * 2**20
 """Bytes of free memory that are kept for later at most."""
 _SMALL = 2**16  # what malloc gives without asking the system
-_SPARE = 4  # times what is wanted: more would be taken from somebody who needs it
+_SPARE = 16  # times what is wanted: more would be taken from somebody who needs it
 
 _memory: list[NDArray[np.uint8]] = []
 _lock = Lock()

@@ -57,12 +57,12 @@ def test_an_array_has_room_for_what_was_asked_and_not_much_more() -> None:
     small = pool.take(10, np.dtype("i8"))
     assert 10 == small.size
 
-    large = pool.take(4 * LARGE, np.dtype("i8"))
+    large = pool.take(32 * LARGE, np.dtype("i1"))
     before = place_of(large)
     del large
-    assert before != place_of(pool.take(LARGE // 2, np.dtype("i8")))
-    fitting = pool.take(2 * LARGE, np.dtype("i8"))
-    assert (before, 4 * LARGE) == (place_of(fitting), fitting.size)
+    assert before != place_of(pool.take(LARGE, np.dtype("i1")))
+    fitting = pool.take(2 * LARGE, np.dtype("i1"))
+    assert (before, 32 * LARGE) == (place_of(fitting), fitting.size)
 
 
 def test_free_memory_beyond_what_is_kept_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
