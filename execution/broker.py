@@ -10,7 +10,7 @@ from execution.engine import Engine
 from execution.errors import MalformedOrder
 from execution.instruments import Instruments
 from execution.orders import OrderType, Sizing, TimeInForce
-from execution.requests import all_in_steps, blank
+from execution.requests import all_in_steps, blanks
 from execution.state import REQUEST, Floats, Int64s
 from ledger.books import Records, records
 from ledger.chart import CASH
@@ -71,6 +71,7 @@ class Broker:
         self._step_units = np.array([terms.of(symbol).step_units for symbol in engine.symbols])
         self._unit = 1.0 / np.array(engine.desk.instruments["scale"])
         self._accounts = np.array(engine.desk.instruments["units"])
+        self._targeted = np.asarray(engine.desk.instruments)["targeted"]
         self._money = float(engine.desk.policy[0].money_scale)
         self._cash_account = int(engine.desk.policy[0].money) + CASH
         self._close: Floats | None = None
@@ -181,8 +182,7 @@ class Broker:
         """
         if isinstance(weights, Mapping):
             # Targets under way count as held.
-            targeted = self._engine.desk.instruments["targeted"]
-            vector = np.where(self._balances() + targeted != 0, 0.0, np.nan)
+            vector = np.where(self._balances() + self._targeted != 0, 0.0, np.nan)
             vector[[self._column(symbol) for symbol in weights]] = _numbers(list(weights.values()))
         else:
             vector = np.asarray(weights, np.float64)
@@ -200,8 +200,7 @@ class Broker:
         if amounts.shape != (len(symbols),) or np.any(np.isinf(amounts)):
             raise MalformedOrder(f"amounts are finite or NaN, one for each of {len(symbols)} instruments")
         columns = np.flatnonzero(~np.isnan(amounts))
-        requests = records(columns.size, REQUEST)
-        blank(requests)
+        requests = blanks(columns.size)
         requests["column"] = columns
         requests["sizing"] = int(sizing)
         requests["tag"] = self._engine.tags.number(tag)
@@ -220,7 +219,7 @@ class Broker:
         elif np.any(nothing):
             raise MalformedOrder(f"{symbols[columns[np.argmax(nothing)]]}: an order of nothing")
         self.flush()  # what was asked for before comes first
-        self._submit(requests)
+        self._submit(requests.view(np.recarray))
 
     # --- between strategy and engine ---------------------------------------------------------------
 

@@ -67,6 +67,10 @@ class Engine:
         self._block_bars = block_bars
         self._bars = 0  # performed since the last block was closed
         self._at_a_bar = perform
+        # As plain arrays: the fields of a record array are slow to come by.
+        self._status = np.asarray(self.desk.state)["status"]
+        self._transfers = np.asarray(journal.books.state)["transfers"]
+        self._block_transfers = journal.run.policies.block_transfers
         money = journal.commodities.currency(currency)
         scale = journal.commodities[money].scale
         policy = self.desk.policy[0]
@@ -124,11 +128,12 @@ class Engine:
 
     def run(self, market: Market, program: Program, start: int, stop: int) -> None:
         """Perform the bars from *start* to *stop* of the window with a program."""
-        block = self.journal.run.policies.block_transfers
         most = int(np.max(np.diff(program.first), initial=0)) if program.first.size else len(self.symbols)
         while start < stop:
             until = min(stop, start + self._block_bars - self._bars) if self._block_bars else stop
-            done = perform(market, self.journal.books, self.desk, program, WHOLE, start, until, block)
+            done = perform(
+                market, self.journal.books, self.desk, program, WHOLE, start, until, self._block_transfers
+            )
             self._require_sound()
             self._bars += done - start
             start = done
@@ -145,8 +150,9 @@ class Engine:
 
     def close_full_block(self) -> bool:
         """Close the open block if it is full, or long enough under way; whether it was."""
-        full = self.journal.books.state[0].transfers >= self.journal.run.policies.block_transfers
-        if full or (self._block_bars and self._bars >= self._block_bars):
+        if self._transfers[0] >= self._block_transfers or (
+            self._block_bars and self._bars >= self._block_bars
+        ):
             self.journal.close_block()
             self._bars = 0
             return True
@@ -184,8 +190,7 @@ class Engine:
 
     def _require_sound(self) -> None:
         """Raise what a posting ran into. Admission rules it out, so this is a fault in the rules."""
-        status = int(self.desk.state[0].status)
-        if status:
+        if status := int(self._status[0]):
             raise refusal(Status(status), self.journal.books, self.journal.chart, int(self.desk.state[0].ts))
 
 

@@ -18,10 +18,10 @@ from execution.errors import InvalidSetting, MalformedOrder
 from execution.frames import Named, in_nanoseconds, lazy, require_columns, zone
 from execution.instruments import Instruments
 from execution.orders import OrderType, Sizing, TimeInForce
-from execution.requests import Tags, all_in_steps, blank, check_prices, in_steps
-from execution.state import NO_PROGRAM, REQUEST, Flags, Floats, Int64s, Program, fixed
+from execution.requests import Tags, all_in_steps, blanks, check_prices, in_steps
+from execution.state import NO_PROGRAM, Flags, Floats, Int64s, Program, fixed
 from execution.submission import ORDERS, SIGNALS, WEIGHTS
-from ledger.books import Records, records
+from ledger.books import Records
 from ledger.commodity import Commodity
 
 
@@ -48,8 +48,7 @@ class TargetWeights:
         weights = panel(self.weights, "weight", bars)
         if np.any(np.isinf(weights)):
             raise MalformedOrder("weights: a weight is infinite")
-        requests = records(1, REQUEST)
-        blank(requests)
+        requests = blanks(1).view(np.recarray)
         requests["tag"] = tags.number(self.tag)
         requests["sizing"] = int(Sizing.TARGET_PERCENT)
         requests["tif"] = int(TimeInForce.TARGET)
@@ -82,8 +81,7 @@ class Signals:
         if len(given) != 1:
             raise InvalidSetting("the size of an entry is one of quantity, value and percent")
         ((name, size),) = given.items()
-        requests = records(2, REQUEST)
-        blank(requests)
+        requests = blanks(2).view(np.recarray)
         requests["tag"] = tags.number(self.tag)
         if not 0 < float(size) < float("inf"):
             raise MalformedOrder(f"{name} {size!r} is not a number above zero")
@@ -146,8 +144,7 @@ class Orders:
             )
         if sizes[0].startswith("target") and "tif" in rows.columns:
             raise MalformedOrder(f"{named.name}: a target is good for the next bar; leave tif out")
-        requests = records(rows.height, REQUEST)
-        blank(requests)
+        requests = blanks(rows.height).view(np.recarray)
         order = np.argsort(place, kind="stable")
         requests["bar"], requests["column"] = place[order], column[order]
         self._fill(requests, rows[order], sizes[0], bars, terms, currency, tags)

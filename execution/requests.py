@@ -1,14 +1,15 @@
 """Requests at the door: what is asked of a broker, checked and in units."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from execution.errors import MalformedOrder
 from execution.instruments import Terms
 from execution.orders import OrderType
 from execution.state import REQUEST, Floats, Int64s
-from ledger.books import Records
 
 _TOO_MUCH = 2.0**62
 """Units that no order may have, and that int64 holds."""
@@ -32,13 +33,14 @@ class Tags:
         return number
 
 
-def blank(requests: Records) -> None:
-    """Make requests such for market orders, good until cancelled, of a quantity still to be set."""
-    empty = np.zeros(1, REQUEST)
-    for name in ("limit", "stop", "signal"):
-        empty[name] = np.nan
-    empty["order"] = -1
-    requests[:] = empty[0]
+_BLANK = np.zeros(1, REQUEST)
+_BLANK["limit"] = _BLANK["stop"] = _BLANK["signal"] = np.nan
+_BLANK["order"] = -1
+
+
+def blanks(count: int) -> NDArray[Any]:
+    """Requests for market orders, good until cancelled, of a quantity still to be set."""
+    return np.repeat(_BLANK, count)
 
 
 def in_steps(terms: Terms, quantity: float, symbol: str) -> int:
@@ -64,7 +66,7 @@ def all_in_steps(quantities: Floats, steps: Floats, units: Int64s, symbols: Sequ
     return exact
 
 
-def check_prices(requests: Records) -> None:
+def check_prices(requests: NDArray[Any]) -> None:
     """Raise `MalformedOrder` for a limit or a stop that is no price."""
     for name, kind in (("limit", OrderType.LIMIT), ("stop", OrderType.STOP)):
         prices = requests[name][requests["type"] == int(kind)]
