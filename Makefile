@@ -7,7 +7,7 @@ PROFILE ?= long
 # More workers than this spend their time compiling and importing.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
-.PHONY: demo test test-nojit lint crash kills outsiders long mutants bench clean
+.PHONY: demo test test-nojit lint crash kills outsiders long mutants bench bench-parts clean
 
 demo: $(STAMP)
 	$(BIN)/tieout demo
@@ -32,6 +32,10 @@ kills:     MODULE := kills
 outsiders: MODULE := outsiders
 mutants:   MODULE := mutants
 bench:     MODULE := bench
+
+# The parts by themselves: posting, lots, the bar step, storing a block, verifying.
+bench-parts: $(STAMP)
+	$(BIN)/python -m pytest tests/validation/bench_parts.py --benchmark-columns=min,median,max,rounds
 
 # What `make test` leaves out, and the properties with many more examples.
 long: $(STAMP)

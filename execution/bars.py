@@ -17,8 +17,10 @@ from ledger import pool
 from ledger.books import Records, records
 from ledger.moment import DAY
 
-WINDOW_BYTES = 128 * 2**20
-"""A lazy frame whose panels are larger than this is streamed in windows of about this size."""
+WHOLE_BYTES = 128 * 2**20
+"""A lazy frame whose panels are larger than this is streamed, ..."""
+WINDOW_BYTES = 24 * 2**20
+"""... in windows of about this size: a reader takes some thirty times as much for a moment."""
 
 
 class Window(NamedTuple):
@@ -112,13 +114,13 @@ class Bars:
         frames.require_symbols(named)
         frames.require_numbers(named, (c for c in FIELDS if c in named.frame.collect_schema()))
         row_bytes = len(FIELDS) * 8
-        found = frames.inspected(named, WINDOW_BYTES // row_bytes if window is None else 0)
+        found = frames.inspected(named, WHOLE_BYTES // row_bytes if window is None else 0)
         if not repair:
             frames.refuse(named, found.repairs)
         if not len(found.ts):
             raise BadBars(f"{named.name}: not one of its rows is a bar:\n{found.repairs}")
         size = len(found.ts) * len(found.symbols) * row_bytes
-        if named.is_lazy and (window is not None or size > WINDOW_BYTES):
+        if named.is_lazy and (window is not None or size > WHOLE_BYTES):
             window = window or max(1, len(found.ts) * WINDOW_BYTES // size)
             return cls._streamed(named, found, zone, found.repairs if repair else None, window)
         assert found.rows is not None, "a frame in memory is kept whole, and a smaller lazy one too"

@@ -237,14 +237,16 @@ def test_a_lazy_frame_is_streamed_once_its_panels_are_large(monkeypatch: pytest.
     bytes_a_bar = 2 * 5 * 8
     sizes = []
     for bars_in_memory in (20, 10, 9, 3, 0):
-        monkeypatch.setattr(bars_module, "WINDOW_BYTES", bars_in_memory * bytes_a_bar)
+        for name in ("WHOLE_BYTES", "WINDOW_BYTES"):
+            monkeypatch.setattr(bars_module, name, bars_in_memory * bytes_a_bar)
         sizes.append((Bars.read(frame.lazy()).window, Bars.read(frame).window))
 
     assert [(10, 10), (10, 10), (9, 10), (3, 10), (1, 10)] == sizes
 
 
 def test_a_few_rows_may_have_large_panels(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bars_module, "WINDOW_BYTES", 10 * 5 * 8)
+    for name in ("WHOLE_BYTES", "WINDOW_BYTES"):
+        monkeypatch.setattr(bars_module, name, 10 * 5 * 8)
     frame = long_frame([bar(day, f"S{day}") for day in range(10)])
     bars = Bars.read(frame.lazy())
 

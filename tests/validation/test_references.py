@@ -9,7 +9,7 @@ from validation.references import REFERENCES, Reference, best, outcome, posted, 
 
 workload = cache(generate)
 
-LARGE = {"W3", "W4"}
+LARGE = {"W3", "W4", "W5"}
 
 
 def cases(*, large: bool) -> list[Reference]:

@@ -22,12 +22,14 @@ from ledger.reader import Reader
 from ledger.run import Policies, Run
 from ledger.schema import ledger_schema
 from ledger.seal import Columns
-from ledger.store import Block, Buffers, Head, Store, create_tables
+from ledger.store import Block, Head, Opened, Store, create_tables
 from ledger.verify import verify
-from validation.bench.rounds import Clock
+from validation.bench.engines.task import Clock
 
 INSTRUMENTS = 500
 BLOCK = 2_000_000
+LOTS = 30
+"""Of every instrument, where relief alone is timed; three make a sale."""
 SETTLED = True
 
 kernel = compiler("ledger", "validation.bench")
@@ -49,6 +51,31 @@ def trade(books: Books, first: int, start: int, limit: int) -> int:
             return -1
         i += 1
     return i
+
+
+@kernel
+def stock(books: Books, first: int, lots: int) -> int:
+    """Buy *lots* of every instrument; the number of transactions."""
+    for i in range(INSTRUMENTS * lots):
+        symbol = first + i % INSTRUMENTS
+        begin(books, i, 3, symbol, i, i, -1)
+        buy(books, symbol, 1000, 100_000 + i % 11, 100, SETTLED)
+        if commit(books) != 0:
+            return -1
+    return INSTRUMENTS * lots
+
+
+@kernel
+def sell_off(books: Books, first: int, lots: int) -> int:
+    """Sell every instrument, three of its lots at a time; the number of transactions."""
+    bought, sales = INSTRUMENTS * lots, INSTRUMENTS * lots // 3
+    for i in range(bought, bought + sales):
+        symbol = first + i % INSTRUMENTS
+        begin(books, i, 4, symbol, i, i, -1)
+        sell(books, symbol, 3000, 300_000 + i % 13, 100, SETTLED, -1)
+        if commit(books) != 0:
+            return -1
+    return sales
 
 
 def fresh(path: Path | None, block: int = BLOCK) -> Journal:
@@ -141,11 +168,11 @@ def storing(load: Load, size: int, folder: Path) -> float:
     connection = connect(path)
     layout = create_tables(connection, [ledger_schema()])
     blocks = [{name: _columns(table) for name, table in tables.items()} for tables in load.blocks(size)]
-    store = Store(path, connection, layout, Head(0, bytes(32)))
+    store = Store(path, lambda: layout, lambda: Opened(connection, bytes(32), Head(0, bytes(32))))
     with Clock() as clock:
         for number, tables in enumerate(blocks):
             ids = tables["txn"]["id"]
-            store.put(Block(number, int(ids[0]), int(ids[-1]), tables, Buffers()))
+            store.put(Block(number, int(ids[0]), int(ids[-1]), tables))
         store.close()
     return clock.seconds
 

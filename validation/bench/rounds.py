@@ -2,9 +2,7 @@
 
 import gc
 import statistics
-import time
 from collections.abc import Callable, Mapping
-from typing import Self
 
 from attrs import frozen
 
@@ -30,29 +28,18 @@ class Timing:
         return statistics.median(ratios), min(ratios), max(ratios)
 
 
-def in_turn(contestants: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, Timing]:
-    """Run all *contestants* for some *rounds* after one that does not count.
+def in_turn(
+    contestants: Mapping[str, Callable[[], float]], rounds: int, *, warm_up: bool = True
+) -> dict[str, Timing]:
+    """Run all *contestants* for some *rounds*, after one that does not count unless there is no *warm_up*.
 
     A contestant returns the seconds that count; what it sets up and clears away does not.
     """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for number in range(rounds + 1):
+    for number in range(0 if warm_up else 1, rounds + 1):
         for name, run in contestants.items():
             gc.collect()
             took = run()
             if number:
                 seconds[name].append(took)
     return {name: Timing(tuple(values)) for name, values in seconds.items()}
-
-
-class Clock:
-    """`with Clock() as clock: ...`, then `clock.seconds`."""
-
-    seconds: float = 0.0
-
-    def __enter__(self) -> Self:
-        self._start = time.perf_counter()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds = time.perf_counter() - self._start

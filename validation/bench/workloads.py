@@ -1,9 +1,10 @@
-"""The four workloads on which engines are compared, from seeds, the same bytes on every machine.
+"""The five workloads on which engines are compared, from seeds, the same bytes on every machine.
 
     W1  250 instruments x 252 days, random entries and exits
     W2  500 x 252, the 25 best by a score from bar 13 on
     W3  500 x 2,520, the same
     W4  1 x 1,000,000 minutes, crosses of two moving averages as flags
+    W5  5,000 x 2,520, the 25 best by a score on the last bar of each month
 
 Prices are rounded to cents and scores to six decimals, so that the last bit of an exponential or a logarithm
 does not matter, and engines of fixed precision see the same numbers. `DIGESTS` says what comes out.
@@ -18,24 +19,25 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from validation.bench.engines import task
+
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
-BEST = 25
-"""How many are held of the best."""
-WARMUP = 13
-"""The first bar whose scores count."""
+BEST, WARMUP = task.BEST, task.WARMUP
+"""How many are held of the best, and the first bar whose scores count."""
 
 DIGESTS = {
     "W1": "cb51576072af9e34",
     "W2": "630befc265254003",
     "W3": "8f49a99313c95b6c",
     "W4": "319280ec51d47627",
+    "W5": "3664e80b282c3557",
 }
 """The first 16 digits of the SHA-256 over each."""
 
 _MINUTE = 60 * 10**9
-_FIELDS = ("open", "high", "low", "close", "volume")
+FIELDS = ("open", "high", "low", "close", "volume")
 
 
 @frozen(slots=False)
@@ -50,7 +52,9 @@ class Workload:
     @cached_property
     def symbols(self) -> tuple[str, ...]:
         """Names of the instruments, in alphabetical order."""
-        return tuple(f"A{number:03d}" for number in range(self.bars["close"].shape[1]))
+        count = self.bars["close"].shape[1]
+        width = max(3, len(str(count - 1)))
+        return tuple(f"A{number:0{width}d}" for number in range(count))
 
     @cached_property
     def digest(self) -> str:
@@ -64,16 +68,25 @@ class Workload:
 
     @cached_property
     def weights(self) -> Floats:
-        """Shares of 0.95 of equity for the best by score, 0 for the others, NaN while the score warms up."""
+        """Shares of 0.95 of equity for the best, 0 for the others; NaN on bars that nothing is decided on."""
+        top = self.inputs["top"]
+        decided = np.flatnonzero(top[:, 0] >= 0)
         weights = np.full(self.bars["close"].shape, np.nan)
-        weights[WARMUP:] = 0.0
-        rows = np.arange(WARMUP, len(weights))[:, None]
-        weights[rows, self.inputs["top"][WARMUP:]] = 0.95 / BEST
+        weights[decided] = 0.0
+        weights[decided[:, None], top[decided]] = task.INVESTED / BEST
         return weights
 
 
+def walk(seed: int, shape: tuple[int, int]) -> Workload:
+    """Bars alone, [bars, instruments] of them, one a weekday."""
+    rng = np.random.default_rng(seed)
+    bars, instruments = shape
+    first, volatility = rng.uniform(20, 500, instruments), rng.uniform(0.008, 0.022, instruments)
+    return Workload("walk", _days(bars), _bars(rng, shape, first, volatility, 0.0003), {})
+
+
 def generate(name: str) -> Workload:
-    """A workload by its name, W1 to W4."""
+    """A workload by its name, W1 to W5."""
     return _GENERATORS[name]()
 
 
@@ -87,16 +100,21 @@ def _flags() -> Workload:
     return Workload("W1", _days(bars), fields, _none_at_the_end(inputs))
 
 
-def _ranked(name: str, seed: int, bars: int) -> Workload:
+def _ranked(name: str, seed: int, shape: tuple[int, int], *, monthly: bool = False) -> Workload:
     rng = np.random.default_rng(seed)
-    instruments = 500
+    bars, instruments = shape
     first, volatility = rng.uniform(20, 500, instruments), rng.uniform(0.008, 0.022, instruments)
-    fields = _bars(rng, (bars, instruments), first, volatility, 0.0003)
+    fields = _bars(rng, shape, first, volatility, 0.0003)
     score = np.round(_scores(rng, fields["close"], 0.06, 0.8), 6)
+    ts = _days(bars)
+    decided = np.arange(bars) >= WARMUP
+    if monthly:
+        month = ts.view("M8[ns]").astype("M8[M]")
+        decided[:-1] &= month[1:] != month[:-1]
     top = np.full((bars, BEST), -1, np.int64)
-    for t in range(WARMUP, bars):
+    for t in np.flatnonzero(decided):
         top[t] = np.sort(np.argsort(-score[t], kind="stable")[:BEST])
-    return Workload(name, _days(bars), fields, {"score": score, "top": top})
+    return Workload(name, ts, fields, {"score": score, "top": top})
 
 
 def _minutes() -> Workload:
@@ -114,9 +132,10 @@ def _minutes() -> Workload:
 
 _GENERATORS: dict[str, Callable[[], Workload]] = {
     "W1": _flags,
-    "W2": lambda: _ranked("W2", 202, 252),
-    "W3": lambda: _ranked("W3", 303, 2520),
+    "W2": lambda: _ranked("W2", 202, (252, 500)),
+    "W3": lambda: _ranked("W3", 303, (2520, 500)),
     "W4": _minutes,
+    "W5": lambda: _ranked("W5", 505, (2520, 5000), monthly=True),
 }
 
 
@@ -141,7 +160,7 @@ def _bars(
     high = np.maximum(high, np.maximum(opened, close))
     low = np.minimum(low, np.minimum(opened, close))
     volume = np.round(rng.uniform(2e7, 4e7, shape))
-    return dict(zip(_FIELDS, (opened, high, low, close, volume), strict=True))
+    return dict(zip(FIELDS, (opened, high, low, close, volume), strict=True))
 
 
 def _scores(rng: np.random.Generator, close: Floats, information: float, persistence: float) -> Floats:

@@ -1,0 +1,205 @@
+"""Contests: every engine in a process of its own, on the same arrays, under the same rules, in turn.
+
+A contestant has to reach the reference's final value to the cent before it is timed; `Disagreement` says
+which did not. Children of a contest in memory are pinned to one core, those of a durable one are free to
+use all.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
+
+from attrs import frozen
+
+import validation
+from validation.bench.engines.task import Rules
+from validation.bench.rounds import Timing
+
+CENT = Decimal("0.01")
+OURS = "ours"
+_LAST_WORDS = 2_000
+"""Characters of what a process wrote before it ended."""
+# An interpreter that has no tieout finds these modules and nothing else that lies beside them.
+_START = """
+import os, sys, types
+root, engine, cores = sys.argv[1:]
+if cores and hasattr(os, "sched_setaffinity"):
+    os.sched_setaffinity(0, map(int, cores.split(",")))
+for name, folder in (("validation", root), ("validation.bench", os.path.join(root, "bench"))):
+    package = types.ModuleType(name)
+    package.__path__ = [folder]
+    sys.modules[name] = package
+from validation.bench.engines.child import main
+main(engine)
+"""
+
+
+class Disagreement(Exception):
+    """An engine did not reach the result that the others agree on."""
+
+
+class Absent(Exception):
+    """An engine is not installed where it was looked for."""
+
+
+class Failed(Exception):
+    """An engine raised, or its process ended."""
+
+
+class Child:
+    """The process of one engine."""
+
+    def __init__(self, engine: str, python: str, cores: Sequence[int]) -> None:
+        self.engine = engine
+        root = str(Path(validation.__file__).parent)
+        command = [python, "-c", _START, root, engine, ",".join(map(str, cores))]
+        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed with the process
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True
+        )
+        try:
+            self.versions: dict[str, str] = self._answer()["versions"]
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def ask(self, do: str, **more: Any) -> Any:
+        """Have something done; the answer."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"do": do, **more}) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        """End the process."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
+        self._said.close()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._said.seek(0)
+            raise Failed(f"{self.engine}: its process ended: {self._said.read()[-_LAST_WORDS:]}")
+        answer = json.loads(line)
+        if "absent" in answer:
+            raise Absent(answer["absent"])
+        if "error" in answer:
+            raise Failed(f"{self.engine}: {answer['error']}")
+        return answer
+
+
+class Engines:
+    """Where each engine is found, looked for in one interpreter after the other."""
+
+    def __init__(self, interpreters: Sequence[str]) -> None:
+        self.interpreters = [sys.executable, *interpreters]
+        self.absent: dict[str, str] = {}
+        self.versions: dict[str, dict[str, str]] = {}
+        self._found: dict[str, str] = {}
+
+    def find(self, engine: str) -> str | None:
+        """The interpreter that has an engine."""
+        child = self.start(engine, ())
+        if child is not None:
+            child.close()
+        return self._found.get(engine)
+
+    def start(self, engine: str, cores: Sequence[int]) -> Child | None:
+        """A process of an engine; None where no interpreter has it, which `absent` then tells."""
+        if engine in self.absent:
+            return None
+        candidates = [self._found[engine]] if engine in self._found else self.interpreters
+        reason = ""
+        for python in [sys.executable] if engine == OURS else candidates:
+            try:
+                child = Child(engine, python, cores)
+            except Absent as error:
+                if engine == OURS:
+                    raise
+                reason = reason or str(error)
+                continue
+            self._found[engine] = python
+            self.versions[engine] = child.versions
+            return child
+        self.absent[engine] = reason
+        return None
+
+
+@frozen
+class Contest:
+    """A workload, its rules, and who takes part in it: names of contestants by engine.
+
+    *value* is the final value that they have to reach. *is_pinned* puts everybody on one core.
+    """
+
+    workload: str
+    rules: Rules
+    value: Decimal
+    entries: Mapping[str, Sequence[str]]
+    is_pinned: bool = True
+
+
+Key = tuple[str, str, str]
+"""Engine, contestant, and what is within the clock."""
+
+
+def hold(contest: Contest, engines: Engines, arrays: Path, folder: Path, rounds: int) -> dict[Key, Timing]:
+    """Check every contestant's result, then time all in turn."""
+    available = cores()
+    seconds: dict[Key, list[float]] = {}
+    with ExitStack() as stack:
+        entered: list[tuple[Child, str]] = []
+        for engine, names in contest.entries.items():
+            child = engines.start(engine, available[-1:] if contest.is_pinned else available)
+            if child is not None:
+                stack.enter_context(child)
+                told = child.ask(
+                    "load",
+                    workload=contest.workload,
+                    arrays=str(arrays),
+                    rules=list(contest.rules),
+                    folder=str(folder),
+                )
+                entered += [(child, name) for name in names if name in told["names"]]
+        for child, name in entered:
+            _require_equal(contest, f"{child.engine}, {name}", child.ask("run", name=name, check=True))
+        for _ in range(rounds):
+            for child, name in entered:
+                took = child.ask("run", name=name, check=False)["seconds"]
+                for what, value in took.items():
+                    seconds.setdefault((child.engine, name, what), []).append(value)
+    return {key: Timing(tuple(values)) for key, values in seconds.items()}
+
+
+def _require_equal(contest: Contest, who: str, answer: Mapping[str, Any]) -> None:
+    reached = Decimal(str(answer["value"])).quantize(CENT)
+    if reached != contest.value:
+        raise Disagreement(
+            f"{contest.workload} at the {contest.rules.fill}: {who} ends with {reached:,} after"
+            f" {answer['fills']:,} fills, the others with {contest.value:,}"
+        )
+
+
+def cores() -> list[int]:
+    """The processor's cores that this process may use, by number."""
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return []

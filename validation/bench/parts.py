@@ -1,0 +1,134 @@
+"""What `tieout bench` measures, part by part."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+from attrs import define, field
+
+from validation.bench import books, earlier, fresh, growth, market, rowless, streaming, sweep
+from validation.bench.contest import Engines
+from validation.bench.report import Part, Table
+
+ROUNDS, QUICK_ROUNDS, GROWTH_ROUNDS = 7, 3, 3
+
+
+@define
+class Session:
+    """One call of the command: the engines that there are, a folder to write in, and how much is wanted.
+
+    *tell* is told what is under way.
+    """
+
+    engines: Engines
+    folder: Path
+    is_quick: bool
+    tell: Callable[[str], None] = print
+    workloads: tuple[str, ...] = field(default=market.WORKLOADS)
+
+    @property
+    def rounds(self) -> int:
+        """How often each contestant is timed."""
+        return QUICK_ROUNDS if self.is_quick else ROUNDS
+
+
+def _market(session: Session) -> list[Table]:
+    chosen = market.contests(session.workloads, is_quick=session.is_quick)
+    measured = market.measure(chosen, session.engines, session.folder, session.rounds, session.tell)
+    found = market.tables(measured, session.rounds)
+    return found if session.is_quick else [*found, market.elsewhere()]
+
+
+def _fresh(session: Session) -> list[Table]:
+    return [fresh.measure(session.engines, session.folder, session.rounds)]
+
+
+def _cost(session: Session) -> list[Table]:
+    return [rowless.measure(session.folder, session.rounds)]
+
+
+def _books(session: Session) -> list[Table]:
+    transfers = books.QUICK_TRANSFERS if session.is_quick else books.TRANSFERS
+    return books.measure(session.folder, transfers, session.rounds)
+
+
+def _sweep(session: Session) -> list[Table]:
+    return [sweep.measure(session.engines, session.folder)]
+
+
+def _streaming(session: Session) -> list[Table]:
+    return [streaming.measure(session.folder)]
+
+
+def _growth(session: Session) -> list[Table]:
+    return growth.measure(session.folder, 1 if session.is_quick else GROWTH_ROUNDS)
+
+
+def _earlier(session: Session) -> list[Table]:
+    return [earlier.measure(session.folder, session.rounds)]
+
+
+TITLES = {
+    "machine": "Benchmarks",
+    "market": "Backtests beside other engines",
+    "fresh": "Cold starts and memory",
+    "cost": "The cost of the books",
+    "books": "The books",
+    "growth": "Growth",
+    "streaming": "A history larger than memory",
+    "sweep": "A sweep",
+    "earlier": "The engine before",
+}
+"""Every part and its heading, in the order of the file."""
+
+_MEASURES: Mapping[str, Callable[[Session], list[Table]]] = {
+    "market": _market,
+    "fresh": _fresh,
+    "cost": _cost,
+    "books": _books,
+    "growth": _growth,
+    "streaming": _streaming,
+    "sweep": _sweep,
+    "earlier": _earlier,
+}
+QUICK = ("market",)
+
+
+def measure(session: Session, names: list[str]) -> Iterator[tuple[str, Part]]:
+    """Measure parts one by one, and after the contests the machine, which knows by then who took part."""
+    for name in names:
+        session.tell(TITLES[name])
+        yield name, Part(TITLES[name], _MEASURES[name](session))
+        if name == "market":
+            yield "machine", Part(TITLES["machine"], [machine(session)])
+
+
+def machine(session: Session) -> Table:
+    """Where this was measured, with which versions, and who was absent."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    packages = ("numba", "numpy", "duckdb", "polars", "pyarrow")
+    rows = [
+        ["processor", f"{_processor()}, {cores} cores"],
+        ["system", platform.platform(terse=True)],
+        ["Python", platform.python_version()],
+        ["ours", ", ".join(f"{name} {version(name)}" for name in ("tieout", *packages))],
+    ]
+    rows += [
+        [engine, ", ".join(f"{name} {number}" for name, number in versions.items())]
+        for engine, versions in session.engines.versions.items()
+        if engine != "ours"
+    ]
+    rows += [[engine, f"absent: {reason}"] for engine, reason in session.engines.absent.items()]
+    return Table("", ("", ""), rows, "Written by `tieout bench --write docs/benchmarks.md`.")
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    if sys.platform == "linux" and path.exists():
+        for line in path.read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,57 @@
+"""The bar step alone: every transfer posted in memory, nothing stored, sealed or read."""
+
+from typing import Any
+
+import numpy as np
+
+from execution import Backtest
+from execution.engine import Engine
+from execution.records import RECORDS
+from execution.requests import Tags
+from ledger.commodity import currency
+from ledger.events import deposit
+from ledger.journal import Journal
+from ledger.run import Policies, Run
+from validation.bench.engines.task import Clock
+
+Prepared = tuple[Engine, Any, Any, int]
+"""An engine that has not begun, its market, its program, and the number of bars."""
+
+
+def prepared(backtest: Backtest) -> Prepared:
+    """What the step of an array program needs, made beforehand."""
+    bars, account, terms = backtest.bars, backtest.account, backtest.instruments
+    money, tags = currency(backtest.currency), Tags()
+    run = Run(policies=Policies(block_transfers=backtest.block_transfers))
+    commodities = [money, *terms.commodities(bars.symbols, backtest.currency)]
+    journal = Journal.create(None, commodities, run, [RECORDS])
+    engine = Engine(
+        journal,
+        bars.symbols,
+        account,
+        backtest.costs,
+        terms,
+        backtest.currency,
+        tags,
+        same_close=backtest.fill == "same_close",
+        every_bar=bool(np.all(bars.closing)),
+        block_bars=0,
+    )
+    journal.post(int(bars.ts[0]), deposit, backtest.currency, account.cash)
+    program = backtest.strategy.program(bars, terms, money, tags)
+    window = next(bars.windows())
+    engine.enter(window.first)
+    return engine, window.market, program, len(bars)
+
+
+def perform(engine: Engine, market: Any, program: Any, bars: int) -> None:
+    """Perform every bar."""
+    engine.run(market, program, 0, bars)
+
+
+def seconds(backtest: Backtest) -> float:
+    """How long the step of an array program takes."""
+    given = prepared(backtest)
+    with Clock() as clock:
+        perform(*given)
+    return clock.seconds

@@ -1,0 +1,126 @@
+"""A history larger than what is held of it: 20 million minute bars from a Parquet file, through windows.
+
+The result must not depend on the window: every window gives the same head digest.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+import validation
+from validation.bench.contest import Disagreement, Failed
+from validation.bench.report import Table, duration
+
+INSTRUMENTS, DAYS, MINUTES = 200, 252, 390
+BEST, INVESTED = 25, 0.95
+OTHER_WINDOW = 3_000
+"""Bars of the second window, which has to give the same digest."""
+
+_SCRIPT = Path(__file__).parent / "scripts" / "streaming.py"
+_MINUTE = 60 * 10**9
+_OPENING = 14 * 60 + 30
+_SCHEMA = pa.schema(
+    [
+        ("timestamp", pa.timestamp("ns")),
+        ("symbol", pa.string()),
+        *((name, pa.float64()) for name in ("open", "high", "low", "close", "volume")),
+    ]
+)
+
+
+def measure(folder: Path) -> Table:
+    """Write the history, then perform it with the usual window and with another."""
+    source, orders = folder / "minutes.parquet", folder / "orders.parquet"
+    write(source, orders)
+    rows, heads = [], set()
+    for window in (0, OTHER_WINDOW):
+        done = performed(source, orders, folder / f"window-{window}.duckdb", window)
+        heads.add(done["head"])
+        rows.append(
+            [
+                f"{done['window']:,} bars",
+                f"{done['bars']:,}",
+                f"{done['fills']:,}",
+                duration(done["read"]),
+                duration(done["seconds"]),
+                f"{done['bars'] / done['seconds'] / 1e6:.2f} M",
+                f"{done['memory']:,.0f} MB",
+                done["head"][:16],
+            ]
+        )
+    if len(heads) > 1:
+        raise Disagreement(f"the result depends on the window: {heads}")
+    size = source.stat().st_size / 2**20
+    note = (
+        f"{INSTRUMENTS} instruments x {DAYS * MINUTES:,} minutes, {size:,.0f} MB of Parquet ordered by time,"
+        f" the {BEST} best of each day held; durable, in a fresh process. Memory is the most that the process"
+        " had, and has to stay below 1,024 MB. `inspected` is the part before the backtest."
+    )
+    columns = ("window", "bars", "fills", "inspected", "in all", "bars/s", "memory", "head digest")
+    return Table("20 million minute bars, streamed", columns, rows, note)
+
+
+def write(source: Path, orders: Path, days: int = DAYS, instruments: int = INSTRUMENTS) -> None:
+    """Write bars day by day, in order of time, and one target a day for every instrument that is wanted."""
+    rng = np.random.default_rng(606)
+    price = rng.uniform(20, 500, instruments)
+    symbols = [f"A{number:03d}" for number in range(instruments)]
+    dates = np.busday_offset(np.datetime64("2023-01-02", "D"), np.arange(days), roll="forward")
+    midnights = dates.astype("M8[ns]").astype(np.int64)
+    asked, held = [], np.zeros(instruments, np.bool_)
+    with pq.ParquetWriter(source, _SCHEMA, compression="zstd") as writer:
+        for midnight in midnights:
+            ts = midnight + (np.arange(MINUTES, dtype=np.int64) + _OPENING + 1) * _MINUTE
+            panels, close = _day(rng, price)
+            columns = [
+                np.repeat(ts, instruments).view("M8[ns]"),
+                pa.array(symbols * MINUTES),
+                *(panel.ravel() for panel in panels),
+            ]
+            writer.write_table(pa.table(columns, schema=_SCHEMA))
+            best = np.zeros(instruments, np.bool_)
+            best[np.argsort(price / close[-1], kind="stable")[:BEST]] = True
+            wanted = np.flatnonzero(best | held)
+            shares = np.where(best[wanted], INVESTED / BEST, 0.0)
+            asked.append((ts[-1], [symbols[n] for n in wanted], shares))
+            price, held = close[-1], best
+    frames = [
+        pl.DataFrame({"timestamp": np.full(len(names), ts), "symbol": names, "target_percent": shares})
+        for ts, names, shares in asked
+    ]
+    pl.concat(frames).with_columns(pl.col("timestamp").cast(pl.Datetime("ns"))).write_parquet(orders)
+
+
+def _day(rng: np.random.Generator, price: Any) -> tuple[list[Any], Any]:
+    """Open, high, low, close, volume of a day's minutes, and the closes."""
+    shape = MINUTES, len(price)
+    close = np.round(price * np.exp(np.cumsum(rng.standard_normal(shape) * 0.0006, axis=0)), 2)
+    opened = np.vstack([price[None, :], close[:-1]])
+    high = np.maximum(opened, close) + np.round(rng.random(shape) * 0.05, 2)
+    low = np.minimum(opened, close) - np.round(rng.random(shape) * 0.05, 2)
+    volume = np.round(rng.uniform(2e4, 4e4, shape))
+    return [opened, high, np.maximum(low, 0.01), close, volume], close
+
+
+def performed(source: Path, orders: Path, journal: Path, window: int) -> Any:
+    """Perform the history in a fresh process; what it told. *window* is in bars, 0 for the usual one."""
+    root = str(Path(validation.__file__).parent.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", _SCRIPT.read_text("utf-8"), *map(str, (source, orders, journal, window))],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=source.parent,
+        env={**os.environ, "PYTHONPATH": root},
+    )
+    if done.returncode:
+        raise Failed(f"streaming: {done.stderr}")
+    return json.loads(done.stdout)
