@@ -7,7 +7,7 @@ import math
 from enum import IntEnum
 
 from execution.booking import book
-from execution.charges import affordable, bears, commission, spendable, units_for, value
+from execution.charges import affordable, commission, is_borne, spendable, units_for, value
 from execution.compiled import leaf, part
 from execution.matching import slipped
 from execution.orders import Basis, OrderEvent, OrderType, Reason, TimeInForce
@@ -105,15 +105,14 @@ def admit(books: Books, desk: Desk, order: Record, volume: float, reference: flo
     if wanted < 0:
         quantity, reason = sellable(policy, have, -wanted)
         gross = value(instrument, quantity, price)
+        fee = commission(policy, instrument, order, quantity, gross)
         basis = QUANTITY
     else:
-        quantity, gross, basis, reason = payable(policy, instrument, order, available, price, wanted)
-    fee = 0
+        quantity, gross, fee, basis, reason = payable(policy, instrument, order, available, price, wanted)
     if quantity > 0:
         if gross in (0, NO_AMOUNT):
             quantity, reason = 0, DUST if gross == 0 else QUANTITY_OUT_OF_RANGE
         else:
-            fee = commission(policy, instrument, order, quantity, gross)
             moved = less(gross, fee) if wanted < 0 else less(-gross, fee)
             held = have - quantity if wanted < 0 else have + quantity
             too_much = abs(held) > MOST_UNITS  # which no one order could close again
@@ -149,20 +148,22 @@ def sellable(policy: Record, have: int, quantity: int) -> tuple[int, int]:
 @leaf
 def payable(
     policy: Record, instrument: Record, order: Record, available: int, price: float, quantity: int
-) -> tuple[int, int, int, int]:
-    """How much of *quantity* cash pays for: quantity, gross, basis, and why not all of it."""
+) -> tuple[int, int, int, int, int]:
+    """How much of *quantity* cash pays for: quantity, gross, fee, basis, and why not all of it."""
     gross = value(instrument, quantity, price)
-    if policy.unlimited or gross in (0, NO_AMOUNT):
-        return quantity, gross, QUANTITY, NONE
-    if bears(policy, instrument, order, available, quantity, gross):
-        return quantity, gross, QUANTITY, NONE
+    fee = commission(policy, instrument, order, quantity, gross)
+    if policy.unlimited or gross in (0, NO_AMOUNT) or is_borne(gross, fee, available):
+        return quantity, gross, fee, QUANTITY, NONE
     if policy.insufficient == REJECT:
-        return 0, 0, QUANTITY, INSUFFICIENT_CASH
+        return 0, 0, 0, QUANTITY, INSUFFICIENT_CASH
     if policy.insufficient == CUT and instrument.step == 1:
         # Fractions can spend exactly what is there: the amount is the fact and the quantity follows.
         gross = spendable(policy, instrument, order, available, price)
         quantity = min(quantity, units_for(instrument, gross, price))
-        return (quantity if gross > 0 else 0), gross, AMOUNT, INSUFFICIENT_CASH
+        fee = commission(policy, instrument, order, quantity, gross)
+        return (quantity if gross > 0 else 0), gross, fee, AMOUNT, INSUFFICIENT_CASH
     step = instrument.lot if policy.insufficient == CUT_TO_LOTS else instrument.step
     quantity = affordable(policy, instrument, order, available, price, step, quantity)
-    return quantity, value(instrument, quantity, price), QUANTITY, INSUFFICIENT_CASH
+    gross = value(instrument, quantity, price)
+    fee = commission(policy, instrument, order, quantity, gross)
+    return quantity, gross, fee, QUANTITY, INSUFFICIENT_CASH

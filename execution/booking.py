@@ -35,28 +35,13 @@ def kind_of(have: int, quantity: int) -> int:
 
 
 @routine
-def post(
-    books: Books,
-    ts: int,
-    kind: int,
-    instrument: int,
-    order_id: int,
-    fill_id: int,
-    quantity: int,
-    amount: int,
-    fee: int,
-) -> int:
-    """Post one transaction about an instrument; the ledger's answer.
-
-    *quantity* and *fee* are those of a trade.
-    """
-    begin(books, ts, kind, instrument, order_id, fill_id, -1)
+def post(books: Books, ts: int, kind: int, instrument: int, amount: int) -> int:
+    """Post what is no trade, the end of an instrument or a valuation, as a transaction; its status."""
+    begin(books, ts, kind, instrument, -1, -1, -1)
     if kind == DELISTING:
         delisting(books, instrument, amount)
-    elif kind == VALUATION:
-        valuation(books, instrument, amount)
     else:
-        reversal(books, instrument, quantity, amount, fee, True)
+        valuation(books, instrument, amount)
     return commit(books)
 
 
@@ -76,8 +61,9 @@ def book(
     instrument = desk.instruments[order.column]
     commodity = instrument.commodity
     kind = kind_of(books.accounts[instrument.units].balance, quantity)
-    fill = state.first_fill + state.fills
-    status = post(books, state.ts, kind, commodity, order.id, fill, quantity, gross, fee)
+    begin(books, state.ts, kind, commodity, order.id, state.first_fill + state.fills, -1)
+    reversal(books, commodity, quantity, gross, fee, True)
+    status = commit(books)
     if status != POSTED:
         state.status = status
         return
@@ -125,7 +111,7 @@ def close_out(books: Books, desk: Desk, column: int, amount: int) -> None:
     """Close the position of an instrument that has ended, for *amount* and without a fee."""
     state = desk.state[0]
     commodity = desk.instruments[column].commodity
-    status = post(books, state.ts, DELISTING, commodity, -1, -1, 0, amount, 0)
+    status = post(books, state.ts, DELISTING, commodity, amount)
     if status != POSTED:
         state.status = status
         return
@@ -143,7 +129,7 @@ def allow_for(books: Books, desk: Desk, column: int, worth: int) -> None:
         carried += books.accounts[first + offset].balance
     if carried == worth:
         return
-    status = post(books, state.ts, VALUATION, commodity, -1, -1, 0, worth, 0)
+    status = post(books, state.ts, VALUATION, commodity, worth)
     if status != POSTED:
         state.status = status
 

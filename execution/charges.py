@@ -48,7 +48,9 @@ def due(policy: Record, instrument: Record, quantity: int, gross: int) -> int:
     if policy.address != 0:
         whole = float(quantity) / instrument.scale
         return rounded(_call(policy.address, whole, float(gross) / policy.money_scale) * policy.money_scale)
-    charged = float(gross) * policy.percent + float(quantity) / instrument.scale * policy.per_share
+    charged = float(gross) * policy.percent
+    if policy.per_share != 0.0:
+        charged += float(quantity) / instrument.scale * policy.per_share
     charged = max(charged + policy.per_order, policy.minimum)
     if policy.maximum < math.inf:
         charged = min(charged, float(gross) * policy.maximum)
@@ -57,7 +59,12 @@ def due(policy: Record, instrument: Record, quantity: int, gross: int) -> int:
 
 @leaf
 def commission(policy: Record, instrument: Record, order: Record, quantity: int, gross: int) -> int:
-    """What a further fill of *order* adds to its commission, or `NO_AMOUNT`; a minimum counts once."""
+    """What a further fill of *order* adds to its commission, or `NO_AMOUNT`; a minimum counts once.
+
+    Nothing where there is nothing to charge for.
+    """
+    if quantity == 0 or gross in (0, NO_AMOUNT):
+        return 0
     total = due(policy, instrument, order.filled + quantity, order.gross + gross)
     return NO_AMOUNT if total == NO_AMOUNT else int(total - order.commission)
 
@@ -72,8 +79,13 @@ def value(instrument: Record, quantity: int, price: float) -> int:
 def bears(
     policy: Record, instrument: Record, order: Record, available: int, quantity: int, gross: int
 ) -> bool:
-    """Whether *available* pays for *gross* and the commission together; what does not fit is too much."""
-    fee = commission(policy, instrument, order, quantity, gross)
+    """Whether *available* pays for *gross* and the commission together."""
+    return is_borne(gross, commission(policy, instrument, order, quantity, gross), available)
+
+
+@leaf
+def is_borne(gross: int, fee: int, available: int) -> bool:
+    """Whether *available* pays for both; what does not fit into 64 bits is too much."""
     return bool(NO_AMOUNT not in (gross, fee) and fee <= available - gross)
 
 

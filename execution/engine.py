@@ -87,7 +87,7 @@ class Engine:
     def _fill_in(self, terms: Instruments) -> None:
         """Write the terms of every instrument into the ones that compiled code reads."""
         journal, rows = self.journal, self.desk.instruments
-        numbers = [journal.commodities.instrument(symbol) for symbol in self.symbols]
+        numbers = journal.commodities.numbers(self.symbols)
         rows["commodity"] = numbers
         rows["units"] = np.array(journal.chart.first, np.int64)[numbers]
         for term, columns in terms.columns(self.symbols):

@@ -67,7 +67,8 @@ def submit(market: Market, books: Books, desk: Desk, request: Record, t: int) ->
     """
     state = desk.state[0]
     price = market.close[t, request.column]
-    if request.sizing in (PERCENT, TARGET_PERCENT) and request.amount != 0.0:
+    needs_equity = request.sizing in (PERCENT, TARGET_PERCENT) and request.amount != 0.0
+    if needs_equity and state.valued != state.bar:  # once a bar: the call itself is dear
         mark(market, books, desk, t)
     instrument = desk.instruments[request.column]
     number = -1

@@ -17,6 +17,7 @@ NO_AMOUNT = -(2**63)
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _ONE = np.uint64(1)
+_NARROW = 2**50
 _LARGEST = 9.2e18  # below 2**63, where a float64 still converts
 
 
@@ -30,8 +31,14 @@ def share(total: int, part: int, whole: int) -> int:
         return total
     if part == 0:
         return 0
-    if total <= MAX_AMOUNT // part:
+    product = float(total) * float(part)
+    if product < _LARGEST:
         return total * part // whole
+    if whole <= _NARROW:
+        # The quotient of floats is off by 2**12 at most, so that what it leaves of the product fits into 64
+        # bits, though neither product does: these wrap, and alike.
+        estimate = int(product / float(whole))
+        return estimate + (total * part - estimate * whole) // whole
 
     # The product as two 64-bit halves, from 32-bit limbs.
     a, b, c = np.uint64(total), np.uint64(part), np.uint64(whole)

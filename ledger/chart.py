@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.commodity import Commodities, text
+from ledger.commodity import Commodities, Kind, text
 from ledger.errors import InvalidAccount, UnknownAccount
 
 Type = Literal["asset", "liability", "equity", "income", "expense", "contra", "memo"]
@@ -166,6 +166,9 @@ _FLOORS = {
 }
 
 
+_LENGTHS: dict[Kind, int] = {"currency": len(CURRENCY_RUN), "instrument": len(INSTRUMENT_RUN)}
+
+
 class Chart:
     """The accounts of one set of books by number and by (path, commodity).
 
@@ -195,19 +198,22 @@ class Chart:
         self._write_out()
         return self._written
 
-    def open_commodity(self, number: int) -> None:
-        """Open the run of accounts of a commodity just declared."""
-        self.first.append(self._size)
-        self._unwritten.append(number)
-        self._size += len(CURRENCY_RUN if self.commodities[number].is_currency else INSTRUMENT_RUN)
+    def open_commodities(self) -> None:
+        """Open the runs of accounts of the commodities declared since the last time."""
+        for number, commodity in self.commodities.since(len(self.first)):
+            self.first.append(self._size)
+            self._unwritten.append(number)
+            self._size += _LENGTHS[commodity.kind]
 
     def laid_out(self, have: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Commodity and floor of every account from number *have* on, int32[accounts]."""
         written = np.array([(a.commodity, a.floor) for a in self._written], np.int32).reshape(-1, 2)
         parts = [written]
-        for is_currency, numbers in groupby(self._unwritten, lambda n: self.commodities[n].is_currency):
-            run = list(numbers)
-            money = [self.commodities.number(self.commodities[n].currency) for n in run]
+        declared = [(number, self.commodities[number]) for number in self._unwritten]
+        for kind, group in groupby(declared, lambda each: each[1].kind):
+            run, commodities = zip(*group, strict=True)
+            money = self.commodities.numbers([commodity.currency for commodity in commodities])
+            is_currency = kind == "currency"
             floors = _FLOORS[is_currency]
             part = np.empty((len(run), floors.size, 2), np.int32)
             part[:, :, 0], part[:, :, 1] = np.reshape(money, (-1, 1)), floors

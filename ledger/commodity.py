@@ -123,15 +123,24 @@ class Commodities:
     def declare(self, *commodities: Commodity) -> None:
         """Number further commodities. An instrument's currency comes before it."""
         numbers, known = self._numbers, self._all
+        money = ""  # what was found to be a currency: of thousands of instruments one after another
         for commodity in commodities:
             if not isinstance(commodity, Commodity):
                 raise InvalidCommodity(f"{commodity!r}: give currency(...) or instrument(...)")
             if commodity.symbol in numbers:
                 raise InvalidCommodity(f"{commodity.symbol} is declared already")
-            if commodity.kind != "currency":
+            if commodity.kind != "currency" and commodity.currency != money:
                 self.currency(commodity.currency)
+                money = commodity.currency
             numbers[commodity.symbol] = len(known)
             known.append(commodity)
+
+    def numbers(self, symbols: Iterable[str]) -> list[int]:
+        """The numbers of several."""
+        try:
+            return [self._numbers[symbol] for symbol in symbols]
+        except (KeyError, TypeError):
+            return [self.number(symbol) for symbol in symbols]  # raises, and shows which it is
 
     def number(self, symbol: str) -> int:
         """The number of *symbol*."""

@@ -335,8 +335,7 @@ class Journal:
 
     def _open_accounts(self) -> None:
         """Open the accounts of what was declared since the last time."""
-        for number in range(len(self.chart.first), len(self.commodities)):
-            self.chart.open_commodity(number)
+        self.chart.open_commodities()
         self._extend_books()
 
     def open_account(self, path: str, commodity: str = "USD", *, floored: bool = False) -> int:
@@ -355,7 +354,7 @@ class Journal:
         known = books.commodities.size
         commodities = grown(books.commodities, len(self.commodities))
         first = np.array(chart.first, np.int32)
-        money = [self.commodities.number(c.currency) for _, c in self.commodities.since(known)]
+        money = self.commodities.numbers([c.currency for _, c in self.commodities.since(known)])
         commodities["first"][known:], commodities["money"][known:] = first[known:], first[money]
         commodities["currency"][known:] = money
         commodities["relief"][known:] = Relief[self.run.policies.relief.upper()]

@@ -10,7 +10,9 @@ from ledger.bounds import MAX_AMOUNT
 from tests import naive
 
 SMALL = st.integers(0, 12)
-EDGES = st.sampled_from([0, 1, 2, 2**31, 2**32 - 1, 2**32, 2**53, 2**62, 2**63 - 2, 2**63 - 1])
+EDGES = st.sampled_from(
+    [0, 1, 2, 2**31, 2**32 - 1, 2**32, 2**49, 2**50 - 1, 2**50, 2**50 + 1, 2**53, 2**62, 2**63 - 2, 2**63 - 1]
+)
 AMOUNTS = st.one_of(SMALL, EDGES, st.integers(0, MAX_AMOUNT))
 COUNTS = AMOUNTS.map(lambda n: max(n, 1))
 SIGNED = st.tuples(AMOUNTS, st.sampled_from([1, -1])).map(lambda x: x[0] * x[1])
@@ -22,6 +24,10 @@ SIGNED = st.tuples(AMOUNTS, st.sampled_from([1, -1])).map(lambda x: x[0] * x[1])
 @example(MAX_AMOUNT - 512, 2**62 + 1, MAX_AMOUNT - 512)
 @example(MAX_AMOUNT, 2, 3)
 @example(2**62, 2**53 - 1, 2**53)
+@example(MAX_AMOUNT, 2**50 - 1, 2**50)
+@example(MAX_AMOUNT, 2**50 - 2, 2**50 - 1)
+@example(MAX_AMOUNT, 2**50, 2**50 + 1)
+@example(9_200_000_000_000_000_001, 1, 2**50)
 def test_a_share_is_the_exact_product_rounded_down(total: int, part: int, whole: int) -> None:
     part %= whole + 1
 

@@ -17,7 +17,7 @@ def chart(*free: str) -> Chart:
         instrument("SAP", currency="EUR"),
     ):
         commodities.declare(commodity)
-        new.open_commodity(commodities.number(commodity.symbol))
+        new.open_commodities()
     return new
 
 
