@@ -27,6 +27,7 @@ def share(total: int, part: int, whole: int) -> int:
 
     Rounded down, so that what is left stays with what is left; the last part takes the rest.
     """
+    total, part, whole = int(total), int(part), int(whole)  # numpy's own, uncompiled, would warn of wrapping
     if part == whole or total == 0:
         return total
     if part == 0:

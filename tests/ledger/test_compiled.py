@@ -37,3 +37,20 @@ def test_what_is_not_a_whole_number_with_a_sign_keeps_its_type(monkeypatch: pyte
     given = (np.uint64(2**63), 0.5, True)
     assert given == tuple(map(kernel, given))
     assert [(types.uint64,), (types.float64,), (types.boolean,)] == kernel.signatures
+
+
+def test_the_code_behind_a_kernel_is_that_for_the_types_it_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def first(numbers: Any, place: int) -> Any:
+        return numbers[place]
+
+    kernel = compile_here(first, monkeypatch)
+    numbers = np.array([2.5, 3.5])
+
+    direct = compiled.direct(kernel, numbers, 0)
+
+    assert [2.5, 3.5] == [direct(numbers, place) for place in range(2)]
+    assert [(types.float64[::1], types.int64)] == kernel.signatures
+    monkeypatch.setattr(config, "DISABLE_JIT", 1)
+    assert first is compiled.direct(first, numbers, 0)

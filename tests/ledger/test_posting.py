@@ -162,7 +162,7 @@ def test_more_lots_keep_the_order_in_which_slots_are_used() -> None:
     assert list(range(2 * size)) == more.lots["free"][: 2 * size][::-1].tolist()
 
 
-@pytest.mark.parametrize("fault", ["balance", "amount", "txn", "missing"])
+@pytest.mark.parametrize("fault", ["balance", "amount", "nothing", "txn", "first", "missing"])
 def test_a_block_that_does_not_refold_is_not_stored(fault: str) -> None:
     with journal() as open_journal:
         for _ in range(2):
@@ -175,8 +175,12 @@ def test_a_block_that_does_not_refold_is_not_stored(fault: str) -> None:
                 books.accounts[CASH].balance += 1
             case "amount":
                 books.transfers[1].amount = 99
+            case "nothing":
+                books.transfers[1].amount = 0
             case "txn":
                 books.txns[1].first = 0
+            case "first":
+                books.txns[0].first = 1
             case _:
                 books.state[0].transfers -= 1
 
