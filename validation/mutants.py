@@ -117,7 +117,7 @@ MUTANTS = (
     Mutant(
         "reversal keeps the lot",
         "a correction moves the balances back and not the lots",
-        "ledger/journal.py",
+        "ledger/correction.py",
         'transfer(books, row["credit"], row["debit"], row["amount"], slot)',
         'transfer(books, row["credit"], row["debit"], row["amount"], -1)',
         "ledger/test_events.py::test_a_correction_undoes_every_side_of_a_transaction",
@@ -150,7 +150,7 @@ MUTANTS = (
     Mutant(
         "a purchase is reversed across a split",
         "units that nobody bought stay behind",
-        "ledger/journal.py",
+        "ledger/correction.py",
         'row["disturbed_by"] is not None',
         "False",
         "ledger/test_soundness.py::test_a_purchase_is_not_reversed_across_a_split",
