@@ -22,6 +22,7 @@ from execution.frames import FIELDS
 from execution.instruments import Instruments
 from execution.notices import Notices
 from execution.orders import Reason
+from execution.programs import Orders, Signals, TargetWeights
 from execution.records import RECORDS
 from execution.reperformance import Recorded, Reperformance, differences, explained
 from execution.requests import Tags
@@ -45,6 +46,8 @@ Progress = Callable[[int, int], None]
 _NO_PROGRAM_BLOCKS = 0
 _STRATEGY_BLOCK_BARS = 1_000
 _CHUNKS = 50
+_COPY = frozenset([TargetWeights, Signals, Orders])
+"""Programs that copy what they are given."""
 
 
 @define(kw_only=True)
@@ -182,16 +185,17 @@ class Backtest:
             "statements": "bar" if self._every_bar() else "session",
             "currency": self.currency,
         }
-        names = tuple(given.tags.names)
+        names, bars = tuple(given.tags.names), self.bars
 
         def fingerprints() -> dict[str, Any]:
-            found = {"bars": self.bars.fingerprints(given.windows())}
+            found = {"bars": bars.fingerprints(given.windows())}
             return found if program is None else found | {"program": fingerprint(program, names)}
 
         return Run(
             spec=merged(spec, self.describe),
-            # What is streamed may have changed by the end; and a strategy could come by the bars this way.
-            fingerprints=fingerprints if given.is_whole and program is not None else fingerprints(),
+            # What is streamed, or another's own, may have changed by the end; and a strategy could come by
+            # the bars this way.
+            fingerprints=fingerprints if given.is_whole and type(strategy) in _COPY else fingerprints(),
             strategy=source_of(type(strategy)) if program is None else "",
             seed=self.seed,
             policies=Policies(
@@ -255,6 +259,8 @@ class Backtest:
     ) -> None:
         """Perform a program, window by window."""
         total = len(self.bars)
+        # The step writes into the requests, which the run may be fingerprinted by afterwards.
+        program = program._replace(requests=program.requests.copy())
         for window in windows():
             engine.enter(window.first)
             bars = len(window.market.ts)

@@ -59,7 +59,7 @@ class Bars:
         """
         if not len(ts):
             raise BadBars("there is no bar")
-        self.ts = ts
+        self.ts = fixed(ts)
         self.symbols = symbols
         self.zone = zone
         self.repairs = repairs

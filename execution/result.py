@@ -18,7 +18,8 @@ class Result:
     """A finished run. *journal* answers SQL; what else is here is read from it, and what takes long once.
 
     A run in memory holds its journal; one in a file opens it to be read. Close it, or use it as a context
-    manager, to let go of the file.
+    manager, to let go of the file. Of a run in memory nothing is left then: not even a head digest, unless it
+    was asked for before.
     """
 
     def __init__(self, journal: Journal | Reader, head: str, currency: str) -> None:

@@ -15,13 +15,16 @@ OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
 
 @leaf
 def bring_up_to(market: Market, desk: Desk, column: int, t: int) -> None:
-    """Take the last close of an instrument at bar *t* of the window or before, down to the last mark."""
+    """Take the last close of an instrument at bar *t* of the window or before, down to the last mark.
+
+    That bar's own as well: what was bought at its close was not held when it was marked.
+    """
     state = desk.state[0]
     instrument = desk.instruments[column]
     close = market.close[t, column]
     instrument.stale = math.isnan(close)
     before = t - 1
-    while math.isnan(close) and before >= 0 and before > state.marked - state.offset:
+    while math.isnan(close) and before >= 0 and before >= state.marked - state.offset:
         close = market.close[before, column]
         before -= 1
     if not math.isnan(close):

@@ -103,13 +103,16 @@ def holds_nothing(path: Path) -> bool:
 
 
 def is_blank(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a database has no tables, or those of a journal and nothing of a run in them."""
+    """Whether a database has no tables, or those of a journal and not a row in any."""
     tables = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
     if not {"run", "provenance", "txn"} <= tables:
         return not tables
-    # Without any function: what a file calls by that name may be another.
-    began = "select 1 from run union all select 1 from provenance union all select 1 from txn limit 1"
-    return not connection.execute(began).fetchall()
+    # Those first that every journal has rows in. Without any function: what a file calls so may be another.
+    for table in ("run", *sorted(tables)):
+        quoted = '"' + table.replace('"', '""') + '"'
+        if connection.execute(f"select 1 from {quoted} limit 1").fetchall():  # noqa: S608  as the file has it
+            return False
+    return True
 
 
 def _meaning(error: BaseException) -> tuple[type[StoreError], str] | None:

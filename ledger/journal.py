@@ -33,7 +33,7 @@ from ledger.moment import Moment, end_of, iso, nanoseconds
 from ledger.posting import begin, commit, move, restore_lot, undo
 from ledger.query import Query, execute
 from ledger.refusal import refusal
-from ledger.run import Run, run_row, stored_policies
+from ledger.run import Run, own, run_row, stored_policies
 from ledger.schema import Schema, installed, ledger_schema
 from ledger.seal import Columns, genesis
 from ledger.store import (
@@ -42,9 +42,8 @@ from ledger.store import (
     Opened,
     Store,
     begin_file,
-    blank,
-    canonical,
     create_tables,
+    layout_of,
     write_genesis,
 )
 from ledger.transaction import Event, Transaction
@@ -97,12 +96,12 @@ class Journal:
         target = Path(path) if path is not None else None
         run, declared = run or Run(), Commodities()
         declared.declare(*commodities)  # whatever is wrong with them shows before a file is made
-        canonical(run.spec)
+        run = own(run)
 
         everything = [ledger_schema(), *schemas]
 
         def opened() -> Opened:
-            row = run_row(run, schemas, blank(everything).layout)
+            row = run_row(run, schemas, layout_of(everything))
             if target is not None:
                 begin_file(target, everything)
             connection = connect(target)
@@ -115,7 +114,7 @@ class Journal:
             start = genesis(row)
             return Opened(connection, start, Head(0, start))
 
-        store = Store(target, lambda: blank(everything).layout, opened)
+        store = Store(target, lambda: layout_of(everything), opened)
         return cls._around(store, run, schemas, declared)
 
     @classmethod

@@ -5,8 +5,7 @@ used here are installed anew, for this connection alone, and the functions are D
 """
 
 import json
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -31,22 +30,22 @@ from ledger.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_sc
 from ledger.store import Layout
 
 MARKS_OF_A_JOURNAL = ("run", "seal", "provenance", "transfer", "txn")
-_WORD = re.compile(r"\w+")
-_AT_RUN_TIME = frozenset({"query", "query_table", "duckdb_views", "information_schema", "show", "tables"})
-"""Words of a query that reads what it does not name, or tells what there is."""
 _RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
 
 
 class Reader:
     """A journal's file, read-only. Raises a `StoreError` where it cannot be read as one.
 
-    *connection* is one to the file that is open already; it is closed with the reader. A view is installed
-    when it is first asked for.
+    *connection* is one to the file that is open already; it is closed with the reader. The views
+    are installed when SQL is first asked.
     """
 
     def __init__(self, path: str | Path, connection: duckdb.DuckDBPyConnection | None = None) -> None:
         self.path = Path(path)
+        if connection is None and self.path.is_file() and self.path.stat().st_size == 0:
+            raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
         self._connection = connection or connect(self.path, read_only=True)
+        self._has_views = False
         try:
             with explained(self.path, DamagedFile):
                 tables = self._require_journal()
@@ -58,7 +57,8 @@ class Reader:
                     *installed(self.policies["records"]),
                 ]
                 self._require_tables(tables)
-                self._views = Views(self._connection, self.schemas)
+                self.views = list(in_order(self.schemas))
+                believe_no_function(self._connection)
         except (ValueError, KeyError, TypeError) as error:
             self.close()
             raise DamagedFile(f"{self.path}: the table run cannot be read: {error!r}") from error
@@ -69,13 +69,10 @@ class Reader:
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The connection, with every view."""
-        self._views.install(self._views.names)
+        if not self._has_views:
+            self._has_views = True
+            install_views(self._connection, self.schemas)
         return self._connection
-
-    @property
-    def views(self) -> list[str]:
-        """The names of the views and checks."""
-        return self._views.names
 
     def __enter__(self) -> Self:
         return self
@@ -96,8 +93,7 @@ class Reader:
         """Run SQL over the journal; *at* shows the books as of a moment, a date to its end."""
         moment = None if at is None else end_of(at)
         try:
-            self._views.install_for(query)
-            return execute(self._connection, query, parameters, moment)
+            return execute(self.connection, query, parameters, moment)
         except InvalidQuery as error:
             if is_damage(error.__cause__):
                 raise DamagedFile(f"{self.path}: run `tieout doctor` on it ({error})") from error
@@ -109,7 +105,12 @@ class Reader:
         Numbers as they are stored, times datetime64[ns], text as objects; not to be written to. Raises
         `DamagedFile` where rows are missing or there twice.
         """
-        return queried(self.sql, table, names)
+        return queried(self._of_tables, table, names)
+
+    def _of_tables(self, query: str) -> Query:
+        """A query of ours that names tables alone, and needs no view."""
+        with explained(self.path, DamagedFile):
+            return Query(self._connection.sql(query).to_arrow_table())
 
     def view(self, name: str, at: Moment | None = None) -> Query:
         """The rows of a view by its name, hyphens allowed."""
@@ -166,35 +167,14 @@ class Reader:
         return dict(zip(_RUN, rows[0], strict=True))
 
 
-class Views:
-    """The views and checks of some schemas, installed on one connection as they are needed."""
+def install_views(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]) -> None:
+    """Install the views and checks of *schemas* for this connection."""
+    for statement in in_order(schemas).values():
+        connection.execute(statement.replace("create or replace view", "create or replace temp view"))
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]) -> None:
-        self._connection = connection
-        self._waiting = in_order(schemas)
-        self.names = list(self._waiting)
-        ((database,),) = connection.execute("select current_database()").fetchall()
-        quoted = '"' + database.replace('"', '""').replace("'", "''") + '"'
-        # The built-in functions first: a macro `sum` in the file would blind every view that adds up.
-        connection.execute(f"set search_path = 'temp.main,system.main,{quoted}.main'")
 
-    def install_for(self, query: str) -> None:
-        """Install what *query* names, or everything where it may name something without writing it."""
-        words = {word.lower() for word in _WORD.findall(query)}
-        self.install(self.names if words & _AT_RUN_TIME else words)
-
-    def install(self, names: Iterable[str]) -> None:
-        """Install the views of these names, and first what they read."""
-        if not self._waiting:
-            return
-        wanted, found = list(names), set[str]()
-        while wanted:
-            name = wanted.pop()
-            if name in self._waiting and name not in found:
-                found.add(name)
-                wanted += _WORD.findall(self._waiting[name])
-        for name in [name for name in self._waiting if name in found]:
-            statement = self._waiting.pop(name)
-            self._connection.execute(
-                statement.replace("create or replace view", "create or replace temp view")
-            )
+def believe_no_function(connection: duckdb.DuckDBPyConnection) -> None:
+    """Look for the built-in functions first: a macro `sum` in a file would blind every view that adds up."""
+    ((database,),) = connection.execute("select current_database()").fetchall()
+    quoted = '"' + database.replace('"', '""').replace("'", "''") + '"'
+    connection.execute(f"set search_path = 'temp.main,system.main,{quoted}.main'")

@@ -1,9 +1,10 @@
 """What determines a result, and therefore the genesis of its chain of seals."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from ledger.bounds import MAX_AMOUNT
 from ledger.errors import InvalidPolicy
@@ -66,6 +67,21 @@ class Run:
     def _fits(self, _: object, seed: object) -> None:
         if type(seed) is not int or abs(seed) > MAX_AMOUNT:
             raise InvalidPolicy(f"a seed is a whole number of 64 bits, not {seed!r}")
+
+
+def own(run: Run) -> Run:
+    """The same run, which nothing that is done to what it was made of changes.
+
+    Raises `InvalidPolicy` where it holds what JSON cannot.
+    """
+    others = json.loads(canonical(run.policies.others))
+    found = run.fingerprints
+    return evolve(
+        run,
+        spec=json.loads(canonical(run.spec)),
+        policies=evolve(run.policies, others=others),
+        fingerprints=found if callable(found) else json.loads(canonical(found)),
+    )
 
 
 def run_row(run: Run, schemas: Sequence[Schema], layout: Layout) -> dict[str, str | int]:

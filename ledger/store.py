@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import numpy as np
@@ -90,47 +91,58 @@ def create_tables(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schem
     return layout
 
 
-@frozen
-class Blank:
-    """A file with tables and views and not a row, and the layout of what will be sealed."""
-
-    data: bytes
-    layout: Layout
-
-
-def blank(schemas: Sequence[Schema]) -> Blank:
-    """The blank file of *schemas*. Made once a process: copying it takes a hundredth of the time."""
-    described = tuple((s.tables, *s.views.items(), *s.checks.items()) for s in schemas)
-    if described not in _BLANKS:
-        with TemporaryDirectory(prefix="tieout-") as folder:
-            path = Path(folder) / "blank.duckdb"
-            with closing(connect(path)) as connection, explained(path):
-                layout = create_tables(connection, schemas)
-                connection.execute("checkpoint")
-            _BLANKS[described] = Blank(path.read_bytes(), layout)
-    return _BLANKS[described]
-
-
-_BLANKS: dict[tuple[Any, ...], Blank] = {}
+def layout_of(schemas: Sequence[Schema]) -> Layout:
+    """The layout of *schemas*, found once a process."""
+    key = _key(schemas)
+    if key not in _LAYOUTS:
+        with closing(connect(None)) as connection:
+            _LAYOUTS[key] = create_tables(connection, schemas)
+    return _LAYOUTS[key]
 
 
 def begin_file(path: Path, schemas: Sequence[Schema]) -> None:
-    """Make a file with the tables and views of *schemas*. Raises `JournalExists` where there is one.
+    """Make a file with the tables and views of *schemas* and not a row. Raises `JournalExists`.
 
-    The name is taken before the file is there whole, so that of two who want it one is refused.
+    It is there whole or not at all, and of two who want the name one is refused.
     """
-    data = blank(schemas).data
+    taken = JournalExists(f"{path} exists; open it, or choose another name")
+    if path.exists():
+        raise taken
+    whole = path.with_name(f".{path.name}.{uuid4().hex}.new")
     with explained(path):
         try:
-            path.open("xb").close()
+            with whole.open("xb") as file:
+                file.write(_blank(schemas))
+                file.flush()
+                os.fsync(file.fileno())
+            # Of a journal that was removed without it: it would be taken into this one.
+            path.with_name(path.name + ".wal").unlink(missing_ok=True)
+            os.link(whole, path)
         except FileExistsError:
-            raise JournalExists(f"{path} exists; open it, or choose another name") from None
-        whole = path.with_name(path.name + ".new")
-        with whole.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        whole.replace(path)
+            raise taken from None
+        finally:
+            whole.unlink(missing_ok=True)
+
+
+def _blank(schemas: Sequence[Schema]) -> bytes:
+    """A file with tables and views, made once a process: copying it takes a hundredth of the time."""
+    key = _key(schemas)
+    if key not in _BLANKS:
+        with TemporaryDirectory(prefix="tieout-") as folder:
+            path = Path(folder) / "blank.duckdb"
+            with closing(connect(path)) as connection, explained(path):
+                _LAYOUTS[key] = create_tables(connection, schemas)
+                connection.execute("checkpoint")
+            _BLANKS[key] = path.read_bytes()
+    return _BLANKS[key]
+
+
+def _key(schemas: Sequence[Schema]) -> tuple[Any, ...]:
+    return tuple((s.tables, *s.views.items(), *s.checks.items()) for s in schemas)
+
+
+_BLANKS: dict[tuple[Any, ...], bytes] = {}
+_LAYOUTS: dict[tuple[Any, ...], Layout] = {}
 
 
 @frozen
@@ -166,6 +178,7 @@ class Store:
         self._blocks: queue.Queue[Block | None] = queue.Queue(maxsize=1)
         self._error: LedgerError | None = None
         self._told = False  # whether anybody has heard of it
+        self._turn = threading.RLock()  # in memory everybody stores for himself
         self._sealer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tieout-seal")
         self._writer: threading.Thread | None = None
         if path is not None:
@@ -179,13 +192,16 @@ class Store:
         return self.path is None and self._opened is None
 
     def columns(self, table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """Columns of a table over all blocks, where they are here still."""
-        parts = [block.tables[table] for block in self._waiting if table in block.tables]
-        if not parts:
-            return {name: np.zeros(0, seal.DTYPES[self.layout[table][name]]) for name in names}
-        if len(parts) == 1:
-            return {name: parts[0][name] for name in names}
-        return {name: np.concatenate([part[name] for part in parts]) for name in names}
+        """Columns of a table over all blocks, where they are here still; not to be written to."""
+        with self._turn:
+            parts = [block.tables[table] for block in self._waiting if table in block.tables]
+        found = {}
+        for name in names:
+            none = np.zeros(0, seal.DTYPES[self.layout[table][name]])
+            columns = [part[name] for part in parts] or [none]
+            found[name] = (columns[0] if len(columns) == 1 else np.concatenate(columns)).view()
+            found[name].flags.writeable = False
+        return found
 
     @cached_property
     def layout(self) -> Layout:
@@ -203,10 +219,12 @@ class Store:
 
     def _database(self) -> Opened:
         """The tables, which are made now if this is the first that is asked of them."""
-        if self._opened is None:
-            self._opened = self._open()
-            self._head = self._opened.head
-        return self._opened
+        with self._turn:
+            if self._opened is None:
+                opened = self._open()
+                self._head = opened.head
+                self._opened = opened
+            return self._opened
 
     def put(self, block: Block) -> None:
         """Take a block over for storing. Raises what an earlier one ran into."""
@@ -220,8 +238,9 @@ class Store:
         """Wait until every block taken over is durable; where the chain ends then."""
         self._database()
         if self._writer is None:
-            while self._waiting:
-                self._attempt(self._connection, self._waiting.pop(0))
+            with self._turn:
+                while self._waiting:
+                    self._attempt(self._connection, self._waiting.pop(0))
         else:
             self._blocks.join()
         self.require_sound()

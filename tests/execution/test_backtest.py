@@ -301,3 +301,66 @@ def test_what_is_replaced_is_an_order(replaces: Any) -> None:
     Backtest(bars=bars(), strategy=Does(ask)).run().close()
 
     assert [replaces] == refused
+
+
+# --- what is worked out afterwards -------------------------------------------------------------------------
+
+
+def two() -> Bars:
+    """ACME stops for a day and BOLT does not; hours of two days."""
+    acme = np.array([10, 10, 10, 40, 20, np.nan, np.nan, np.nan, np.nan, 20.0])
+    prices = np.stack([acme, np.full(10, 20.0)], axis=1)
+    hours = np.append(np.arange(9), 24).astype("m8[h]")
+    times = np.datetime64("2024-01-02T10", "ns") + hours
+    return Bars.from_arrays(times, ["ACME", "BOLT"], open=prices, high=prices, low=prices, close=prices)
+
+
+def test_what_is_bought_at_a_close_is_worth_that_close_until_the_next() -> None:
+    weights = np.full((10, 2), np.nan)
+    weights[[0, 1, 2, 4]] = [[0.5, 0.5], [0.4, 0.5], [0.0, 0.5], [0.5, 0.5]]
+    backtest = Backtest(
+        bars=two(),
+        strategy=TargetWeights(weights),
+        fill="same_close",
+        statements="session",
+        account=CashAccount("10000"),
+    )
+
+    with backtest.run() as result:
+        assert [10_000, 10_000] == result.equity["equity"].to_list()
+        assert [(20.0, False), (20.0, True)] == sorted(
+            result.journal.sql("select price, stale from mark limit 2").pl().iter_rows(), key=lambda r: r[1]
+        )
+
+
+def programs() -> list[Any]:
+    entries = np.zeros((10, 2), np.bool_)
+    entries[2] = entries[6, 1] = True
+    return [TargetWeights(np.full((10, 2), 0.4)), Signals(entries, ~entries, percent=0.3)]
+
+
+@pytest.mark.parametrize("place", range(2))
+def test_a_run_in_memory_has_the_head_of_the_same_run_in_a_file(place: int, tmp_path: Path) -> None:
+    with (
+        Backtest(bars=two(), strategy=programs()[place]).run() as one,
+        Backtest(bars=two(), strategy=programs()[place]).run(tmp_path / "run.duckdb") as other,
+    ):
+        assert other.head == one.head
+
+
+def test_what_is_done_after_a_run_does_not_change_what_is_recorded_of_it() -> None:
+    def performed(disturb: Callable[[Backtest, np.ndarray, dict[str, Any]], object] | None = None) -> str:
+        weights, notes = np.full((10, 2), 0.4), {"by": {"whom": ["me"]}}
+        backtest = Backtest(bars=two(), strategy=TargetWeights(weights), describe=notes)
+        with backtest.run() as result:
+            if disturb is not None:
+                disturb(backtest, weights, notes)
+            return result.head
+
+    expected = performed()
+
+    assert expected == performed(lambda _, weights, __: weights.fill(0.1))
+    assert expected == performed(lambda _, __, notes: notes["by"]["whom"].append("you"))
+    assert expected == performed(lambda backtest, _, __: setattr(backtest, "bars", bars()))
+    with pytest.raises(ValueError, match="read-only"):
+        two().ts[0] = 0

@@ -39,8 +39,8 @@ def bars_of(case: Case, window: int = 0) -> Bars:
     return market.bars_of(case.symbols, case.bars, case.dates, window)
 
 
-def run(case: Case, strategy: Any, bars: Bars | None = None, path: Path | None = None) -> Result:
-    return market.backtest(bars or bars_of(case), case.terms, case.rules, strategy).run(path)
+def run(case: Case, strategy: Any, bars: Bars | None = None, path: Path | None = None, **more: Any) -> Result:
+    return market.backtest(bars or bars_of(case), case.terms, case.rules, strategy, **more).run(path)
 
 
 def story_of(case: Case) -> market.Story:
@@ -180,6 +180,39 @@ def test_weights_of_a_strategy_and_weights_of_an_array_store_the_same_rows(
     weights = np.array(data.draw(st.lists(row, min_size=shape[0], max_size=shape[0])))
 
     assert_same_rows(case, Weighs(weights), TargetWeights(weights))
+
+
+SELDOM = (*[float("nan")] * 12, *WEIGHTS)
+
+
+@settings(FEWER)
+@given(generators.cases(), st.data())
+def test_a_statement_a_session_says_what_that_of_its_last_bar_does(case: Case, data: st.DataObject) -> None:
+    shape = (len(case.bars), len(case.symbols))
+    row = st.lists(st.sampled_from(SELDOM), min_size=shape[1], max_size=shape[1])
+    weights = np.array(data.draw(st.lists(row, min_size=shape[0], max_size=shape[0])))
+    bars = bars_of(case)
+    closes = set(bars.ts[bars.closing].view("M8[ns]").tolist())
+
+    with (
+        run(case, TargetWeights(weights)) as every,
+        run(case, TargetWeights(weights), statements="session") as some,
+        run(case, TargetWeights(weights), bars_of(case, case.window), statements="session") as parts,
+    ):
+        for table in ("statement", "mark"):
+            expected = [row[1:] for row in stated(every, table) if row[1] in closes]
+            assert expected == [row[1:] for row in stated(some, table)]
+        assert market.stored(every)["transfer"] == market.stored(some)["transfer"]
+        assert some.head == parts.head
+
+
+def stated(result: Result, table: str) -> list[tuple[Any, ...]]:
+    columns = {
+        "statement": ("ts", "txn", "cash", "market_value", "equity"),
+        "mark": ("ts", "instrument", "price", "stale"),
+    }[table]
+    rows = result.journal.columns(table, columns)
+    return list(zip(range(len(rows["ts"])), *(rows[name].tolist() for name in columns), strict=True))
 
 
 class Follows(Strategy):

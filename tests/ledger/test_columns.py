@@ -1,6 +1,7 @@
 """The columns of a journal's tables: of closed blocks, with the open one, and from a file."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,28 @@ def test_the_columns_of_closed_blocks_make_no_tables() -> None:
             (column.size, str(column.dtype)) for column in books.columns("mark", ("ts", "price")).values()
         ]
         assert books._store.holds_blocks
+
+
+def test_columns_are_not_to_be_written_to() -> None:
+    with journal() as books:
+        deposits(books, 1, 2)
+        books.close_block()
+        columns = books.columns("transfer", NAMES)
+
+        with pytest.raises(ValueError, match="read-only"):
+            columns["amount"][0] = 0
+
+
+def test_those_who_ask_at_once_are_told_the_same() -> None:
+    with journal() as books:
+        for amount in range(1, 9):
+            deposits(books, amount)
+            books.close_block()
+        with ThreadPoolExecutor(4) as pool:
+            asked = [pool.submit(books.sql, "select count(*) as n from txn") for _ in range(8)]
+
+        assert {8} == {row["n"] for answer in asked for row in answer.result().rows()}
+        assert 8 == books.head.blocks
 
 
 def test_the_open_block_is_read_with_the_closed_ones() -> None:

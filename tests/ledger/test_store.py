@@ -1,10 +1,8 @@
 """Storing blocks: whole or not at all, the same in memory and in a file, and nothing after an error."""
 
-import resource
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +34,7 @@ from ledger.reader import Reader
 from ledger.run import Policies, Run
 from ledger.seal import Columns
 from ledger.verify import Outcome, verify
+from tests.disk import files_of_at_most
 
 COMMODITIES = [currency("USD"), instrument("ACME")]
 DAYS = 8
@@ -175,17 +174,6 @@ def test_another_run_is_not_replayed_into_a_file(path: Path, run: Run) -> None:
 
 
 # --- after an error ----------------------------------------------------------------------------------
-
-
-@contextmanager
-def files_of_at_most(size: int) -> Iterator[None]:
-    """Every file that this process writes ends there, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def room(path: Path) -> int:
@@ -415,7 +403,7 @@ def test_an_existing_file_is_not_overwritten(path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "refusal", "message"),
     [
-        (b"", NotAJournal, "not a DuckDB file"),
+        (b"", NotAJournal, "never begun"),
         (b"PAR1" + bytes(9_000) + b"PAR1", NotAJournal, "not a DuckDB file"),
         (b"SQLite format 3\0" + bytes(9_000), NotAJournal, "not a DuckDB file"),
         (bytes(8) + b"DUCK" + bytes(9_000), DamagedFile, "tieout doctor"),
