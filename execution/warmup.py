@@ -9,6 +9,7 @@ work is the ledger's, which another process does meanwhile; both find the other'
 does it beforehand.
 """
 
+import hashlib
 import inspect
 import subprocess
 import sys
@@ -121,8 +122,9 @@ def _types(kernel: Any) -> tuple[Any, ...] | None:
 
 
 def done() -> Path:
-    """A file that says that everything is in the cache."""
-    return FOLDER / "complete"
+    """A file that says that everything is in the cache, of the sources in this place."""
+    here = hashlib.sha256(str(Path(__file__).parent).encode()).hexdigest()
+    return FOLDER / f"complete-{here[:16]}"
 
 
 if __name__ == "__main__":
