@@ -11,6 +11,8 @@ from ledger.events import deposit
 from ledger.journal import Journal
 from ledger.reader import Reader
 from ledger.run import Run
+from ledger.schema import ledger_schema
+from ledger.store import begin_file
 from ledger.verify import verify
 from tests.disk import files_of_at_most
 
@@ -67,6 +69,15 @@ def test_an_empty_file_is_a_journal_that_was_never_begun(path: Path) -> None:
         Reader(path)
     with pytest.raises(JournalExists):
         Journal.create(path, COMMODITIES)
+    with Journal.replay(path, COMMODITIES, Run()) as journal:
+        assert 0 == journal.head.blocks
+
+
+def test_a_file_with_tables_and_not_a_row_is_begun_again(path: Path) -> None:
+    begin_file(path, [ledger_schema()])
+
+    with pytest.raises(NotAJournal, match="never begun"):
+        Reader(path)
     with Journal.replay(path, COMMODITIES, Run()) as journal:
         assert 0 == journal.head.blocks
 
