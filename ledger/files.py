@@ -104,7 +104,10 @@ def holds_nothing(path: Path) -> bool:
 
 def is_blank(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether a database has no tables, or those of a journal and not a row in any."""
-    tables = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+    tables = {
+        name
+        for (name,) in connection.execute("select table_name from system.main.duckdb_tables()").fetchall()
+    }
     if not {"run", "provenance", "txn"} <= tables:
         return not tables
     # Those first that every journal has rows in. Without any function: what a file calls so may be another.

@@ -123,7 +123,8 @@ class Reader:
     def _require_journal(self) -> set[str]:
         """The names of the tables, once they are those of a journal that can be read here."""
         found = self._connection.execute(
-            "select table_name from duckdb_tables() where schema_name = 'main' and database_name != 'temp'"
+            "select table_name from system.main.duckdb_tables()"
+            " where schema_name = 'main' and database_name != 'temp'"
         ).fetchall()
         tables = {name for (name,) in found}
         if is_blank(self._connection):
@@ -155,7 +156,9 @@ class Reader:
         the seals.
         """
         own, *others = (set(schema.table_names) for schema in self.schemas)
-        views = self._connection.execute("select view_name from duckdb_views() where not internal").fetchall()
+        views = self._connection.execute(
+            "select view_name from system.main.duckdb_views() where not internal"
+        ).fetchall()
         missing = own - tables | set[str]().union(*others) - tables - {name for (name,) in views}
         if missing:
             raise DamagedFile(f"{self.path} has lost the table {', '.join(sorted(missing))}")

@@ -82,6 +82,19 @@ def test_a_file_with_tables_and_not_a_row_is_begun_again(path: Path) -> None:
         assert 0 == journal.head.blocks
 
 
+def test_a_function_in_the_file_does_not_make_a_journal_look_as_if_it_held_nothing(path: Path) -> None:
+    with Journal.create(path, COMMODITIES) as journal:
+        journal.post("2024-01-02", deposit, "USD", 1)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create macro duckdb_tables() as table select 'x' as table_name where false")
+
+    with Journal.replay(path, COMMODITIES, Run()) as journal:
+        journal.post("2024-01-02", deposit, "USD", 1)
+
+    with Reader(path) as reader:
+        assert [{"n": 1}] == reader.sql("select count(*) as n from txn").rows()
+
+
 def test_tables_of_the_same_names_with_rows_in_others_are_somebody_elses(path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         for table in ("run", "provenance", "txn"):
