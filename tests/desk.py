@@ -246,3 +246,12 @@ def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Des
     desk.mark(ACME=57.0, ES=5_020.0)
     desk.statement()
     return desk
+
+
+def funded() -> Desk:
+    """A desk with money in two currencies, on the day after it came."""
+    desk = Desk()
+    desk.deposit("USD", "10000")
+    desk.deposit("EUR", "10000")
+    desk.today = 1
+    return desk

@@ -20,7 +20,7 @@ from ledger.errors import AmountOutOfRange, DamagedFile, LedgerError
 from ledger.kinds import Kind
 from ledger.posting import transfer
 from ledger.reader import Reader
-from tests.desk import Desk, day, first_days, two_weeks
+from tests.desk import Desk, day, first_days, funded, two_weeks
 from tests.execution.test_views import many_trades
 from tests.ties import assert_tied, history_of
 
@@ -29,11 +29,7 @@ COMPILES = not config.DISABLE_JIT  # type: ignore[attr-defined]  # set from the 
 
 @pytest.fixture
 def desk() -> Desk:
-    desk = Desk()
-    desk.deposit("USD", "10000")
-    desk.deposit("EUR", "10000")
-    desk.today = 1
-    return desk
+    return funded()
 
 
 # --- by hand -----------------------------------------------------------------------------------------------

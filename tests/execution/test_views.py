@@ -16,7 +16,7 @@ from execution.metrics import metrics
 from execution.orders import OrderEvent, OrderType, Reason, Relation, TimeInForce
 from ledger import events
 from ledger.reader import Reader
-from tests.desk import Desk, day, two_weeks
+from tests.desk import Desk, day, funded, two_weeks
 from tests.ties import history_of
 
 DAYS = 14
@@ -24,11 +24,7 @@ DAYS = 14
 
 @pytest.fixture
 def desk() -> Desk:
-    desk = Desk()
-    desk.deposit("USD", "10000")
-    desk.deposit("EUR", "10000")
-    desk.today = 1
-    return desk
+    return funded()
 
 
 def rows(desk: Desk, query: str, at: int | None = None) -> list[tuple[Any, ...]]:

@@ -6,8 +6,10 @@ What a part needs is made anew before every round, outside the clock.
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
+from execution.engine import Engine
 from ledger.journal import Journal
 from ledger.reader import Reader
 from ledger.verify import Report, verify
@@ -60,10 +62,18 @@ def test_the_bar_step_over_a_year_of_500_instruments(benchmark: Benchmark) -> No
     reference = next(r for r in REFERENCES if (r.workload, r.settings.fill) == ("W2", "same_close"))
     backtest = reference.backtest(workload("W2"), weights)
 
+    fills: list[int] = []
+
     def setup() -> tuple[step.Prepared, dict[str, Any]]:
         return step.prepared(backtest), {}
 
-    benchmark.pedantic(step.perform, setup=setup, rounds=ROUNDS, warmup_rounds=1)
+    def perform(engine: Engine, *given: Any) -> None:
+        step.perform(engine, *given)
+        fills.append(int(engine.desk.state[0].fills))
+
+    benchmark.pedantic(perform, setup=setup, rounds=ROUNDS, warmup_rounds=1)
+
+    assert {reference.fills} == set(fills)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +83,9 @@ def load() -> ledger.Load:
 
 def test_sealing_and_storing_a_block(benchmark: Benchmark, load: ledger.Load, tmp_path: Path) -> None:
     benchmark.pedantic(ledger.storing, (load, TRANSFERS, tmp_path), rounds=ROUNDS, warmup_rounds=1)
+
+    with duckdb.connect(str(tmp_path / "ours.duckdb"), read_only=True) as connection:
+        assert [(load.transfer.num_rows,)] == connection.execute("select count(*) from transfer").fetchall()
 
 
 def test_verifying_half_a_million_transfers(benchmark: Benchmark, tmp_path: Path) -> None:
