@@ -66,17 +66,19 @@ def charted(chart: Chart, layout: Layout, commodities: int, accounts: int) -> di
     """The commodities and accounts added since there were so many of each."""
     tables: dict[str, Columns] = {}
     if fresh := list(chart.commodities.since(commodities)):
-        tables["commodity"] = _columns(
-            layout["commodity"],
-            [
-                (n, c.symbol, c.kind, c.scale, chart.commodities.number(c.currency), c.multiplier)
-                for n, c in fresh
-            ],
-        )
-    if opened := chart.accounts[accounts:]:
-        tables["account"] = _columns(
-            layout["account"], [(n, *a) for n, a in enumerate(opened, start=accounts)]
-        )
+        rows = [
+            (n, c.symbol, c.kind, c.scale, chart.commodities.number(c.currency), c.multiplier)
+            for n, c in fresh
+        ]
+        tables["commodity"] = {
+            name: np.array(values, DTYPES[kind])
+            for (name, kind), values in zip(layout["commodity"].items(), zip(*rows, strict=True), strict=True)
+        }
+    if accounts < len(chart):
+        columns = {"id": np.arange(accounts, len(chart))} | chart.columns(accounts)
+        tables["account"] = {
+            name: np.array(columns[name], DTYPES[kind]) for name, kind in layout["account"].items()
+        }
     return tables
 
 
@@ -116,13 +118,6 @@ def _counted(first: int, count: int) -> NDArray[np.int64]:
 
 def _room(size: int, dtype: "np.dtype[Any]") -> Any:
     return pool.take(size, dtype)[:size]
-
-
-def _columns(layout: Mapping[str, str], rows: Sequence[Sequence[Any]]) -> Columns:
-    return {
-        name: np.array(values, DTYPES[kind])
-        for (name, kind), values in zip(layout.items(), zip(*rows, strict=True), strict=True)
-    }
 
 
 def _column(table: str, name: str, kind: str, values: ArrayLike) -> NDArray[Any]:

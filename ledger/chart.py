@@ -7,14 +7,14 @@ finds an account as *first number of the commodity + offset* and needs no dictio
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.commodity import Commodities, Kind, text
+from ledger.commodity import Commodities, Commodity, Kind, text
 from ledger.errors import InvalidAccount, UnknownAccount
 
 Type = Literal["asset", "liability", "equity", "income", "expense", "contra", "memo"]
@@ -156,6 +156,10 @@ def _laid_out(pattern: str) -> tuple[str, str | None, Type, Side, bool]:
     return before, after if name else None, kind, CONTRA.get(path, side), pattern.endswith("*")
 
 
+def _path(before: str, after: str | None, symbol: str) -> str:
+    return before if after is None else before + symbol + after
+
+
 _RUNS = {run is CURRENCY_RUN: [_laid_out(p) for p in run] for run in (CURRENCY_RUN, INSTRUMENT_RUN)}
 """The accounts of a run, by whether it is a currency's."""
 _FLOORS = {
@@ -209,20 +213,55 @@ class Chart:
         """Commodity and floor of every account from number *have* on, int32[accounts]."""
         written = np.array([(a.commodity, a.floor) for a in self._written], np.int32).reshape(-1, 2)
         parts = [written]
-        declared = [(number, self.commodities[number]) for number in self._unwritten]
-        for kind, group in groupby(declared, lambda each: each[1].kind):
-            run, commodities = zip(*group, strict=True)
+        for is_currency, numbers, commodities in self._unwritten_runs():
             money = self.commodities.numbers([commodity.currency for commodity in commodities])
-            is_currency = kind == "currency"
             floors = _FLOORS[is_currency]
-            part = np.empty((len(run), floors.size, 2), np.int32)
+            part = np.empty((len(numbers), floors.size, 2), np.int32)
             part[:, :, 0], part[:, :, 1] = np.reshape(money, (-1, 1)), floors
             if not is_currency:
-                part[:, :IN_UNITS, 0] = np.reshape(run, (-1, 1))
+                part[:, :IN_UNITS, 0] = np.reshape(numbers, (-1, 1))
             parts.append(part.reshape(-1, 2))
         found = np.concatenate(parts)
         found[list(self._without_floor()), 1] = 0
         return found[have:, 0], found[have:, 1]
+
+    def columns(self, have: int) -> dict[str, Any]:
+        """The accounts from number *have* on, field by field as in `Account`.
+
+        Those that nobody has asked for by name are not written out for it.
+        """
+        written = self._written[have:]
+        paths = [account.path for account in written]
+        types = [account.type for account in written]
+        sides = [account.normal_side for account in written]
+        instruments = [account.instrument for account in written]
+        for is_currency, numbers, commodities in self._unwritten_runs():
+            run = _RUNS[is_currency]
+            paths += [
+                _path(before, after, commodity.symbol)
+                for commodity in commodities
+                for before, after, *_ in run
+            ]
+            types += [kind for _, _, kind, _, _ in run] * len(numbers)
+            sides += [side for _, _, _, side, _ in run] * len(numbers)
+            instruments += [-1 if is_currency else number for number in numbers for _ in run]
+        skipped = max(have - len(self._written), 0)
+        commodity, floor = self.laid_out(have)
+        return {
+            "path": paths[skipped:],
+            "type": types[skipped:],
+            "commodity": commodity,
+            "normal_side": sides[skipped:],
+            "instrument": instruments[skipped:],
+            "floored": floor != 0,
+        }
+
+    def _unwritten_runs(self) -> Iterator[tuple[bool, Sequence[int], Sequence[Commodity]]]:
+        """The commodities whose runs are not written out: whether currencies, their numbers, and they."""
+        declared = [(number, self.commodities[number]) for number in self._unwritten]
+        for is_currency, group in groupby(declared, lambda each: each[1].is_currency):
+            numbers, commodities = zip(*group, strict=True)
+            yield is_currency, numbers, commodities
 
     def _without_floor(self) -> Iterator[int]:
         """The numbers of the accounts that *may_be_overdrawn* names."""
@@ -291,7 +330,7 @@ class Chart:
             money = self.commodities.number(commodity.currency)
             for offset, (before, after, kind, side, is_floored) in enumerate(_RUNS[commodity.is_currency]):
                 counted = number if instrument >= 0 and offset < IN_UNITS else money
-                path = before + commodity.symbol + after if after is not None else before
+                path = _path(before, after, commodity.symbol)
                 floored = is_floored and path not in self._may_be_overdrawn
                 self._numbers[path, counted] = len(self._written)
                 self._written.append(Account(path, kind, counted, side, instrument, floored))

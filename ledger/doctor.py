@@ -31,7 +31,7 @@ from attrs import asdict, evolve, field, frozen
 from ledger import chain, errors
 from ledger.chain import Sealed
 from ledger.errors import DamagedFile, WriteFailed
-from ledger.files import connect, explained
+from ledger.files import Database, explained
 from ledger.reader import Reader
 
 _LOOK = "import sys; from ledger import doctor; sys.stdout.write(doctor.look(*sys.argv[1:]).json())"
@@ -187,9 +187,9 @@ def _compared(reader: Reader, anchor: str) -> Report:
 def _without_journal(path: Path) -> dict[str, int | str]:
     """What can be read of a file that does not open as a journal."""
     try:
-        with explained(path, DamagedFile), connect(path, read_only=True) as connection:
-            found = connection.execute("select table_name from duckdb_tables()").fetchall()
-            return _rows(path, connection, [name for (name,) in found])
+        with explained(path, DamagedFile), Database(path, read_only=True) as database:
+            found = database.connection.execute("select table_name from duckdb_tables()").fetchall()
+            return _rows(path, database.connection, [name for (name,) in found])
     except DamagedFile:
         return {}  # nothing; the report says why
 

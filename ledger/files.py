@@ -1,10 +1,15 @@
 """Opening DuckDB files, and what its errors mean to somebody who keeps books."""
 
+import os
+import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import duckdb
+from attrs import define
 
 from ledger.errors import (
     DamagedFile,
@@ -18,8 +23,13 @@ from ledger.errors import (
     WriteFailed,
 )
 
+NAME = "journal"
+"""What a database is called while it is open here."""
+
 # Files of DuckDB's 2.0 format cannot be read by 1.x; this is the oldest that holds what a journal needs.
-STORAGE_VERSION = "v1.2.0"
+# Groups of rows are compressed side by side: of DuckDB's own 122,880 rows many a journal has only one. A
+# column takes whole blocks, and most of a journal's are short.
+_WRITTEN = "type duckdb, storage_version 'v1.2.0', row_group_size 30720, block_size 65536"
 
 # What DuckDB 2.0 or the system says, what it means, and what to do. The first that is found counts.
 _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
@@ -29,7 +39,7 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
         "the disk is full; nothing acknowledged is lost. Make room and open the journal again",
     ),
     (
-        ("Could not set lock", "different configuration"),
+        ("Could not set lock", "Unique file handle conflict"),
         LockedByWriter,
         "somebody else has the file open; close it there first",
     ),
@@ -63,18 +73,122 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
 )
 
 
-def connect(path: Path | None, *, read_only: bool = False) -> duckdb.DuckDBPyConnection:
-    """A connection to a database file, or to one in memory where *path* is None."""
-    if path is None:
-        return duckdb.connect(":memory:")
-    with explained(path, DamagedFile):
-        # By its kind, or DuckDB takes other formats for databases and fetches extensions for them; by its
-        # one full name, or one process could write it twice. Nothing else may open a journal's file in
-        # this process: closing it again would give up DuckDB's lock.
-        name = f"duckdb:{path.resolve()}"
-        if read_only:
-            return duckdb.connect(name, read_only=True)
-        return duckdb.connect(name, config={"storage_compatibility_version": STORAGE_VERSION})
+class Database:
+    """A database file, or tables in memory where *path* is None. Close it to let go of the file.
+
+    *connection* is one to it; `cursor` gives another for a second thread.
+    """
+
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+        self._path = path
+        with explained(path, DamagedFile):
+            self._instance: _Instance | None = _attached(path, read_only=read_only)
+        self.connection = self.cursor()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Another connection to it, to be closed before it is."""
+        assert self._instance is not None, "the database is closed"
+        cursor = self._instance.root.cursor()
+        cursor.execute(f"use {NAME}")
+        return cursor
+
+    def checkpoint(self) -> None:
+        """Move what was committed into the file. Closing tries this too, and does not say when it fails."""
+        with explained(self._path):
+            self.connection.execute(f"checkpoint {NAME}")
+
+    def checkpoint_next_commit(self) -> None:
+        """Have the next commit go into the file itself, and not by way of the WAL."""
+        self.connection.execute("set checkpoint_threshold = '1KB'")
+
+    def close(self) -> None:
+        """Let go of the file. Again: nothing."""
+        self.connection.close()
+        instance, self._instance = self._instance, None
+        if instance is not None:
+            _detach(instance)
+
+
+@define(eq=False)
+class _Instance:
+    """An instance of DuckDB with one database attached to it: for one writer, or all readers of a file."""
+
+    root: duckdb.DuckDBPyConnection
+    read: Path | None = None
+    users: int = 1
+
+
+_TURN = threading.RLock()
+_READ: dict[Path, _Instance] = {}
+_SPARES: list[duckdb.DuckDBPyConnection] = []
+"""Instances without a database, for the next that is opened: starting one takes ten times as long."""
+_MOST_SPARES = 2
+
+
+def _attached(path: Path | None, *, read_only: bool) -> _Instance:
+    """The instance to which the file at *path* is attached now."""
+    # By its one full name, or one process could write a file twice.
+    full = None if path is None else path.resolve()
+    place = ":memory:" if full is None else str(full).replace("'", "''")
+    # By its kind, or DuckDB takes other formats for databases and fetches extensions for them.
+    how = "type duckdb, read_only" if read_only else _WRITTEN
+    with _TURN:
+        # Once in this process, however many read it: whoever closes a file gives up the locks of all.
+        if full in _READ and read_only:
+            _READ[full].users += 1
+            return _READ[full]
+        root = _SPARES.pop() if _SPARES else duckdb.connect(":memory:")
+        try:
+            root.execute(f"attach '{place}' as {NAME} ({how})")
+        except BaseException:
+            root.close()  # whatever state it is in
+            raise
+        instance = _Instance(root, full if read_only else None)
+        if instance.read is not None:
+            _READ[instance.read] = instance
+        return instance
+
+
+def _detach(instance: _Instance) -> None:
+    """Let go of the file after its last user, and keep the instance for the next."""
+    with _TURN:
+        instance.users -= 1
+        if instance.users:
+            return
+        if instance.read is not None:
+            del _READ[instance.read]
+        try:
+            instance.root.execute(f"detach {NAME}")
+            instance.root.execute("reset checkpoint_threshold")
+        except duckdb.Error:
+            instance.root.close()  # damage to the file has made it unusable
+            return
+        if len(_SPARES) < _MOST_SPARES:
+            _SPARES.append(instance.root)
+        else:
+            instance.root.close()
+
+
+def _close_spares() -> None:
+    with _TURN:
+        while _SPARES:
+            _SPARES.pop().close()
+
+
+# A process that is forked off has an instance without its threads, and would wait for them for ever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_close_spares)
 
 
 @contextmanager
@@ -98,8 +212,8 @@ def holds_nothing(path: Path) -> bool:
     """Whether there is no file, or one in which no journal was begun yet."""
     if not path.exists() or path.stat().st_size == 0:
         return True
-    with closing(connect(path, read_only=True)) as connection, explained(path, DamagedFile):
-        return is_blank(connection)
+    with Database(path, read_only=True) as database, explained(path, DamagedFile):
+        return is_blank(database.connection)
 
 
 def is_blank(connection: duckdb.DuckDBPyConnection) -> bool:

@@ -21,13 +21,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger import block, errors, provenance, restore, worth
+from ledger import block, errors, restore, worth
 from ledger.books import Books, Relief, Status, empty_books, grown, with_more_lots, with_room
 from ledger.chart import Chart
 from ledger.columns import queried
 from ledger.commodity import Amount, Commodities, Commodity
 from ledger.correction import REVERSAL, require_reversible, transfer_back
-from ledger.files import connect, explained, holds_nothing
+from ledger.files import holds_nothing
 from ledger.kinds import Kind
 from ledger.moment import Moment, end_of, iso, nanoseconds
 from ledger.posting import begin, commit, move, restore_lot, undo
@@ -42,9 +42,8 @@ from ledger.store import (
     Opened,
     Store,
     begin_file,
-    create_tables,
+    begun,
     layout_of,
-    write_genesis,
 )
 from ledger.transaction import Event, Transaction
 
@@ -100,19 +99,11 @@ class Journal:
 
         everything = [ledger_schema(), *schemas]
 
+        if target is not None:
+            begin_file(target, everything)
+
         def opened() -> Opened:
-            row = run_row(run, schemas, layout_of(everything))
-            if target is not None:
-                begin_file(target, everything)
-            connection = connect(target)
-            with explained(target):
-                connection.execute("begin")
-                if target is None:
-                    create_tables(connection, everything)
-                write_genesis(connection, row, provenance.here())
-                connection.execute("commit")
-            start = genesis(row)
-            return Opened(connection, start, Head(0, start))
+            return begun(target, everything, run_row(run, schemas, layout_of(everything)))
 
         store = Store(target, lambda: layout_of(everything), opened)
         return cls._around(store, run, schemas, declared)
@@ -144,8 +135,8 @@ class Journal:
                     f"{target} was made from another spec, input, strategy, seed or policy"
                 )
         start = genesis(row)
-        connection = restore.reconnect(target, held)
-        store = Store(target, lambda: layout, lambda: Opened(connection, start, Head(0, start)), sealed)
+        database = restore.reconnect(target, held)
+        store = Store(target, lambda: layout, lambda: Opened(database, start, Head(0, start)), sealed)
         declared = Commodities()
         declared.declare(*commodities)
         return cls._around(store, run, schemas, declared)
@@ -165,8 +156,8 @@ class Journal:
         )
         schemas = installed(restore.records_of(held))
         head = Head(len(held.digests), bytes.fromhex(held.digests[-1]) if held.digests else held.genesis)
-        connection = restore.reconnect(target, held)
-        store = Store(target, lambda: held.layout, lambda: Opened(connection, held.genesis, head))
+        database = restore.reconnect(target, held)
+        store = Store(target, lambda: held.layout, lambda: Opened(database, held.genesis, head))
         journal = cls._around(store, run, schemas, Commodities())
         journal._restore(state)  # noqa: SLF001  its own
         return journal
@@ -465,7 +456,7 @@ class Journal:
             return None
         self._closed = True
         try:
-            self._close_block()
+            self._close_block(is_last=True)
             return self._store.sync()
         finally:
             self._source = None
@@ -488,13 +479,13 @@ class Journal:
         self._require_open()
         self._close_block()
 
-    def _close_block(self) -> None:
+    def _close_block(self, *, is_last: bool = False) -> None:
         tables = self._open_rows()
         if not tables:
             return
         state = self.books.state[0]
         first, count = int(state.base_txn), int(state.txns)
-        self._store.put(Block(self._block, first, first + count - 1, tables))
+        self._store.put(Block(self._block, first, first + count - 1, tables), is_last=is_last)
         self._block += 1
         for table, columns in tables.items():
             self._stored[table] += block.length(columns)

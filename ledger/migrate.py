@@ -14,7 +14,7 @@ import duckdb
 
 from ledger import chain
 from ledger.errors import DamagedFile, NewerSchema, NotAJournal, OlderSchema, SealBroken
-from ledger.files import connect, explained
+from ledger.files import NAME, Database, explained
 from ledger.reader import Reader
 from ledger.schema import SCHEMA_VERSION, in_order
 
@@ -39,17 +39,18 @@ def migrate(path: str | Path, steps: Mapping[int, str] | None = None) -> int:
     """
     path, steps = Path(path), scripts() if steps is None else steps
     with explained(path, DamagedFile):
-        with connect(path, read_only=True) as connection:
-            before = _version(path, connection)
+        with Database(path, read_only=True) as database:
+            before = _version(path, database.connection)
         wanted = _path(path, before, steps)
         if not wanted:
             return before
-    with explained(path), connect(path) as connection:
+    with explained(path), Database(path) as database:
+        connection = database.connection
         connection.execute("begin")  # whatever raises closes the connection, which rolls back
         for script in wanted:
             connection.execute(script)
         connection.execute("update provenance set schema_version = ?", [SCHEMA_VERSION])
-        _install_and_check(path, connection)
+        _install_and_check(path, database)
         connection.execute("commit")
     return before
 
@@ -78,11 +79,11 @@ def _path(path: Path, version: int, steps: Mapping[int, str]) -> list[str]:
     return [steps[step] for step in needed]
 
 
-def _install_and_check(path: Path, connection: duckdb.DuckDBPyConnection) -> None:
+def _install_and_check(path: Path, database: Database) -> None:
     """See that the file is a journal whose seals all hold, and store the present views in it."""
-    reader = Reader(path, connection)
+    reader = Reader(path, database)
     for departure in chain.broken(reader):
         raise SealBroken(f"{path}: {departure}; the file stays as it is")
-    connection.execute("reset search_path")  # the reader's, in which nothing is created in the file
+    database.connection.execute(f"use {NAME}")  # in the reader's search path nothing is created in the file
     for statement in in_order(reader.schemas).values():
-        connection.execute(statement)
+        database.connection.execute(statement)

@@ -23,7 +23,7 @@ from ledger.errors import (
     OlderSchema,
     UnknownView,
 )
-from ledger.files import connect, explained, is_blank, is_damage
+from ledger.files import Database, explained, is_blank, is_damage
 from ledger.moment import Moment, end_of
 from ledger.query import Query, execute
 from ledger.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_schema
@@ -36,15 +36,15 @@ _RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
 class Reader:
     """A journal's file, read-only. Raises a `StoreError` where it cannot be read as one.
 
-    *connection* is one to the file that is open already; it is closed with the reader. The views
-    are installed when SQL is first asked.
+    *database* is the file where it is open already; it is closed with the reader. The views are installed
+    when SQL is first asked.
     """
 
-    def __init__(self, path: str | Path, connection: duckdb.DuckDBPyConnection | None = None) -> None:
+    def __init__(self, path: str | Path, database: Database | None = None) -> None:
         self.path = Path(path)
-        if connection is None and self.path.is_file() and self.path.stat().st_size == 0:
+        if database is None and self.path.is_file() and self.path.stat().st_size == 0:
             raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
-        self._connection = connection or connect(self.path, read_only=True)
+        self._database = database or Database(self.path, read_only=True)
         self._has_views = False
         try:
             with explained(self.path, DamagedFile):
@@ -57,8 +57,7 @@ class Reader:
                     *installed(self.policies["records"]),
                 ]
                 self._require_tables(tables)
-                self.views = list(in_order(self.schemas))
-                believe_no_function(self._connection)
+                believe_no_function(self._database.connection)
         except (ValueError, KeyError, TypeError) as error:
             self.close()
             raise DamagedFile(f"{self.path}: the table run cannot be read: {error!r}") from error
@@ -71,8 +70,13 @@ class Reader:
         """The connection, with every view."""
         if not self._has_views:
             self._has_views = True
-            install_views(self._connection, self.schemas)
-        return self._connection
+            install_views(self._database.connection, self.schemas)
+        return self._database.connection
+
+    @property
+    def views(self) -> list[str]:
+        """The names of the views and checks."""
+        return list(in_order(self.schemas))
 
     def __enter__(self) -> Self:
         return self
@@ -87,7 +91,7 @@ class Reader:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._connection.close()
+        self._database.close()
 
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
         """Run SQL over the journal; *at* shows the books as of a moment, a date to its end."""
@@ -110,7 +114,7 @@ class Reader:
     def _of_tables(self, query: str) -> Query:
         """A query of ours that names tables alone, and needs no view."""
         with explained(self.path, DamagedFile):
-            return Query(self._connection.sql(query).to_arrow_table())
+            return Query(self._database.connection.sql(query).to_arrow_table())
 
     def view(self, name: str, at: Moment | None = None) -> Query:
         """The rows of a view by its name, hyphens allowed."""
@@ -122,18 +126,18 @@ class Reader:
 
     def _require_journal(self) -> set[str]:
         """The names of the tables, once they are those of a journal that can be read here."""
-        found = self._connection.execute(
+        found = self._database.connection.execute(
             "select table_name from system.main.duckdb_tables()"
             " where schema_name = 'main' and database_name != 'temp'"
         ).fetchall()
         tables = {name for (name,) in found}
-        if is_blank(self._connection):
+        if is_blank(self._database.connection):
             raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
         if missing := set(MARKS_OF_A_JOURNAL) - tables:
             raise NotAJournal(
                 f"{self.path} is a DuckDB file but not a journal: no table {', '.join(sorted(missing))}"
             )
-        versions = self._connection.execute("select schema_version from provenance").fetchall()
+        versions = self._database.connection.execute("select schema_version from provenance").fetchall()
         if len(versions) != 1:
             raise DamagedFile(f"{self.path}: {len(versions)} rows in the table provenance, not one")
         ((version,),) = versions
@@ -156,7 +160,7 @@ class Reader:
         the seals.
         """
         own, *others = (set(schema.table_names) for schema in self.schemas)
-        views = self._connection.execute(
+        views = self._database.connection.execute(
             "select view_name from system.main.duckdb_views() where not internal"
         ).fetchall()
         missing = own - tables | set[str]().union(*others) - tables - {name for (name,) in views}
@@ -164,7 +168,7 @@ class Reader:
             raise DamagedFile(f"{self.path} has lost the table {', '.join(sorted(missing))}")
 
     def _read_run(self) -> dict[str, Any]:
-        rows = self._connection.execute("from run").fetchall()
+        rows = self._database.connection.execute("from run").fetchall()
         if len(rows) != 1:
             raise DamagedFile(f"{self.path}: {len(rows)} rows in the table run, not one")
         return dict(zip(_RUN, rows[0], strict=True))

@@ -5,14 +5,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import duckdb
 from attrs import frozen
 
 from ledger import chain
 from ledger.chart import Account
 from ledger.commodity import Commodity
 from ledger.errors import DamagedFile, SealBroken
-from ledger.files import connect, explained
+from ledger.files import Database, explained
 from ledger.reader import Reader
 from ledger.schema import in_order
 from ledger.store import Layout
@@ -67,18 +66,19 @@ def checked(path: Path) -> Iterator[Held]:
         yield Held(reader, reader.run, reader.layout, chain.genesis(reader), digests)
 
 
-def reconnect(path: Path, held: Held) -> duckdb.DuckDBPyConnection:
+def reconnect(path: Path, held: Held) -> Database:
     """The same file for writing. Raises `SealBroken` if another process wrote to it since it was checked."""
-    connection = connect(path)
+    database = Database(path)
+    connection = database.connection
     with explained(path, DamagedFile):
         digests = connection.execute("select digest from seal order by block").fetchall()
     if [digest for (digest,) in digests] != held.digests:
-        connection.close()
+        database.close()
         raise SealBroken(f"{path} was written to by another process meanwhile; open it again")
     with explained(path, DamagedFile):
         for statement in in_order(held.reader.schemas).values():
             connection.execute(statement)  # its views are no more believed than by a reader
-    return connection
+    return database
 
 
 def records_of(held: Held) -> list[tuple[str, int]]:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from graphlib import TopologicalSorter
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -65,12 +65,9 @@ def ledger_schema() -> Schema:
 
 def installed(names: Iterable[tuple[str, int]]) -> list[Schema]:
     """The registered schemas of these names and versions, in this order."""
-    found = {point.name: point for point in entry_points(group="tieout.records")}
     schemas = []
     for name, version in names:
-        if name not in found:
-            raise UnknownRecords(f"the journal holds records of {name!r}, which is not installed here")
-        schema = found[name].load()
+        schema: Schema = _registered(name).load()
         if schema.version != version:
             raise UnknownRecords(
                 f"the journal holds version {version} of the records of {name!r}; "
@@ -78,6 +75,18 @@ def installed(names: Iterable[tuple[str, int]]) -> list[Schema]:
             )
         schemas.append(schema)
     return schemas
+
+
+_REGISTERED: dict[str, EntryPoint] = {}
+"""What was found. To look through all that is installed takes as long as all else that opens a journal."""
+
+
+def _registered(name: str) -> EntryPoint:
+    if name not in _REGISTERED:
+        _REGISTERED.update({point.name: point for point in entry_points(group="tieout.records")})
+    if name not in _REGISTERED:
+        raise UnknownRecords(f"the journal holds records of {name!r}, which is not installed here")
+    return _REGISTERED[name]
 
 
 def in_order(schemas: Iterable[Schema]) -> dict[str, str]:

@@ -9,10 +9,10 @@ import json
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from functools import cached_property
+from contextlib import contextmanager
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,7 +24,7 @@ import pyarrow as pa
 from attrs import define, frozen
 from numpy.typing import NDArray
 
-from ledger import seal
+from ledger import provenance, seal
 from ledger.commodity import text
 from ledger.errors import (
     InvalidPolicy,
@@ -34,13 +34,15 @@ from ledger.errors import (
     ReplayDiverged,
     WriteFailed,
 )
-from ledger.files import connect, explained
+from ledger.files import Database, explained
 from ledger.schema import SCHEMA_VERSION, Schema, in_order
 from ledger.seal import Columns
 
 Layout = dict[str, dict[str, str]]
 """The sealed tables in their order, each with its columns and their SQL types in theirs."""
 
+_ROWS = "block_rows"
+"""What a table's rows are called on their way in."""
 _OUTSIDE_THE_BLOCKS = ("run", "seal", "provenance")
 
 
@@ -95,8 +97,8 @@ def layout_of(schemas: Sequence[Schema]) -> Layout:
     """The layout of *schemas*, found once a process."""
     key = _key(schemas)
     if key not in _LAYOUTS:
-        with closing(connect(None)) as connection:
-            _LAYOUTS[key] = create_tables(connection, schemas)
+        with Database(None) as database:
+            _LAYOUTS[key] = create_tables(database.connection, schemas)
     return _LAYOUTS[key]
 
 
@@ -130,9 +132,9 @@ def _blank(schemas: Sequence[Schema]) -> bytes:
     if key not in _BLANKS:
         with TemporaryDirectory(prefix="tieout-") as folder:
             path = Path(folder) / "blank.duckdb"
-            with closing(connect(path)) as connection, explained(path):
-                _LAYOUTS[key] = create_tables(connection, schemas)
-                connection.execute("checkpoint")
+            with Database(path) as database, explained(path):
+                _LAYOUTS[key] = create_tables(database.connection, schemas)
+                database.checkpoint()
             _BLANKS[key] = path.read_bytes()
     return _BLANKS[key]
 
@@ -149,9 +151,31 @@ _LAYOUTS: dict[tuple[Any, ...], Layout] = {}
 class Opened:
     """A database with a journal's tables, and where its chain starts and ends."""
 
-    connection: duckdb.DuckDBPyConnection
+    database: Database
     genesis: bytes
     head: Head
+
+
+def begun(path: Path | None, schemas: Sequence[Schema], row: Mapping[str, str | int]) -> Opened:
+    """A file that `begin_file` made, or tables in memory, with the *row* of its run and where it was made."""
+    database = Database(path)
+    connection = database.connection
+    try:
+        with explained(path):
+            connection.execute("begin")
+            if path is None:
+                create_tables(connection, schemas)
+            connection.execute("insert into run values (?, ?, ?, ?, ?, ?, ?)", list(row.values()))
+            connection.execute(
+                "insert into provenance values (?, ?, ?, ?, ?)",
+                [SCHEMA_VERSION, *provenance.here().values()],
+            )
+            connection.execute("commit")
+    except BaseException:
+        database.close()
+        raise
+    start = seal.genesis(row)
+    return Opened(database, start, Head(0, start))
 
 
 class Store:
@@ -176,13 +200,13 @@ class Store:
         self._sealed = sealed
         self._waiting: list[Block] = []
         self._blocks: queue.Queue[Block | None] = queue.Queue(maxsize=1)
+        self._is_ending = False  # nothing follows the blocks taken over
         self._error: LedgerError | None = None
         self._told = False  # whether anybody has heard of it
         self._turn = threading.RLock()  # in memory everybody stores for himself
         self._sealer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tieout-seal")
         self._writer: threading.Thread | None = None
         if path is not None:
-            self._connection  # noqa: B018  what is wrong with a file shows before anything is posted
             self._writer = threading.Thread(target=self._write_all, name="tieout-writer", daemon=True)
             self._writer.start()
 
@@ -211,13 +235,13 @@ class Store:
     @property
     def genesis(self) -> bytes:
         """The digest that the chain starts from."""
-        return self._database().genesis
+        return self._begun().genesis
 
     @property
-    def _connection(self) -> duckdb.DuckDBPyConnection:
-        return self._database().connection
+    def _database(self) -> Database:
+        return self._begun().database
 
-    def _database(self) -> Opened:
+    def _begun(self) -> Opened:
         """The tables, which are made now if this is the first that is asked of them."""
         with self._turn:
             if self._opened is None:
@@ -226,24 +250,26 @@ class Store:
                 self._opened = opened
             return self._opened
 
-    def put(self, block: Block) -> None:
+    def put(self, block: Block, *, is_last: bool = False) -> None:
         """Take a block over for storing. Raises what an earlier one ran into."""
         self.require_sound()
         if self._writer is None:
             self._waiting.append(block)
         else:
+            self._is_ending = is_last
             self._blocks.put(block)
 
     def sync(self) -> Head:
         """Wait until every block taken over is durable; where the chain ends then."""
-        self._database()
         if self._writer is None:
             with self._turn:
+                self._begun()
                 while self._waiting:
-                    self._attempt(self._connection, self._waiting.pop(0))
+                    self._attempt(partial(self._store, self._waiting.pop(0)))
         else:
             self._blocks.join()
         self.require_sound()
+        self._begun()
         return self._head
 
     def close(self) -> None:
@@ -255,11 +281,9 @@ class Store:
         if self._opened is not None:
             try:
                 if self.path is not None and self._error is None:
-                    with explained(self.path):
-                        # Closing alone tries this too, and does not say when it fails.
-                        self._connection.execute("checkpoint")
+                    self._database.checkpoint()
             finally:
-                self._connection.close()
+                self._database.close()
         if not self._told:
             self.require_sound()
 
@@ -272,13 +296,12 @@ class Store:
         That is the first *stored* rows of each table and *open_rows*.
         """
         self.sync()
-        cursor = self._connection.cursor()
+        cursor = self._database.cursor()
         try:
             cursor.execute("begin")
             if self._head.blocks < len(self._sealed):
                 self._forget(cursor, stored)
-            for table, columns in open_rows.items():
-                self._insert(cursor, table, columns)
+            self._insert(cursor, open_rows.items())
             yield cursor
         finally:
             cursor.close()  # rolls back
@@ -300,30 +323,26 @@ class Store:
         ) from self._error
 
     def _write_all(self) -> None:
-        cursor = self._connection.cursor()
-        while True:
-            block = self._blocks.get()
-            try:
-                if block is None:
-                    cursor.close()
-                    return
-                self._attempt(cursor, block)
-            finally:
-                self._blocks.task_done()
+        self._attempt(self._begun)
+        while (block := self._blocks.get()) is not None:
+            self._attempt(partial(self._store, block))
+            self._blocks.task_done()
+        self._blocks.task_done()
 
-    def _attempt(self, cursor: duckdb.DuckDBPyConnection, block: Block) -> None:
-        """Store a block, unless one before it failed; an error is kept for whoever posts."""
+    def _attempt(self, do: Callable[[], object]) -> None:
+        """Do something for storing, unless what came before it failed; an error is kept for whoever posts."""
         if self._error is not None:
             return
         try:
-            self._store(cursor, block)
+            do()
         except LedgerError as error:
             self._error = error
         except BaseException as error:  # noqa: BLE001  as above
             self._error = WriteFailed(f"{self.path}: {error!r}")
             self._error.__cause__ = error
 
-    def _store(self, cursor: duckdb.DuckDBPyConnection, block: Block) -> None:
+    def _store(self, block: Block) -> None:
+        connection = self._database.connection
         tables = [(t, block.tables[t]) for t in self.layout if t in block.tables]
         sealing = self._sealer.submit(seal.digest, self._head.digest, tables)
         if block.number < len(self._sealed):
@@ -336,12 +355,13 @@ class Store:
                 )
         else:
             with explained(self.path):
-                cursor.execute("begin")
-                for name, columns in tables:
-                    self._insert(cursor, name, columns)
+                if self._is_ending:
+                    self._database.checkpoint_next_commit()
+                connection.execute("begin")
+                self._insert(connection, tables)
                 digest = sealing.result()
                 rows = canonical({name: len(next(iter(c.values()))) for name, c in tables})
-                cursor.execute(
+                connection.execute(
                     "insert into seal values (?, ?, ?, ?, ?, ?)",
                     [
                         block.number,
@@ -352,14 +372,15 @@ class Store:
                         digest.hex(),
                     ],
                 )
-                cursor.execute("commit")
+                connection.execute("commit")
         self._head = Head(block.number + 1, digest)
 
-    def _insert(self, cursor: duckdb.DuckDBPyConnection, table: str, columns: Columns) -> None:
-        rows = pa.Table.from_arrays([_arrow(values) for values in columns.values()], names=list(columns))
-        cursor.register("block_rows", rows)
-        cursor.execute(f'insert into "{table}" select * from block_rows')  # noqa: S608  from the layout
-        cursor.unregister("block_rows")
+    def _insert(self, cursor: duckdb.DuckDBPyConnection, tables: Iterable[tuple[str, Columns]]) -> None:
+        for table, columns in tables:
+            rows = pa.Table.from_arrays([_arrow(values) for values in columns.values()], names=list(columns))
+            cursor.register(_ROWS, rows)
+            cursor.execute(f'insert into "{table}" select * from {_ROWS}')  # noqa: S608  from the layout
+        cursor.unregister(_ROWS)
 
 
 def _arrow(values: NDArray[Any]) -> pa.Array:
@@ -376,15 +397,3 @@ def _arrow(values: NDArray[Any]) -> pa.Array:
 
 def _from_bytes(kind: pa.DataType, size: int, *data: NDArray[Any] | bytes) -> pa.Array:
     return pa.Array.from_buffers(kind, size, [None, *map(pa.py_buffer, data)])
-
-
-def write_genesis(
-    connection: duckdb.DuckDBPyConnection,
-    run: Mapping[str, str | int],
-    provenance: Mapping[str, str],
-) -> None:
-    """Store the run and where it was made, the first rows of a file."""
-    connection.execute("insert into run values (?, ?, ?, ?, ?, ?, ?)", list(run.values()))
-    connection.execute(
-        "insert into provenance values (?, ?, ?, ?, ?)", [SCHEMA_VERSION, *provenance.values()]
-    )

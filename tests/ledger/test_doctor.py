@@ -24,6 +24,8 @@ from ledger.reader import Reader
 from ledger.run import Run
 
 BLOCKS = 6
+# Of a DuckDB file as journals are written: its headers, and the blocks after them.
+HEADERS, BLOCK = 3 * 4096, 64 * 1024
 IN_FILE = 2
 USD = [currency("USD")]
 
@@ -182,7 +184,7 @@ def test_a_damaged_table_is_named_and_the_others_are_counted(killed: Killed) -> 
     Journal.open(killed.path).close()
     whole = killed.path.read_bytes()
     found: dict[str, set[int | str]] = {}
-    for place in range(12_288, len(whole), 262_144):
+    for place in range(HEADERS, len(whole), BLOCK):
         killed.path.write_bytes(whole)
         flip(killed.path, place + 20)
         for name, rows in doctor.look(str(killed.path)).tables.items():
@@ -193,7 +195,7 @@ def test_a_damaged_table_is_named_and_the_others_are_counted(killed: Killed) -> 
 
 def test_a_damaged_file_without_a_wal_is_left_alone(killed: Killed, tmp_path: Path) -> None:
     Journal.open(killed.path).close()
-    flip(killed.path, 12_288 + 100)
+    flip(killed.path, HEADERS + 100)
     before = files(tmp_path)
 
     repair = doctor.repair(killed.path)
@@ -206,7 +208,8 @@ def test_a_damaged_file_without_a_wal_is_left_alone(killed: Killed, tmp_path: Pa
 def test_a_file_that_does_not_open_without_its_wal_either_is_left_as_it_was(
     killed: Killed, tmp_path: Path
 ) -> None:
-    flip(killed.path, 12_288 + 100)
+    for place in range(HEADERS, killed.path.stat().st_size, BLOCK):
+        flip(killed.path, place + 100)
     before = files(tmp_path)
 
     repair = doctor.repair(killed.path)
@@ -303,7 +306,7 @@ def test_a_reader_of_a_damaged_table_says_so(killed: Killed) -> None:
     Journal.open(killed.path).close()
     size, outcomes = killed.path.stat().st_size, set()
     whole = killed.path.read_bytes()
-    for place in range(12_288, size, 262_144):
+    for place in range(HEADERS, size, BLOCK):
         killed.path.write_bytes(whole)
         flip(killed.path, place + 20)
         try:

@@ -70,6 +70,7 @@ def weather(monkeypatch: pytest.MonkeyPatch) -> None:
     rooms = {"execution": RECORDS, "weather": WEATHER}
     monkeypatch.setattr(EntryPoint, "load", lambda point: rooms[point.name])
     monkeypatch.setattr(schema_module, "entry_points", lambda group: points if "tieout" in group else [])
+    monkeypatch.setattr(schema_module, "_REGISTERED", {})
 
 
 def books(path: Path | None = None, *rooms: Schema) -> Journal:

@@ -28,7 +28,7 @@ from ledger.errors import (
     WriteFailed,
 )
 from ledger.events import buy, deposit, sell
-from ledger.files import connect, explained
+from ledger.files import Database, explained
 from ledger.journal import Journal
 from ledger.reader import Reader
 from ledger.run import Policies, Run
@@ -190,6 +190,7 @@ def deposits(journal: Journal, durable: list[int]) -> None:
 
 def test_a_full_disk_ends_the_journal_and_loses_nothing_acknowledged(path: Path) -> None:
     journal = Journal.create(path, COMMODITIES)
+    journal.commit()
     durable: list[int] = []
     with files_of_at_most(room(path)):
         with pytest.raises(DiskFull, match="the disk is full"):
@@ -218,7 +219,7 @@ def test_a_commit_that_raises_may_be_durable_and_opening_again_tells(path: Path)
         head = perform(undisturbed)
     journal = Journal.create(path, COMMODITIES)
     # The WAL fits, the file that it is moved into after the commit does not.
-    journal._store._connection.execute("set checkpoint_threshold = '1KB'")
+    journal._store._database.connection.execute("set checkpoint_threshold = '1KB'")
 
     with (
         files_of_at_most(path.stat().st_size),
@@ -236,6 +237,7 @@ def test_a_commit_that_raises_may_be_durable_and_opening_again_tells(path: Path)
 
 def test_an_error_in_a_with_block_is_not_hidden_by_closing(path: Path) -> None:
     journal = Journal.create(path, COMMODITIES)
+    journal.commit()
 
     def use() -> None:
         with journal:
@@ -252,6 +254,18 @@ def test_a_file_that_cannot_take_its_wal_in_when_it_is_closed_says_so(path: Path
         journal.close()
 
     assert (DAYS, head) == stored(path)
+
+
+def test_a_last_block_that_the_disk_has_no_room_for_takes_nothing_along(path: Path) -> None:
+    journal = Journal.create(path, COMMODITIES)
+    head = perform(journal)
+    journal.post("2025-01-01", deposit, "USD", 1)
+    with files_of_at_most(200_000), pytest.raises(DiskFull):
+        journal.close()
+
+    with Reader(path) as reader:
+        assert [] == list(chain.broken(reader))
+        assert head == chain.seals(reader)[DAYS - 1].digest
 
 
 def plant_rows(journal: Journal) -> None:
@@ -561,8 +575,8 @@ def test_a_file_that_may_not_be_opened_is_read_only(path: Path) -> None:
 
 
 def test_a_connection_in_memory_needs_no_file() -> None:
-    with connect(None) as connection:
-        assert [(1,)] == connection.execute("select 1").fetchall()
+    with Database(None) as database:
+        assert [(1,)] == database.connection.execute("select 1").fetchall()
 
 
 def test_a_file_that_another_writer_changed_while_it_was_checked_is_not_opened(tmp_path: Path) -> None:

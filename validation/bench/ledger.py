@@ -7,6 +7,7 @@ three of them first in, first out, a commission on each.
 import itertools
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 from attrs import frozen
@@ -15,7 +16,7 @@ from ledger.books import Books
 from ledger.commodity import currency, instrument
 from ledger.compiled import compiler
 from ledger.events import buy, deposit, sell
-from ledger.files import connect
+from ledger.files import Database
 from ledger.journal import Journal
 from ledger.posting import begin, commit
 from ledger.reader import Reader
@@ -165,10 +166,10 @@ def storing(load: Load, size: int, folder: Path) -> float:
     """Seconds to seal and store the load in blocks of *size*, to the closing of the file."""
     path = folder / "ours.duckdb"
     path.unlink(missing_ok=True)
-    connection = connect(path)
-    layout = create_tables(connection, [ledger_schema()])
+    database = Database(path)
+    layout = create_tables(database.connection, [ledger_schema()])
     blocks = [{name: _columns(table) for name, table in tables.items()} for tables in load.blocks(size)]
-    store = Store(path, lambda: layout, lambda: Opened(connection, bytes(32), Head(0, bytes(32))))
+    store = Store(path, lambda: layout, lambda: Opened(database, bytes(32), Head(0, bytes(32))))
     with Clock() as clock:
         for number, tables in enumerate(blocks):
             ids = tables["txn"]["id"]
@@ -181,7 +182,7 @@ def bare(load: Load, size: int, folder: Path) -> float:
     """Seconds for the same columns into bare tables from Arrow, to the closing of the file."""
     path = folder / "bare.duckdb"
     path.unlink(missing_ok=True)
-    connection = connect(path)
+    connection = duckdb.connect(str(path))
     blocks = load.blocks(size)
     for name, table in blocks[0].items():
         connection.register("rows", table)

@@ -11,7 +11,7 @@ from attrs import field, frozen
 from ledger import chain
 from ledger.errors import DiskFull, JournalClosed, StoreError
 from ledger.events import deposit
-from ledger.files import connect
+from ledger.files import Database
 from ledger.journal import Journal
 from ledger.reader import Reader
 from validation.faults.program import NOON, Program, create, proceed
@@ -93,7 +93,8 @@ def inspect(_: Report, path: Path, anchor: str | None = None) -> Held:
 
 def _contents(path: Path) -> dict[str, tuple[int, int]]:
     """Of every table, its number of rows and the sum of their hashes: equal for equal rows in any order."""
-    with connect(path, read_only=True) as connection:
+    with Database(path, read_only=True) as database:
+        connection = database.connection
         tables = connection.execute("select table_name from duckdb_tables()").fetchall()
         return {
             table: connection.execute(

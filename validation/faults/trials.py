@@ -23,7 +23,7 @@ from validation.faults.tasks import Held, Start
 
 HEADERS = 3 * 4096
 """Bytes of a DuckDB file before its first block."""
-BLOCK = 256 * 1024
+BLOCK = 64 * 1024
 # Enough marks for some dozen blocks of the file.
 MIDDLE = Program(blocks=20, posts=10, marks=12_000)
 

@@ -1,0 +1,119 @@
+"""Database files: who may open one at the same time, and what is left of it for the next."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from ledger.commodity import currency
+from ledger.errors import LockedByWriter
+from ledger.files import Database
+from ledger.journal import Journal
+from ledger.reader import Reader
+
+FORKS = """
+    import os, sys
+    from ledger.commodity import currency
+    from ledger.events import deposit
+    from ledger.journal import Journal
+    from ledger.reader import Reader
+
+    def books(name):
+        with Journal.create(f"{sys.argv[1]}/{name}.duckdb", [currency("USD")]) as journal:
+            journal.post(0, deposit, "USD", "1")
+        with Reader(f"{sys.argv[1]}/{name}.duckdb") as reader:
+            print(name, len(reader.sql("from txn").rows()), flush=True)
+
+    books("parent")
+    child = os.fork()
+    if child:
+        _, status = os.waitpid(child, 0)
+        books("after")
+        sys.exit(os.waitstatus_to_exitcode(status))
+    books("child")
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "books.duckdb"
+    Journal.create(path, [currency("USD")]).close()
+    return path
+
+
+def tables(database: Database) -> set[str]:
+    """What a database has, views among them."""
+    found = database.connection.execute(
+        "select table_name from information_schema.tables where table_schema != 'pg_catalog'"
+    ).fetchall()
+    return {name for (name,) in found}
+
+
+def test_a_database_in_memory_begins_empty_whatever_was_open_before(path: Path) -> None:
+    with Reader(path) as reader:
+        reader.sql("from trial_balance")
+    with Database(None) as first:
+        first.connection.execute("create table mine (a integer)")
+        first.connection.execute("create temp table ours (a integer)")
+
+    with Database(None) as second:
+        assert set() == tables(second)
+        with Database(None) as third:
+            assert set() == tables(third)
+
+
+def test_what_one_writer_sets_is_not_set_for_the_next(path: Path) -> None:
+    asked = "select current_setting('checkpoint_threshold')"
+    with Database(path) as database:
+        before = database.connection.execute(asked).fetchall()
+        database.checkpoint_next_commit()
+        assert before != database.connection.execute(asked).fetchall()
+
+    with Database(path) as database:
+        assert before == database.connection.execute(asked).fetchall()
+
+
+def test_a_file_is_written_by_one_in_a_process_and_read_by_none_meanwhile(path: Path) -> None:
+    with Database(path):
+        for read_only in (False, True):
+            with pytest.raises(LockedByWriter, match="somebody else has the file open"):
+                Database(path, read_only=read_only)
+
+    with Database(path, read_only=True), pytest.raises(LockedByWriter, match="somebody else"):
+        Database(path)
+
+
+def test_the_last_of_several_readers_lets_go_of_the_file(path: Path) -> None:
+    first, second = Database(path, read_only=True), Database(path, read_only=True)
+    first.close()
+    first.close()
+    assert tables(second) >= {"run", "txn", "transfer"}
+    second.close()
+
+    with Database(path) as writer:
+        assert tables(writer) >= {"run", "txn", "transfer"}
+
+
+def test_a_cursor_sees_the_same_file_and_ends_with_it(path: Path) -> None:
+    database = Database(path)
+    cursor = database.cursor()
+    assert [(1,)] == cursor.execute("select count(*) from run").fetchall()
+    database.close()
+
+    with pytest.raises(duckdb.Error):
+        cursor.execute("select count(*) from run")
+
+
+def test_a_process_that_is_forked_off_keeps_books_of_its_own(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORKS), str(tmp_path)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=300,
+    )
+
+    assert (0, ["parent 1", "child 1", "after 1"]) == (done.returncode, done.stdout.split("\n")[:-1])
