@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from weakref import WeakValueDictionary
 
 import duckdb
 from attrs import define
@@ -82,8 +83,13 @@ class Database:
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         self._path = path
         with explained(path, DamagedFile):
-            self._instance: _Instance | None = _attached(path, read_only=read_only)
-        self.connection = self.cursor()
+            instance = _attached(path, read_only=read_only)
+            self._instance: _Instance | None = instance
+            try:
+                self.connection = self.cursor()
+            except BaseException:
+                _detach(instance)
+                raise
 
     def __enter__(self) -> Self:
         return self
@@ -130,7 +136,8 @@ class _Instance:
 
 
 _TURN = threading.RLock()
-_READ: dict[Path, _Instance] = {}
+_READ: WeakValueDictionary[Path, _Instance] = WeakValueDictionary()
+"""Those that are read. A reader that is forgotten and not closed keeps no file open."""
 _SPARES: list[duckdb.DuckDBPyConnection] = []
 """Instances without a database, for the next that is opened: starting one takes ten times as long."""
 _MOST_SPARES = 2
@@ -145,9 +152,9 @@ def _attached(path: Path | None, *, read_only: bool) -> _Instance:
     how = "type duckdb, read_only" if read_only else _WRITTEN
     with _TURN:
         # Once in this process, however many read it: whoever closes a file gives up the locks of all.
-        if full in _READ and read_only:
-            _READ[full].users += 1
-            return _READ[full]
+        if full is not None and read_only and (shared := _READ.get(full)) is not None:
+            shared.users += 1
+            return shared
         root = _SPARES.pop() if _SPARES else duckdb.connect(":memory:")
         try:
             root.execute(f"attach '{place}' as {NAME} ({how})")
@@ -167,7 +174,7 @@ def _detach(instance: _Instance) -> None:
         if instance.users:
             return
         if instance.read is not None:
-            del _READ[instance.read]
+            _READ.pop(instance.read, None)
         try:
             instance.root.execute(f"detach {NAME}")
             instance.root.execute("reset checkpoint_threshold")
@@ -180,15 +187,15 @@ def _detach(instance: _Instance) -> None:
             instance.root.close()
 
 
-def _close_spares() -> None:
-    with _TURN:
-        while _SPARES:
-            _SPARES.pop().close()
+def _before_fork() -> None:
+    _TURN.acquire()
+    while _SPARES:
+        _SPARES.pop().close()
 
 
 # A process that is forked off has an instance without its threads, and would wait for them for ever.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_close_spares)
+    os.register_at_fork(before=_before_fork, after_in_parent=_TURN.release, after_in_child=_TURN.release)
 
 
 @contextmanager

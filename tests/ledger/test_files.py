@@ -97,6 +97,16 @@ def test_the_last_of_several_readers_lets_go_of_the_file(path: Path) -> None:
         assert tables(writer) >= {"run", "txn", "transfer"}
 
 
+def test_a_reader_that_is_forgotten_keeps_nobody_out(path: Path) -> None:
+    first, second = Database(path, read_only=True), Database(path, read_only=True)
+    del first
+    second.close()
+    del second
+
+    with Database(path) as writer:
+        assert tables(writer) >= {"run", "txn", "transfer"}
+
+
 def test_a_cursor_sees_the_same_file_and_ends_with_it(path: Path) -> None:
     database = Database(path)
     cursor = database.cursor()
