@@ -50,7 +50,7 @@ create table fill (
     price           double       not null,
     reference_price double       not null,
     commission      bigint       not null,
-    basis           utinyint     not null
+    basis           utinyint     not null    -- named in the view basis
 );
 
 create table benchmark (

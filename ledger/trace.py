@@ -2,7 +2,8 @@
 
 Its transactions with their transfers and lots, the blocks that seal them, and the rows about it in
 the tables of every room: any table with a column `order_id` or `fill_id` takes part, `orders` and
-`fill` with their `id`.
+`fill` with their `id`. Where a room has a view that tells the rows of such a table in words, `fill_history`
+for `fill` and `order_history` for `orders`, the rows are told by it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -51,15 +52,17 @@ def _rows(reader: Reader, what: What, number: int, transactions: Query) -> Itera
     """The rows of other tables: about the fills if a table tells fills apart, else the orders."""
     orders = _numbers(transactions, "order_id") | ({number} if what == "order" else set())
     fills = _numbers(transactions, "fill_id") | ({number} if what == "fill" else set())
+    views = set(reader.views)
     for table, columns in reader.layout.items():
         if table == "txn":
             continue
+        told = f"{table.removesuffix('s')}_history"
         by_order = ("id" if table == "orders" else "order_id", orders)
         by_fill = ("id" if table == "fill" else "fill_id", fills)
         keys = (by_order, by_fill) if what == "order" else (by_fill, by_order)
         for column, numbers in keys:
             if column in columns:
-                rows = _ask(reader, "trace_row", table, column, sorted(numbers))
+                rows = _ask(reader, "trace_row", told if told in views else table, column, sorted(numbers))
                 if rows.table.num_rows:
                     yield table, rows
                 break

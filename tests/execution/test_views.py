@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from execution.metrics import metrics
-from execution.orders import OrderEvent, OrderType, Reason, Relation, TimeInForce
+from execution.orders import Basis, OrderEvent, OrderType, Reason, Relation, TimeInForce
 from ledger import events
 from ledger.reader import Reader
+from ledger.trace import trace
 from tests.desk import Desk, day, funded, two_weeks
 from tests.ties import history_of
 
@@ -61,12 +62,47 @@ def _word(value: object) -> str:
         ("order_event_kind", OrderEvent),
         ("order_relation", Relation),
         ("reason", Reason),
+        ("basis", Basis),
     ],
 )
 def test_numbers_have_the_same_names_in_python_and_in_sql(view: str, words: type[IntEnum]) -> None:
     named = rows(Desk(), f"select id, name from {view} order by id")  # noqa: S608  named above
 
     assert [(word.value, word.name.lower()) for word in sorted(words)] == named
+
+
+def test_fills_events_and_links_are_told_in_words(desk: Desk) -> None:
+    first = desk.order("ACME", "10.5", "entry")
+    desk.today = 2
+    desk.trade("ACME", "2", 10.0, "0.1", order=first)
+    desk.happened(first, OrderEvent.CANCELLED)
+    second = desk.order("ACME", "-1")
+    desk.link(second, first)
+    desk.trade("ACME", "-1", 8.1, "-0.5", order=second)
+    desk.happened(second, OrderEvent.REJECTED, Reason.DUST)
+
+    assert [
+        "0 0 day-2 ACME USD buy 2 10 10 0.1 quantity",
+        "1 1 day-2 ACME USD sell 1 8.1 8.1 -0.5 quantity",
+    ] == told(desk, "*", "fill_history")
+    assert ["0 0 day-2 cancelled none", "1 1 day-2 rejected dust"] == told(desk, "*", "order_event_history")
+    assert ["0 1 replaces 0"] == told(desk, "*", "order_link_history")
+    assert [] == told(desk, "*", "fill_history", at=1)
+
+
+def test_a_trace_tells_orders_and_fills_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    desk = two_weeks(path)
+    by_hand = {
+        "orders": desk.journal.sql("from order_history where id = 1").rows(),
+        "fill": desk.journal.sql("from fill_history where order_id = 1").rows(),
+    }
+    desk.close()
+
+    with Reader(path) as reader:
+        found = {name: rows.rows() for name, rows in trace(reader, "order", 1).rows.items()}
+    assert by_hand == {name: found[name] for name in by_hand}
+    assert all(found.values())
 
 
 # --- orders ------------------------------------------------------------------------------------------------
@@ -498,7 +534,7 @@ def test_trades_are_told_apart_by_a_second_reckoning() -> None:
 def test_views_of_a_file_are_those_of_the_open_journal(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     desk = two_weeks(path)
-    views = ("order_history", "trade", "exposure", "period")
+    views = ("order_history", "fill_history", "trade", "exposure", "period")
     before = [desk.journal.sql(f"from {view}").rows() for view in views]
     figures = metrics(history_of(desk.journal))
     desk.close()

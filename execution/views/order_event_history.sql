@@ -1,0 +1,13 @@
+-- What became of each order beside its fills, in words.
+create or replace view order_event_history as
+select
+    order_event.id,
+    order_event.order_id,
+    order_event.ts,
+    kind.name as event,
+    reason.name as reason
+from order_event
+left join order_event_kind as kind on kind.id = order_event.event
+left join reason on reason.id = order_event.reason
+where getvariable('as_of') is null or order_event.ts <= getvariable('as_of')
+order by order_event.id;
