@@ -54,8 +54,7 @@ class Result:
     def open(cls, path: str | Path, currency: str = "USD") -> Self:
         """The result of a run that a file holds."""
         reader = Reader(path)
-        rows = reader.sql("select digest from seal order by block desc limit 1").rows()
-        return cls(reader, rows[0]["digest"] if rows else "", currency)
+        return cls(reader, reader.head, currency)
 
     def __enter__(self) -> Self:
         return self

@@ -116,6 +116,12 @@ class Reader:
         with explained(self.path, DamagedFile):
             return Query(self._database.connection.sql(query).to_arrow_table())
 
+    @property
+    def head(self) -> str:
+        """The digest of the last block, nothing where there is none."""
+        rows = self._of_tables("select digest from seal order by block desc limit 1").rows()
+        return str(rows[0]["digest"]) if rows else ""
+
     def view(self, name: str, at: Moment | None = None) -> Query:
         """The rows of a view by its name, hyphens allowed."""
         view = name.replace("-", "_")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from validation.bench import books, earlier, fresh, growth, market, rowless, streaming, sweep
+from validation.bench import books, earlier, fresh, growth, market, profile, rowless, streaming, sweep
 from validation.bench.contest import Engines
 from validation.bench.report import Part, Table
 
@@ -40,6 +40,10 @@ def _market(session: Session) -> list[Table]:
     measured = market.measure(chosen, session.engines, session.folder, session.rounds, session.tell)
     found = market.tables(measured, session.rounds)
     return found if session.is_quick else [*found, market.elsewhere()]
+
+
+def _profile(session: Session) -> list[Table]:
+    return profile.measure(session.folder, session.rounds, session.workloads, session.tell)
 
 
 def _fresh(session: Session) -> list[Table]:
@@ -74,6 +78,7 @@ def _earlier(session: Session) -> list[Table]:
 TITLES = {
     "machine": "Benchmarks",
     "market": "Backtests beside other engines",
+    "profile": "Where the time goes",
     "fresh": "Cold starts and memory",
     "cost": "The cost of the books",
     "books": "The books",
@@ -86,6 +91,7 @@ TITLES = {
 
 _MEASURES: Mapping[str, Callable[[Session], list[Table]]] = {
     "market": _market,
+    "profile": _profile,
     "fresh": _fresh,
     "cost": _cost,
     "books": _books,

@@ -95,6 +95,8 @@ def spread(timing: Timing | None) -> str:
 
 def duration(seconds: float) -> str:
     """Three digits of it."""
+    if seconds < 0:
+        return f"-{duration(-seconds)}"
     for limit, factor, unit in ((1e-6, 1e9, "ns"), (1e-3, 1e6, "us"), (1.0, 1e3, "ms")):
         if seconds < limit:
             return f"{seconds * factor:.3g} {unit}"

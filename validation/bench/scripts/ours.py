@@ -17,9 +17,11 @@ from execution import (
 )
 
 with np.load(sys.argv[1]) as arrays:
-    fields = {name: arrays[name] for name in ("open", "high", "low", "close", "volume")}
+    # A run copies what it is given, so the panels are not kept here as well.
     ts, weights = arrays["ts"], arrays["weights"]
-bars = Bars.from_arrays(ts, [f"A{number:03d}" for number in range(weights.shape[1])], **fields)
+    symbols = [f"A{number:03d}" for number in range(weights.shape[1])]
+    fields = ("open", "high", "low", "close", "volume")
+    bars = Bars.from_arrays(ts, symbols, **{name: arrays[name] for name in fields})
 result = Backtest(
     bars=bars,
     strategy=TargetWeights(weights),
