@@ -23,7 +23,7 @@ from ledger.errors import (
     OlderSchema,
     UnknownView,
 )
-from ledger.files import Database, explained, is_blank, is_damage
+from ledger.files import NAME, Database, explained, is_blank, is_damage
 from ledger.moment import Moment, end_of
 from ledger.query import Query, execute
 from ledger.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_schema
@@ -137,7 +137,8 @@ class Reader:
             " where schema_name = 'main' and database_name != 'temp'"
         ).fetchall()
         tables = {name for (name,) in found}
-        if is_blank(self._database.connection):
+        runs = self._database.connection.execute("from run limit 1").fetchall() if "run" in tables else []
+        if not runs and is_blank(self._database.connection):
             raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
         if missing := set(MARKS_OF_A_JOURNAL) - tables:
             raise NotAJournal(
@@ -166,11 +167,13 @@ class Reader:
         the seals.
         """
         own, *others = (set(schema.table_names) for schema in self.schemas)
-        views = self._database.connection.execute(
-            "select view_name from system.main.duckdb_views() where not internal"
-        ).fetchall()
-        missing = own - tables | set[str]().union(*others) - tables - {name for (name,) in views}
-        if missing:
+        lost = set[str]().union(*others) - tables
+        if lost:
+            views = self._database.connection.execute(
+                "select view_name from system.main.duckdb_views() where not internal"
+            ).fetchall()
+            lost -= {name for (name,) in views}
+        if missing := own - tables | lost:
             raise DamagedFile(f"{self.path} has lost the table {', '.join(sorted(missing))}")
 
     def _read_run(self) -> dict[str, Any]:
@@ -188,6 +191,4 @@ def install_views(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schem
 
 def believe_no_function(connection: duckdb.DuckDBPyConnection) -> None:
     """Look for the built-in functions first: a macro `sum` in a file would blind every view that adds up."""
-    ((database,),) = connection.execute("select current_database()").fetchall()
-    quoted = '"' + database.replace('"', '""').replace("'", "''") + '"'
-    connection.execute(f"set search_path = 'temp.main,system.main,{quoted}.main'")
+    connection.execute(f"set search_path = 'temp.main,system.main,{NAME}.main'")
