@@ -30,10 +30,11 @@ from execution.result import Result
 from execution.state import Program
 from execution.strategy import Bar, History, Strategy, fields
 from execution.warmup import compile_once
-from ledger.commodity import Commodity, currency
+from ledger.commodity import Commodities, currency
 from ledger.errors import LedgerError, ReplayDiverged
 from ledger.events import deposit
 from ledger.journal import Journal
+from ledger.kinds import Kind
 from ledger.moment import DAY
 from ledger.run import Policies, Run
 
@@ -169,15 +170,15 @@ class Backtest:
 
     def _described(self, given: "_Given") -> Run:
         """The same, of what is put together already."""
-        strategy, program = self.strategy, given.program
+        strategy, program, account = self.strategy, given.program, self.account.spec()
         policies = {
             "execution": SEMANTICS,
-            "account": self.account.spec(),
+            "account": account,
             "block_bars": self._block_bars(),
         }
         spec: dict[str, Any] = {
             "strategy": described(strategy) if program is None else strategy.spec(),
-            "account": self.account.spec(),
+            "account": account,
             "costs": self.costs.spec(),
             "instruments": self.instruments.spec(),
             "fill": self.fill,
@@ -229,8 +230,12 @@ class Backtest:
             every_bar=self._every_bar(),
             block_bars=self._block_bars(),
         )
-        if self._cash():
-            journal.post(int(self.bars.ts[0]), deposit, self.currency, self._cash(), note="opening capital")
+        money = journal.commodities.currency(self.currency)
+        if cash := journal.commodities[money].units(self.account.cash):
+            # As integers, which they are here: to find out what a person means takes longer than a deposit.
+            opening = journal.transaction(int(self.bars.ts[0]), Kind.DEPOSIT, note="opening capital")
+            with opening as transaction:
+                transaction.add(deposit, money, cash)
         try:
             if given.program is None:
                 _require_fresh(self.strategy)
@@ -241,11 +246,8 @@ class Backtest:
         except ReplayDiverged as error:
             raise _otherwise(error) from error
 
-    def _commodities(self) -> list[Commodity]:
-        return [
-            currency(self.currency),
-            *self.instruments.commodities(self.bars.symbols, self.currency),
-        ]
+    def _commodities(self) -> Commodities:
+        return self.instruments.declared(self.bars.symbols, self.currency)
 
     def _journal(self, path: Path | None, run: Run) -> Journal:
         commodities = self._commodities()
@@ -278,9 +280,6 @@ class Backtest:
             return None
         compiled: Program = self.strategy.program(self.bars, self.instruments, currency(self.currency), tags)
         return compiled
-
-    def _cash(self) -> Any:
-        return self.account.cash if currency(self.currency).units(self.account.cash) else 0
 
     def _every_bar(self) -> bool:
         if self.statements is None:

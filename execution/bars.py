@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -9,11 +10,10 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from execution import frames
-from execution.errors import BadBars, ExecutionError, InvalidSetting
+from execution.errors import BadBars, InvalidSetting
 from execution.features import FeatureFrame, Join
 from execution.frames import FIELDS, KEYS, PRICES, Repairs
-from execution.state import ENDING, Flags, Floats, Int64s, Market, fixed
-from ledger import pool
+from execution.state import ENDING, Flags, Floats, Int64s, Market, fixed, owned
 from ledger.books import Records, records
 from ledger.moment import DAY
 
@@ -205,11 +205,19 @@ class Bars:
 
     def _window(self, a: int, b: int, join: Join) -> Window:
         joined = join.window(self.ts[a:b])
+        is_all = self.is_in_memory and b - a == len(self)
+        return Window(a, self._all if is_all else self._market(a, b), joined.features, joined.context)
+
+    @cached_property
+    def _all(self) -> Market:
+        """All that is in memory: of many runs the same."""
+        return self._market(0, len(self))
+
+    def _market(self, a: int, b: int) -> Market:
         panels: dict[str, Any] = self._load(a, b)
         times = {name: getattr(self, name)[a:b] for name in ("ts", "date", "closing", "month_end")}
         parts = times | panels | {"endings": self.endings}
-        market = Market(**{name: fixed(array) for name, array in parts.items()})
-        return Window(a, market, joined.features, joined.context)
+        return Market(**{name: fixed(array) for name, array in parts.items()})
 
     def fingerprints(self, windows: Iterable[Window] = ()) -> dict[str, Any]:
         """What was read, by digest: SHA-256 of every column, the number of bars, the first and last time.
@@ -259,14 +267,6 @@ def _cutting(panels: dict[str, Floats]) -> Callable[[int, int], dict[str, Floats
     return lambda a, b: {name: panel[a:b] for name, panel in panels.items()}
 
 
-def _copied(values: ArrayLike, dtype: type) -> NDArray[Any]:
-    """An array of our own: what a run was given has to be what its fingerprint is of."""
-    given: NDArray[Any] = np.asarray(values, dtype)
-    own = pool.take(given.size, given.dtype)[: given.size].reshape(given.shape)
-    own[...] = given
-    return own
-
-
 def _canonical(values: Floats) -> bytes:
     """The bytes of *values*, with one NaN for all that there are."""
     return np.where(np.isnan(values), np.nan, values).tobytes()
@@ -285,7 +285,7 @@ def _panels(
     for field in FIELDS:
         values = rows[field].to_numpy() if field in rows.columns else np.full(rows.height, np.nan)
         if values.size == shape[0] * shape[1]:
-            panels[field] = _copied(values, np.float64).reshape(shape)
+            panels[field] = owned(values, np.float64).reshape(shape)
         else:
             panels[field] = np.full(shape, np.nan)
             panels[field][place, column.to_numpy()] = values
@@ -325,12 +325,12 @@ def _moments(given: ArrayLike) -> Int64s:
         if np.any(np.isnat(ts) | (exact.astype(ts.dtype) != ts)):
             raise BadBars("timestamp: one is missing, or outside the years 1678 to 2261")
         ts = exact
-    return _copied(ts.view(np.int64) if ts.dtype.kind == "M" else ts, np.int64)
+    return owned(ts.view(np.int64) if ts.dtype.kind == "M" else ts, np.int64)
 
 
 def _numbers(given: ArrayLike, name: str) -> Floats:
     try:
-        return _copied(given, np.float64)
+        return owned(given, np.float64)
     except (TypeError, ValueError) as error:
         raise BadBars(f"{name} is not an array of numbers: {error}") from None
 
@@ -372,13 +372,3 @@ def _check(ts: Int64s, symbols: tuple[str, ...], panels: dict[str, Floats]) -> N
 def as_bars(given: Any) -> Bars:
     """*given* as bars: bars already, or a frame to read."""
     return given if isinstance(given, Bars) else Bars.read(given)
-
-
-def array_of(given: Any, bars: Bars, dtype: type) -> NDArray[Any]:
-    """A copy of a whole-array program's input as [bars, instruments], which it has to have."""
-    array = _copied(given, dtype)
-    if array.shape != (len(bars), len(bars.symbols)):
-        raise ExecutionError(
-            f"the array is {array.shape}, not {len(bars)} bars of {len(bars.symbols)} instruments"
-        )
-    return array

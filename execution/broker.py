@@ -1,6 +1,6 @@
 """What a strategy may do, and what it may know of its account. Figures are floats, read from the books."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from execution.engine import Engine
 from execution.errors import MalformedOrder
 from execution.instruments import Instruments
 from execution.orders import OrderType, Sizing, TimeInForce
-from execution.requests import all_in_steps, blanks
+from execution.requests import all_in_steps, blanks, in_steps
 from execution.state import REQUEST, Floats, Int64s
 from ledger.books import Records, records
 from ledger.chart import CASH
@@ -67,11 +67,15 @@ class Broker:
         self.random = np.random.default_rng(abs(seed))
         self._engine = engine
         self._numbers = {symbol: column for column, symbol in enumerate(engine.symbols)}
-        self._steps = np.array([float(terms.of(symbol).step) for symbol in engine.symbols])
-        self._step_units = np.array([terms.of(symbol).step_units for symbol in engine.symbols])
-        self._unit = 1.0 / np.array(engine.desk.instruments["scale"])
-        self._accounts = np.array(engine.desk.instruments["units"])
-        self._targeted = np.asarray(engine.desk.instruments)["targeted"]
+        # As plain arrays: the fields of a record array are slow to come by.
+        instruments = np.asarray(engine.desk.instruments)
+        self._step_units = instruments["step"].copy()
+        self._steps = np.empty(len(engine.symbols))
+        for term, columns in terms.columns(engine.symbols):
+            self._steps[columns] = float(term.step)
+        self._unit = 1.0 / instruments["scale"]
+        self._accounts = instruments["units"].copy()
+        self._targeted = instruments["targeted"]
         self._money = float(engine.desk.policy[0].money_scale)
         self._cash_account = int(engine.desk.policy[0].money) + CASH
         self._close: Floats | None = None
@@ -182,8 +186,8 @@ class Broker:
         """
         if isinstance(weights, Mapping):
             # Targets under way count as held.
-            vector = np.where(self._balances() + self._targeted != 0, 0.0, np.nan)
-            vector[[self._column(symbol) for symbol in weights]] = _numbers(list(weights.values()))
+            vector = np.where(self._balances() + self._targeted, 0.0, np.nan)
+            vector[self._columns(weights)] = _numbers(list(weights.values()))
         else:
             vector = np.asarray(weights, np.float64)
         self.order_vector(Sizing.TARGET_PERCENT, vector, tag=tag, signal=signal)
@@ -197,9 +201,9 @@ class Broker:
         """
         self._require_bar()
         symbols = self._engine.symbols
-        if amounts.shape != (len(symbols),) or np.any(np.isinf(amounts)):
+        if amounts.shape != (len(symbols),) or np.isinf(amounts).any():
             raise MalformedOrder(f"amounts are finite or NaN, one for each of {len(symbols)} instruments")
-        columns = np.flatnonzero(~np.isnan(amounts))
+        (columns,) = (amounts == amounts).nonzero()  # noqa: PLR0124  NaN is not itself
         requests = blanks(columns.size)
         requests["column"] = columns
         requests["sizing"] = int(sizing)
@@ -209,17 +213,16 @@ class Broker:
         given = amounts[columns]
         if sizing in (Sizing.QUANTITY, Sizing.TARGET_QUANTITY):
             names = [symbols[column] for column in columns.tolist()]
-            requests["units"] = all_in_steps(given, self._steps[columns], self._step_units[columns], names)
-            nothing = requests["units"] == 0
+            given = all_in_steps(given, self._steps[columns], self._step_units[columns], names)
+            requests["units"] = given
         else:
-            requests["amount"] = given * (self._money if sizing in _IN_MONEY else 1.0)
-            nothing = given == 0
+            requests["amount"] = given * self._money if sizing in _IN_MONEY else given
         if sizing in _TARGETS:
             requests["tif"] = _TARGET
-        elif np.any(nothing):
+        elif np.any(nothing := given == 0):
             raise MalformedOrder(f"{symbols[columns[np.argmax(nothing)]]}: an order of nothing")
         self.flush()  # what was asked for before comes first
-        self._submit(requests.view(np.recarray))
+        self._submit(requests)
 
     # --- between strategy and engine ---------------------------------------------------------------
 
@@ -247,15 +250,14 @@ class Broker:
             self._engine.submit(requests, self._close)
 
     def _balances(self) -> Int64s:
-        # A plain array: the fields of a record array are slow to come by.
         accounts = np.asarray(self._engine.journal.books.accounts)
         balances: Int64s = accounts["balance"][self._accounts]
         return balances
 
     def _in_steps(self, symbol: str, quantity: float) -> int:
-        place = slice(column := self._column(symbol), column + 1)
-        given = np.array([_number(quantity)])
-        return int(all_in_steps(given, self._steps[place], self._step_units[place], [symbol])[0])
+        column = self._column(symbol)
+        step, units = float(self._steps[column]), int(self._step_units[column])
+        return in_steps(_number(quantity), step, units, symbol)
 
     def _by_quantity(self, symbol: str, quantity: float, side: int, terms: dict[str, Any]) -> Ticket:
         units = self._in_steps(symbol, quantity)
@@ -297,6 +299,12 @@ class Broker:
     def _require_bar(self) -> None:
         if self._close is None:
             raise MalformedOrder("orders are taken at the close of a bar: not in on_start, nor in on_end")
+
+    def _columns(self, symbols: Iterable[str]) -> list[int]:
+        try:
+            return [self._numbers[symbol] for symbol in symbols]
+        except KeyError:
+            return [self._column(symbol) for symbol in symbols]  # raises, and shows which it is
 
     def _column(self, symbol: str) -> int:
         try:
@@ -360,6 +368,6 @@ def _numbers(given: list[Any]) -> Floats:
         values = np.array(given, np.float64)
     except (TypeError, ValueError):
         values = np.array([_NAN])
-    if values.shape != (len(given),) or not np.all(np.isfinite(values)):
+    if values.shape != (len(given),) or not np.isfinite(values).all():
         values = np.array([_number(value) for value in given])  # raises, and shows which it is
     return values

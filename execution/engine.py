@@ -23,7 +23,7 @@ from execution.state import (
 )
 from execution.step import AFTER, BEFORE, DECIDE, END, ROOM, WHOLE, lacking, perform
 from execution.submission import ASKED
-from ledger.books import Records, Status
+from ledger.books import Records, Status, copied
 from ledger.compiled import direct
 from ledger.journal import Journal
 from ledger.refusal import refusal
@@ -81,21 +81,32 @@ class Engine:
         policy.money_scale = 10.0**scale
         account.fill_in(policy)
         costs.fill_in(policy, journal.commodities[money])
-        self._fill_in(terms)
+        self.desk = self.desk._replace(instruments=self._instruments(terms))
         journal.draw_from(self)
 
-    def _fill_in(self, terms: Instruments) -> None:
-        """Write the terms of every instrument into the ones that compiled code reads."""
-        journal, rows = self.journal, self.desk.instruments
-        numbers = journal.commodities.numbers(self.symbols)
+    def _instruments(self, terms: Instruments) -> Records:
+        """The terms of every instrument as compiled code reads them: of the same books always the same."""
+        found = self.journal.commodities.found
+        of = self.symbols, terms, float(self.desk.policy["money_scale"][0])
+        known, rows = found.get("terms", (None, None))
+        if known != of:
+            rows = self._laid_out(terms)
+            found["terms"] = of, rows
+        return copied(rows)
+
+    def _laid_out(self, terms: Instruments) -> Records:
+        journal, table = self.journal, self.desk.instruments
+        rows, money_scale = np.asarray(table), float(self.desk.policy["money_scale"][0])
+        numbers, first = journal.commodities.numbers(self.symbols), journal.chart.first
         rows["commodity"] = numbers
-        rows["units"] = np.array(journal.chart.first, np.int64)[numbers]
+        rows["units"] = [first[number] for number in numbers]
         for term, columns in terms.columns(self.symbols):
             rows["step"][columns] = term.step_units
             rows["lot"][columns] = term.lot_units
             rows["multiplier"][columns] = term.multiplier
-            rows["ratio"][columns] = self.desk.policy[0].money_scale / 10.0**term.scale
+            rows["ratio"][columns] = money_scale / 10.0**term.scale
             rows["scale"][columns] = 10.0**term.scale
+        return table
 
     # --- the step ----------------------------------------------------------------------------------
 

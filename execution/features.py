@@ -176,24 +176,27 @@ class Join:
     """Joins feature frames to one window after another, carrying the last rows from each to the next."""
 
     def __init__(self, frames: tuple[FeatureFrame, ...], symbols: tuple[str, ...]) -> None:
-        """Raise `BadFeatures` where a name is used twice, or a frame has none of *symbols*."""
+        """Raise `BadFeatures` where a name is used twice."""
         names = [name for frame in frames for name in frame.names]
         if len(set(names)) < len(names):
             twice = sorted({name for name in names if names.count(name) > 1})
             raise BadFeatures(f"{', '.join(twice)}: in more than one feature frame; rename one")
-        for frame in frames:
-            frame.require_shared(symbols)
         self._frames = frames
         self._symbols = symbols
         self._carried: dict[str, Floats] = {}
         self._until: int | None = None
 
     def window(self, ts: Int64s) -> Joined:
-        """The features of a window of bars that end at *ts*, which follows the window asked for before."""
+        """The features of a window of bars that end at *ts*, which follows the window asked for before.
+
+        Raises `BadFeatures` where a frame has none of the symbols.
+        """
         joined = Joined({}, {})
         until = int(ts[-1])
         for frame in self._frames:
             rows = frame.rows(self._symbols, self._until, until)
+            if self._until is None and not rows.ts.size:  # else it has rows of them
+                frame.require_shared(self._symbols)
             width = len(self._symbols) if frame.by_instrument else 1
             place = np.searchsorted(ts, rows.ts).astype(np.int64)
             newest = _newest(place, rows.column, len(ts), width)

@@ -1,14 +1,14 @@
 """What is traded, and in which quantities."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Any
 
 from attrs import field, frozen
 
 from execution.errors import InvalidSetting
-from ledger.commodity import MAX_SCALE, Commodity, instrument
+from ledger.commodity import MAX_SCALE, Commodities, Commodity, currency, instrument
 
 
 def _positive(name: str, given: object) -> Decimal:
@@ -88,9 +88,24 @@ class Instruments:
                     places.setdefault(self.by_symbol[symbol], []).append(place)
             yield from places.items()
 
-    def commodities(self, symbols: Iterable[str], currency: str) -> tuple[Commodity, ...]:
+    def commodities(self, symbols: Iterable[str], currency: str) -> Iterator[Commodity]:
         """The instruments as the ledger declares them, in the order of *symbols*."""
-        return _commodities(tuple(symbols), currency, self.default, tuple(self.by_symbol.items()))
+        if unknown := self.by_symbol.keys() - set(symbols):
+            raise InvalidSetting(f"terms for {', '.join(sorted(unknown))}, which the bars do not have")
+        for symbol in symbols:
+            terms = self.of(symbol)
+            yield instrument(symbol, currency=currency, scale=terms.scale, multiplier=terms.multiplier)
+
+    def declared(self, symbols: tuple[str, ...], money: str) -> Commodities:
+        """The currency *money* and the instruments: for many runs on the same bars, declared once."""
+        terms = self.default, tuple(self.by_symbol.items())
+        for known in tuple(_DECLARED):  # another thread may add to it
+            # Of the same symbols none is looked at: they are one and the same object.
+            if known[:3] == (money, terms, symbols):
+                return known[3]
+        found = Commodities.of([currency(money), *self.commodities(symbols, money)])
+        _DECLARED.appendleft((money, terms, symbols, found))
+        return found
 
     def spec(self) -> dict[str, Any]:
         """What is recorded of them."""
@@ -100,19 +115,8 @@ class Instruments:
         }
 
 
-@lru_cache(maxsize=16)
-def _commodities(
-    symbols: tuple[str, ...], currency: str, default: Terms, others: tuple[tuple[str, Terms], ...]
-) -> tuple[Commodity, ...]:
-    """The same: of many runs on the same bars these are the same."""
-    by_symbol = dict(others)
-    if unknown := by_symbol.keys() - set(symbols):
-        raise InvalidSetting(f"terms for {', '.join(sorted(unknown))}, which the bars do not have")
-    found = ((symbol, by_symbol.get(symbol, default)) for symbol in symbols)
-    return tuple(
-        instrument(symbol, currency=currency, scale=terms.scale, multiplier=terms.multiplier)
-        for symbol, terms in found
-    )
+_DECLARED: deque[tuple[str, tuple[Any, ...], tuple[str, ...], Commodities]] = deque(maxlen=16)
+"""The currency, the terms, the symbols, and what they were declared as."""
 
 
 def _spec(terms: Terms) -> dict[str, Any]:

@@ -21,7 +21,8 @@ class Notices:
         self._of_rejections = kind.on_rejection is not Strategy.on_rejection
         self._fills = self._events = 0
         self._waiting: list[Fill | Rejection] = []
-        self._columns = {int(row.commodity): column for column, row in enumerate(engine.desk.instruments)}
+        commodities = np.asarray(engine.desk.instruments)["commodity"].tolist()
+        self._columns = {commodity: column for column, commodity in enumerate(commodities)}
 
     def restart(self) -> None:
         """A block was closed: its rows are gone."""

@@ -3,7 +3,8 @@
 They run without returning to Python.
 
 Each takes an array[bars, instruments] in the order of the bars' times and symbols, or a long frame with the
-columns timestamp and symbol, whose rows count at the first bar that is not before them.
+columns timestamp and symbol, whose rows count at the first bar that is not before them. An array is copied
+and checked when the program is made, as those of bars are: what is done to it later changes nothing.
 """
 
 from typing import Any, Protocol
@@ -13,13 +14,13 @@ import polars as pl
 from attrs import field, frozen
 from numpy.typing import NDArray
 
-from execution.bars import Bars, array_of
-from execution.errors import InvalidSetting, MalformedOrder
+from execution.bars import Bars
+from execution.errors import ExecutionError, InvalidSetting, MalformedOrder
 from execution.frames import Named, in_nanoseconds, lazy, require_columns, zone
-from execution.instruments import Instruments
+from execution.instruments import Instruments, Terms
 from execution.orders import OrderType, Sizing, TimeInForce
 from execution.requests import Tags, all_in_steps, blanks, check_prices, in_steps
-from execution.state import NO_PROGRAM, Flags, Floats, Int64s, Program, fixed
+from execution.state import NO_PROGRAM, Flags, Floats, Int64s, Program, fixed, owned
 from execution.submission import ORDERS, SIGNALS, WEIGHTS
 from ledger.books import Records
 from ledger.commodity import Commodity
@@ -35,20 +36,34 @@ class Compiler(Protocol):
         """What is recorded of it beside the digest of its arrays."""
 
 
+def _own_weights(given: Any) -> Any:
+    """An array as one of our own; a frame as it is."""
+    if not isinstance(given, np.ndarray):
+        return given
+    weights = owned(given, np.float64)
+    _require_finite(weights)
+    return fixed(weights)
+
+
+def _require_finite(weights: Floats) -> None:
+    if np.isinf(weights).any():
+        raise MalformedOrder("weights: a weight is infinite")
+
+
 @frozen(eq=False)
 class TargetWeights:
     """At each bar, the share of equity that each instrument is to have. NaN, or no row: no order."""
 
-    weights: Any
+    weights: Any = field(converter=_own_weights)
     tag: str = "rebalance"
 
     def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
         """The program over all bars."""
         del terms, currency
         weights = panel(self.weights, "weight", bars)
-        if np.any(np.isinf(weights)):
-            raise MalformedOrder("weights: a weight is infinite")
-        requests = blanks(1).view(np.recarray)
+        if weights is not self.weights:
+            _require_finite(weights)
+        requests = blanks(1)
         requests["tag"] = tags.number(self.tag)
         requests["sizing"] = int(Sizing.TARGET_PERCENT)
         requests["tif"] = int(TimeInForce.TARGET)
@@ -59,6 +74,26 @@ class TargetWeights:
         return {"program": "target_weights", "tag": self.tag}
 
 
+def _own_flags(given: Any, name: str) -> Any:
+    """An array or a list as bool[bars, instruments] of our own; a frame as it is."""
+    if not isinstance(given, np.ndarray | list):
+        return given
+    array = np.asarray(given)
+    if array.dtype != np.bool_:
+        if array.dtype.kind not in "iuf" or np.any(~np.isin(array, (0, 1)) & ~np.isnan(array)):
+            raise MalformedOrder(f"{name}: flags are true and false, or one and zero; NaN is false")
+        array = array == 1
+    return fixed(owned(array, np.bool_))
+
+
+def _own_entries(given: Any) -> Any:
+    return _own_flags(given, "entry")
+
+
+def _own_exits(given: Any) -> Any:
+    return _own_flags(given, "exit")
+
+
 @frozen(eq=False)
 class Signals:
     """Enter where an instrument is not held and *entries* is true; sell all of it where *exits* is.
@@ -67,8 +102,8 @@ class Signals:
     equity). Where both are true there is no order, nor while an order for the instrument is working.
     """
 
-    entries: Any
-    exits: Any
+    entries: Any = field(converter=_own_entries)
+    exits: Any = field(converter=_own_exits)
     quantity: Any = None
     value: Any = None
     percent: Any = None
@@ -81,19 +116,19 @@ class Signals:
         if len(given) != 1:
             raise InvalidSetting("the size of an entry is one of quantity, value and percent")
         ((name, size),) = given.items()
-        requests = blanks(2).view(np.recarray)
+        requests = blanks(2)
         requests["tag"] = tags.number(self.tag)
         if not 0 < float(size) < float("inf"):
             raise MalformedOrder(f"{name} {size!r} is not a number above zero")
         if name == "quantity":
             usual = [s for s in bars.symbols if s not in terms.by_symbol][:1]
-            steps = {in_steps(terms.of(s), float(size), s) for s in [*usual, *terms.by_symbol]}
+            steps = {_in_steps(terms.of(s), float(size), s) for s in [*usual, *terms.by_symbol]}
             if len(steps) > 1:
                 raise InvalidSetting("a quantity for all entries needs instruments of one scale")
-            requests[0].units = steps.pop()
+            requests["units"][0] = steps.pop()
         else:
-            requests[0].sizing = int(Sizing.VALUE if name == "value" else Sizing.PERCENT)
-            requests[0].amount = float(size) * (10.0**currency.scale if name == "value" else 1.0)
+            requests["sizing"][0] = int(Sizing.VALUE if name == "value" else Sizing.PERCENT)
+            requests["amount"][0] = float(size) * (10.0**currency.scale if name == "value" else 1.0)
         return NO_PROGRAM._replace(
             kind=SIGNALS, entries=fixed(entries), exits=fixed(exits), requests=requests
         )
@@ -144,7 +179,7 @@ class Orders:
             )
         if sizes[0].startswith("target") and "tif" in rows.columns:
             raise MalformedOrder(f"{named.name}: a target is good for the next bar; leave tif out")
-        requests = blanks(rows.height).view(np.recarray)
+        requests = blanks(rows.height)
         order = np.argsort(place, kind="stable")
         requests["bar"], requests["column"] = place[order], column[order]
         self._fill(requests, rows[order], sizes[0], bars, terms, currency, tags)
@@ -203,6 +238,10 @@ class Orders:
         return {"program": "orders"}
 
 
+def _in_steps(terms: Terms, quantity: float, symbol: str) -> int:
+    return in_steps(quantity, float(terms.step), terms.step_units, symbol)
+
+
 def _tif(name: str | None) -> TimeInForce:
     tif = (name or "GTC").upper()
     if tif not in {"GTC", "DAY"}:
@@ -211,9 +250,9 @@ def _tif(name: str | None) -> TimeInForce:
 
 
 def panel(given: Any, name: str, bars: Bars) -> Floats:
-    """An array as it is; a long frame spread over the bars, NaN where it has no row."""
+    """An array as it is, where it fits; a long frame spread over the bars, NaN where it has no row."""
     if isinstance(given, np.ndarray):
-        return array_of(given, bars, np.float64)
+        return _fitting(given, bars)
     named = lazy(given, name, {}, MalformedOrder)
     require_columns(named, ("timestamp", "symbol", name))
     rows, place, column = _placed(named, bars)
@@ -226,18 +265,22 @@ def panel(given: Any, name: str, bars: Bars) -> Floats:
 
 
 def flags(given: Any, name: str, bars: Bars) -> Flags:
-    """An array as it is; of a long frame where its column *name* is true, false where it has no row."""
-    if isinstance(given, np.ndarray | list):
-        array = np.asarray(given)
-        if array.dtype != np.bool_:
-            if array.dtype.kind not in "iuf" or np.any(~np.isin(array, (0, 1)) & ~np.isnan(array)):
-                raise MalformedOrder(f"{name}: flags are true and false, or one and zero; NaN is false")
-            array = array == 1
-        return array_of(array, bars, np.bool_)
+    """An array as it is, where it fits; of a long frame where its column *name* is true, else false."""
+    if isinstance(given, np.ndarray):
+        return _fitting(given, bars)
     named = lazy(given, name, {}, MalformedOrder)
     require_columns(named, ("timestamp", "symbol", name))
     is_set: Flags = panel(named.frame, name, bars) == 1
     return is_set
+
+
+def _fitting(array: NDArray[Any], bars: Bars) -> NDArray[Any]:
+    """An array that has a value for each bar and instrument. Raises `ExecutionError` where it has not."""
+    if array.shape != (len(bars), len(bars.symbols)):
+        raise ExecutionError(
+            f"the array is {array.shape}, not {len(bars)} bars of {len(bars.symbols)} instruments"
+        )
+    return array
 
 
 def _numbers(rows: pl.DataFrame, name: str) -> Floats:

@@ -1,5 +1,6 @@
 """Requests at the door: what is asked of a broker, checked and in units."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from execution.errors import MalformedOrder
-from execution.instruments import Terms
 from execution.orders import OrderType
 from execution.state import REQUEST, Floats, Int64s
+from ledger.books import Records, records
 
 _TOO_MUCH = 2.0**62
 """Units that no order may have, and that int64 holds."""
@@ -33,20 +34,24 @@ class Tags:
         return number
 
 
-_BLANK = np.zeros(1, REQUEST)
+_BLANK = records(1, REQUEST)
 _BLANK["limit"] = _BLANK["stop"] = _BLANK["signal"] = np.nan
 _BLANK["order"] = -1
 
 
-def blanks(count: int) -> NDArray[Any]:
+def blanks(count: int) -> Records:
     """Requests for market orders, good until cancelled, of a quantity still to be set."""
-    return np.repeat(_BLANK, count)
+    return _BLANK.repeat(count)
 
 
-def in_steps(terms: Terms, quantity: float, symbol: str) -> int:
-    """*quantity* in units. Raises `MalformedOrder` unless it is a whole number of steps."""
-    steps, units = np.array([float(terms.step)]), np.array([terms.step_units])
-    return int(all_in_steps(np.array([quantity]), steps, units, [symbol])[0])
+def in_steps(quantity: float, step: float, units: int, symbol: str) -> int:
+    """`all_in_steps` of one, for which arrays cost more than the arithmetic. *quantity* is finite."""
+    count = quantity / step
+    whole = float(round(count)) if math.isfinite(count) else math.nan
+    if not abs(count - whole) <= max(1e-6, abs(count) * 2.0**-50):
+        raise _no_steps(symbol, quantity, step)
+    most = _TOO_MUCH / units
+    return int(min(max(whole, -most), most)) * units
 
 
 def all_in_steps(quantities: Floats, steps: Floats, units: Int64s, symbols: Sequence[str]) -> Int64s:
@@ -60,10 +65,14 @@ def all_in_steps(quantities: Floats, steps: Floats, units: Int64s, symbols: Sequ
     bad = ~(np.abs(counts - whole) <= np.maximum(1e-6, np.abs(counts) * 2.0**-50))
     if np.any(bad):
         i = int(np.argmax(bad))
-        raise MalformedOrder(f"{symbols[i]}: {quantities[i]} is not a whole number of steps of {steps[i]}")
+        raise _no_steps(symbols[i], float(quantities[i]), float(steps[i]))
     most = _TOO_MUCH / units
     exact: Int64s = np.clip(whole, -most, most).astype(np.int64) * units
     return exact
+
+
+def _no_steps(symbol: str, quantity: float, step: float) -> MalformedOrder:
+    return MalformedOrder(f"{symbol}: {quantity} is not a whole number of steps of {step}")
 
 
 def check_prices(requests: NDArray[Any]) -> None:

@@ -7,7 +7,6 @@ from decimal import Decimal
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from execution.folding import Int64s, Rows
 from execution.history import Floats, History
@@ -126,8 +125,6 @@ def as_floats(limbs: Int64s) -> Floats:
 
 def _wide(limbs: Int64s) -> pl.Series:
     """Whole numbers of 128 bits as decimals."""
-    whole = pa.Decimal128Array.from_buffers(pa.decimal128(38), len(limbs), [None, pa.py_buffer(limbs)])
-    # As a table: of an array alone Polars imports more of pyarrow than all of this takes.
-    frame = pl.from_arrow(pa.table({"whole": whole}))
-    assert isinstance(frame, pl.DataFrame)
-    return frame["whole"]
+    halves = pl.DataFrame({"upper": limbs[:, 1], "lower": limbs[:, 0].view(np.uint64)})
+    whole = pl.col("upper").cast(pl.Int128) * pl.lit(2**64, pl.Int128) + pl.col("lower").cast(pl.Int128)
+    return halves.select(whole.cast(_WHOLE)).to_series()

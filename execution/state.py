@@ -5,12 +5,14 @@ the rows of the open block that will be stored beside its transfers. No array he
 those are balances in `ledger.books.Books`.
 """
 
+import itertools
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.books import Records, records, rows, with_room
+from ledger import pool
+from ledger.books import Records, records, with_room
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -185,6 +187,14 @@ class Program(NamedTuple):
     first: Int64s  # first request of each bar, over all windows
 
 
+def owned(values: Any, dtype: type) -> NDArray[Any]:
+    """An array of our own: what a run was given has to be what its fingerprint is of."""
+    given: NDArray[Any] = np.asarray(values, dtype)
+    own = pool.take(given.size, given.dtype)[: given.size].reshape(given.shape)
+    own[...] = given
+    return own
+
+
 def fixed(array: Any) -> Any:
     """A view of *array* that cannot be written to: whoever made it, there is one type to compile for."""
     view = array.view()
@@ -247,26 +257,45 @@ ROWS = {
     "statements": STATEMENT,
 }
 """The arrays of a desk whose rows are stored with the block, and what a row is."""
+_QUEUES = {"working": WORKING, "touched": TOUCH}
+"""Those with a place for every order under way."""
 
 
 def empty_desk(instruments: int, orders: int = 16_384) -> Desk:
     """A desk without policies and orders, with room for *orders* and their rows."""
-    state = records(1, DESK_STATE)
-    desk: dict[str, Any] = {name: rows(orders, dtype) for name, dtype in ROWS.items()}
-    desk |= {
-        "policy": records(1, POLICY),
-        "state": state,
-        "instruments": records(instruments, INSTRUMENT),
-        "working": rows(orders, WORKING),
-        "held": np.zeros(instruments, np.int64),
-        "exposed": np.zeros(instruments, np.bool_),
-        "chosen": np.zeros(instruments, np.int64),
-        "touched": rows(orders, TOUCH),
-    }
-    desk["instruments"]["held"] = desk["instruments"]["used_bar"] = -1
-    state["marked"] = state["valued"] = -1
-    desk["instruments"]["price"] = np.nan
-    return Desk(**desk)
+    return Desk(
+        policy=_NO_POLICY.copy(),
+        state=_AT_THE_START.copy(),
+        instruments=_UNTOUCHED.repeat(instruments),
+        held=np.zeros(instruments, np.int64),
+        exposed=np.zeros(instruments, np.bool_),
+        chosen=np.zeros(instruments, np.int64),
+        **_rows(orders),
+    )
+
+
+_NO_POLICY = records(1, POLICY)
+_AT_THE_START = records(1, DESK_STATE)
+_AT_THE_START["marked"] = _AT_THE_START["valued"] = -1
+_UNTOUCHED = records(1, INSTRUMENT)
+_UNTOUCHED["held"] = _UNTOUCHED["used_bar"] = -1
+_UNTOUCHED["price"] = np.nan
+
+_OF_ORDERS = {name: np.dtype((np.record, dtype)) for name, dtype in (ROWS | _QUEUES).items()}
+_MARKS = 4
+"""Marks for each order: what is held is marked at every statement."""
+_LINE = 64
+"""Bytes: each array begins where the processor reads."""
+
+
+def _rows(orders: int) -> dict[str, Records]:
+    """Room for *orders* and their rows, in one piece of memory: to ask for each on its own takes longer."""
+    counts = [orders * _MARKS if name == "marks" else orders for name in _OF_ORDERS]
+    sizes = [n * dtype.itemsize for n, dtype in zip(counts, _OF_ORDERS.values(), strict=True)]
+    starts = list(itertools.accumulate((-(-size // _LINE) * _LINE for size in sizes), initial=0))
+    memory: Any = pool.take(starts.pop(), np.dtype(np.uint8))
+    placed = zip(_OF_ORDERS.items(), counts, starts, strict=True)
+    return {name: np.recarray(n, dtype, buf=memory, offset=a) for (name, dtype), n, a in placed}
 
 
 def doubled(desk: Desk, name: str) -> Desk:

@@ -161,7 +161,8 @@ class Bar:
     @property
     def traded(self) -> Flags:
         """Which instruments have a bar with volume."""
-        traded: Flags = ~np.isnan(self["close"]) & (self["volume"] != 0)
+        close = self["close"]
+        traded: Flags = (close == close) & (self["volume"] != 0)  # noqa: PLR0124  NaN is not itself
         return traded
 
     def __getitem__(self, name: str) -> Floats:
@@ -186,9 +187,16 @@ class Bar:
 
     def top(self, name: str, count: int) -> list[str]:
         """The *count* instruments highest by a feature, of those that traded; of equals the first by name."""
-        values = np.where(self.traded, self[name], np.nan)
-        ranked = np.argsort(-values, kind="stable")[:count]
-        return [self.symbols[i] for i in ranked if values[i] == values[i]]
+        # The highest come first, NaN comes last and is not itself.
+        ranks = np.where(self.traded, -self[name], np.nan)
+        least = np.nan
+        if 0 < count < ranks.size:
+            # Only the best are put in order.
+            least = np.partition(ranks, count - 1)[count - 1]
+        (places,) = (ranks <= least if least == least else ranks == ranks).nonzero()  # noqa: PLR0124
+        ranked = places[ranks[places].argsort(kind="stable")[:count]]
+        symbols = self.symbols
+        return [symbols[i] for i in ranked.tolist()]
 
     def history(self, name: str, bars: int) -> Floats:
         """float64[up to *bars*, instruments] of a field or feature, this bar last."""

@@ -14,6 +14,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,9 @@ HERE = (begin, commit, deposit)
 """What is compiled here of the ledger, beside whatever does not wait for the other process."""
 
 
+@cache
 def compile_once() -> None:
-    """Compile all that a run needs, unless this machine has it already."""
+    """Compile all that a run needs, unless this machine has it already; looked for once a process."""
     if config.DISABLE_JIT or done().exists():  # type: ignore[attr-defined]  # set from the environment
         return
     other = _process(_APART)

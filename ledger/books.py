@@ -143,6 +143,13 @@ def records(size: int, dtype: "np.dtype[Any]") -> Records:
     return np.zeros(size, dtype).view(np.recarray)
 
 
+def copied(old: Records) -> Records:
+    """The same records in a place of their own."""
+    # As bytes: numpy copies records one by one.
+    held: Any = np.asarray(old).view(np.uint8).copy()
+    return np.recarray(old.size, old.dtype, buf=held)
+
+
 def grown(old: Records, size: int) -> Records:
     """*old* with room for *size* records, its own first."""
     new = records(size, old.dtype)
@@ -165,18 +172,12 @@ def with_room(old: Records, size: int) -> Records:
 
 def empty_books(block_transfers: int) -> Books:
     """Books without accounts, with room for a block of *block_transfers*."""
-    state = records(1, STATE)
-    state[0].ts = np.iinfo(np.int64).min
-    books = Books(
-        accounts=records(0, ACCOUNT),
-        commodities=records(0, COMMODITY),
-        queues=records(0, QUEUE),
-        lots=records(0, LOT),
+    return _NO_BOOKS._replace(
+        lots=copied(_NO_BOOKS.lots),
         txns=rows(block_transfers // 2 + 1, TXN),
         transfers=rows(block_transfers, TRANSFER),
-        state=state,
+        state=_NO_BOOKS.state.copy(),
     )
-    return with_more_lots(books, 1024)
 
 
 def with_more_lots(books: Books, size: int) -> Books:
@@ -191,3 +192,16 @@ def with_more_lots(books: Books, size: int) -> Books:
     )
     state.free += size - have
     return books._replace(lots=lots)
+
+
+def _no_books() -> Books:
+    state = records(1, STATE)
+    state["ts"] = np.iinfo(np.int64).min
+    tables = {"accounts": ACCOUNT, "commodities": COMMODITY, "queues": QUEUE, "lots": LOT}
+    tables |= {"txns": TXN, "transfers": TRANSFER}
+    empty = {name: records(0, dtype) for name, dtype in tables.items()}
+    return with_more_lots(Books(**empty, state=state), 1024)
+
+
+_NO_BOOKS = _no_books()
+"""Books without accounts and without room, which those that are begun are copies of."""

@@ -7,14 +7,14 @@ finds an account as *first number of the commodity + offset* and needs no dictio
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger.commodity import Commodities, Commodity, Kind, text
+from ledger.commodity import Commodities, text
 from ledger.errors import InvalidAccount, UnknownAccount
 
 Type = Literal["asset", "liability", "equity", "income", "expense", "contra", "memo"]
@@ -170,9 +170,6 @@ _FLOORS = {
 }
 
 
-_LENGTHS: dict[Kind, int] = {"currency": len(CURRENCY_RUN), "instrument": len(INSTRUMENT_RUN)}
-
-
 class Chart:
     """The accounts of one set of books by number and by (path, commodity).
 
@@ -181,13 +178,13 @@ class Chart:
     """
 
     def __init__(self, commodities: Commodities, may_be_overdrawn: frozenset[str]) -> None:
-        self.first: list[int] = []
+        self.first: list[int] = []  # never changed in its place: other charts may have the same
         self.commodities = commodities
         self._size = 0
-        self._unwritten: list[int] = []  # commodities, in the order of their runs
+        self._unwritten = range(0)  # commodities, in the order of their runs
         self._written: list[Account] = []
         self._numbers: dict[tuple[str, int], int] = {}
-        self._may_be_overdrawn = may_be_overdrawn
+        self.may_be_overdrawn = may_be_overdrawn
 
     def __len__(self) -> int:
         return self._size
@@ -202,24 +199,38 @@ class Chart:
         self._write_out()
         return self._written
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is no account but those of commodities, none of which was asked for by name."""
+        return not self._written
+
     def open_commodities(self) -> None:
         """Open the runs of accounts of the commodities declared since the last time."""
-        for number, commodity in self.commodities.since(len(self.first)):
-            self.first.append(self._size)
-            self._unwritten.append(number)
-            self._size += _LENGTHS[commodity.kind]
+        have, size = len(self.first), self._size
+        start = self._unwritten.start if self._unwritten else have
+        self._unwritten = range(start, len(self.commodities))
+        if self._size == 0 and "first" in self.commodities.found:
+            self.first, self._size = self.commodities.found["first"]
+            return
+        first = []
+        for number, money in enumerate(self.commodities.moneys[have:], start=have):
+            first.append(size)
+            size += len(CURRENCY_RUN) if number == money else len(INSTRUMENT_RUN)
+        if self._size == 0:
+            self.commodities.found["first"] = first, size
+        self.first, self._size = self.first + first, size
 
     def laid_out(self, have: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Commodity and floor of every account from number *have* on, int32[accounts]."""
         written = np.array([(a.commodity, a.floor) for a in self._written], np.int32).reshape(-1, 2)
         parts = [written]
-        for is_currency, numbers, commodities in self._unwritten_runs():
-            money = self.commodities.numbers([commodity.currency for commodity in commodities])
+        for is_currency, numbers in self._unwritten_runs():
             floors = _FLOORS[is_currency]
             part = np.empty((len(numbers), floors.size, 2), np.int32)
-            part[:, :, 0], part[:, :, 1] = np.reshape(money, (-1, 1)), floors
+            money = np.array(self.commodities.moneys[numbers.start : numbers.stop], np.int32)
+            part[:, :, 0], part[:, :, 1] = money[:, np.newaxis], floors
             if not is_currency:
-                part[:, :IN_UNITS, 0] = np.reshape(numbers, (-1, 1))
+                part[:, :IN_UNITS, 0] = np.arange(numbers.start, numbers.stop)[:, np.newaxis]
             parts.append(part.reshape(-1, 2))
         found = np.concatenate(parts)
         found[list(self._without_floor()), 1] = 0
@@ -235,11 +246,11 @@ class Chart:
         types = [account.type for account in written]
         sides = [account.normal_side for account in written]
         instruments = [account.instrument for account in written]
-        for is_currency, numbers, commodities in self._unwritten_runs():
+        for is_currency, numbers in self._unwritten_runs():
             run = _RUNS[is_currency]
             paths += [
-                _path(before, after, commodity.symbol)
-                for commodity in commodities
+                _path(before, after, self.commodities[number].symbol)
+                for number in numbers
                 for before, after, *_ in run
             ]
             types += [kind for _, _, kind, _, _ in run] * len(numbers)
@@ -256,16 +267,20 @@ class Chart:
             "floored": floor != 0,
         }
 
-    def _unwritten_runs(self) -> Iterator[tuple[bool, Sequence[int], Sequence[Commodity]]]:
-        """The commodities whose runs are not written out: whether currencies, their numbers, and they."""
-        declared = [(number, self.commodities[number]) for number in self._unwritten]
-        for is_currency, group in groupby(declared, lambda each: each[1].is_currency):
-            numbers, commodities = zip(*group, strict=True)
-            yield is_currency, numbers, commodities
+    def _unwritten_runs(self) -> Iterator[tuple[bool, range]]:
+        """The commodities whose runs are not written out: whether currencies, and the numbers of as many."""
+        if not self._unwritten:
+            return
+        first, end = self._unwritten.start, self._unwritten.stop
+        moneys = np.array(self.commodities.moneys[first:end])
+        is_currency = moneys == np.arange(first, end)
+        changes = (np.flatnonzero(is_currency[1:] != is_currency[:-1]) + first + 1).tolist()
+        for start, stop in pairwise([first, *changes, end]):
+            yield bool(is_currency[start - first]), range(start, stop)
 
     def _without_floor(self) -> Iterator[int]:
         """The numbers of the accounts that *may_be_overdrawn* names."""
-        for path in self._may_be_overdrawn:
+        for path in self.may_be_overdrawn:
             for is_currency, run in _RUNS.items():
                 for offset, (before, after, *_) in enumerate(run):
                     symbol = path[len(before) : len(path) - len(after or "")]
@@ -316,14 +331,14 @@ class Chart:
             raise InvalidAccount(f"{path!r}: give {', '.join(TYPES)}, a colon and a name")
         kind, side = TYPES[root]
         side = CONTRA.get(path, side)
-        floored = floored and path not in self._may_be_overdrawn
+        floored = floored and path not in self.may_be_overdrawn
         number = self._numbers[path, commodity] = len(self._written)
         self._written.append(Account(path, kind, commodity, side, instrument, floored))
         return number
 
     def _write_out(self) -> None:
         """Write out the runs of the commodities declared since the last time."""
-        waiting, self._unwritten = self._unwritten, []
+        waiting, self._unwritten = self._unwritten, range(0)
         for number in waiting:
             commodity = self.commodities[number]
             instrument = -1 if commodity.is_currency else number
@@ -331,7 +346,7 @@ class Chart:
             for offset, (before, after, kind, side, is_floored) in enumerate(_RUNS[commodity.is_currency]):
                 counted = number if instrument >= 0 and offset < IN_UNITS else money
                 path = _path(before, after, commodity.symbol)
-                floored = is_floored and path not in self._may_be_overdrawn
+                floored = is_floored and path not in self.may_be_overdrawn
                 self._numbers[path, counted] = len(self._written)
                 self._written.append(Account(path, kind, counted, side, instrument, floored))
 

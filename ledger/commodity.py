@@ -6,9 +6,10 @@ of units of ``10**-scale``. Nothing is rounded on the way in: an amount with mor
 
 import re
 from collections.abc import Iterable
+from copy import copy
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from numbers import Integral, Real
-from typing import Literal
+from typing import Any, Literal
 
 from attrs import frozen
 
@@ -109,6 +110,21 @@ class Commodities:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._all: list[Commodity] = []
+        self.moneys: list[int] = []
+        """The number of the currency that each is priced in; a currency's own."""
+        self.found: dict[Any, Any] = {}
+        """What books of these commodities work out of them, kept for the next books of the same."""
+        self.is_shared = False
+
+    @classmethod
+    def of(cls, given: "Iterable[Commodity] | Commodities") -> "Commodities":
+        """Those of a set of books: each declared, or the same as others."""
+        if not isinstance(given, Commodities):
+            made = cls()
+            made.declare(*given)
+            return made
+        given.is_shared = True  # of thousands nothing is touched until one of the two is declared something
+        return copy(given)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -122,18 +138,25 @@ class Commodities:
 
     def declare(self, *commodities: Commodity) -> None:
         """Number further commodities. An instrument's currency comes before it."""
-        numbers, known = self._numbers, self._all
-        money = ""  # what was found to be a currency: of thousands of instruments one after another
-        for commodity in commodities:
+        if self.is_shared:
+            self._numbers, self._all, self.moneys = dict(self._numbers), list(self._all), list(self.moneys)
+            self.is_shared = False
+        self.found = {}
+        numbers, known, moneys = self._numbers, self._all, self.moneys
+        money, priced_in = "", -1  # what was found to be a currency: of thousands of instruments in a row
+        for number, commodity in enumerate(commodities, start=len(known)):
             if not isinstance(commodity, Commodity):
                 raise InvalidCommodity(f"{commodity!r}: give currency(...) or instrument(...)")
-            if commodity.symbol in numbers:
-                raise InvalidCommodity(f"{commodity.symbol} is declared already")
-            if commodity.kind != "currency" and commodity.currency != money:
-                self.currency(commodity.currency)
-                money = commodity.currency
-            numbers[commodity.symbol] = len(known)
+            symbol = commodity.symbol
+            if symbol in numbers:
+                raise InvalidCommodity(f"{symbol} is declared already")
+            if commodity.kind == "currency":
+                money, priced_in = symbol, number
+            elif commodity.currency != money:
+                money, priced_in = commodity.currency, self.currency(commodity.currency)
+            numbers[symbol] = number
             known.append(commodity)
+            moneys.append(priced_in)
 
     def numbers(self, symbols: Iterable[str]) -> list[int]:
         """The numbers of several."""

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger import block, errors, restore, worth
-from ledger.books import Books, Relief, Status, empty_books, grown, with_more_lots, with_room
+from ledger.books import Books, Relief, Status, copied, empty_books, grown, with_more_lots, with_room
 from ledger.chart import Chart
 from ledger.columns import queried
 from ledger.commodity import Amount, Commodities, Commodity
@@ -84,18 +84,18 @@ class Journal:
     def create(
         cls,
         path: str | Path | None = None,
-        commodities: Iterable[Commodity] = (),
+        commodities: Iterable[Commodity] | Commodities = (),
         run: Run | None = None,
         schemas: Sequence[Schema] = (),
     ) -> Self:
         """New books in a new file, or in memory where *path* is None.
 
-        *schemas* are tables, views and checks of other rooms to keep in the same file.
+        *commodities* declared once serve many journals, and are found out about once. *schemas* are tables,
+        views and checks of other rooms to keep in the same file.
         """
         target = Path(path) if path is not None else None
-        run, declared = run or Run(), Commodities()
-        declared.declare(*commodities)  # whatever is wrong with them shows before a file is made
-        run = own(run)
+        declared = Commodities.of(commodities)  # whatever is wrong with them shows before a file is made
+        run = own(run or Run())
 
         everything = [ledger_schema(), *schemas]
 
@@ -112,7 +112,7 @@ class Journal:
     def replay(
         cls,
         path: str | Path,
-        commodities: Iterable[Commodity],
+        commodities: Iterable[Commodity] | Commodities,
         run: Run,
         schemas: Sequence[Schema] = (),
     ) -> Self:
@@ -137,9 +137,7 @@ class Journal:
         start = genesis(row)
         database = restore.reconnect(target, held)
         store = Store(target, lambda: layout, lambda: Opened(database, start, Head(0, start)), sealed)
-        declared = Commodities()
-        declared.declare(*commodities)
-        return cls._around(store, run, schemas, declared)
+        return cls._around(store, run, schemas, Commodities.of(commodities))
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
@@ -339,23 +337,29 @@ class Journal:
         """Give the books a place for every account and commodity of the chart."""
         books, chart = self.books, self.chart
         have = books.accounts.size
+        same = self.commodities.found
+        key = "books", chart.may_be_overdrawn, self.run.policies.relief
+        is_plain = not have and chart.is_plain
+        if is_plain and key in same:
+            self.books = books._replace(**{name: copied(table) for name, table in same[key].items()})
+            self._opening = np.zeros(len(chart), np.int64)
+            return
         accounts = grown(books.accounts, len(chart))
         accounts["commodity"][have:], accounts["floor"][have:] = chart.laid_out(have)
         known = books.commodities.size
         commodities = grown(books.commodities, len(self.commodities))
         first = np.array(chart.first, np.int32)
-        money = self.commodities.numbers([c.currency for _, c in self.commodities.since(known)])
+        money = np.array(self.commodities.moneys[known:], np.int32)
         commodities["first"][known:], commodities["money"][known:] = first[known:], first[money]
         commodities["currency"][known:] = money
         commodities["relief"][known:] = Relief[self.run.policies.relief.upper()]
         queues = grown(books.queues, 2 * len(self.commodities))
         queues["head"][2 * known :] = -1
         queues["tail"][2 * known :] = -1
-        self.books = books._replace(
-            accounts=accounts,
-            commodities=commodities,
-            queues=queues,
-        )
+        tables = {"accounts": accounts, "commodities": commodities, "queues": queues}
+        self.books = books._replace(**tables)
+        if is_plain:
+            same[key] = {name: copied(table) for name, table in tables.items()}
         self._opening = np.concatenate((self._opening, np.zeros(len(chart) - have, np.int64)))
 
     # --- amounts at the door -----------------------------------------------------------------------

@@ -27,12 +27,12 @@ def take(size: int, dtype: "np.dtype[Any]") -> NDArray[Any]:
     if wanted < _SMALL:
         return np.empty(size, dtype)
     with _lock:
-        free = [place for place in range(len(_memory)) if _is_free(place)]
-        fitting = [p for p in free if wanted <= _memory[p].size <= _SPARE * wanted]
+        places = range(len(_memory))
+        fitting = [p for p in places if wanted <= _memory[p].size <= _SPARE * wanted and _is_free(p)]
         if fitting:
             memory = _memory[min(fitting, key=lambda place: _memory[place].size)]
         else:
-            _forget(free)
+            _forget([place for place in places if _is_free(place)])
             memory = np.empty(wanted, np.uint8)
             _memory.append(memory)
     return memory[: memory.size // dtype.itemsize * dtype.itemsize].view(dtype)

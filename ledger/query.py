@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import duckdb
-import pyarrow as pa
 from attrs import frozen
 
 from ledger.errors import InvalidQuery
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
     import polars as pl
+    import pyarrow as pa
 
 
-READING = ([duckdb.StatementType.SELECT], [duckdb.StatementType.EXPLAIN], [duckdb.StatementType.MULTI])
+READING = ("SELECT", "EXPLAIN", "MULTI")
 """What may be asked: one statement that reads. (A pivot is MULTI.)"""
 
 
@@ -22,9 +22,9 @@ READING = ([duckdb.StatementType.SELECT], [duckdb.StatementType.EXPLAIN], [duckd
 class Query:
     """The rows that a query gave, complete and independent of the journal."""
 
-    table: pa.Table
+    table: "pa.Table"
 
-    def arrow(self) -> pa.Table:
+    def arrow(self) -> "pa.Table":
         """As a pyarrow Table."""
         return self.table
 
@@ -48,15 +48,17 @@ class Query:
 
 
 def execute(
-    connection: duckdb.DuckDBPyConnection,
+    connection: "duckdb.DuckDBPyConnection",
     query: str,
     parameters: Sequence[Any] = (),
     at: int | None = None,
 ) -> Query:
     """Run *query*; with *at* (nanoseconds) the views show the books as of then."""
+    import duckdb  # what is never asked with SQL is spared the memory
+
     try:
         statements = connection.extract_statements(query)
-        if [statement.type for statement in statements] not in READING:
+        if len(statements) != 1 or statements[0].type.name not in READING:
             raise InvalidQuery(f"{query!r} is not one query; ask with a single select")
         if at is not None:
             connection.execute("set variable as_of = make_timestamp_ns(?)", [at])

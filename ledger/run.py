@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from ledger.bounds import MAX_AMOUNT
 from ledger.errors import InvalidPolicy
@@ -74,13 +74,15 @@ def own(run: Run) -> Run:
 
     Raises `InvalidPolicy` where it holds what JSON cannot.
     """
-    others = json.loads(canonical(run.policies.others))
-    found = run.fingerprints
-    return evolve(
-        run,
-        spec=json.loads(canonical(run.spec)),
-        policies=evolve(run.policies, others=others),
-        fingerprints=found if callable(found) else json.loads(canonical(found)),
+    found, policies = run.fingerprints, run.policies
+    given = [run.spec, policies.others, None if callable(found) else found]
+    spec, others, fingerprints = json.loads(canonical(given))
+    return Run(
+        spec,
+        found if callable(found) else fingerprints,
+        run.strategy,
+        run.seed,
+        Policies(policies.relief, policies.may_be_overdrawn, policies.block_transfers, others),
     )
 
 

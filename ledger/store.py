@@ -199,16 +199,20 @@ class Store:
         self._head = Head(0, b"")
         self._sealed = sealed
         self._waiting: list[Block] = []
-        self._blocks: queue.Queue[Block | None] = queue.Queue(maxsize=1)
         self._is_ending = False  # nothing follows the blocks taken over
         self._error: LedgerError | None = None
         self._told = False  # whether anybody has heard of it
+        self._blocks: queue.Queue[Block | None] = queue.Queue(maxsize=1)
         self._turn = threading.RLock()  # in memory everybody stores for himself
-        self._sealer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tieout-seal")
         self._writer: threading.Thread | None = None
         if path is not None:
             self._writer = threading.Thread(target=self._write_all, name="tieout-writer", daemon=True)
             self._writer.start()
+
+    @cached_property
+    def _sealer(self) -> ThreadPoolExecutor:
+        """A thread for digests, made when there is something to seal: most in memory are never sealed."""
+        return ThreadPoolExecutor(max_workers=1, thread_name_prefix="tieout-seal")
 
     @property
     def holds_blocks(self) -> bool:
@@ -277,7 +281,8 @@ class Store:
         if self._writer is not None:
             self._blocks.put(None)
             self._writer.join()
-        self._sealer.shutdown()
+        if "_sealer" in vars(self):
+            self._sealer.shutdown()
         if self._opened is not None:
             try:
                 if self.path is not None and self._error is None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from execution import bars as bars_module
 from execution import frames
-from execution.bars import Bars, Window, array_of, as_bars
+from execution.bars import Bars, Window, as_bars
 from execution.errors import BadBars, ExecutionError, InvalidSetting
 from execution.features import FeatureFrame
 
@@ -513,17 +513,6 @@ def test_whatever_holds_bars_is_taken_as_bars() -> None:
 
     assert as_bars(bars) is bars
     assert ("ACME", "BOLT") == as_bars(long_frame([bar(0, "ACME"), bar(0, "BOLT")])).symbols
-
-
-def test_an_array_of_a_program_has_a_value_for_each_bar_and_instrument() -> None:
-    weights = np.ones((3, 2))
-
-    taken = array_of(weights, arrays(), np.float64)
-    weights[:] = 2
-
-    assert np.array_equal(np.ones((3, 2)), taken)
-    with pytest.raises(ExecutionError, match=r"^the array is \(2, 3\), not 3 bars of 2 instruments$"):
-        array_of(weights.T, arrays(), np.float64)
 
 
 # --- fingerprints ------------------------------------------------------------------------------------------

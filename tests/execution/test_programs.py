@@ -98,6 +98,19 @@ def test_a_signal_both_ways_is_none_and_none_is_given_while_an_order_works() -> 
     assert ["2: +7 ACME @ 10"] == fills(result)
 
 
+def test_what_is_done_to_an_array_after_its_program_is_made_changes_nothing() -> None:
+    weights = np.array([[0.5, NAN], [NAN, NAN], [NAN, NAN], [NAN, NAN]])
+    entries = np.array([[T, F], [F, F], [F, F], [F, F]])
+    exits = np.array([[F, F], [F, F], [T, F], [F, F]])
+    programs = TargetWeights(weights), Signals(entries, exits, quantity=7)
+
+    weights[:], entries[:], exits[:] = 0.1, True, True
+    by_weights, by_signals = (fills(performed(market(STOCKS), program)) for program in programs)
+
+    assert ["1: +500 ACME @ 10"] == by_weights
+    assert ["1: +7 ACME @ 10", "3: -7 ACME @ 10"] == by_signals
+
+
 # --- orders -------------------------------------------------------------------------------------------------
 
 
@@ -174,6 +187,7 @@ def of_orders(figure: float = 1.0, name: str = "quantity", **more: Any) -> Order
 REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: TargetWeights(np.zeros((3, 2))), "the array is (3, 2), not 4 bars of 2 instruments"),
     (lambda: TargetWeights(np.full(SHAPE, np.inf)), "weights: a weight is infinite"),
+    (lambda: TargetWeights(frame([(0.0, "ACME", np.inf)], "weight")), "weights: a weight is infinite"),
     (lambda: TargetWeights(frame([(0.0, "CORK", 0.5)], "weight")), "symbols that the bars do not have"),
     (lambda: TargetWeights(frame([(9.0, "ACME", 0.5)], "weight")), "1 rows are after the last bar"),
     (lambda: TargetWeights(frame([(0.0, "ACME", 0.5)], "share")), "weight"),

@@ -278,6 +278,7 @@ def test_the_best_by_a_feature_are_those_that_trade_and_of_equals_the_first() ->
         return (
             bar.top("score", 1),
             bar.top("score", 3),
+            bar.top("score", 0),
             bar.feature("score").tolist(),
             None if np.isnan(rate) else rate,
         )
@@ -285,8 +286,8 @@ def test_the_best_by_a_feature_are_those_that_trade_and_of_equals_the_first() ->
     _, came = did(bars, {0: look, 3: look}, features=features)
 
     assert [
-        (["ACME"], ["ACME", "BOLT"], [1.0, 1.0, 9.0], None),
-        (["CORK"], ["CORK", "ACME", "BOLT"], [1.0, 1.0, 9.0], 0.05),
+        (["ACME"], ["ACME", "BOLT"], [], [1.0, 1.0, 9.0], None),
+        (["CORK"], ["CORK", "ACME", "BOLT"], [], [1.0, 1.0, 9.0], 0.05),
     ] == came
 
 

@@ -29,12 +29,12 @@ def test_a_run_finds_every_kernel_compiled_for_its_types() -> None:
 
 @pytest.mark.skipif(not COMPILES, reason="nothing is compiled")
 def test_what_is_compiled_already_is_not_compiled_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    warmup.compile_once()
+    warmup.compile_once.__wrapped__()
     again: list[object] = []
     monkeypatch.setattr(warmup, "compile_all", again.append)
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: again.append("another process"))
 
-    warmup.compile_once()
+    warmup.compile_once.__wrapped__()
 
     assert [] == again
 

@@ -77,6 +77,22 @@ def test_commodities_are_numbered_as_they_are_declared() -> None:
     assert (1, 2, 3) == (commodities.instrument("ACME"), commodities.currency("JPY"), len(commodities))
 
 
+def test_what_is_declared_to_books_is_not_in_others_of_the_same_commodities() -> None:
+    declared = Commodities.of([USD, ACME])
+    one, other = Commodities.of(declared), Commodities.of(declared)
+    one.declare(JPY)
+    declared.declare(instrument("BETA"))
+
+    assert [["USD", "ACME", "JPY"], ["USD", "ACME"], ["USD", "ACME", "BETA"]] == [
+        [commodity.symbol for _, commodity in commodities.since(0)] for commodities in (one, other, declared)
+    ]
+    assert [0, 0, 2] == one.moneys
+    assert [0, 0, 0] == declared.moneys
+    assert 2 == one.number("JPY") == declared.number("BETA")
+    with pytest.raises(UnknownCommodity, match=r"'JPY' is not declared; known: USD, ACME$"):
+        other.number("JPY")
+
+
 def test_where_nothing_is_declared_no_symbols_are_offered() -> None:
     with pytest.raises(UnknownCommodity, match=r"'USD' is not declared; none is$"):
         Commodities().number("USD")

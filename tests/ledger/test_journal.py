@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ledger import errors
-from ledger.commodity import currency, instrument
+from ledger.commodity import Commodities, currency, instrument
 from ledger.events import buy, cover, deposit, sell, short_sale, withdrawal
 from ledger.journal import Journal
 from ledger.kinds import Kind
@@ -203,6 +203,35 @@ def test_closed_books_are_taken_up_where_they_were_left(tmp_path: Path) -> None:
     with Journal.open(path) as books:
         assert [*("USD", "EUR", "ACME", "ES", "BETA")] == [c.symbol for _, c in books.commodities.since(0)]
         assert [36, 62, 72] == [books.chart.first[2] - 16, books.chart.first[3], books.chart.first[3] + 10]
+
+
+def test_books_of_commodities_declared_once_are_each_their_own() -> None:
+    once = Commodities.of(COMMODITIES)
+
+    def kept(commodities: object, symbol: str) -> tuple[object, ...]:
+        with Journal.create(None, commodities) as books:  # type: ignore[arg-type]
+            books.post("2024-01-02", deposit, "USD", 100)
+            books.post("2024-01-03", buy, "ACME", 1, 10)
+            books.declare(instrument(symbol, currency="EUR"))
+            books.open_account("Expenses:Data")
+            assert [] == books.sql("from proof").rows()
+            return naive.contents(books)
+
+    assert [kept(COMMODITIES, symbol) for symbol in ("BETA", "CORE")] == [
+        kept(once, symbol) for symbol in ("BETA", "CORE")
+    ]
+    assert kept(once, "BETA") == kept(once, "BETA")
+
+
+def test_books_begun_from_the_commodities_of_others_have_none_of_their_accounts(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    with journal(path) as books:
+        books.open_account("Expenses:Data")
+        books.post("2024-01-02", deposit, "USD", 100)
+    with Journal.open(path) as books, Journal.create(None, books.commodities) as others, journal() as plain:
+        assert len(plain.chart) == len(others.chart) == len(books.chart) - 1
+        assert plain.books.accounts.tolist() == others.books.accounts.tolist()
+        assert len(books.chart) == books.books.accounts.size
 
 
 def test_rows_of_other_tables_are_numbered_and_checked() -> None:

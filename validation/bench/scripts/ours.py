@@ -17,14 +17,15 @@ from execution import (
 )
 
 with np.load(sys.argv[1]) as arrays:
-    # A run copies what it is given, so the panels are not kept here as well.
+    fields = {name: arrays[name] for name in ("open", "high", "low", "close", "volume")}
     ts, weights = arrays["ts"], arrays["weights"]
-    symbols = [f"A{number:03d}" for number in range(weights.shape[1])]
-    fields = ("open", "high", "low", "close", "volume")
-    bars = Bars.from_arrays(ts, symbols, **{name: arrays[name] for name in fields})
+symbols = [f"A{number:03d}" for number in range(weights.shape[1])]
+bars, program = Bars.from_arrays(ts, symbols, **fields), TargetWeights(weights)
+# Both have copied what they were given.
+del fields, weights
 result = Backtest(
     bars=bars,
-    strategy=TargetWeights(weights),
+    strategy=program,
     account=CashAccount("1000000"),
     costs=Costs(PercentCommission("0.001")),
     instruments=Instruments(FRACTIONAL),
