@@ -4,9 +4,9 @@ Whether it may happen is decided before (admission.py); here nothing may be refu
 `POSTED` is therefore an error in these rules, and stops the run.
 """
 
-from execution.compiled import leaf, part, routine
+from execution.compiled import apart, leaf, part, routine
 from execution.state import Desk
-from ledger.books import Books, Record, Status
+from ledger.books import Books, Record, Status, empty_books
 from ledger.chart import ACCRUED_INTEREST, CASH, COST, FUTURES_MARGIN, SHORT, SHORT_PROCEEDS
 from ledger.events import delisting, reversal, valuation
 from ledger.kinds import Kind
@@ -34,7 +34,7 @@ def kind_of(have: int, quantity: int) -> int:
     return SELL if -quantity <= have else REVERSAL
 
 
-@routine
+@apart(routine, lambda: (empty_books(1), 0, 0, 0, 0))
 def post(books: Books, ts: int, kind: int, instrument: int, amount: int) -> int:
     """Post what is no trade, the end of an instrument or a valuation, as a transaction; its status."""
     begin(books, ts, kind, instrument, -1, -1, -1)

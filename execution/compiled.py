@@ -2,10 +2,12 @@
 
 A function that is given the books or the desk is given some hundred values, which makes a call costly to
 compile. What is called from one place is therefore made part of its caller; what is called from several and
-calls much itself is compiled once.
+calls much itself is compiled once, and `apart` from its callers where half of the room is behind it.
 """
 
-from ledger.compiled import cache_folder, compiler
+from ledger.compiled import apart, cache_folder, compiler
+
+__all__ = ["FOLDER", "apart", "entry", "leaf", "part", "routine"]
 
 FOLDER = cache_folder("ledger", "execution")
 """Where what is compiled is kept."""

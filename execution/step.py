@@ -12,14 +12,14 @@ import math
 from execution.admission import admit, end_order, record_event
 from execution.booking import close_out
 from execution.charges import value
-from execution.compiled import entry, leaf, part, routine
+from execution.compiled import apart, entry, leaf, part, routine
 from execution.matching import at_once, inside, moment
 from execution.orders import OrderEvent, OrderType, Reason, TimeInForce
 from execution.prefetch import prefetch
-from execution.state import Desk, Floats, Market, Program
+from execution.state import NO_MARKET, Desk, Floats, Market, Program, empty_desk
 from execution.submission import ASKED, NOTHING, ORDERS, decide, wants
 from execution.valuation import bring_up_to, mark, record_statement, revalue
-from ledger.books import Books
+from ledger.books import Books, empty_books
 
 MARKET = int(OrderType.MARKET)
 GTC = int(TimeInForce.GTC)
@@ -204,7 +204,7 @@ def _events(market: Market, books: Books, desk: Desk, t: int) -> None:
             close_out(books, desk, column, abs(value(instrument, have, instrument.price)))
 
 
-@routine
+@apart(routine, lambda: (NO_MARKET, empty_books(1), empty_desk(1), 0, 0))
 def _match(market: Market, books: Books, desk: Desk, t: int, stage: int) -> None:
     """What the bar satisfies at one `stage` of it.
 

@@ -1,8 +1,9 @@
 """Compiling, the first time on a machine: from the leaves up, and in two processes at a time.
 
 numba compiles what a kernel calls in the middle of compiling that kernel, and everything that is under way
-is told of every step, so that deep calls cost more than shallow ones: leaves first spares that. Half of the
-work is the ledger's, which another process does meanwhile; both find the other's part in the cache.
+is told of every step, so that deep calls cost more than shallow ones: leaves first spares that. The step and
+the figures are compiled by another process meanwhile, without what the step reaches through addresses, which
+is compiled here; each finds the other's part in the cache.
 
     python -m execution.warmup
 
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
 from numba.core import config
 from numba.core.dispatcher import Dispatcher
 
@@ -26,15 +28,16 @@ from execution.compiled import FOLDER
 from execution.history import compile_kernels
 from execution.state import NO_MARKET, NO_PROGRAM, REQUEST, Floats, empty_desk
 from execution.step import perform
-from ledger.books import Record, empty_books, records
-from ledger.events import delisting, deposit, reversal, valuation
-from ledger.posting import begin, commit
+from ledger.books import Int32s, Int64s, Record, empty_books, records
+from ledger.compiled import called, reached, uncalled
+from ledger.events import deposit
+from ledger.posting import begin, commit, undo, unload
 
-APART = (reversal, delisting, valuation)
-"""What the other process compiles."""
-_APART, _FIGURES = "apart", "figures"
-HERE = (begin, commit, deposit)
-"""What is compiled here of the ledger, beside whatever does not wait for the other process."""
+HERE = (begin, commit, undo)
+"""What is compiled here, beside what the step reaches through addresses."""
+THERE = (perform, deposit, unload)
+"""What the other process compiles, beside the figures."""
+_THERE = "there"
 
 
 @cache
@@ -42,26 +45,16 @@ def compile_once() -> None:
     """Compile all that a run needs, unless this machine has it already; looked for once a process."""
     if config.DISABLE_JIT or done().exists():  # type: ignore[attr-defined]  # set from the environment
         return
-    other = _process(_APART)
+    # What it cannot compile is compiled here when it is needed.
+    command = [sys.executable, "-m", "execution.warmup", _THERE]
+    other = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603  this very module
     try:
-        waiting = set(_leaves_first(APART))
-        compile_all(kernel for kernel in _leaves_first(HERE) if kernel not in waiting or kernel in HERE)
-        needs = {kernel for kernel in _leaves_first([perform]) if waiting & set(_leaves_first([kernel]))}
-        compile_all(kernel for kernel in _leaves_first([perform]) if kernel not in needs)
+        compile_all(_leaves_first([*HERE, *(one.kernel for one in reached(perform))]))
     finally:
         other.wait()
-    other = _process(_FIGURES)
-    try:
-        compile_all(_leaves_first([perform]))
-    finally:
-        other.wait()
+    compile_all(_leaves_first(THERE) if other.returncode else THERE)
+    compile_kernels()
     done().touch()
-
-
-def _process(part: str) -> subprocess.Popen[bytes]:
-    """Another process, which compiles a part; what it cannot is compiled here when it is needed."""
-    command = [sys.executable, "-m", "execution.warmup", part]
-    return subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603  this very module
 
 
 def compile_all(kernels: Iterable[Any]) -> None:
@@ -79,11 +72,9 @@ def _leaves_first(roots: Iterable[Any]) -> Iterator[Any]:
         if kernel in seen:
             return
         seen.add(kernel)
-        function = kernel.py_func
-        for name in function.__code__.co_names:
-            called = function.__globals__.get(name)
-            if isinstance(called, Dispatcher):
-                yield from visit(called)
+        for one in called(kernel):
+            if isinstance(one, Dispatcher):
+                yield from visit(one)
         if kernel.targetoptions.get("inline") != "always":
             yield kernel
 
@@ -115,6 +106,8 @@ def _types(kernel: Any) -> tuple[Any, ...] | None:
             given = 0
         elif parameter.annotation == Floats:
             given = NO_MARKET.close[0]
+        elif parameter.annotation in (Int64s, Int32s):
+            given = np.zeros(1, np.int64 if parameter.annotation == Int64s else np.int32)
         elif parameter.annotation is Record and name in records_named:
             given = records_named[name]
         else:
@@ -130,9 +123,9 @@ def done() -> Path:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == [_APART]:
-        compile_all(_leaves_first(APART))
-    elif sys.argv[1:] == [_FIGURES]:
+    if sys.argv[1:] == [_THERE]:
+        with uncalled():
+            compile_all(_leaves_first(THERE))
         compile_kernels()
     else:
         compile_once()

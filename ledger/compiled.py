@@ -7,6 +7,7 @@ and of all that these import, in the rooms that kernels can come from.
 
 import gc
 import hashlib
+import inspect
 import os
 import re
 import tempfile
@@ -16,8 +17,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+import llvmlite.binding
 import numba
+import numpy as np
+from llvmlite import ir
 from numba.core import config
+from numba.core.dispatcher import Dispatcher
+from numba.extending import intrinsic
 from platformdirs import user_cache_path
 
 P = ParamSpec("P")
@@ -60,6 +66,106 @@ def compiler(*rooms: str, **options: Any) -> Callable[[Callable[P, R]], Callable
     return kernel
 
 
+class Apart:
+    """A kernel that its callers reach through an address, and of whose code they hold nothing.
+
+    numba copies whatever a kernel calls into that kernel and works it over once more, so that what is below
+    everything is compiled again at every level above it; and no caller can be compiled before what it calls.
+    Through an address two processes compile the two at a time.
+    """
+
+    def __init__(self, kernel: Any, example: Callable[[], tuple[Any, ...]]) -> None:
+        """*kernel* is called with the types of what *example* gives, and returns an integer or nothing."""
+        self.kernel = kernel
+        self._example = example
+        function = kernel.py_func
+        self._returns = numba.types.none if function.__annotations__["return"] is None else numba.types.int64
+        # Callers find the address by the name of this place, before there is anything to be found at it.
+        self._place = np.zeros(1, np.uintp)
+        self._name = f"tieout.{function.__module__}.{function.__qualname__}"
+        llvmlite.binding.add_symbol(self._name, self._place.ctypes.data)
+
+    def load(self) -> None:
+        """Compile the kernel, or find it in the cache, unless it is here already."""
+        if not self._place[0]:
+            types = self._types()
+            self.kernel.compile(types)
+            found = self.kernel.overloads[types]
+            self._place[0] = found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
+
+    def call(self) -> Any:
+        """What callers compile: a call of whatever is at the address. Raises where the types are others."""
+
+        def typed(_context: Any, *given: Any) -> Any:
+            types = self._types()
+            if tuple(map(_plain, given)) != types:
+                raise numba.TypingError(f"{self._name} is called with {given}, not {types}")
+            return self._returns(*types), self._generate
+
+        own = inspect.signature(self.kernel.py_func)
+        context = inspect.Parameter("_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        names = [context, *own.parameters.values()]
+        typed.__signature__ = own.replace(parameters=names)  # type: ignore[attr-defined]  # read by numba
+        typed.__name__ = self._name
+        found: Any = intrinsic(typed)
+        found.apart = self
+        return found
+
+    def _types(self) -> tuple[Any, ...]:
+        given = self._example()
+        return tuple(_plain(numba.typeof(value)) for value in given)  # type: ignore[no-untyped-call]
+
+    def _generate(self, context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        returns, given, convention = signature.return_type, signature.args, context.call_conv
+        place = builder.module.globals.get(self._name)
+        if place is None:
+            kind = ir.PointerType(convention.get_function_type(returns, given))
+            place = ir.GlobalVariable(builder.module, kind, self._name)
+        status, value = convention.call_function(builder, builder.load(place), returns, given, arguments)
+        with builder.if_then(status.is_error, likely=False):
+            convention.return_status_propagate(builder, status)
+        return value
+
+
+def apart(
+    compiling: Callable[[Callable[P, R]], Callable[P, R]], example: Callable[[], tuple[Any, ...]]
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """A decorator for what is compiled by *compiling*, and `Apart` from what calls it."""
+
+    def kernel(function: Callable[P, R]) -> Callable[P, R]:
+        if config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
+            return function
+        found: Callable[P, R] = Apart(compiling(function), example).call()
+        return found
+
+    return kernel
+
+
+def called(kernel: Any) -> Iterator[Any]:
+    """The kernels that *kernel* names, those apart as what stands for them."""
+    function = kernel.py_func
+    for name in function.__code__.co_names:
+        found = function.__globals__.get(name)
+        if isinstance(found, Dispatcher) or hasattr(found, "apart"):
+            yield found
+
+
+def reached(kernel: Any) -> list[Apart]:
+    """What *kernel* and all that it calls reach through addresses."""
+    found: dict[Apart, None] = {}
+    seen: set[Any] = set()
+    waiting = [kernel]
+    while waiting:
+        for one in called(waiting.pop()):
+            if isinstance(one, Dispatcher) and one not in seen:
+                seen.add(one)
+                waiting.append(one)
+            elif not isinstance(one, Dispatcher) and one.apart not in found:
+                found[one.apart] = None
+                waiting.append(one.apart.kernel)
+    return list(found)
+
+
 def direct(kernel: Callable[P, R], *given: P.args, **_: P.kwargs) -> Callable[P, R]:
     """What *kernel* is compiled to for arguments of the types of *given*.
 
@@ -84,13 +190,30 @@ def _in_plain_types(dispatcher: Any) -> Any:
     """Have a kernel compiled once for every integer: numba would do it again for each literal and width."""
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
         compile_for = dispatcher.compile
+        has_door = not dispatcher.targetoptions.get("no_cpython_wrapper")
 
         def compile_in_plain_types(given: Iterable[Any]) -> Any:
             with _without_collecting():
+                for one in reached(dispatcher) if has_door and not _is_elsewhere else ():
+                    one.load()
                 return compile_for(tuple(map(_plain, given)))
 
         dispatcher.compile = compile_in_plain_types
     return dispatcher
+
+
+_is_elsewhere = False
+
+
+@contextmanager
+def uncalled() -> Iterator[None]:
+    """Compile without what is apart: for a process that compiles and never calls."""
+    global _is_elsewhere  # noqa: PLW0603  a setting of this process
+    _is_elsewhere = True
+    try:
+        yield
+    finally:
+        _is_elsewhere = False
 
 
 @contextmanager

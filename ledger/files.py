@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 from weakref import WeakValueDictionary
 
-import duckdb
 from attrs import define
 
 from ledger.errors import (
@@ -23,6 +22,9 @@ from ledger.errors import (
     StoreError,
     WriteFailed,
 )
+
+if TYPE_CHECKING:
+    import duckdb
 
 NAME = "journal"
 """What a database is called while it is open here."""
@@ -102,7 +104,7 @@ class Database:
     ) -> None:
         self.close()
 
-    def cursor(self) -> duckdb.DuckDBPyConnection:
+    def cursor(self) -> "duckdb.DuckDBPyConnection":
         """Another connection to it, to be closed before it is."""
         assert self._instance is not None, "the database is closed"
         cursor = self._instance.root.cursor()
@@ -130,7 +132,7 @@ class Database:
 class _Instance:
     """An instance of DuckDB with one database attached to it: for one writer, or all readers of a file."""
 
-    root: duckdb.DuckDBPyConnection
+    root: "duckdb.DuckDBPyConnection"
     read: Path | None = None
     users: int = 1
 
@@ -138,13 +140,15 @@ class _Instance:
 _TURN = threading.RLock()
 _READ: WeakValueDictionary[Path, _Instance] = WeakValueDictionary()
 """Those that are read. A reader that is forgotten and not closed keeps no file open."""
-_SPARES: list[duckdb.DuckDBPyConnection] = []
+_SPARES: "list[duckdb.DuckDBPyConnection]" = []
 """Instances without a database, for the next that is opened: starting one takes ten times as long."""
 _MOST_SPARES = 2
 
 
 def _attached(path: Path | None, *, read_only: bool) -> _Instance:
     """The instance to which the file at *path* is attached now."""
+    import duckdb  # a run in memory never comes here, and is spared the memory
+
     # By its one full name, or one process could write a file twice.
     full = None if path is None else path.resolve()
     place = ":memory:" if full is None else str(full).replace("'", "''")
@@ -169,6 +173,8 @@ def _attached(path: Path | None, *, read_only: bool) -> _Instance:
 
 def _detach(instance: _Instance) -> None:
     """Let go of the file after its last user, and keep the instance for the next."""
+    import duckdb
+
     with _TURN:
         instance.users -= 1
         if instance.users:
@@ -201,6 +207,8 @@ if hasattr(os, "register_at_fork"):
 @contextmanager
 def explained(path: Path | None, otherwise: type[StoreError] = WriteFailed) -> Iterator[None]:
     """Turn an error of DuckDB into one of ours that names the file and the remedy."""
+    import duckdb
+
     try:
         yield
     except (duckdb.Error, OSError, UnicodeDecodeError) as error:
@@ -223,7 +231,7 @@ def holds_nothing(path: Path) -> bool:
         return is_blank(database.connection)
 
 
-def is_blank(connection: duckdb.DuckDBPyConnection) -> bool:
+def is_blank(connection: "duckdb.DuckDBPyConnection") -> bool:
     """Whether a database has no tables, or those of a journal and not a row in any."""
     tables = {
         name

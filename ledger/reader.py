@@ -8,9 +8,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import duckdb
 from numpy.typing import NDArray
 
 from ledger.columns import queried
@@ -28,6 +27,9 @@ from ledger.moment import Moment, end_of
 from ledger.query import Query, execute
 from ledger.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_schema
 from ledger.store import Layout
+
+if TYPE_CHECKING:
+    import duckdb
 
 MARKS_OF_A_JOURNAL = ("run", "seal", "provenance", "transfer", "txn")
 _RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
@@ -66,7 +68,7 @@ class Reader:
             raise
 
     @property
-    def connection(self) -> duckdb.DuckDBPyConnection:
+    def connection(self) -> "duckdb.DuckDBPyConnection":
         """The connection, with every view."""
         if not self._has_views:
             self._has_views = True
@@ -183,12 +185,12 @@ class Reader:
         return dict(zip(_RUN, rows[0], strict=True))
 
 
-def install_views(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]) -> None:
+def install_views(connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema]) -> None:
     """Install the views and checks of *schemas* for this connection."""
     for statement in in_order(schemas).values():
         connection.execute(statement.replace("create or replace view", "create or replace temp view"))
 
 
-def believe_no_function(connection: duckdb.DuckDBPyConnection) -> None:
+def believe_no_function(connection: "duckdb.DuckDBPyConnection") -> None:
     """Look for the built-in functions first: a macro `sum` in a file would blind every view that adds up."""
     connection.execute(f"set search_path = 'temp.main,system.main,{NAME}.main'")

@@ -22,6 +22,9 @@ SCHEMA_VERSION = 1
 
 
 _TABLE = re.compile(r"\bcreate\s+table\s+\"?(\w+)", re.IGNORECASE)
+_BODY = re.compile(_TABLE.pattern + r"\"?\s*\((.*?)\)\s*;", re.IGNORECASE | re.DOTALL)
+_COLUMN = re.compile(r"\s*\"?(\w+)\"?\s+(\w+)(?:\s+not\s+null)?\s*(?:check\s*$)?", re.IGNORECASE)
+_INNER = re.compile(r"\([^()]*\)")
 
 
 @frozen
@@ -38,6 +41,18 @@ class Schema:
     def table_names(self) -> list[str]:
         """The names of its tables."""
         return _TABLE.findall(_without_comments(self.tables))
+
+    @property
+    def columns(self) -> dict[str, dict[str, str]]:
+        """The columns of each table and their types in capitals, as written; ``?`` for what is not plain."""
+        found = {}
+        for table, body in _BODY.findall(_without_comments(self.tables)):
+            while body != (shorter := _INNER.sub("", body)):
+                body = shorter  # noqa: PLW2901  without what stands in brackets
+            parts = [_COLUMN.fullmatch(column) for column in body.split(",")]
+            found[table] = dict((part[1], part[2].upper()) if part else ("?", "?") for part in parts)
+        missing = {table: {"?": "?"} for table in self.table_names if table not in found}
+        return found | missing
 
     @classmethod
     def load(cls, package: str, version: int) -> "Schema":

@@ -15,12 +15,10 @@ from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import duckdb
 import numpy as np
-import pyarrow as pa
 from attrs import define, frozen
 from numpy.typing import NDArray
 
@@ -36,7 +34,11 @@ from ledger.errors import (
 )
 from ledger.files import Database, explained
 from ledger.schema import SCHEMA_VERSION, Schema, in_order
-from ledger.seal import Columns
+from ledger.seal import DTYPES, Columns
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
 
 Layout = dict[str, dict[str, str]]
 """The sealed tables in their order, each with its columns and their SQL types in theirs."""
@@ -75,7 +77,7 @@ def canonical(value: object) -> str:
     return text(written, InvalidPolicy)
 
 
-def create_tables(connection: duckdb.DuckDBPyConnection, schemas: Sequence[Schema]) -> Layout:
+def create_tables(connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema]) -> Layout:
     """Create all tables and views of *schemas*; the layout of what will be sealed."""
     for schema in schemas:
         connection.execute(schema.tables)
@@ -97,9 +99,23 @@ def layout_of(schemas: Sequence[Schema]) -> Layout:
     """The layout of *schemas*, found once a process."""
     key = _key(schemas)
     if key not in _LAYOUTS:
-        with Database(None) as database:
-            _LAYOUTS[key] = create_tables(database.connection, schemas)
+        _LAYOUTS[key] = _plain(schemas) or _created(schemas)
     return _LAYOUTS[key]
+
+
+def _created(schemas: Sequence[Schema]) -> Layout:
+    with Database(None) as database:
+        return create_tables(database.connection, schemas)
+
+
+def _plain(schemas: Sequence[Schema]) -> Layout | None:
+    """The same as it is written, without a database to ask; None where not every word of it is known."""
+    names = [table for schema in schemas for table in schema.table_names]
+    layout = {table: columns for schema in schemas for table, columns in schema.columns.items()}
+    for table in _OUTSIDE_THE_BLOCKS:
+        layout.pop(table, None)
+    kinds = {kind for columns in layout.values() for kind in columns.values()}
+    return layout if kinds <= DTYPES.keys() and len(set(names)) == len(names) else None
 
 
 def begin_file(path: Path, schemas: Sequence[Schema]) -> None:
@@ -295,7 +311,7 @@ class Store:
     @contextmanager
     def snapshot(
         self, stored: Mapping[str, int], open_rows: Mapping[str, Columns]
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
+    ) -> "Iterator[duckdb.DuckDBPyConnection]":
         """A cursor that sees everything posted so far, and whose changes are forgotten.
 
         That is the first *stored* rows of each table and *open_rows*.
@@ -311,7 +327,7 @@ class Store:
         finally:
             cursor.close()  # rolls back
 
-    def _forget(self, cursor: duckdb.DuckDBPyConnection, stored: Mapping[str, int]) -> None:
+    def _forget(self, cursor: "duckdb.DuckDBPyConnection", stored: Mapping[str, int]) -> None:
         """Hide what the file holds already but what is performed again has not come to."""
         for table, columns in self.layout.items():
             cursor.execute(f'delete from "{table}" where "{next(iter(columns))}" >= ?', [stored[table]])  # noqa: S608  from the layout
@@ -380,7 +396,9 @@ class Store:
                 connection.execute("commit")
         self._head = Head(block.number + 1, digest)
 
-    def _insert(self, cursor: duckdb.DuckDBPyConnection, tables: Iterable[tuple[str, Columns]]) -> None:
+    def _insert(self, cursor: "duckdb.DuckDBPyConnection", tables: Iterable[tuple[str, Columns]]) -> None:
+        import pyarrow as pa  # what is never asked with SQL is spared the memory
+
         for table, columns in tables:
             rows = pa.Table.from_arrays([_arrow(values) for values in columns.values()], names=list(columns))
             cursor.register(_ROWS, rows)
@@ -388,8 +406,10 @@ class Store:
         cursor.unregister(_ROWS)
 
 
-def _arrow(values: NDArray[Any]) -> pa.Array:
+def _arrow(values: NDArray[Any]) -> "pa.Array":
     """A column without nulls, from its bytes: `pyarrow.array` imports pandas wherever that is installed."""
+    import pyarrow as pa
+
     if values.dtype == object:
         texts = [value.encode() for value in values.tolist()]
         ends = np.zeros(values.size + 1, np.int32)
@@ -400,5 +420,7 @@ def _arrow(values: NDArray[Any]) -> pa.Array:
     return _from_bytes(pa.from_numpy_dtype(values.dtype), values.size, np.ascontiguousarray(values))
 
 
-def _from_bytes(kind: pa.DataType, size: int, *data: NDArray[Any] | bytes) -> pa.Array:
+def _from_bytes(kind: "pa.DataType", size: int, *data: NDArray[Any] | bytes) -> "pa.Array":
+    import pyarrow as pa
+
     return pa.Array.from_buffers(kind, size, [None, *map(pa.py_buffer, data)])

@@ -10,7 +10,6 @@ import pytest
 from numba.core import config
 
 from execution import Backtest, CashAccount, warmup
-from execution.step import perform
 from strategies.buy_and_hold import BuyAndHold
 from strategies.universe import generate
 
@@ -20,8 +19,9 @@ COMPILES = not config.DISABLE_JIT  # type: ignore[attr-defined]  # set from the 
 @pytest.mark.skipif(not COMPILES, reason="nothing is compiled")
 def test_a_run_finds_every_kernel_compiled_for_its_types() -> None:
     bars, _ = generate(3, 5)
-    with Backtest(bars=bars, strategy=BuyAndHold(), account=CashAccount("1000")).run():
-        kernels: list[Any] = [perform, *warmup.HERE]
+    with Backtest(bars=bars, strategy=BuyAndHold(), account=CashAccount("1000")).run() as result:
+        assert not result.equity.is_empty()
+        kernels: list[Any] = [*warmup.HERE, *warmup.THERE]
 
         assert [1] * len(kernels) == [len(kernel.signatures) for kernel in kernels]
         assert warmup.done().exists()

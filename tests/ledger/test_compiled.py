@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from numba import types
 from numba.core import config
+from numba.core.errors import TypingError
 
 from ledger import compiled
 
@@ -54,3 +55,29 @@ def test_the_code_behind_a_kernel_is_that_for_the_types_it_was_asked_for(
     assert [(types.float64[::1], types.int64)] == kernel.signatures
     monkeypatch.setattr(config, "DISABLE_JIT", 1)
     assert first is compiled.direct(first, numbers, 0)
+
+
+def from_behind(numbers: Any, place: int) -> int:
+    return int(numbers[numbers.size - 1 - place])
+
+
+def one_more(numbers: Any, place: int) -> int:
+    return from_behind(numbers, place) + 1
+
+
+def test_what_is_apart_is_there_before_it_is_called_and_only_for_its_types(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(config, "DISABLE_JIT", 0)
+    as_apart = compiled.apart(compiled.kernel, lambda: (np.zeros(1), 0))
+    monkeypatch.setitem(globals(), "from_behind", as_apart(from_behind))
+    kernel: Any = compiled.kernel(one_more)
+
+    (found,) = compiled.reached(kernel)
+
+    assert [8, 3] == [kernel(np.array([2.0, 7.0]), place) for place in range(2)]
+    assert [(types.float64[::1], types.int64)] == found.kernel.signatures
+    with pytest.raises(TypingError, match="is called with"):
+        kernel(np.array([2, 7]), 0)
+    monkeypatch.setattr(config, "DISABLE_JIT", 1)
+    assert one_more is as_apart(one_more)

@@ -11,13 +11,14 @@ import pytest
 
 from execution.records import RECORDS
 from ledger import schema as schema_module
+from ledger import store
 from ledger.commodity import currency, instrument
 from ledger.errors import InvalidRows, ReplayDiverged, UnknownRecords
 from ledger.events import deposit
 from ledger.journal import Journal
 from ledger.reader import Reader
 from ledger.run import Policies, Run
-from ledger.schema import Schema, in_order, installed
+from ledger.schema import Schema, in_order, installed, ledger_schema
 from ledger.verify import Outcome, verify
 from tests import naive
 
@@ -259,3 +260,25 @@ def test_numbers_that_fit_exactly_are_taken_whatever_their_type() -> None:
     assert 1.0 == rows[0]["rain"]
     assert rows[1]["rain"] != rows[1]["rain"]
     assert [False, True] == [row["clear"] for row in rows]
+
+
+def test_a_layout_as_it_is_written_is_that_of_the_tables_that_are_made() -> None:
+    schemas = [ledger_schema(), RECORDS]
+
+    written, made = store._plain(schemas), store._created(schemas)
+
+    assert list(made.items()) == list((written or {}).items())
+    assert [list(columns) for columns in made.values()] == [list(c) for c in (written or {}).values()]
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        pytest.param("create table a (id bigint, b decimal(9, 2) not null);", id="a type that is not sealed"),
+        pytest.param("create table a (id bigint primary key);", id="a word that is not known"),
+        pytest.param("create table a as select 1 as id;", id="no columns"),
+        pytest.param("create table a (id bigint); create table a (b bigint);", id="twice"),
+    ],
+)
+def test_a_database_is_asked_about_what_is_not_plain(tables: str) -> None:
+    assert store._plain([Schema("room", 1, tables, {}, {})]) is None
