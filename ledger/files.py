@@ -85,13 +85,8 @@ class Database:
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         self._path = path
         with explained(path, DamagedFile):
-            instance = _attached(path, read_only=read_only)
-            self._instance: _Instance | None = instance
-            try:
-                self.connection = self.cursor()
-            except BaseException:
-                _detach(instance)
-                raise
+            self._instance: _Instance | None = _attached(path, read_only=read_only)
+            self.connection = self.cursor()
 
     def __enter__(self) -> Self:
         return self

@@ -10,6 +10,7 @@ import pytest
 from numba.core import config
 
 from execution import Backtest, CashAccount, warmup
+from ledger.posting import undo
 from strategies.buy_and_hold import BuyAndHold
 from strategies.universe import generate
 
@@ -21,7 +22,8 @@ def test_a_run_finds_every_kernel_compiled_for_its_types() -> None:
     bars, _ = generate(3, 5)
     with Backtest(bars=bars, strategy=BuyAndHold(), account=CashAccount("1000")).run() as result:
         assert not result.equity.is_empty()
-        kernels: list[Any] = [*warmup.HERE, *warmup.THERE]
+        # A run undoes nothing by way of Python.
+        kernels: list[Any] = [kernel for kernel in (*warmup.HERE, *warmup.THERE) if kernel is not undo]
 
         assert [1] * len(kernels) == [len(kernel.signatures) for kernel in kernels]
         assert warmup.done().exists()

@@ -1,6 +1,7 @@
 """How kernels are compiled: once for every whole number, however wide and however it was given."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -58,26 +59,52 @@ def test_the_code_behind_a_kernel_is_that_for_the_types_it_was_asked_for(
 
 
 def from_behind(numbers: Any, place: int) -> int:
-    return int(numbers[numbers.size - 1 - place])
+    found: int = numbers[numbers.size - 1 - place]
+    return found
 
 
 def one_more(numbers: Any, place: int) -> int:
     return from_behind(numbers, place) + 1
 
 
-def test_what_is_apart_is_there_before_it_is_called_and_only_for_its_types(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def twice_one_more(numbers: Any, place: int) -> int:
+    return 2 * one_more(numbers, place) + 0 * from_behind(numbers, place)
+
+
+@pytest.fixture
+def kernels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
+    """`twice_one_more`, `one_more` and, apart from both, `from_behind`, compiled whatever the suite is."""
     monkeypatch.setattr(config, "DISABLE_JIT", 0)
-    as_apart = compiled.apart(compiled.kernel, lambda: (np.zeros(1), 0))
-    monkeypatch.setitem(globals(), "from_behind", as_apart(from_behind))
-    kernel: Any = compiled.kernel(one_more)
-
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    compiling = compiled.compiler("ledger", forceinline=True)
+    own = globals()
+    monkeypatch.setitem(
+        own, "from_behind", compiled.apart(compiling, lambda: (np.zeros(1, np.int64), 0))(from_behind)
+    )
+    monkeypatch.setitem(own, "one_more", compiling(one_more))
+    kernel: Any = compiling(twice_one_more)
     (found,) = compiled.reached(kernel)
+    return [kernel, own["one_more"], found.kernel]
 
-    assert [8, 3] == [kernel(np.array([2.0, 7.0]), place) for place in range(2)]
-    assert [(types.float64[::1], types.int64)] == found.kernel.signatures
+
+def test_what_is_apart_is_there_before_it_is_called_and_only_for_its_types(kernels: list[Any]) -> None:
+    twice, _, behind = kernels
+
+    assert [16, 6] == [twice(np.array([2, 7]), place) for place in range(2)]
+    assert [(types.int64[::1], types.int64)] == behind.signatures
     with pytest.raises(TypingError, match="is called with"):
-        kernel(np.array([2, 7]), 0)
+        twice(np.array([2.0, 7.0]), 0)
+
+
+def test_what_is_never_called_is_compiled_without_what_is_apart(kernels: list[Any]) -> None:
+    given = types.int64[::1], types.int64
+    with compiled.uncalled():
+        kernels[1].compile(given)
+
+    assert [[given], []] == [kernel.signatures for kernel in kernels[1:]]
+
+
+def test_nothing_is_apart_where_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "DISABLE_JIT", 1)
-    assert one_more is as_apart(one_more)
+
+    assert one_more is compiled.apart(compiled.kernel, lambda: (np.zeros(1, np.int64), 0))(one_more)

@@ -1,13 +1,16 @@
 """Database files: who may open one at the same time, and what is left of it for the next."""
 
+import os
 import subprocess
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from ledger import files
 from ledger.commodity import currency
 from ledger.errors import LockedByWriter
 from ledger.files import Database
@@ -115,6 +118,24 @@ def test_a_cursor_sees_the_same_file_and_ends_with_it(path: Path) -> None:
 
     with pytest.raises(duckdb.Error):
         cursor.execute("select count(*) from run")
+
+
+def test_no_more_than_a_few_instances_wait_for_the_next_and_none_for_a_fork() -> None:
+    several = [Database(None) for _ in range(4)]
+    for database in several:
+        database.close()
+    assert 0 < len(files._SPARES) < len(several)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other threads, which the child does not need
+        child = os.fork()
+    if not child:
+        os._exit(len(files._SPARES))
+
+    assert (child, 0) == os.waitpid(child, 0)
+    assert [] == files._SPARES
+    with Database(None) as database:
+        assert set() == tables(database)
 
 
 def test_a_process_that_is_forked_off_keeps_books_of_its_own(tmp_path: Path) -> None:

@@ -52,3 +52,18 @@ def test_views_are_listed_before_any_of_them_is_asked_for(path: Path) -> None:
         found = reader.sql("select view_name from duckdb_views() where temporary").rows()
 
         assert {*reader.views} <= {row["view_name"] for row in found}
+
+
+def test_the_head_of_a_file_is_the_digest_of_its_last_block(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    books = Journal.create(path, [currency("USD")])
+    books.post("2024-01-02", deposit, "USD", "100")
+    books.commit()
+    books.post("2024-01-03", deposit, "USD", "1")
+    head = books.close()
+    assert head is not None
+    Journal.create(tmp_path / "blank.duckdb").close()
+
+    with Reader(path) as reader, Reader(tmp_path / "blank.duckdb") as blank:
+        assert 2 == head.blocks
+        assert (head.digest.hex(), "") == (reader.head, blank.head)

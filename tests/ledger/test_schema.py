@@ -8,12 +8,13 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from attrs import evolve
 
 from execution.records import RECORDS
 from ledger import schema as schema_module
 from ledger import store
 from ledger.commodity import currency, instrument
-from ledger.errors import InvalidRows, ReplayDiverged, UnknownRecords
+from ledger.errors import InvalidRows, ReplayDiverged, UnknownRecords, WriteFailed
 from ledger.events import deposit
 from ledger.journal import Journal
 from ledger.reader import Reader
@@ -282,3 +283,14 @@ def test_a_layout_as_it_is_written_is_that_of_the_tables_that_are_made() -> None
 )
 def test_a_database_is_asked_about_what_is_not_plain(tables: str) -> None:
     assert store._plain([Schema("room", 1, tables, {}, {})]) is None
+
+
+def test_a_view_that_cannot_be_made_shows_when_tables_are(tmp_path: Path) -> None:
+    room = evolve(WEATHER, views={"sunny": "create or replace view sunny as from nowhere"}, checks={})
+    with pytest.raises(WriteFailed, match="nowhere"):
+        books(tmp_path / "books.duckdb", room)
+
+    journal = Journal.create(None, schemas=[room])
+    with pytest.raises(WriteFailed, match="nowhere"):
+        journal.sql("from sky")
+    journal.abandon()
