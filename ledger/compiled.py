@@ -5,6 +5,7 @@ a constant. The folder of the cache is therefore named after the sources of all 
 and of all that these import, in the rooms that kernels can come from.
 """
 
+import ctypes
 import gc
 import hashlib
 import inspect
@@ -66,6 +67,10 @@ def compiler(*rooms: str, **options: Any) -> Callable[[Callable[P, R]], Callable
     return kernel
 
 
+_NOT_LOADED = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: -1)
+"""What is called in the place of a kernel that was not loaded: a failure, and no jump to nowhere."""
+
+
 class Apart:
     """A kernel that its callers reach through an address, and of whose code they hold nothing.
 
@@ -80,18 +85,20 @@ class Apart:
         self._example = example
         function = kernel.py_func
         self._returns = numba.types.none if function.__annotations__["return"] is None else numba.types.int64
-        # Callers find the address by the name of this place, before there is anything to be found at it.
-        self._place = np.zeros(1, np.uintp)
+        self._is_loaded = False
+        # Callers find the address by the name of this place, before there is anything but a failure to call.
+        self._place = np.full(1, ctypes.cast(_NOT_LOADED, ctypes.c_void_p).value, np.uintp)
         self._name = f"tieout.{function.__module__}.{function.__qualname__}"
         llvmlite.binding.add_symbol(self._name, self._place.ctypes.data)
 
     def load(self) -> None:
         """Compile the kernel, or find it in the cache, unless it is here already."""
-        if not self._place[0]:
+        if not self._is_loaded:
             types = self._types()
             self.kernel.compile(types)
             found = self.kernel.overloads[types]
             self._place[0] = found.library.get_pointer_to_function(found.fndesc.llvm_func_name)
+            self._is_loaded = True
 
     def call(self) -> Any:
         """What callers compile: a call of whatever is at the address. Raises where the types are others."""
@@ -100,6 +107,8 @@ class Apart:
             types = self._types()
             if tuple(map(_plain, given)) != types:
                 raise numba.TypingError(f"{self._name} is called with {given}, not {types}")
+            if not _is_elsewhere:
+                self.load()  # for whoever calls it from a kernel of his own
             return self._returns(*types), self._generate
 
         own = inspect.signature(self.kernel.py_func)

@@ -3,7 +3,7 @@
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,6 +14,7 @@ from attrs import define
 from ledger.errors import (
     DamagedFile,
     DiskFull,
+    JournalClosed,
     LockedByWriter,
     NewerSchema,
     NoSuchFile,
@@ -79,14 +80,15 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
 class Database:
     """A database file, or tables in memory where *path* is None. Close it to let go of the file.
 
-    *connection* is one to it; `cursor` gives another for a second thread.
+    *connection* is for the SQL of whoever opened it, which leaves nothing behind; `lend` and `cursor` are for
+    whoever asks with SQL of his own.
     """
 
     def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
         self._path = path
         with explained(path, DamagedFile):
             self._instance: _Instance | None = _attached(path, read_only=read_only)
-            self.connection = self.cursor()
+            self.connection = _cursor(self._instance)
 
     def __enter__(self) -> Self:
         return self
@@ -99,12 +101,19 @@ class Database:
     ) -> None:
         self.close()
 
+    def lend(self) -> "duckdb.DuckDBPyConnection":
+        """The connection, for SQL that may leave settings behind: the instance ends with it."""
+        if self._instance is not None:
+            self._instance.is_lent = True
+        return self.connection
+
     def cursor(self) -> "duckdb.DuckDBPyConnection":
-        """Another connection to it, to be closed before it is."""
-        assert self._instance is not None, "the database is closed"
-        cursor = self._instance.root.cursor()
-        cursor.execute(f"use {NAME}")
-        return cursor
+        """Another connection, as `lend`; it may outlive the database, and keeps the file open then."""
+        with _TURN:
+            if self._instance is None:
+                raise JournalClosed(f"{self._path or 'the journal'} is closed")
+            self._instance.is_lent = True
+            return _cursor(self._instance)
 
     def checkpoint(self) -> None:
         """Move what was committed into the file. Closing tries this too, and does not say when it fails."""
@@ -118,9 +127,10 @@ class Database:
     def close(self) -> None:
         """Let go of the file. Again: nothing."""
         self.connection.close()
-        instance, self._instance = self._instance, None
-        if instance is not None:
-            _detach(instance)
+        with _TURN:
+            instance, self._instance = self._instance, None
+            if instance is not None:
+                _let_go(instance)
 
 
 @define(eq=False)
@@ -130,6 +140,7 @@ class _Instance:
     root: "duckdb.DuckDBPyConnection"
     read: Path | None = None
     users: int = 1
+    is_lent: bool = False
 
 
 _TURN = threading.RLock()
@@ -166,26 +177,29 @@ def _attached(path: Path | None, *, read_only: bool) -> _Instance:
         return instance
 
 
-def _detach(instance: _Instance) -> None:
-    """Let go of the file after its last user, and keep the instance for the next."""
+def _cursor(instance: _Instance) -> "duckdb.DuckDBPyConnection":
+    cursor = instance.root.cursor()
+    cursor.execute(f"use {NAME}")
+    return cursor
+
+
+def _let_go(instance: _Instance) -> None:
+    """Let go of the file after its last user, and keep the instance for the next if it is as it was."""
     import duckdb
 
-    with _TURN:
-        instance.users -= 1
-        if instance.users:
-            return
-        if instance.read is not None:
-            _READ.pop(instance.read, None)
-        try:
+    instance.users -= 1
+    if instance.users:
+        return
+    if instance.read is not None:
+        _READ.pop(instance.read, None)
+    if not instance.is_lent and len(_SPARES) < _MOST_SPARES:
+        with suppress(duckdb.Error):  # damage to the file has made it unusable
             instance.root.execute(f"detach {NAME}")
             instance.root.execute("reset checkpoint_threshold")
-        except duckdb.Error:
-            instance.root.close()  # damage to the file has made it unusable
-            return
-        if len(_SPARES) < _MOST_SPARES:
             _SPARES.append(instance.root)
-        else:
-            instance.root.close()
+            return
+    with suppress(duckdb.Error):  # whoever is asking still keeps it, and the file, until he has his answer
+        instance.root.close()
 
 
 def _before_fork() -> None:

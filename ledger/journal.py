@@ -41,7 +41,6 @@ from ledger.store import (
     Head,
     Opened,
     Store,
-    begin_file,
     begun,
     layout_of,
 )
@@ -99,9 +98,6 @@ class Journal:
 
         everything = [ledger_schema(), *schemas]
 
-        if target is not None:
-            begin_file(target, everything)
-
         def opened() -> Opened:
             return begun(target, everything, run_row(run, schemas, layout_of(everything)))
 
@@ -134,10 +130,10 @@ class Journal:
                 raise errors.ReplayDiverged(
                     f"{target} was made from another spec, input, strategy, seed or policy"
                 )
-        start = genesis(row)
+        start, declared = genesis(row), Commodities.of(commodities)
         database = restore.reconnect(target, held)
         store = Store(target, lambda: layout, lambda: Opened(database, start, Head(0, start)), sealed)
-        return cls._around(store, run, schemas, Commodities.of(commodities))
+        return cls._around(store, run, schemas, declared)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:

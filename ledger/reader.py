@@ -70,10 +70,11 @@ class Reader:
     @property
     def connection(self) -> "duckdb.DuckDBPyConnection":
         """The connection, with every view."""
+        connection = self._database.lend()
         if not self._has_views:
             self._has_views = True
-            install_views(self._database.connection, self.schemas)
-        return self._database.connection
+            install_views(connection, self.schemas)
+        return connection
 
     @property
     def views(self) -> list[str]:

@@ -25,6 +25,8 @@ _TABLE = re.compile(r"\bcreate\s+table\s+\"?(\w+)", re.IGNORECASE)
 _BODY = re.compile(_TABLE.pattern + r"\"?\s*\((.*?)\)\s*;", re.IGNORECASE | re.DOTALL)
 _COLUMN = re.compile(r"\s*\"?(\w+)\"?\s+(\w+)(?:\s+not\s+null)?\s*(?:check\s*$)?", re.IGNORECASE)
 _INNER = re.compile(r"\([^()]*\)")
+_NO_NAMES = {"check", "constraint", "foreign", "like", "primary", "unique"}
+"""What a line of a table begins with that is no column."""
 
 
 @frozen
@@ -43,16 +45,19 @@ class Schema:
         return _TABLE.findall(_without_comments(self.tables))
 
     @property
-    def columns(self) -> dict[str, dict[str, str]]:
-        """The columns of each table and their types in capitals, as written; ``?`` for what is not plain."""
-        found = {}
-        for table, body in _BODY.findall(_without_comments(self.tables)):
+    def columns(self) -> dict[str, dict[str, str]] | None:
+        """The columns of each table and their types in capitals, as written; None where not all is plain."""
+        text = _without_comments(self.tables)
+        found: dict[str, dict[str, str]] = {}
+        for table, body in _BODY.findall(text):
             while body != (shorter := _INNER.sub("", body)):
                 body = shorter  # noqa: PLW2901  without what stands in brackets
             parts = [_COLUMN.fullmatch(column) for column in body.split(",")]
-            found[table] = dict((part[1], part[2].upper()) if part else ("?", "?") for part in parts)
-        missing = {table: {"?": "?"} for table in self.table_names if table not in found}
-        return found | missing
+            names = [part[1].lower() for part in parts if part]
+            if table in found or len(set(names) - _NO_NAMES) < len(parts):
+                return None
+            found[table] = {part[1]: part[2].upper() for part in parts if part}
+        return found if not _BODY.sub("", text).strip() else None
 
     @classmethod
     def load(cls, package: str, version: int) -> "Schema":

@@ -110,12 +110,16 @@ def _created(schemas: Sequence[Schema]) -> Layout:
 
 def _plain(schemas: Sequence[Schema]) -> Layout | None:
     """The same as it is written, without a database to ask; None where not every word of it is known."""
-    names = [table for schema in schemas for table in schema.table_names]
-    layout = {table: columns for schema in schemas for table, columns in schema.columns.items()}
+    layout: Layout = {}
+    for schema in schemas:
+        columns = schema.columns
+        if columns is None or columns.keys() & layout.keys():
+            return None
+        layout |= columns
     for table in _OUTSIDE_THE_BLOCKS:
         layout.pop(table, None)
     kinds = {kind for columns in layout.values() for kind in columns.values()}
-    return layout if kinds <= DTYPES.keys() and len(set(names)) == len(names) else None
+    return layout if kinds <= DTYPES.keys() else None
 
 
 def begin_file(path: Path, schemas: Sequence[Schema]) -> None:
@@ -173,7 +177,12 @@ class Opened:
 
 
 def begun(path: Path | None, schemas: Sequence[Schema], row: Mapping[str, str | int]) -> Opened:
-    """A file that `begin_file` made, or tables in memory, with the *row* of its run and where it was made."""
+    """A new file, or tables in memory, with the *row* of its run and where it was made.
+
+    Raises `JournalExists` where somebody else has begun the file meanwhile.
+    """
+    if path is not None:
+        begin_file(path, schemas)
     database = Database(path)
     connection = database.connection
     try:
@@ -181,6 +190,8 @@ def begun(path: Path | None, schemas: Sequence[Schema], row: Mapping[str, str | 
             connection.execute("begin")
             if path is None:
                 create_tables(connection, schemas)
+            else:
+                _require_no_run(path, connection)
             connection.execute("insert into run values (?, ?, ?, ?, ?, ?, ?)", list(row.values()))
             connection.execute(
                 "insert into provenance values (?, ?, ?, ?, ?)",
@@ -192,6 +203,11 @@ def begun(path: Path | None, schemas: Sequence[Schema], row: Mapping[str, str | 
         raise
     start = seal.genesis(row)
     return Opened(database, start, Head(0, start))
+
+
+def _require_no_run(path: Path, connection: "duckdb.DuckDBPyConnection") -> None:
+    if connection.execute("from run limit 1").fetchall():
+        raise JournalExists(f"{path} exists; open it, or choose another name")
 
 
 class Store:
@@ -222,6 +238,7 @@ class Store:
         self._turn = threading.RLock()  # in memory everybody stores for himself
         self._writer: threading.Thread | None = None
         if path is not None:
+            self._begun()  # what is wrong with a file shows before anything is posted
             self._writer = threading.Thread(target=self._write_all, name="tieout-writer", daemon=True)
             self._writer.start()
 
@@ -344,7 +361,6 @@ class Store:
         ) from self._error
 
     def _write_all(self) -> None:
-        self._attempt(self._begun)
         while (block := self._blocks.get()) is not None:
             self._attempt(partial(self._store, block))
             self._blocks.task_done()

@@ -102,6 +102,8 @@ def test_what_is_never_called_is_compiled_without_what_is_apart(kernels: list[An
         kernels[1].compile(given)
 
     assert [[given], []] == [kernel.signatures for kernel in kernels[1:]]
+    with pytest.raises(SystemError):
+        kernels[1](np.array([2, 7]), 0)
 
 
 def test_nothing_is_apart_where_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from ledger import files
+from ledger import files, store
 from ledger.commodity import currency
-from ledger.errors import LockedByWriter
+from ledger.errors import JournalClosed, JournalExists, LockedByWriter
 from ledger.files import Database
 from ledger.journal import Journal
 from ledger.reader import Reader
@@ -79,6 +79,32 @@ def test_what_one_writer_sets_is_not_set_for_the_next(path: Path) -> None:
         assert before == database.connection.execute(asked).fetchall()
 
 
+@pytest.mark.parametrize(
+    "setting", ["default_order = 'desc'", "integer_division = true", "TimeZone = 'Asia/Tokyo'"]
+)
+def test_what_somebody_sets_on_a_connection_that_he_was_lent_is_not_set_for_the_next(
+    path: Path, setting: str
+) -> None:
+    ordered = "(select list(a) from (select unnest([2, 1]) as a order by a))"
+    asked = f"select {ordered} as o, 7 / 2 as d, now()::varchar as z"
+    with Reader(path) as reader:
+        before = reader.sql(asked).rows()[0]
+    for read_only in (False, True):
+        with Database(path, read_only=read_only) as database:
+            database.lend().execute(f"set global {setting}")
+        with Database(path) as database:
+            database.cursor().execute(f"set global {setting}")
+
+    with Journal.create() as journal, Reader(path) as reader:
+        for after in (journal.sql(asked).rows()[0], reader.sql(asked).rows()[0]):
+            assert [before["o"], before["d"], before["z"][-3:]] == [after["o"], after["d"], after["z"][-3:]]
+
+
+def test_a_file_that_somebody_else_began_meanwhile_is_not_begun_again(path: Path) -> None:
+    with Database(path) as database, pytest.raises(JournalExists, match="choose another name"):
+        store._require_no_run(path, database.connection)
+
+
 def test_a_file_is_written_by_one_in_a_process_and_read_by_none_meanwhile(path: Path) -> None:
     with Database(path):
         for read_only in (False, True):
@@ -118,6 +144,8 @@ def test_a_cursor_sees_the_same_file_and_ends_with_it(path: Path) -> None:
 
     with pytest.raises(duckdb.Error):
         cursor.execute("select count(*) from run")
+    with pytest.raises(JournalClosed, match=r"books.duckdb is closed"):
+        database.cursor()
 
 
 def test_no_more_than_a_few_instances_wait_for_the_next_and_none_for_a_fork() -> None:

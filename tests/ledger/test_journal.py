@@ -125,6 +125,15 @@ def test_a_query_reads_and_nothing_else(query: str) -> None:
         assert naive.balances(books) == naive.refolded(books)
 
 
+def test_a_query_is_explained_without_being_performed() -> None:
+    with journal() as books:
+        books.post("2024-01-02", deposit, "USD", 1)
+
+        assert books.sql("explain from transfer").rows()
+        assert books.sql("  EXPLAIN\nselect 1").rows()
+        assert naive.balances(books) == naive.refolded(books)
+
+
 def test_an_answer_comes_as_arrow_polars_pandas_or_rows() -> None:
     with journal() as books:
         books.post("2024-01-02", deposit, "USD", 1)

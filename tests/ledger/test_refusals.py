@@ -201,6 +201,9 @@ GALLERY: list[tuple[str, Attempt, str]] = [
     ("InvalidRows", lambda j: j.add("mark", {"price": [1.0]}), "mark has the columns"),
     ("InvalidQuery", lambda j: j.sql("from nowhere"), "nowhere"),
     ("InvalidQuery", lambda j: j.sql("insert into note values (0, 0, 'x')"), "insert into note"),
+    ("InvalidQuery", lambda j: j.sql("explain analyze commit"), "explain analyze commit"),
+    ("InvalidQuery", lambda j: j.sql("explain (analyze) from txn"), "is not one query"),
+    ("InvalidQuery", lambda j: j.sql("explain/**/analyze rollback"), "is not one query"),
     ("JournalExists", lambda _: Journal.create(Path(__file__)), "test_refusals.py exists"),
 ]
 

@@ -279,6 +279,12 @@ def test_a_layout_as_it_is_written_is_that_of_the_tables_that_are_made() -> None
         pytest.param("create table a (id bigint primary key);", id="a word that is not known"),
         pytest.param("create table a as select 1 as id;", id="no columns"),
         pytest.param("create table a (id bigint); create table a (b bigint);", id="twice"),
+        pytest.param("create table a (id bigint, id bigint);", id="a column twice"),
+        pytest.param("create or replace table a (id bigint);", id="replaced"),
+        pytest.param("create temp table a (id bigint);", id="for a while"),
+        pytest.param("/* create table a (id bigint); */", id="a comment"),
+        pytest.param("create table a (id bigint); alter table a add column b bigint;", id="altered"),
+        pytest.param("create table a (id bigint, constraint bigint check (id > 0));", id="a constraint"),
     ],
 )
 def test_a_database_is_asked_about_what_is_not_plain(tables: str) -> None:
