@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from validation.faults import campaign, tasks, trials
 from validation.faults.campaign import Fault, Row
@@ -77,7 +78,7 @@ def test_nothing_acknowledged_is_lost_to_a_full_disk(
 
 
 def test_a_lost_block_and_another_head_are_complained_of(small: Undisturbed, tmp_path: Path) -> None:
-    other = Undisturbed(small.program, "another head", small.seconds)
+    other = evolve(small, head="another head")
     path = tmp_path / "run.duckdb"
     outcome(tasks.begin_and_write, path, Program(blocks=2, posts=SMALL.posts))
 

@@ -56,6 +56,8 @@ class Undisturbed:
     program: Program
     head: str
     seconds: float
+    size: int
+    """Bytes of its file."""
 
 
 @frozen
@@ -70,12 +72,13 @@ class Fixture:
 
 def undisturbed(folder: Path, program: Program) -> Undisturbed:
     """Perform a program alone."""
-    with child(tasks.write, folder / "undisturbed.duckdb", program, create) as (_, reports):
+    path = folder / "undisturbed.duckdb"
+    with child(tasks.write, path, program, create) as (_, reports):
         begun = reports.recv()
         assert begun == "begun", begun
         start = time.perf_counter()
         *_, head = received(reports)
-        return Undisturbed(program, head, time.perf_counter() - start)
+        return Undisturbed(program, head, time.perf_counter() - start, path.stat().st_size)
 
 
 def closed(folder: Path) -> Fixture:
@@ -150,11 +153,9 @@ def swap_blocks(folder: Path, fixture: Fixture, _: int, choice: random.Random) -
 
 def fill_disk(folder: Path, whole: Undisturbed, number: int, choice: random.Random) -> Trial:
     """Let a small disk run full, make room, and resume."""
-    small = whole.program == SMALL
+    kilobytes, limit = 0, choice.randrange(whole.size // 100, whole.size // 2)
     if can_mount():
-        kilobytes, limit = choice.randrange(*((16, 1_200) if small else (500, 12_000))), 0
-    else:
-        kilobytes, limit = 0, 1024 * choice.randrange(*((4, 400) if small else (50, 8_000)))
+        kilobytes, limit = choice.randrange(whole.size // 20, whole.size * 9 // 10) // 1024, 0
     with _disk(folder / "disk", kilobytes) as (disk, make_room):
         path = disk / "run.duckdb"
         with child(tasks.write_until_full, path, whole.program, limit) as (_, reports):
