@@ -2,7 +2,6 @@
 
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import polars as pl
@@ -10,11 +9,12 @@ import polars as pl
 from execution import schedules
 from execution.history import History
 from execution.metrics import Metrics, metrics
+from ledger.closing import Closing
 from ledger.journal import Journal
 from ledger.reader import Reader
 
 
-class Result:
+class Result(Closing):
     """A finished run. *journal* answers SQL; what else is here is read from it, and what takes long once.
 
     A run in memory holds its journal; one in a file opens it to be read. Close it, or use it as a context
@@ -55,17 +55,6 @@ class Result:
         """The result of a run that a file holds."""
         reader = Reader(path)
         return cls(reader, reader.head, currency)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the journal."""

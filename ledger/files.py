@@ -5,12 +5,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from attrs import define
 
+from ledger.closing import Closing
 from ledger.errors import (
     DamagedFile,
     DiskFull,
@@ -77,7 +77,7 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
 )
 
 
-class Database:
+class Database(Closing):
     """A database file, or tables in memory where *path* is None. Close it to let go of the file.
 
     *connection* is for the SQL of whoever opened it, which leaves nothing behind; `lend` and `cursor` are for
@@ -89,17 +89,6 @@ class Database:
         with explained(path, DamagedFile):
             self._instance: _Instance | None = _attached(path, read_only=read_only)
             self.connection = _cursor(self._instance)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def lend(self) -> "duckdb.DuckDBPyConnection":
         """The connection, for SQL that may leave settings behind: the instance ends with it."""

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ledger import block, errors, restore, worth
 from ledger.books import Books, Relief, Status, copied, empty_books, grown, with_more_lots, with_room
 from ledger.chart import Chart
+from ledger.closing import Closing
 from ledger.columns import queried
 from ledger.commodity import Amount, Commodities, Commodity
 from ledger.correction import REVERSAL, require_reversible, transfer_back
@@ -50,7 +51,7 @@ _OWN = ("commodity", "account", "txn", "transfer", "note")
 """Tables that only posting fills."""
 
 
-class Journal:
+class Journal(Closing):
     """Double-entry books in memory or in a file. Make one with `create`, `open` or `replay`."""
 
     def __init__(
@@ -162,9 +163,6 @@ class Journal:
         journal = cls(store, commodities, chart, run, schemas)
         journal._open_accounts()
         return journal
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(
         self,

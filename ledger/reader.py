@@ -7,11 +7,11 @@ used here are installed anew, for this connection alone, and the functions are D
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from ledger.closing import Closing
 from ledger.columns import queried
 from ledger.errors import (
     DamagedFile,
@@ -35,7 +35,7 @@ MARKS_OF_A_JOURNAL = ("run", "seal", "provenance", "transfer", "txn")
 _RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
 
 
-class Reader:
+class Reader(Closing):
     """A journal's file, read-only. Raises a `StoreError` where it cannot be read as one.
 
     *database* is the file where it is open already; it is closed with the reader. The views are installed
@@ -80,17 +80,6 @@ class Reader:
     def views(self) -> list[str]:
         """The names of the views and checks."""
         return list(in_order(self.schemas))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Let go of the file."""

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -127,7 +127,7 @@ def begin_file(path: Path, schemas: Sequence[Schema]) -> None:
 
     It is there whole or not at all, and of two who want the name one is refused.
     """
-    taken = JournalExists(f"{path} exists; open it, or choose another name")
+    taken = _taken(path)
     if path.exists():
         raise taken
     whole = path.with_name(f".{path.name}.{uuid4().hex}.new")
@@ -153,7 +153,7 @@ def _blank(schemas: Sequence[Schema]) -> bytes:
         with TemporaryDirectory(prefix="tieout-") as folder:
             path = Path(folder) / "blank.duckdb"
             with Database(path) as database, explained(path):
-                _LAYOUTS[key] = create_tables(database.connection, schemas)
+                create_tables(database.connection, schemas)
                 database.checkpoint()
             _BLANKS[key] = path.read_bytes()
     return _BLANKS[key]
@@ -206,8 +206,13 @@ def begun(path: Path | None, schemas: Sequence[Schema], row: Mapping[str, str | 
 
 
 def _require_no_run(path: Path, connection: "duckdb.DuckDBPyConnection") -> None:
+    """Somebody may have taken a file away before it was opened here, and begun one of his own."""
     if connection.execute("from run limit 1").fetchall():
-        raise JournalExists(f"{path} exists; open it, or choose another name")
+        raise _taken(path)
+
+
+def _taken(path: Path) -> JournalExists:
+    return JournalExists(f"{path} exists; open it, or choose another name")
 
 
 class Store:
@@ -302,11 +307,10 @@ class Store:
             with self._turn:
                 self._begun()
                 while self._waiting:
-                    self._attempt(partial(self._store, self._waiting.pop(0)))
+                    self._attempt(self._waiting.pop(0))
         else:
             self._blocks.join()
         self.require_sound()
-        self._begun()
         return self._head
 
     def close(self) -> None:
@@ -362,16 +366,16 @@ class Store:
 
     def _write_all(self) -> None:
         while (block := self._blocks.get()) is not None:
-            self._attempt(partial(self._store, block))
+            self._attempt(block)
             self._blocks.task_done()
         self._blocks.task_done()
 
-    def _attempt(self, do: Callable[[], object]) -> None:
-        """Do something for storing, unless what came before it failed; an error is kept for whoever posts."""
+    def _attempt(self, block: Block) -> None:
+        """Store a block, unless one before it failed; an error is kept for whoever posts."""
         if self._error is not None:
             return
         try:
-            do()
+            self._store(block)
         except LedgerError as error:
             self._error = error
         except BaseException as error:  # noqa: BLE001  as above

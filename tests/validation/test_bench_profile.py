@@ -13,8 +13,9 @@ from ledger.reader import Reader
 from validation.bench import parts, profile
 from validation.bench.clocked import RUNS, Case
 from validation.bench.contest import Engines, Failed
-from validation.bench.profile import Apart, Bench, Stage
+from validation.bench.profile import Bench, Stage
 from validation.bench.rounds import Timing
+from validation.bench.rowless import Apart
 from validation.references import REFERENCES, outcome
 
 APART = ("with", "without")

@@ -5,6 +5,7 @@ three of them first in, first out, a commission on each.
 """
 
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -21,8 +22,8 @@ from ledger.journal import Journal
 from ledger.posting import begin, commit
 from ledger.reader import Reader
 from ledger.run import Policies, Run
-from ledger.schema import ledger_schema
-from ledger.seal import Columns
+from ledger.schema import Schema, ledger_schema
+from ledger.seal import NOTHING, Columns
 from ledger.store import Block, Head, Opened, Store, create_tables
 from ledger.verify import verify
 from validation.bench.engines.task import Clock
@@ -164,16 +165,21 @@ class Load:
 
 def storing(load: Load, size: int, folder: Path) -> float:
     """Seconds to seal and store the load in blocks of *size*, to the closing of the file."""
-    path = folder / "ours.duckdb"
+    blocks = [{name: _columns(table) for name, table in tables.items()} for tables in load.blocks(size)]
+    return stored(folder / "ours.duckdb", [ledger_schema()], blocks)
+
+
+def stored(path: Path, schemas: Sequence[Schema], blocks: Sequence[dict[str, Columns]]) -> float:
+    """Seconds to seal and store *blocks* in a new file with the tables of *schemas*, to its closing."""
     path.unlink(missing_ok=True)
     database = Database(path)
-    layout = create_tables(database.connection, [ledger_schema()])
-    blocks = [{name: _columns(table) for name, table in tables.items()} for tables in load.blocks(size)]
-    store = Store(path, lambda: layout, lambda: Opened(database, bytes(32), Head(0, bytes(32))))
+    layout = create_tables(database.connection, schemas)
+    store = Store(path, lambda: layout, lambda: Opened(database, NOTHING, Head(0, NOTHING)))
     with Clock() as clock:
         for number, tables in enumerate(blocks):
             ids = tables["txn"]["id"]
-            store.put(Block(number, int(ids[0]), int(ids[-1]), tables))
+            block = Block(number, int(ids[0]), int(ids[-1]), tables)
+            store.put(block, is_last=number == len(blocks) - 1)
         store.close()
     return clock.seconds
 

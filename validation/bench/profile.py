@@ -3,13 +3,9 @@
 The run is a durable one, from arrays to equity, trades and metrics that were read from the closed file.
 """
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,28 +22,24 @@ from execution.state import REQUEST, ROWS, Market, Program
 from execution.tables import Column, Tables
 from ledger.books import TRANSFER, TXN
 from ledger.commodity import currency
-from ledger.files import Database
 from ledger.journal import Journal
 from ledger.reader import Reader
 from ledger.schema import ledger_schema
 from ledger.seal import NOTHING, Columns, digest
-from ledger.store import Block, Head, Opened, Store, create_tables, layout_of
+from ledger.store import layout_of
 from validation.bench import ledger
 from validation.bench.clocked import REPEATS, RUNS, Case, perform
-from validation.bench.contest import Disagreement, Failed
 from validation.bench.engines.ours import read
 from validation.bench.engines.task import Clock
 from validation.bench.report import Table, duration, spread, times
 from validation.bench.rounds import Timing, in_turn
-from validation.bench.rowless import without_rows
+from validation.bench.rowless import steps, without_rows
 from validation.references import bars_of, long
 
 LINE = 64
 """Bytes of memory that come along with whatever is asked for of them."""
 COPIED = 256 * 2**20
 """Bytes that are copied to find the bandwidth: more than any cache holds."""
-
-_SCRIPT = "import sys; from validation.bench.clocked import tell_steps; tell_steps(sys.argv[1])"
 
 NOTE = """
 Medians of {rounds} rounds in turn after one that does not count; least and most in brackets. A floor is the
@@ -271,16 +263,7 @@ class Bench:
 
     def store(self) -> float:
         """Seconds to seal and store the block, to the closing of the file."""
-        path = self.folder / "block.duckdb"
-        path.unlink(missing_ok=True)
-        database = Database(path)
-        layout = create_tables(database.connection, [ledger_schema(), RECORDS])
-        store = Store(path, lambda: layout, lambda: Opened(database, NOTHING, Head(0, NOTHING)))
-        last = int(self.block["txn"]["id"][-1])
-        with Clock() as clock:
-            store.put(Block(0, 0, last, self.block), is_last=True)
-            store.close()
-        return clock.seconds
+        return ledger.stored(self.folder / "block.duckdb", [ledger_schema(), RECORDS], [self.block])
 
     def bare(self) -> float:
         """Seconds for the same rows into bare tables."""
@@ -394,58 +377,10 @@ def measure(folder: Path, rounds: int, workloads: Sequence[str], tell: Callable[
     ]
 
 
-class Apart:
-    """The bar step of a run in a process of its own, performed whenever it is asked for."""
-
-    def __init__(self, name: str, folder: Path, ends: set[str], **environment: str) -> None:
-        """*folder* has no room in it: it would be found before those that *environment* leads to.
-
-        The digests of the balances that the step ends with go to *ends*.
-        """
-        self._name, self._ends = name, ends
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _SCRIPT, name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=folder,
-            env=os.environ | environment,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
-
-    def seconds(self) -> float:
-        """How long it takes."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise Failed(f"the bar step of {self._name}: its process ended")
-        seconds, end = json.loads(answer)
-        self._ends.add(end)
-        return float(seconds)
-
-
 def timed(bench: Bench, without: Path, rounds: int) -> dict[str, Timing]:
     """Every stage in turn; the bar step apart, and again from the sources *without* rows."""
-    name, folder = bench.case.name, bench.folder
-    ends: set[str] = set()
-    kernels = str(without.with_name("kernels"))
-    with (
-        Apart(name, folder, ends) as kept,
-        Apart(name, folder, ends, PYTHONPATH=str(without), NUMBA_CACHE_DIR=kernels) as left_out,
-    ):
-        steps = {"with": kept.seconds, "without": left_out.seconds}
-        timings = in_turn(bench.contestants() | steps, rounds)
-    if len(ends) != 1:
-        raise Disagreement(f"{name}: the steps with and without rows end with different balances")
-    return timings
+    with steps(bench.case.name, bench.folder, without) as apart:
+        return in_turn(bench.contestants() | apart, rounds)
 
 
 def less(timing: Timing, other: Timing) -> Timing:

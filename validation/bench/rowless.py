@@ -11,11 +11,13 @@ import re
 import shutil
 import subprocess
 import sys
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from validation.bench.contest import Failed
 from validation.bench.report import Table, spread, times
 from validation.bench.rounds import in_turn
 
@@ -24,29 +26,7 @@ MOST = 1.5
 """How much longer the step that keeps the books may take."""
 _ROOMS = ("ledger", "execution")
 
-_SCRIPT = """
-import gc, json, statistics, sys
-from hashlib import sha256
-from time import perf_counter
-from validation.bench import step
-from validation.bench.workloads import generate
-from validation.references import REFERENCES
-
-name = sys.argv[1]
-reference = next(r for r in REFERENCES if r.workload == name and r.settings.fill == "same_close")
-backtest = reference.backtest(generate(name), reference.faces[0])
-seconds = []
-for _ in range(6):
-    engine, *given = step.prepared(backtest)
-    start = perf_counter()
-    step.perform(engine, *given)
-    seconds.append(perf_counter() - start)
-    balances = sha256(engine.journal.books.accounts["balance"].tobytes()).hexdigest()
-    engine.journal.abandon()
-    del engine, given
-    gc.collect()
-print(json.dumps([statistics.median(seconds[1:]), balances]))
-"""
+_SCRIPT = "import sys; from validation.bench.clocked import tell_steps; tell_steps(sys.argv[1])"
 
 
 class Edit(NamedTuple):
@@ -90,46 +70,72 @@ def without_rows(folder: Path) -> None:
         path.write_text(text, "utf-8")
 
 
+class Apart:
+    """The bar step of a run in a process of its own, performed whenever it is asked for."""
+
+    def __init__(self, name: str, folder: Path, ends: set[str], **environment: str) -> None:
+        """*folder* has no room in it: it would be found before those that *environment* leads to.
+
+        The digests of the balances that the step ends with go to *ends*.
+        """
+        self._name, self._ends = name, ends
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _SCRIPT, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=folder,
+            env=os.environ | environment,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+    def seconds(self) -> float:
+        """How long it takes."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        if not answer:
+            raise Failed(f"the bar step of {self._name}: its process ended")
+        seconds, end = json.loads(answer)
+        self._ends.add(end)
+        return float(seconds)
+
+
+@contextmanager
+def steps(name: str, folder: Path, without: Path) -> Iterator[dict[str, Callable[[], float]]]:
+    """The bar step of a run, ``with`` its rows and, from the sources in *without*, ``without``.
+
+    Raises `DoesNotFit` if they have ended with different balances.
+    """
+    ends: set[str] = set()
+    kernels = str(without.with_name("kernels"))
+    with (
+        Apart(name, folder, ends) as kept,
+        Apart(name, folder, ends, PYTHONPATH=str(without), NUMBA_CACHE_DIR=kernels) as left_out,
+    ):
+        yield {"with": kept.seconds, "without": left_out.seconds}
+    if len(ends) != 1:
+        raise DoesNotFit(f"{name}: the steps with and without rows end with different balances")
+
+
 def measure(folder: Path, rounds: int) -> Table:
-    """Both steps in turn, each round in a process of its own."""
+    """Both steps in turn, each in a process of its own."""
     copy = folder / "rowless"
     without_rows(copy)
     rows = []
     for name in WORKLOADS:
-        ends: set[str] = set()
-        timings = in_turn(
-            {
-                "with": partial(_seconds, name, ends, folder),
-                "without": partial(
-                    _seconds,
-                    name,
-                    ends,
-                    folder,
-                    PYTHONPATH=str(copy),
-                    NUMBA_CACHE_DIR=str(folder / "kernels"),
-                ),
-            },
-            rounds,
-        )
-        if len(ends) != 1:
-            raise DoesNotFit(f"{name}: the two steps end with different balances")
+        with steps(name, folder, copy) as both:
+            timings = in_turn(both, rounds)
         ratio = timings["without"].ratio(timings["with"])
         met = "yes" if ratio[0] <= MOST else "NO"
         cells = (spread(timings[which]) for which in ("with", "without"))
         rows.append([name, *cells, times(ratio), f"{MOST:g}", met])
     columns = ("workload", "the bar step", "without its rows", "times as long", "at most", "met")
     return Table("What keeping the books costs", columns, rows, " ".join((__doc__ or "").split()))
-
-
-def _seconds(name: str, ends: set[str], folder: Path, **environment: str) -> float:
-    done = subprocess.run(
-        [sys.executable, "-c", _SCRIPT, name],
-        check=True,
-        capture_output=True,
-        text=True,
-        cwd=folder,  # where no room lies: it would be found before those that are meant
-        env=os.environ | environment,
-    )
-    seconds, end = json.loads(done.stdout)
-    ends.add(end)
-    return float(seconds)
