@@ -31,9 +31,10 @@ NAME = "journal"
 """What a database is called while it is open here."""
 
 # Files of DuckDB's 2.0 format cannot be read by 1.x; this is the oldest that holds what a journal needs.
-# Groups of rows are compressed side by side: of DuckDB's own 122,880 rows many a journal has only one. A
-# column takes whole blocks, and most of a journal's are short.
-_WRITTEN = "type duckdb, storage_version 'v1.2.0', row_group_size 30720, block_size 65536"
+# A column takes whole blocks, and most of a journal's are short.
+ROW_GROUP = 30_720
+"""Rows that are compressed together; of DuckDB's own 122,880 many a journal has only one such group."""
+_WRITTEN = f"type duckdb, storage_version 'v1.2.0', row_group_size {ROW_GROUP}, block_size 65536"
 
 # What DuckDB 2.0 or the system says, what it means, and what to do. The first that is found counts.
 _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (

@@ -25,7 +25,7 @@ from ledger import block, errors, restore, worth
 from ledger.books import Books, Relief, Status, copied, empty_books, grown, with_more_lots, with_room
 from ledger.chart import Chart
 from ledger.closing import Closing
-from ledger.columns import queried
+from ledger.columns import columns_of, queried
 from ledger.commodity import Amount, Commodities, Commodity
 from ledger.correction import REVERSAL, require_reversible, transfer_back
 from ledger.files import holds_nothing
@@ -530,7 +530,7 @@ class Journal(Closing):
         self._require_open()
         if self._store.holds_blocks and not self._open_rows():
             return self._store.columns(table, names)
-        return queried(self.sql, table, names)
+        return queried(lambda query: columns_of(self.sql(query)), table, names)
 
     @property
     def head(self) -> Head:

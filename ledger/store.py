@@ -32,7 +32,7 @@ from ledger.errors import (
     ReplayDiverged,
     WriteFailed,
 )
-from ledger.files import Database, explained
+from ledger.files import ROW_GROUP, Database, explained
 from ledger.schema import SCHEMA_VERSION, Schema, in_order
 from ledger.seal import DTYPES, Columns
 
@@ -420,8 +420,9 @@ class Store:
         import pyarrow as pa  # what is never asked with SQL is spared the memory
 
         for table, columns in tables:
-            rows = pa.Table.from_arrays([_arrow(values) for values in columns.values()], names=list(columns))
-            cursor.register(_ROWS, rows)
+            whole = pa.Table.from_arrays([_arrow(values) for values in columns.values()], names=list(columns))
+            # In parts of a row group each, which DuckDB compresses side by side; one part goes to one core.
+            cursor.register(_ROWS, pa.Table.from_batches(whole.to_batches(ROW_GROUP), whole.schema))
             cursor.execute(f'insert into "{table}" select * from {_ROWS}')  # noqa: S608  from the layout
         cursor.unregister(_ROWS)
 

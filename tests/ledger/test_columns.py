@@ -111,6 +111,35 @@ def test_rows_that_are_missing_or_there_twice_are_refused(path: Path, statement:
         reader.columns("transfer", NAMES)
 
 
+@pytest.mark.parametrize("few", [0, 1_000_000])
+def test_a_null_is_damage_however_a_table_is_read(
+    path: Path, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ledger.reader.FEW", few)
+    statement = "create or replace table transfer as select * replace (nullif(txn, 1) as txn) from transfer"
+    with altered(path, statement) as reader, pytest.raises(DamagedFile, match="transfer has NULL in txn"):
+        reader.columns("transfer", NAMES)
+
+
+@pytest.mark.parametrize("few", [0, 1_000_000])
+def test_a_long_table_is_read_as_a_short_one(path: Path, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ledger.reader.FEW", few)
+    names = {
+        "transfer": NAMES,
+        "txn": ("ts", "kind", "instrument"),
+        "account": ("path",),
+        "mark": ("ts", "price", "stale"),
+    }
+    with Reader(path) as reader:
+        found = {table: reader.columns(table, columns) for table, columns in names.items()}
+
+    assert [[0, 1, 2], [1, 2, 3]] == told(found["transfer"])
+    assert ["datetime64[ns]", "uint8", "int32"] == [str(c.dtype) for c in found["txn"].values()]
+    assert "Assets:Cash:USD" in found["account"]["path"].tolist()
+    assert ["datetime64[ns]", "float64", "bool"] == [str(c.dtype) for c in found["mark"].values()]
+    assert not any(c.flags.writeable for columns in found.values() for c in columns.values())
+
+
 class Notebook:
     """Rows that collect somewhere else until a block closes."""
 
