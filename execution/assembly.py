@@ -25,7 +25,7 @@ from execution.costs import (
     PerOrderCommission,
     PerShareCommission,
 )
-from execution.errors import CannotReperform, ExecutionError, InvalidSetting, nearest
+from execution.errors import CannotReperform, ExecutionError, InvalidSetting
 from execution.frames import lazy
 from execution.instruments import Instruments, Terms
 from execution.programs import Orders, Signals, TargetWeights, flags
@@ -43,7 +43,7 @@ from execution.spec import (
 )
 from execution.strategy import Strategy
 from ledger.commodity import currency
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, nearest
 from ledger.reader import Reader
 
 _IN_PYTHON = "describe it again in Python as it was, and call Backtest(...).reperform(PATH)"

@@ -3,9 +3,6 @@
 What a market or an account refuses is recorded instead (orders.Reason).
 """
 
-import difflib
-from collections.abc import Iterable
-
 from ledger.errors import TieoutError
 
 
@@ -47,11 +44,3 @@ class CannotReperform(ExecutionError):
 
 class StrategyFailed(ExecutionError):
     """A strategy raised an error. The journal is closed, and sound up to the bar that is named."""
-
-
-def nearest(given: object, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?``, or what there is to choose from."""
-    by_lower = {name.lower(): name for name in known}
-    if near := difflib.get_close_matches(str(given).lower(), by_lower, 1):
-        return f"; did you mean {by_lower[near[0]]!r}?"
-    return f"; there are {', '.join(by_lower.values()) or 'none'}"

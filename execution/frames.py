@@ -18,8 +18,9 @@ import numpy as np
 import polars as pl
 from attrs import define, field, frozen
 
-from execution.errors import ExecutionError, nearest
+from execution.errors import ExecutionError
 from execution.state import Int64s
+from ledger.errors import nearest
 from ledger.moment import DAY
 
 KEYS = ("timestamp", "symbol")

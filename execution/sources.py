@@ -13,7 +13,8 @@ from typing import Any
 
 from attrs import field, frozen
 
-from execution.errors import ExecutionError, InvalidSpec, nearest
+from execution.errors import ExecutionError, InvalidSpec
+from ledger.errors import nearest
 
 Place = tuple[str | int, ...]
 """The way to a key of a spec: ``("bars", "path")``, ``("features", 0, "path")``."""

@@ -72,8 +72,8 @@ from cattrs.gen import (
     override,
 )
 
-from execution.errors import nearest
 from execution.sources import Document, Folders, Place, parse
+from ledger.errors import nearest
 
 Rate = NewType("Rate", str)
 """A number of zero or more, kept as it is written: text, a whole number or a float."""

@@ -4,6 +4,9 @@ A message shows the value that was wrong and what to do about it. Whatever raise
 books as they were.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class TieoutError(Exception):
     """Base of the errors of all rooms: the command tells one in a sentence."""
@@ -208,3 +211,11 @@ class UnknownView(LedgerError):
 
 class ExportFailed(LedgerError):
     """The books cannot be written in that form."""
+
+
+def nearest(given: object, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?``, or what there is to choose from."""
+    by_lower = {name.lower(): name for name in known}
+    if near := difflib.get_close_matches(str(given).lower(), by_lower, 1):
+        return f"; did you mean {by_lower[near[0]]!r}?"
+    return f"; there are {', '.join(by_lower.values()) or 'none'}"

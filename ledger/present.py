@@ -348,7 +348,12 @@ def show_trace(found: Trace, least: Places) -> None:
             show(grid(moved, least), "")
         show(f"  sealed in block {entry['block']}, digest {entry['digest']}", "")
     for name, rows in found.rows.items():
-        show(grid(rows.table, least, name), "")
+        show(grid(_said(rows.table), least, name), "")
+
+
+def _said(rows: pa.Table) -> pa.Table:
+    """*rows* without the columns that say nothing of any of them."""
+    return rows.select([name for name in rows.column_names if rows[name].null_count < rows.num_rows])
 
 
 def _headings(entry: Mapping[str, Any]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from ledger.errors import (
     NotAJournal,
     OlderSchema,
     UnknownView,
+    nearest,
 )
 from ledger.files import NAME, Database, explained, is_blank, is_damage
 from ledger.moment import Moment, end_of
@@ -127,8 +128,8 @@ class Reader(Closing):
         """The rows of a view by its name, hyphens allowed."""
         view = name.replace("-", "_")
         if view not in self.views:
-            shown = ", ".join(v for v in self.views if not v.startswith(("check_", "examined_")))
-            raise UnknownView(f"there is no view {name!r}; there are {shown}")
+            shown = (v for v in self.views if not v.startswith(("check_", "examined_")))
+            raise UnknownView(f"there is no view {name!r}{nearest(view, shown)}")
         return self.sql(f"from {view}", at=at)
 
     def _require_journal(self) -> set[str]:

@@ -60,7 +60,7 @@ select
     tag.name as tag,
     case when not isnan(wanted.signal) then wanted.signal end as signal,
     coalesce(filled.fills, 0) as fills,
-    coalesce(filled.quantity, 0) * instrument_unit.value as filled,
+    coalesce(filled.quantity, 0) * instrument_unit.value as filled_quantity,
     filled.average_price,
     coalesce(filled.commission, 0) * money_unit.value as commission,
     filled.first_fill,

@@ -173,7 +173,7 @@ def test_orders_are_shown_as_they_stood_at_a_moment(desk: Desk) -> None:
     desk.today = 5
     desk.trade("ACME", "6", 10.0, "1", order=order)
     desk.happened(desk.order("BOLT", "1"), OrderEvent.OPEN_AT_THE_END)
-    columns = "id, filled, commission, last_fill, ended, ended_at"
+    columns = "id, filled_quantity, commission, last_fill, ended, ended_at"
 
     assert [[], ["0 0 0 - working -"], ["0 4 1 day-3 working -"]] == [
         told(desk, columns, "order_history", at=at) for at in (0, 2, 3)
