@@ -331,8 +331,8 @@ def _moments(given: ArrayLike) -> Int64s:
 def _numbers(given: ArrayLike, name: str) -> Floats:
     try:
         return owned(given, np.float64)
-    except (TypeError, ValueError) as error:
-        raise BadBars(f"{name} is not an array of numbers: {error}") from None
+    except InvalidSetting as error:
+        raise BadBars(f"{name}: {error}") from None
 
 
 def _last_of(period: NDArray[Any]) -> Flags:

@@ -10,6 +10,9 @@ from attrs import field, frozen
 from execution.errors import InvalidSetting
 from ledger.commodity import MAX_SCALE, Commodities, Commodity, currency, instrument
 
+LARGEST = 18
+"""Decimal digits before the point, less one, of what 64 bits hold at no decimals."""
+
 
 def _positive(name: str, given: object) -> Decimal:
     try:
@@ -47,6 +50,8 @@ class Terms:
         if type(self.scale) is not int or not 0 <= self.scale <= MAX_SCALE:
             raise InvalidSetting(f"scale {self.scale!r} is not a whole number in 0..{MAX_SCALE}")
         for name, size in (("step", self.step), ("lot", self.lot)):
+            if size.adjusted() > LARGEST:
+                raise InvalidSetting(f"{name} {size:e} is more than there can be of an instrument")
             if size.scaleb(self.scale) % 1:
                 raise InvalidSetting(f"{name} {size} has more than {self.scale} decimals; raise the scale")
         if self.lot % self.step:

@@ -11,6 +11,7 @@ from execution.errors import MalformedOrder
 from execution.orders import OrderType
 from execution.state import REQUEST, Floats, Int64s
 from ledger.books import Records, records
+from ledger.commodity import text
 
 _TOO_MUCH = 2.0**62
 """Units that no order may have, and that int64 holds."""
@@ -29,6 +30,7 @@ class Tags:
             raise MalformedOrder(f"tag {name!r} is not text")
         number = self._numbers.get(name)
         if number is None:
+            text(name, MalformedOrder)
             number = self._numbers[name] = len(self.names)
             self.names.append(name)
         return number

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from execution.errors import InvalidSetting
 from ledger import pool
 from ledger.books import Records, records, with_room
 
@@ -187,9 +188,25 @@ class Program(NamedTuple):
     first: Int64s  # first request of each bar, over all windows
 
 
+_NUMBERS = frozenset("biufMO")
+"""Kinds of arrays that hold real numbers, or objects that may be some."""
+
+
 def owned(values: Any, dtype: type) -> NDArray[Any]:
-    """An array of our own: what a run was given has to be what its fingerprint is of."""
-    given: NDArray[Any] = np.asarray(values, dtype)
+    """An array of our own: what a run was given has to be what its fingerprint is of.
+
+    Raises `InvalidSetting` where it does not hold numbers, or hides some behind a mask.
+    """
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise InvalidSetting("an array is masked; fill it, with NaN where there is nothing")
+    try:
+        array: NDArray[Any] = np.asarray(values)
+        is_known = array.dtype.kind in _NUMBERS
+        given = array.astype(dtype, copy=False) if is_known else array
+    except (TypeError, ValueError) as error:
+        raise InvalidSetting(f"what was given is not an array of numbers: {error}") from None
+    if not is_known:
+        raise InvalidSetting(f"an array of {array.dtype} does not hold real numbers; give {np.dtype(dtype)}")
     own = pool.take(given.size, given.dtype)[: given.size].reshape(given.shape)
     own[...] = given
     return own

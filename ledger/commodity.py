@@ -19,8 +19,8 @@ from ledger.errors import (
     FloatAmount,
     InexactAmount,
     InvalidCommodity,
-    LedgerError,
     NotAnAmount,
+    TieoutError,
     UnknownCommodity,
     UnknownInstrument,
 )
@@ -33,6 +33,8 @@ DIGITS = 19
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 UNSTORABLE = re.compile("[\ud800-\udfff]")
+AROUND = 20
+"""Characters on either side of such a one that are shown with it."""
 SYMBOL = re.compile(r"[^\s:\x00-\x1f\"]+")
 
 Kind = Literal["currency", "instrument"]
@@ -85,12 +87,13 @@ class Commodity:
         return Decimal(int(units)).scaleb(-self.scale, EXACT)
 
 
-def text(given: object, refused: type[LedgerError]) -> str:
+def text(given: object, refused: type[TieoutError]) -> str:
     """*given*, which has to be text that can be stored: nothing that UTF-8 refuses."""
     if not isinstance(given, str):
         raise refused(f"{given!r} is not text")
     if found := UNSTORABLE.search(given):
-        raise refused(f"{given!r} holds the character {found[0]!r}, which cannot be stored")
+        around = given[max(0, found.start() - AROUND) : found.end() + AROUND]
+        raise refused(f"{around!r} holds the character {found[0]!r}, which cannot be stored")
     return given
 
 

@@ -476,7 +476,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"symbols": ["", "ACME"]}, "symbols: '' is not a text"),
     ({"high": np.full((2, 2), 12.0)}, "high is (2, 2), not 3 bars of 2 instruments"),
     ({"volume": np.full(3, 1.0)}, "volume is (3,), not 3 bars of 2 instruments"),
-    ({"low": [["x"]]}, "low is not an array of numbers: "),
+    ({"low": [["x"]]}, "low: an array of <U1 does not hold real numbers"),
     (
         {"close": (1, 1, NAN)},
         f"BOLT at bar 1: {BROKEN}: open 10.0, high 12.0, low 9.0, close nan, volume 100.0",

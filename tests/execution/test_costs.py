@@ -174,6 +174,8 @@ SETTINGS: list[tuple[Callable[[], Any], str]] = [
     (lambda: Terms(lot="-1"), "lot '-1' is not a quantity above zero"),
     (lambda: Terms(step="0.001", scale=2), "step 0.001 has more than 2 decimals"),
     (lambda: Terms(step=3, lot=10), "a lot of 10 is not a whole number of steps of 3"),
+    (lambda: Terms(step="1e300"), "step 1e+300 is more than there can be of an instrument"),
+    (lambda: Terms(lot="1e19"), "lot 1e+19 is more than there can be of an instrument"),
 ]
 
 

@@ -187,6 +187,10 @@ def of_orders(figure: float = 1.0, name: str = "quantity", **more: Any) -> Order
 REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: TargetWeights(np.zeros((3, 2))), "the array is (3, 2), not 4 bars of 2 instruments"),
     (lambda: TargetWeights(np.full(SHAPE, np.inf)), "weights: a weight is infinite"),
+    (lambda: TargetWeights(np.full(SHAPE, 1j)), "an array of complex128 does not hold real numbers"),
+    (lambda: TargetWeights(np.full(SHAPE, "half")), "an array of <U4 does not hold real numbers"),
+    (lambda: TargetWeights(np.full(SHAPE, "half", object)), "what was given is not an array of numbers"),
+    (lambda: TargetWeights(np.ma.masked_equal(np.zeros(SHAPE), 0)), "an array is masked; fill it"),
     (lambda: TargetWeights(frame([(0.0, "ACME", np.inf)], "weight")), "weights: a weight is infinite"),
     (lambda: TargetWeights(frame([(0.0, "CORK", 0.5)], "weight")), "symbols that the bars do not have"),
     (lambda: TargetWeights(frame([(9.0, "ACME", 0.5)], "weight")), "1 rows are after the last bar"),
