@@ -2,22 +2,23 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 STAMP  := .venv/.installed
+REFERENCE := .venv/.reference
 # How many examples `make long` tries of each property: tests/conftest.py.
 PROFILE ?= long
 # More workers than this spend their time compiling and importing.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
-.PHONY: demo test test-nojit lint crash kills outsiders long mutants bench bench-parts clean
+.PHONY: demo test test-nojit lint crash kills outsiders parity long mutants bench bench-parts clean
 
 demo: $(STAMP)
 	$(BIN)/tieout demo
 
 test: $(STAMP)
-	$(PYTEST) -m "not crash"
+	$(PYTEST) -m "not crash and not reference"
 
 # The kernels as plain Python, where coverage can see into them.
 test-nojit: $(STAMP)
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not crash" --cov=ledger tests/ledger
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not crash and not reference" --cov=ledger tests/ledger
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -33,6 +34,11 @@ outsiders: MODULE := outsiders
 mutants:   MODULE := mutants
 bench:     MODULE := bench
 
+# The same runs in VectorBT and Backtrader, fill by fill: the tests that need them, then everything at full size.
+parity: $(REFERENCE)
+	$(PYTEST) -m reference
+	$(BIN)/python -m validation.parity
+
 # The parts by themselves: posting, lots, the bar step, storing a block, verifying.
 bench-parts: $(STAMP)
 	$(BIN)/python -m pytest tests/validation/bench_parts.py --benchmark-columns=min,median,max,rounds
@@ -46,6 +52,11 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 	$(BIN)/python -m execution.warmup
+	touch $@
+
+# VectorBT and Backtrader, which nothing else needs.
+$(REFERENCE): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,reference]'
 	touch $@
 
 clean:

@@ -1,0 +1,273 @@
+"""Files that an audit is given: their columns tell who wrote them, and a sentence what is wrong with them."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from attrs import evolve
+from typer.testing import CliRunner
+
+from execution.errors import ExecutionError
+from ledger.cli import application
+from ledger.reader import Reader
+from ledger.verify import verify
+from tests.validation.audit.account import OPENING, Account, changed, charged, clean, fees
+from validation.audit.audit import Files, Terms, audit
+from validation.audit.books import Costs
+from validation.audit.reading import AuditRefused, read_claims, read_fills, read_prices
+
+VECTORBT = """,Order Id,Column,Timestamp,Size,Price,Fees,Side
+0,0,ACME,2024-03-01,110.5,50.25,38.0,Buy
+1,1,BULL,2024-03-02,10.0,53.83,1.5,Sell
+"""
+BACKTRADER = """date,amount,price,sid,symbol,value
+2024-03-01,110.5,50.25,0,ACME,-5552.625
+2024-03-02,-10,53.83,1,BULL,538.3
+"""
+ZIPLINE = """amount,dt,price,order_id,sid,commission
+110.5,2024-03-01 16:00:00+00:00,50.25,6aa91088,Equity(30 [ACME]),
+-10,2024-03-02 16:00:00+00:00,53.83,b0e2d170,Equity(18 [BULL]),
+"""
+ML4T = """order_id,asset,side,quantity,price,timestamp,commission,slippage,order_type,limit_price,stop_price
+ORD-1,ACME,buy,110.5,50.25,2024-03-01T00:00:00.000000,38.0,0.0,market,,
+ORD-2,BULL,OrderSide.SELL,10.0,53.83,2024-03-02T00:00:00.000000,1.5,0.0,market,,
+"""
+OWN = """time,ticker,qty,px
+2024-03-01,ACME,110.5,50.25
+2024-03-02,BULL,-10,53.83
+"""
+
+
+def file(folder: Path, text: str, name: str = "fills.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "fees"),
+    [
+        (VECTORBT, "vectorbt", [38.0, 1.5]),
+        (BACKTRADER, "backtrader", [0.0, 0.0]),
+        (ZIPLINE, "zipline", [0.0, 0.0]),
+        (ML4T, "ml4t", [38.0, 1.5]),
+        (OWN, None, [0.0, 0.0]),
+    ],
+)
+def test_the_columns_tell_who_wrote_the_fills(
+    tmp_path: Path, text: str, form: str | None, fees: list[float]
+) -> None:
+    fills = read_fills(file(tmp_path, text), None, {})
+
+    assert form == fills.form
+    assert ["ACME", "BULL"] == fills.symbol.tolist()
+    assert [110.5, -10.0] == fills.quantity.tolist()
+    assert [50.25, 53.83] == fills.price.tolist()
+    assert fees == fills.fee.tolist()
+    assert ["2024-03-01", "2024-03-02"] == fills.day.astype("M8[D]").astype(str).tolist()
+
+
+def test_an_export_of_parquet_is_the_same(tmp_path: Path) -> None:
+    account = clean()
+    names = {"prices": account.prices, "fills": account.fills, "curve": account.curve}
+    for name, frame in names.items():
+        frame.write_parquet(tmp_path / f"{name}.parquet")
+    paths = {name: tmp_path / f"{name}.parquet" for name in names}
+
+    assert audit(Files(paths["fills"], paths["prices"], [paths["curve"]]), Terms()).agrees
+
+
+def test_columns_of_other_names_are_mapped(tmp_path: Path) -> None:
+    account = clean()
+    account = evolve(
+        account,
+        fills=account.fills.rename({"price": "at", "symbol": "what"}),
+        prices=account.prices.rename({"timestamp": "session"}),
+        curve=account.curve.rename({"cash": "money at hand"}),
+    )
+    columns = ["fills.price=at", "fills.symbol=what", "prices.timestamp=session", "claims.cash=money at hand"]
+
+    assert account.examined(tmp_path, "curve", columns=columns).agrees
+
+
+def test_fills_within_the_day_belong_to_the_bar_that_ends_after_them(tmp_path: Path) -> None:
+    bars = pl.DataFrame(
+        {
+            "timestamp": ["2024-03-01T10:00:00", "2024-03-01T11:00:00"],
+            "symbol": "ACME",
+            **dict.fromkeys(("open", "high", "low", "close"), 10.0),
+        }
+    ).with_columns(pl.col("timestamp").str.to_datetime())
+    bars.write_parquet(tmp_path / "bars.parquet")
+    text = "timestamp,symbol,quantity,price\n2024-03-01T10:00:00,ACME,1,10\n2024-03-01T10:00:01,ACME,2,10\n"
+    files = Files(file(tmp_path, text), tmp_path / "bars.parquet")
+    found = audit(files, Terms(100.0))
+
+    assert [1.0, 3.0] == found.books.held[:, 0].tolist()
+    assert found.agrees
+
+
+def test_commission_that_no_column_says_is_worked_out(tmp_path: Path) -> None:
+    account = clean()
+    account = evolve(account, fills=account.fills.drop("fee"))
+
+    assert account.examined(tmp_path, "curve", terms=Terms(OPENING, Costs(per_unit=0.02))).agrees
+
+
+def _fill(**values: object) -> Callable[[Account], Account]:
+    return lambda account: evolve(account, fills=changed(account.fills, 2, **values))
+
+
+REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
+    (
+        _fill(price=None),
+        {},
+        "fills.csv, row 3: price is missing or not finite; complete the row or leave it out",
+    ),
+    (_fill(price=-1.0), {}, "fills.csv, row 3: price is below zero; leave out what did not happen"),
+    (_fill(quantity=0.0), {}, "fills.csv, row 3: quantity is zero; leave out what did not happen"),
+    (_fill(symbol=None), {}, "fills.csv, row 3: symbol is missing; complete the row or leave it out"),
+    (_fill(timestamp=None), {}, "fills.csv, row 3: timestamp is missing, or no time; write it as 2024-03-31"),
+    (_fill(symbol="ACNE"), {}, "fills.csv, row 3: there is no price of 'ACNE' in"),
+    (_fill(quantity=1e12), {}, "fills.csv, row 3: quantity is too large to be kept to the last unit"),
+    (
+        lambda a: evolve(a, fills=a.fills.drop("price")),
+        {},
+        "there are timestamp, symbol, quantity, fee, order; name it with --columns fills.price=THEIRS",
+    ),
+    (
+        lambda a: evolve(a, fills=a.fills.with_columns(side=pl.lit("hold"))),
+        {},
+        "fills.csv, row 1: side is neither buy nor sell (and in 8 more); write one of these",
+    ),
+    (
+        lambda a: evolve(a, fills=a.fills.with_columns(price=pl.lit("much"))),
+        {},
+        "fills.csv, row 1: price is not a number (and in 8 more); write it without separators and currency",
+    ),
+    (
+        lambda a: evolve(a, curve=a.curve.reverse()),
+        {},
+        "curve.csv, row 2: its time goes back (and in 18 more); sort the claims by time",
+    ),
+    (
+        lambda a: evolve(a, curve=a.curve.select("timestamp")),
+        {},
+        "curve.csv: columns timestamp are no claims; give timestamp with cash, equity or pnl",
+    ),
+    (
+        lambda a: evolve(a, curve=a.curve.with_columns(pl.col("timestamp").dt.offset_by("1y"))),
+        {},
+        "curve.csv, row 1: it claims something at 2025-03-01T00:00:00, after the last bar of",
+    ),
+    (
+        lambda a: evolve(a, prices=a.prices.with_columns(close=-pl.col("close"))),
+        {},
+        "prices.csv: a price is not above zero in 60 rows",
+    ),
+    (
+        lambda a: a,
+        {"columns": ["fills.cost=fee"]},
+        "--columns fills.cost=fee: 'cost' is not a column of fills",
+    ),
+    (lambda a: a, {"columns": ["price=px"]}, "--columns price=px: say FILE.OURS=THEIRS, fills.price=px"),
+    (
+        lambda a: a,
+        {"columns": ["fills.price=px"]},
+        "fills.csv: there is no column 'px'; there are timestamp, symbol, quantity, price",
+    ),
+    (
+        lambda a: a,
+        {"form": "excel"},
+        "there is no format 'excel'; there are vectorbt, backtrader, zipline, ml4t",
+    ),
+    (
+        lambda a: a,
+        {"terms": Terms(OPENING, Costs(rate=0.001))},
+        "fills.csv has commissions in a column of its own; leave out the options that compute them",
+    ),
+    (
+        lambda a: evolve(a, curve=a.curve.select("timestamp", "pnl")),
+        {"terms": Terms()},
+        "fills.csv: nothing says the opening cash; give --cash, or claims with cash or equity",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spoil", "others", "said"), REFUSED)
+def test_what_cannot_be_audited_is_refused_with_file_row_and_remedy(
+    tmp_path: Path, spoil: Callable[[Account], Account], others: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ExecutionError, match=re.escape(said)):
+        spoil(clean()).examined(tmp_path, "curve", **others)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    for reading in (
+        lambda path: read_fills(path, None, {}),
+        lambda path: read_claims(path, None, {}),
+    ):
+        with pytest.raises(AuditRefused, match=r"there is no file .*none\.csv"):
+            reading(tmp_path / "none.csv")
+
+
+def test_prices_are_bars_of_the_same_rules(tmp_path: Path) -> None:
+    account = clean()
+    account.prices.write_csv(tmp_path / "prices.csv")
+    prices = read_prices(tmp_path / "prices.csv", {})
+
+    assert (20, 3) == prices.close.shape
+    assert prices.is_daily
+    assert np.array_equal(prices.close.ravel(), account.prices["close"].to_numpy())
+
+
+def performed(folder: Path, account: Account, *options: str) -> tuple[int, str]:
+    for name in ("prices", "fills", "curve"):
+        getattr(account, name).write_csv(folder / f"{name}.csv")
+    files = ("--fills", "fills.csv", "--prices", "prices.csv", "--claims", "curve.csv")
+    arguments = [str(folder / part) if part.endswith(".csv") else part for part in files]
+    done = CliRunner().invoke(application(), ["audit", *arguments, *options])
+    return done.exit_code, done.output
+
+
+def test_the_command_ends_with_0_where_all_agrees(tmp_path: Path) -> None:
+    status, said = performed(tmp_path, clean(), "--journal", str(tmp_path / "kept.duckdb"))
+
+    assert 0 == status
+    assert "9 fills in 3 instruments" in said
+    assert "opening cash 20,000.00, from the first cash claimed" in said
+    assert "no fault found, all 80 figures tie to the fills" in said
+    with Reader(tmp_path / "kept.duckdb") as reader:
+        assert verify(reader).head in said
+
+
+def test_books_are_not_kept_over_others(tmp_path: Path) -> None:
+    (tmp_path / "kept.duckdb").write_text("another's")
+    status, said = performed(tmp_path, clean(), "--journal", str(tmp_path / "kept.duckdb"))
+
+    assert 2 == status
+    assert "kept.duckdb exists already; name a file for the books that does not" in said
+    assert "another's" == (tmp_path / "kept.duckdb").read_text()
+
+
+def test_the_command_ends_with_1_and_tells_the_fault_where_and_by_how_much(tmp_path: Path) -> None:
+    account = clean()
+    account = evolve(account, curve=charged(account.curve, fees(account)))
+    status, said = performed(tmp_path, account, "--cash", "20000")
+
+    assert 1 == status
+    assert "1. Commission counted twice, 7 times, from 2024-03-02, -8.51 in all" in said
+    assert "2.80 less than the fills leave: their commission" in said
+    assert "First departure at 2024-03-02: cash by -2.80, equity by -2.80, P&L by -2.80" in said
+
+
+def test_the_command_ends_with_2_where_it_cannot_run(tmp_path: Path) -> None:
+    account = clean()
+    status, said = performed(tmp_path, evolve(account, fills=changed(account.fills, 0, quantity=0.0)))
+
+    assert 2 == status
+    assert "fills.csv, row 1: quantity is zero" in said

@@ -1,0 +1,337 @@
+"""The same run elsewhere, with the imitations in the place of the packages: what is given, found and named."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from execution import (
+    FRACTIONAL,
+    Backtest,
+    Bars,
+    CashAccount,
+    Costs,
+    Instruments,
+    Orders,
+    PercentCommission,
+    PerOrderCommission,
+    PerShareCommission,
+    UnlimitedAccount,
+)
+from validation.parity import backtrader, vectorbt
+from validation.parity.compare_found import RULES, Comparison, fates, gap, is_alike
+from validation.parity.compare_given import CannotCompare, Grid, charges
+from validation.parity.compare_run import Performed
+from validation.parity.compare_shown import show
+from validation.parity.compare_theirs import through_backtrader, through_vectorbt
+from validation.parity.native import drawn
+from validation.parity.outcome import Fill, Outcome, Refusal
+
+DAYS = np.busday_offset("2024-01-01", np.arange(10), roll="forward").astype("M8[ns]")
+NAN = float("nan")
+THROUGH: dict[str, Callable[[Performed], Outcome]] = {
+    "vectorbt": lambda run: through_vectorbt(run, vectorbt.imitate),
+    "backtrader": lambda run: through_backtrader(run, backtrader.imitate),
+}
+
+
+def run(orders: str, bars: dict[str, Sequence[float]], volume: Any = None, **settings: Any) -> Performed:
+    """A run of ours. An order a line: ``day symbol quantity [limit P|stop P] [day]``.
+
+    *bars* are prices by symbol, one a day, which are open, high, low and close alike; or pairs of open and
+    close. *settings* are those of a `Backtest`.
+    """
+    symbols = sorted(bars)
+    both = np.array([[np.broadcast_to(price, 2) for price in bars[symbol]] for symbol in symbols])
+    opened, close = both[..., 0].T, both[..., 1].T
+    high, low = np.maximum(opened, close), np.minimum(opened, close)
+    traded = np.full(close.shape, 1e6) if volume is None else np.array([volume] * len(symbols), float).T
+    ts = DAYS[: len(close)]
+    panels = {"open": opened, "high": high, "low": low, "close": close, "volume": traded}
+    rows = [line.split() for line in orders.strip().splitlines()]
+    frame = pl.DataFrame(
+        {
+            "timestamp": ts[[int(row[0]) for row in rows]],
+            "symbol": [row[1] for row in rows],
+            "quantity": [float(row[2]) for row in rows],
+            "limit": [_after(row, "limit") for row in rows],
+            "stop": [_after(row, "stop") for row in rows],
+            "tif": ["DAY" if row[-1] == "day" else "GTC" for row in rows],
+        }
+    )
+    given = {"account": CashAccount("1000"), "costs": Costs()} | settings
+    backtest = Backtest(bars=Bars.from_arrays(ts, symbols, **panels), strategy=Orders(frame), **given)
+    with backtest.run() as result:
+        return Performed.of(backtest, result.journal)
+
+
+def _after(row: Sequence[str], word: str) -> float:
+    return float(row[row.index(word) + 1]) if word in row else NAN
+
+
+def compared(engine: str, ours: Performed) -> Comparison:
+    return Comparison(engine, ours, THROUGH[engine](ours))
+
+
+# --- our run as data -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_cash_and_value_folded_from_transfers_are_those_of_the_statements(seed: int) -> None:
+    backtest = drawn(seed)
+    with backtest.run() as result:
+        ours, equity = Performed.of(backtest, result.journal), result.equity
+
+    assert [round(value, 6) for value in ours.outcome.value.tolist()] == equity["equity"].cast(float).to_list()
+    assert ours.opening == float(str(backtest.account.cash))
+
+
+def test_an_order_reduces_that_goes_against_the_position_when_it_is_given() -> None:
+    ours = run(
+        """
+        0 A +0.1
+        1 A +0.2
+        2 A -0.3
+        3 A +0.1
+        """,
+        {"A": [10, 10, 10, 10, 10]},
+        instruments=Instruments(FRACTIONAL),
+    )
+
+    assert [False, False, True, False] == [order.reduces for order in ours.orders]
+
+
+def test_at_the_same_close_it_is_the_position_before_the_bars_own_fills() -> None:
+    ours = run("0 A +1\n1 A -1\n1 A +1", {"A": [10, 10, 10]}, fill="same_close")
+
+    assert [False, True, False] == [order.reduces for order in ours.orders]
+    assert [0, 1, 1] == [fill.bar for fill in ours.outcome.fills]
+
+
+def test_a_position_that_is_closed_because_its_instrument_ends_is_told() -> None:
+    ours = run("0 A +1", {"A": [10, 11, 12, NAN, NAN], "B": [5, 5, 5, 5, 5]})
+
+    assert {0: 3} == dict(ours.endings)
+    assert [1000, 989, 989, 1001, 1001] == ours.outcome.cash.tolist()
+    assert [1000, 1000, 1001, 1001, 1001] == ours.outcome.value.tolist()
+
+
+# --- what is given ---------------------------------------------------------------------------------
+
+
+def test_what_reduces_goes_first_then_what_adds_and_columns_without_orders_come_last() -> None:
+    ours = run("0 B +2\n1 A +3\n1 B -2\n1 D +1", {name: [10, 10, 10] for name in "ABCD"})
+
+    assert [[0, 1, 2, 3], [1, 0, 2, 3], [1, 0, 3, 2]] == Grid.of(ours).turn.tolist()
+
+
+def test_an_order_is_executed_on_the_next_bar_of_its_instrument() -> None:
+    ours = run("0 A +1", {"A": [10, NAN, 10, 10], "B": [5, 5, 5, 5]})
+
+    assert [[2, 0]] == np.argwhere(~np.isnan(Grid.of(ours).size)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("orders", "told"),
+    [
+        ("0 A +1 limit 9", "order 0 is a limit order"),
+        ("0 A +1 stop 11", "order 0 is a stop order"),
+        ("0 A +1\n0 A +2", "orders 0 and 1 are both for A at 2024-01-02"),
+    ],
+)
+def test_vectorbt_takes_one_market_order_a_bar_and_instrument(orders: str, told: str) -> None:
+    ours = run(orders, {"A": [10, 10, 10]})
+
+    with pytest.raises(CannotCompare, match=told):
+        Grid.of(ours)
+
+
+PERCENT, A_SHARE, AN_ORDER = PercentCommission("0.001"), PerShareCommission("0.01"), PerOrderCommission("1")
+
+
+@pytest.mark.parametrize(
+    ("engine", "commission", "taken"),
+    [
+        ("vectorbt", PERCENT, (0.001, 0.0, 0.0)),
+        ("backtrader", PERCENT, (0.001, 0.0, 0.0)),
+        ("backtrader", A_SHARE, (0.0, 0.01, 0.0)),
+        ("vectorbt", AN_ORDER, (0.0, 0.0, 1.0)),
+        ("vectorbt", A_SHARE, "VectorBT has no commission such as PerShareCommission"),
+        ("backtrader", AN_ORDER, "Backtrader has no commission such as PerOrderCommission"),
+        ("vectorbt", PercentCommission("0.001", "1"), "without a minimum"),
+        ("backtrader", PerShareCommission("0.01", "0", "0.1"), "without a minimum"),
+    ],
+)
+def test_a_commission_is_taken_or_refused(engine: str, commission: Any, taken: Any) -> None:
+    ours = run("0 A +1", {"A": [10, 10]}, costs=Costs(commission))
+
+    if isinstance(taken, str):
+        with pytest.raises(CannotCompare, match=taken):
+            charges(engine, ours)
+    else:
+        found = charges(engine, ours)
+        assert taken == (found.percent, found.per_share, found.per_order)
+
+
+@pytest.mark.parametrize("engine", ["vectorbt", "backtrader"])
+def test_a_share_of_the_volume_is_refused(engine: str) -> None:
+    ours = run("0 A +1", {"A": [10, 10]}, costs=Costs(participation="0.1"))
+
+    with pytest.raises(CannotCompare, match="participation"):
+        charges(engine, ours)
+
+
+# --- what is found ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("engine", ["vectorbt", "backtrader"])
+@pytest.mark.parametrize("fill", ["next_open", "same_close"])
+def test_the_same_rules_lead_to_the_same_books(engine: str, fill: str) -> None:
+    ours = run(
+        """
+        0 A +30
+        0 B +20
+        1 A -10
+        2 B -20
+        2 A +35
+        """,
+        {"A": [10, (10, 11), 12, (13, 12), 12], "B": [20, (21, 20), 19, 20, 20]},
+        fill=fill,
+        costs=Costs(PERCENT),
+    )
+
+    assert 5 == len(ours.outcome.fills)
+    assert [] == list(compared(engine, ours).departures)
+
+
+def test_orders_with_limits_and_stops_fill_alike_in_backtrader() -> None:
+    ours = run(
+        """
+        0 A +10 limit 9
+        0 A +10 stop 12
+        1 A -5 limit 13
+        2 A +1 limit 5 day
+        3 A -5 stop 9
+        """,
+        {"A": [10, (10, 8), (8, 12.5), (14, 13), (9, 8), 8]},
+    )
+
+    assert 4 == len(ours.outcome.fills)
+    assert [] == list(compared("backtrader", ours).departures)
+
+
+CUT = CashAccount("1000", insufficient="cut")
+FREE = UnlimitedAccount("1000")
+NAMED: dict[str, tuple[str, Callable[[], Performed]]] = {
+    "the submission check": (
+        "backtrader",
+        lambda: run("0 A +101", {"A": [10, 9, 9]}),
+    ),
+    "the closing leg of a reversal": (
+        "backtrader",
+        lambda: run("0 A -10\n1 A +110", {"A": [10, 10, 11, 11]}, account=FREE),
+    ),
+    "cut or refused": ("backtrader", lambda: run("0 A +150", {"A": [10, 10, 10]}, account=CUT)),
+    "selling what is not held": ("backtrader", lambda: run("0 A -1", {"A": [10, 10, 10]})),
+    "slippage of a limit order": (
+        "backtrader",
+        lambda: run("0 A +1 limit 10", {"A": [10, 9, 9]}, costs=Costs(slippage="0.01")),
+    ),
+    "an old bar": (
+        "backtrader",
+        lambda: run("0 A +1 limit 10", {"A": [10, NAN, 9], "B": [5, 5, 5]}),
+    ),
+    "the last fraction": ("vectorbt", lambda: run("0 A +150", {"A": [7, 7, 7]}, account=CUT)),
+    "an unlimited account": ("vectorbt", lambda: run("0 A +150", {"A": [10, 10]}, account=FREE)),
+    "no volume": ("vectorbt", lambda: run("0 A +1", {"A": [10, 10, 10]}, volume=[1, 0, 1])),
+    "the end of an instrument": (
+        "vectorbt",
+        lambda: run("0 A +1", {"A": [10, 11, NAN], "B": [5, 5, 5]}),
+    ),
+}
+FOLLOWED_NO_MORE = {"an old bar"}
+"""What the imitation of Backtrader does not do: a package has to be asked."""
+
+
+@pytest.mark.parametrize("name", sorted(NAMED.keys() - FOLLOWED_NO_MORE))
+def test_a_known_difference_of_rules_is_named(name: str) -> None:
+    engine, make = NAMED[name]
+
+    assert name in {departure.rule for departure in compared(engine, make()).departures}
+
+
+def test_a_rule_is_named_that_there_is() -> None:
+    known = {rule.name for rules in RULES.values() for rule in rules}
+
+    assert set() == NAMED.keys() - known
+
+
+def test_fills_of_one_order_at_one_bar_and_price_are_one_execution() -> None:
+    fills = [Fill(1, 0, 7, 2.0, 10.0, 0.1), Fill(1, 0, 7, 1e-14, 10.0, 0.0), Fill(2, 0, 7, 1.0, 10.0, 0.1)]
+    outcome = Outcome(fills, [Refusal(3, 0, 8, "Margin"), Refusal(3, 0, 9, "Expired")], np.zeros(4), np.zeros(4))
+
+    found = fates(outcome)
+
+    assert [(1, 2.0), (2, 1.0)] == [(fill.bar, round(fill.quantity, 9)) for fill in found[7].fills]
+    assert "Margin" == found[8].reason
+    assert 9 not in found
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "alike"),
+    [
+        ("insufficient_cash", "Margin", True),
+        ("insufficient_cash", "NoCashLong", True),
+        ("insufficient_position", "NoOpenPosition", True),
+        ("insufficient_position", "PartialFill", True),
+        ("insufficient_position", "Margin", False),
+        ("insufficient_cash", "", False),
+        ("", "", True),
+    ],
+)
+def test_reasons_are_alike_that_mean_the_same(ours: str, theirs: str, alike: bool) -> None:  # noqa: FBT001
+    assert alike == is_alike(ours, theirs)
+
+
+def test_the_largest_difference_of_two_curves_has_its_bar() -> None:
+    one, other = np.array([1.0, 2.0, 3.0, NAN]), np.array([1.0, 2.5, 3.25, NAN])
+
+    assert (0.5, 1) == (gap(one, other).size, gap(one, other).bar)
+    assert (0.0, -1) == (gap(one, one).size, gap(one, one).bar)
+
+
+# --- what is shown ---------------------------------------------------------------------------------
+
+
+def test_no_difference_is_told_with_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
+    show(compared("vectorbt", run("0 A +10", {"A": [10, 10, 11]})), "a run")
+
+    printed = capsys.readouterr().out
+    assert "3 bars of 1 instruments, 1 orders, filled at the next open" in printed
+    assert "value at the end 1,010.00 1,010.00" in " ".join(printed.split())
+    assert printed.endswith("no difference\n")
+
+
+def test_the_first_difference_is_explained_from_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
+    show(compared("backtrader", NAMED["the submission check"][1]()), "a run")
+
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    for line in (
+        "The first of them: fill at 2024-01-02",
+        "order 0, given at 2024-01-01: buy 101 A, market",
+        "cash before 1,000.000000 1,000.000000",
+        "position before 0 0",
+        "fill buys 101 at 9, commission 0.000000 none",
+        "reason none Margin",
+        "position after 101 0",
+        "cash after 91.000000 1,000.000000",
+        "refusals 0 1",
+        "Margin 1",
+        "largest difference in cash 909.000000 at 2024-01-02",
+    ):
+        assert line in lines
+    assert any(line.startswith("the submission check: Backtrader pays for all orders") for line in lines)
+    assert "2 differences" == lines[-1]
+

@@ -1,0 +1,153 @@
+"""`tieout compare` with the packages themselves, as somebody uses it who has a spec, a journal and a terminal."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ledger.cli import application
+from tests.validation.parity.test_compare import FOLLOWED_NO_MORE, NAMED
+from validation.parity.compare import AGAINST, installed
+from validation.parity.compare_found import Comparison
+from validation.parity.compare_given import CannotCompare
+
+IS_THERE = all(find_spec(package) for package in ("vectorbt", "backtrader"))
+needs_packages = pytest.mark.skipif(not IS_THERE, reason="VectorBT or Backtrader is not installed")
+SPEC = """\
+[bars]
+generated = "strategies.universe:generate"
+parameters = { stocks = 12, days = 60 }
+
+[strategy]
+name = "strategies.top:Top"
+parameters = { count = 3 }
+
+[account]
+cash = "100000"
+
+[costs]
+commission = { percent = "0.001" }
+
+[instruments]
+step = "STEP"
+
+[run]
+fill = "FILL"
+"""
+
+
+def tieout(*arguments: object) -> Result:
+    return CliRunner().invoke(application(), [str(argument) for argument in arguments])
+
+
+def written(folder: Path, fill: str, step: str, more: str = "") -> Path:
+    path = folder / "top.toml"
+    path.write_text(SPEC.replace("FILL", fill).replace("STEP", step) + more)
+    return path
+
+
+@pytest.mark.reference
+@needs_packages
+@pytest.mark.parametrize(
+    ("fill", "step", "against"),
+    [
+        ("next_open", "1", "backtrader"),
+        ("same_close", "0.00000001", "vectorbt"),
+        ("next_open", "1", "vectorbt"),
+        ("same_close", "1", "backtrader"),
+    ],
+)
+def test_a_run_whose_rules_coincide_has_no_difference(
+    fill: str, step: str, against: str, tmp_path: Path
+) -> None:
+    done = tieout("compare", written(tmp_path, fill, step), "--against", against)
+
+    assert "\nno difference\n" in done.output
+    assert 0 == done.exit_code
+
+
+@pytest.mark.reference
+@needs_packages
+def test_a_journal_is_compared_as_its_spec_is(tmp_path: Path) -> None:
+    spec = written(tmp_path, "next_open", "1")
+    assert 0 == tieout("run", spec, "--journal", tmp_path / "run.duckdb").exit_code
+    before = (tmp_path / "run.duckdb").read_bytes()
+
+    done = tieout("compare", tmp_path / "run.duckdb", "--against", "backtrader")
+
+    assert tieout("compare", spec, "--against", "backtrader").output.splitlines()[1:] == (
+        done.output.splitlines()[1:]
+    )
+    assert 0 == done.exit_code
+    assert before == (tmp_path / "run.duckdb").read_bytes()
+
+
+@pytest.mark.reference
+@needs_packages
+def test_what_differs_is_listed_explained_and_named(tmp_path: Path) -> None:
+    spec = written(tmp_path, "next_open", "1")
+    spec.write_text(spec.read_text().replace("count = 3", "count = 3, invested = 1.0"))
+
+    done = tieout("compare", spec, "--against", "backtrader")
+
+    assert "the submission check" in done.output
+    assert "The first of them: " in done.output
+    assert "position before" in done.output
+    assert 1 == done.exit_code
+
+
+@pytest.mark.reference
+@needs_packages
+@pytest.mark.parametrize(
+    ("more", "against", "told"),
+    [
+        (("percent", "per_share"), "vectorbt", "VectorBT has no commission such as PerShareCommission"),
+        (("percent", "per_order"), "backtrader", "Backtrader has no commission such as PerOrderCommission"),
+    ],
+)
+def test_what_an_engine_cannot_take_is_one_sentence(
+    more: tuple[str, str], against: str, told: str, tmp_path: Path
+) -> None:
+    spec = written(tmp_path, "next_open", "1")
+    spec.write_text(spec.read_text().replace(*more))
+
+    done = tieout("compare", spec, "--against", against)
+
+    assert told in done.output
+    assert 1 == done.output.count("\n")
+    assert 2 == done.exit_code
+
+
+@pytest.mark.skipif(IS_THERE, reason="both packages are installed")
+@pytest.mark.parametrize("against", AGAINST)
+def test_an_engine_that_is_not_installed_is_told_with_the_remedy(against: str, tmp_path: Path) -> None:
+    done = tieout("compare", written(tmp_path, "next_open", "1"), "--against", against)
+
+    assert "is not installed: pip install 'tieout[reference]'" in done.output
+    assert 2 == done.exit_code
+
+
+@pytest.mark.reference
+@needs_packages
+def test_an_engine_is_told_with_its_version() -> None:
+    assert "Backtrader 1.9.78.123" == installed("backtrader")
+    assert installed("vectorbt").startswith("VectorBT 1.2.0, ")
+
+
+@pytest.mark.reference
+@needs_packages
+@pytest.mark.parametrize("name", NAMED)
+def test_a_known_difference_of_rules_is_named_with_the_package(name: str) -> None:
+    engine, make = NAMED[name]
+    ours = make()
+
+    assert name in {rule.rule for rule in Comparison(engine, ours, AGAINST[engine](ours)).departures}
+
+
+def test_what_only_a_package_does_is_among_the_named() -> None:
+    assert NAMED.keys() >= FOLLOWED_NO_MORE
+
+
+def test_a_run_that_cannot_be_compared_is_an_error_of_ours() -> None:
+    assert "TieoutError" in {kind.__name__ for kind in CannotCompare.__mro__}

@@ -1,0 +1,137 @@
+"""What the columns of an export are called, by who writes it.
+
+    vectorbt    fills: `portfolio.orders.records_readable`; trades: `portfolio.trades.records_readable`
+    backtrader  fills: the rows of the analyzer Transactions, one for each date and instrument
+    zipline     fills: the dictionaries of the column `transactions`; curve: the frame of results
+    ml4t        fills: the fields of `result.fills`; trades and curve: `trades.parquet` and `equity.parquet`
+
+A mapping is from our name of a column to theirs. Backtrader's transactions and zipline's have no commission.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+Columns = Mapping[str, str]
+
+FILLS = "fills"
+CURVE, POSITIONS, TRADES = "curve", "positions", "trades"
+
+REQUIRED: dict[str, tuple[str, ...]] = {
+    FILLS: ("timestamp", "symbol", "quantity", "price"),
+    TRADES: ("symbol", "closed", "pnl"),
+    POSITIONS: ("timestamp", "symbol", "quantity"),
+    CURVE: ("timestamp",),
+}
+"""Without which a file is none of its kind. A curve has one of `FIGURES` as well."""
+FIGURES = ("cash", "equity", "pnl", "total_pnl")
+"""What may be claimed of an account at a time."""
+
+OTHER_NAMES: dict[str, tuple[str, ...]] = {
+    "timestamp": ("date", "datetime", "time", "dt", "index", "", "unnamed: 0", "__index_level_0__"),
+    "symbol": ("instrument", "ticker", "asset"),
+    "quantity": ("size", "amount", "shares", "qty"),
+    "price": ("fill_price", "px"),
+    "fee": ("fees", "commission", "commissions"),
+    "order": ("order_id", "order id"),
+    "equity": ("value", "portfolio_value", "nav"),
+    "total_pnl": ("total pnl", "cumulative_pnl"),
+    "pnl": ("p&l", "profit"),
+    "opened": ("entry_time", "entry_timestamp", "entry timestamp"),
+    "closed": ("exit_time", "exit_timestamp", "exit timestamp"),
+}
+"""What else our columns are called, in small letters."""
+
+_VECTORBT_TRADES = {
+    "symbol": "Column",
+    "opened": "Entry Timestamp",
+    "closed": "Exit Timestamp",
+    "pnl": "PnL",
+    "status": "Status",
+}
+_ML4T_TRADES = {
+    "symbol": "symbol",
+    "opened": "entry_time",
+    "closed": "exit_time",
+    "pnl": "pnl",
+    "status": "status",
+}
+FORMATS: dict[str, dict[str, Columns]] = {
+    "vectorbt": {
+        FILLS: {
+            "timestamp": "Timestamp",
+            "symbol": "Column",
+            "side": "Side",
+            "quantity": "Size",
+            "price": "Price",
+            "fee": "Fees",
+            "order": "Order Id",
+        },
+        TRADES: _VECTORBT_TRADES,
+    },
+    "backtrader": {
+        FILLS: {"timestamp": "date", "symbol": "symbol", "quantity": "amount", "price": "price"},
+    },
+    "zipline": {
+        FILLS: {
+            "timestamp": "dt",
+            "symbol": "sid",
+            "quantity": "amount",
+            "price": "price",
+            "order": "order_id",
+        },
+        CURVE: {
+            "timestamp": "period_close",
+            "cash": "ending_cash",
+            "equity": "portfolio_value",
+            "pnl": "pnl",
+        },
+    },
+    "ml4t": {
+        FILLS: {
+            "timestamp": "timestamp",
+            "symbol": "asset",
+            "side": "side",
+            "quantity": "quantity",
+            "price": "price",
+            "fee": "commission",
+            "order": "order_id",
+        },
+        TRADES: _ML4T_TRADES,
+        CURVE: {"timestamp": "timestamp", "equity": "equity"},
+    },
+}
+_TELLING = {"backtrader": {"sid", "value"}, "zipline": {"commission"}}
+"""Columns that are not read, by which a format is told from others."""
+
+
+def recognised(there: Iterable[str]) -> str | None:
+    """The format of fills whose columns are all *there*."""
+    names = set(there)
+    for name, kinds in FORMATS.items():
+        if {*kinds[FILLS].values(), *_TELLING.get(name, ())} <= names:
+            return name
+    return None
+
+
+def columns_of(there: Sequence[str], kind: str, form: str | None, given: Columns) -> dict[str, str]:
+    """Our names of the columns that are *there*: those *given*, the format's, then their other names."""
+    theirs = FORMATS.get(form or "", {}).get(kind, {})
+    found = {ours: name for ours, name in theirs.items() if name in there} | dict(given)
+    by_lower = {name.lower(): name for name in reversed(there)}
+    for ours in (*REQUIRED[kind], *_OPTIONAL[kind]):
+        for name in (ours, *OTHER_NAMES.get(ours, ())):
+            if ours not in found and name in by_lower:
+                found[ours] = by_lower[name]
+    return found
+
+
+_OPTIONAL: dict[str, tuple[str, ...]] = {
+    FILLS: ("side", "fee", "order"),
+    TRADES: ("opened", "status"),
+    POSITIONS: (),
+    CURVE: FIGURES,
+}
+
+
+def known(kind: str) -> tuple[str, ...]:
+    """Every column that is read of a kind of file."""
+    return (*REQUIRED[kind], *_OPTIONAL[kind])

@@ -1,0 +1,296 @@
+"""Files at the door: what is refused is told in one sentence that names file, row and remedy."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from attrs import frozen
+from numpy.typing import NDArray
+
+from execution import frames
+from execution.bars import Bars
+from execution.errors import ExecutionError
+from ledger.errors import nearest
+from ledger.moment import DAY
+from validation.audit.formats import (
+    CURVE,
+    FIGURES,
+    FILLS,
+    POSITIONS,
+    REQUIRED,
+    TRADES,
+    columns_of,
+    known,
+    recognised,
+)
+
+Int64s = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Texts = NDArray[Any]
+
+SIDES = {
+    **dict.fromkeys(("buy", "b", "long", "bot", "bought", "cover", "1", "+1"), 1),
+    **dict.fromkeys(("sell", "s", "short", "sld", "sold", "sell_short", "-1"), -1),
+}
+"""What a side is called."""
+_IN_BRACKETS = r"\[(.+)\]\)?$"
+_OWNERS = ("fills", "claims", "prices")
+
+
+class AuditRefused(ExecutionError):
+    """A file cannot be audited: something in it is missing, or is not what it has to be."""
+
+
+@frozen(eq=False)
+class Fills:
+    """Executions in the order of their file. *row* counts from 1; *order* is None where no column says it.
+
+    *ts* are nanoseconds since 1970, *day* days since 1970 in the zone of the file. *has_fee* if a column says
+    what they cost.
+    """
+
+    name: str
+    form: str | None
+    ts: Int64s
+    day: Int64s
+    symbol: Texts
+    quantity: Floats
+    price: Floats
+    fee: Floats
+    order: Texts | None
+    row: Int64s
+    has_fee: bool
+
+
+@frozen(eq=False)
+class Claims:
+    """One file of claims of a *kind*: *columns* by our names, *ts* and *day* by row (of trades: the exit)."""
+
+    name: str
+    kind: str
+    ts: Int64s
+    day: Int64s
+    columns: Mapping[str, NDArray[Any]]
+
+
+@frozen(eq=False)
+class Prices:
+    """Bars as panels float64[bars, symbols], NaN where there is none."""
+
+    name: str
+    ts: Int64s
+    symbols: tuple[str, ...]
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+
+    @property
+    def is_daily(self) -> bool:
+        """Whether every bar is dated by its session."""
+        return not np.any(self.ts % DAY)
+
+    def moments(self, ts: Int64s, day: Int64s) -> Int64s:
+        """Times as the bars have them: the date alone where that is all that they have."""
+        return day * DAY if self.is_daily else ts
+
+    def place(self, ts: Int64s, day: Int64s) -> Int64s:
+        """The bar in which each time falls; -1 before the first begins, how many there are after the last.
+
+        Bars are dated by their end: of those within a day, the first is taken to be as long as the shortest.
+        """
+        moments = self.moments(ts, day)
+        found: Int64s = np.searchsorted(self.ts, moments)
+        length = 0 if self.is_daily or self.ts.size == 1 else int(np.diff(self.ts).min())
+        found[moments <= self.ts[0] - max(length, 1)] = -1
+        return found
+
+    def claimed(self, claim: Claims) -> Int64s:
+        """The last bar at or before each row; -1 before the first. Raises `AuditRefused` after the last."""
+        moments = self.moments(claim.ts, claim.day)
+        late = np.flatnonzero(moments > self.ts[-1])
+        if late.size:
+            when = np.datetime64(int(claim.ts[late[0]]), "ns").astype("M8[s]")
+            raise AuditRefused(
+                f"{claim.name}, row {late[0] + 1}: it claims something at {when}, after the last bar of"
+                f" {self.name}; add the bars, or leave out the claims"
+            )
+        found: Int64s = np.searchsorted(self.ts, moments, "right") - 1
+        return found
+
+
+def mapping(given: Sequence[str]) -> dict[str, dict[str, str]]:
+    """What options like ``fills.price=px`` say, by file and our name of the column."""
+    found: dict[str, dict[str, str]] = {owner: {} for owner in _OWNERS}
+    for option in given:
+        name, _, column = option.partition("=")
+        owner, _, ours = name.partition(".")
+        if owner not in found or not ours or not column:
+            raise AuditRefused(
+                f"--columns {option}: say FILE.OURS=THEIRS, fills.price=px; FILE is of {', '.join(_OWNERS)}"
+            )
+        names = {
+            "fills": known(FILLS),
+            "claims": tuple(dict.fromkeys((*known(CURVE), *known(POSITIONS), *known(TRADES)))),
+        }.get(owner)
+        if names is not None and ours not in names:
+            raise AuditRefused(
+                f"--columns {option}: {ours!r} is not a column of {owner}{nearest(ours, names)}"
+            )
+        found[owner][ours] = column
+    return found
+
+
+def read_prices(path: Path, columns: Mapping[str, str]) -> Prices:
+    """The bars of a long file, checked as those of a backtest."""
+    bars = Bars.read(path, columns=columns)
+    markets = [window.market for window in bars.windows()]
+    panels = {
+        field: np.concatenate([getattr(market, field) for market in markets]) for field in frames.PRICES
+    }
+    return Prices(str(path), np.asarray(bars.ts), bars.symbols, **panels)
+
+
+def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fills:
+    """The fills of a file, with its format where none is given and its columns tell."""
+    there = _names(path)
+    form = form or recognised(there)
+    rows, names = _rows(path, FILLS, columns_of(there, FILLS, form, columns), there)
+    name, count = str(path), rows.height
+    ts, day = _moments(rows, "timestamp", name)
+    quantity = _numbers(rows, "quantity", name)
+    if "side" in names:
+        quantity = np.abs(quantity) * _sides(rows, name)
+    price = _numbers(rows, "price", name)
+    fee = _numbers(rows, "fee", name, missing=0.0) if "fee" in names else np.zeros(count)
+    has_fee = "fee" in names and rows["fee"].null_count() < max(count, 1)
+    for what, wrong in (("quantity is zero", quantity == 0), ("price is below zero", price < 0)):
+        _refuse(name, wrong, what, "leave out what did not happen, and correct the rest")
+    symbol = _symbols(rows, name)
+    order = rows["order"].cast(pl.String).to_numpy() if "order" in names else None
+    return Fills(
+        name, form, ts, day, symbol, quantity, price, fee, order, np.arange(1, count + 1), has_fee=has_fee
+    )
+
+
+def read_claims(path: Path, form: str | None, columns: Mapping[str, str]) -> Claims:
+    """A file of claims, of the kind that its columns tell: trades, positions, or figures of an account."""
+    there = _names(path)
+    for kind in (TRADES, POSITIONS, CURVE):
+        own = {ours: name for ours, name in columns.items() if ours in known(kind)}
+        found = columns_of(there, kind, form, own)
+        is_one = set(REQUIRED[kind]) <= found.keys()
+        if is_one and (kind != CURVE or found.keys() & set(FIGURES)):
+            return _claims(path, kind, found, there)
+    raise AuditRefused(
+        f"{path}: columns {', '.join(there)} are no claims; give timestamp with cash, equity or pnl, or"
+        " timestamp, symbol and quantity, or symbol, closed and pnl, and name those that are called otherwise"
+        " with --columns"
+    )
+
+
+def _claims(path: Path, kind: str, found: dict[str, str], there: list[str]) -> Claims:
+    rows, names = _rows(path, kind, found, there)
+    name = str(path)
+    ts, day = _moments(rows, "closed" if kind == TRADES else "timestamp", name)
+    columns: dict[str, NDArray[Any]] = {}
+    for ours in names:
+        if ours == "symbol":
+            columns[ours] = _symbols(rows, name)
+        elif ours == "status":
+            columns[ours] = rows[ours].cast(pl.String).str.to_lowercase().to_numpy()
+        elif ours not in ("timestamp", "opened", "closed"):
+            columns[ours] = _numbers(rows, ours, name, missing=np.nan if kind == CURVE else None)
+    if kind == CURVE:
+        back = np.append(False, np.diff(ts) < 0)
+        _refuse(name, back, "its time goes back", "sort the claims by time")
+    return Claims(name, kind, ts, day, columns)
+
+
+def _names(path: Path) -> list[str]:
+    return frames.lazy(path, "audit", {}, AuditRefused).frame.collect_schema().names()
+
+
+def _rows(path: Path, kind: str, found: dict[str, str], there: list[str]) -> tuple[pl.DataFrame, list[str]]:
+    """The rows of a file under our names, and which of these it has."""
+    for ours in REQUIRED[kind]:
+        if ours not in found:
+            near = nearest(ours, there)
+            raise AuditRefused(
+                f"{path}: there is no column for {ours!r}{near}; name it with --columns"
+                f" {FILLS if kind == FILLS else 'claims'}.{ours}=THEIRS"
+            )
+    named = frames.lazy(path, kind, found, AuditRefused)
+    return named.collect(named.frame.select(list(found))), list(found)
+
+
+def _moments(rows: pl.DataFrame, column: str, name: str) -> tuple[Int64s, Int64s]:
+    """A column of times: nanoseconds since 1970, and the days in its own zone."""
+    given = rows[column]
+    if given.is_empty():
+        given = given.cast(pl.Date)  # nothing is known of the type of no rows
+    if given.dtype == pl.String:
+        parsed = given.str.to_datetime(time_unit="ns", strict=False)
+        if parsed.null_count() > given.null_count():
+            parsed = given.str.to_datetime("%Y-%m-%d %H:%M:%S%z", time_unit="ns", strict=False)
+        given = parsed
+    if not isinstance(given.dtype, pl.Date | pl.Datetime):
+        raise AuditRefused(
+            f"{name}, row 1: {column} is {given.dtype}, not a date or a time; write it as ISO text"
+        )
+    frame = pl.LazyFrame({"timestamp": given})
+    ns = frame.select(frames.nanoseconds(given.dtype)).collect().to_series()
+    _refuse(
+        name, ns.is_null().to_numpy(), f"{column} is missing, or no time", "write it as 2024-03-31T16:00:00"
+    )
+    return ns.to_numpy().astype(np.int64), given.dt.date().to_physical().to_numpy().astype(np.int64)
+
+
+def _numbers(rows: pl.DataFrame, column: str, name: str, *, missing: float | None = None) -> Floats:
+    """A column of finite numbers, *missing* in the place of those that are not there."""
+    given = rows[column].cast(pl.Float64, strict=False)
+    unread = (given.is_null() & rows[column].is_not_null()).to_numpy()
+    _refuse(name, unread, f"{column} is not a number", "write it without separators and currency")
+    values = given.fill_null(np.nan).to_numpy().copy()
+    if missing is None:
+        _refuse(
+            name,
+            ~np.isfinite(values),
+            f"{column} is missing or not finite",
+            "complete the row or leave it out",
+        )
+    elif not np.isnan(missing):
+        values[np.isnan(values)] = missing
+        _refuse(name, ~np.isfinite(values), f"{column} is not finite", "complete the row or leave it out")
+    return values
+
+
+def _sides(rows: pl.DataFrame, name: str) -> Floats:
+    """+1 for a purchase, -1 for a sale; an enumeration's `OrderSide.BUY` counts as its last part."""
+    words = [str(word).rpartition(".")[2].lower() for word in rows["side"].cast(pl.String).to_list()]
+    wrong = np.array([word not in SIDES for word in words], bool)
+    _refuse(
+        name, wrong, "side is neither buy nor sell", "write one of these, or a quantity below zero for a sale"
+    )
+    return np.array([SIDES[word] for word in words], np.float64)
+
+
+def _symbols(rows: pl.DataFrame, name: str) -> Texts:
+    """A column of symbols; of `Equity(3 [ACME])` what stands in the brackets."""
+    given = rows["symbol"].cast(pl.String)
+    _refuse(name, given.is_null().to_numpy(), "symbol is missing", "complete the row or leave it out")
+    words = given.to_list()
+    return np.array(
+        [found[1] if (found := re.search(_IN_BRACKETS, word)) else word for word in words], object
+    )
+
+
+def _refuse(name: str, wrong: NDArray[Any], what: str, remedy: str) -> None:
+    """Raise what is wrong with the first row that has it."""
+    rows = np.flatnonzero(wrong)
+    if rows.size:
+        others = f" (and in {rows.size - 1} more)" if rows.size > 1 else ""
+        raise AuditRefused(f"{name}, row {rows[0] + 1}: {what}{others}; {remedy}")

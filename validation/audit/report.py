@@ -1,0 +1,159 @@
+"""An audit on paper: what was read, what ties, what is wrong, and which fills are involved."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from rich.text import Text
+
+from ledger import present
+from ledger.present import Column, Grid
+from ledger.verify import Outcome
+from validation.audit.audit import Audit
+from validation.audit.books import Books
+from validation.audit.faults import Finding, moment, money
+from validation.audit.ties import Tie
+
+SHOWN = 6
+"""How many fills of a finding are printed."""
+_WHAT = {"pnl": "P&L", "total_pnl": "P&L so far"}
+
+
+def show(found: Audit) -> None:
+    """Print it."""
+    _show_read(found)
+    _show_ties(found)
+    if found.findings:
+        _show_findings(found)
+    present.show("", _verdict(found))
+
+
+def _show_read(found: Audit) -> None:
+    books = found.books
+    fills, prices = books.placed.fills, books.prices
+    form = f" as {fills.form} writes them" if fills.form else ""
+    fees = "" if np.any(fills.fee) else "; no commission in them, and none was given"
+    traded = np.unique(books.placed.column).size
+    present.show(
+        f"{len(books.placed):,} fills in {traded} instruments, {fills.name}{form}{fees}",
+        f"{prices.ts.size:,} bars of {len(prices.symbols)} instruments, {moment(books, 0)} to "
+        f"{moment(books, prices.ts.size - 1)}, {prices.name}",
+        f"opening cash {money(books.opening)}, {found.opening}",
+        "",
+    )
+
+
+def _show_ties(found: Audit) -> None:
+    """What ties and what does not, and what the journal's own checks say."""
+    books, ties = found.books, found.ties
+    failed = [result.name for result in found.verified.results if result.outcome is Outcome.FAILED]
+    checks = [result for result in found.verified.results if result.outcome is not Outcome.NOT_APPLICABLE]
+    rows = [
+        (
+            _WHAT.get(tie.what, tie.what),
+            f"{tie.bar.size:,}",
+            "-" if tie.agrees else _at(books, tie),
+            "" if tie.agrees else _amount(tie, float(tie.claimed[tie.first])),
+            "" if tie.agrees else _amount(tie, float(tie.booked[tie.first])),
+            "" if tie.agrees else f"{int(tie.departs.sum()):,}",
+            f"agrees, {tie.name}" if tie.agrees else f"DEPARTS, {tie.name}",
+        )
+        for tie in ties
+    ]
+    said = "ok" if not failed else f"FAILED: {', '.join(failed)}"
+    rows.append(("journal", f"{len(checks)} checks", "-", "", "", str(len(failed) or ""), said))
+    headings = ("tied", "compared", "first departure", "claimed", "books", "departing", "")
+    present.show(_grid("", headings, rows, right={1, 3, 4, 5}), "")
+    apart: dict[tuple[int, ...], list[Tie]] = {}
+    for tie in ties:
+        if not tie.agrees:
+            apart.setdefault((int(tie.bar[tie.first]), *tie.fills.tolist()), []).append(tie)
+    for group in apart.values():
+        _show_between(books, group)
+
+
+def _show_between(books: Books, ties: list[Tie]) -> None:
+    """The fills of the first departure of claims that depart together."""
+    tie = ties[0]
+    since = int(tie.last[tie.first])
+    by = [f"{_WHAT.get(t.what, t.what)} by {_amount(t, float(t.difference[t.first]))}" for t in ties]
+    agreed = f" since {moment(books, since)}, up to which it agreed" if since >= 0 else ""
+    fills = f"{tie.fills.size:,} fill{'s' * (tie.fills.size != 1)}" if tie.fills.size else "no fill"
+    present.show(f"First departure at {_at(books, tie)}: {', '.join(by)}; {fills}{agreed}")
+    _show_fills(books, tuple(tie.fills.tolist()))
+
+
+def _show_findings(found: Audit) -> None:
+    books = found.books
+    for number, finding in enumerate(found.findings, 1):
+        at = moment(books, finding.bar)
+        if finding.times == 1:
+            told = f"{number}. {_capital(finding)}, at {at}"
+        else:
+            amount = "" if math.isnan(finding.amount) else f", {money(finding.amount)} in all"
+            told = f"{number}. {_capital(finding)}, {finding.times:,} times, from {at}{amount}"
+        present.show(Text(told, "bold red"), f"   {finding.text}")
+        left = len(finding.others) - SHOWN
+        present.show(*(f"   {other}" for other in finding.others[:SHOWN]))
+        present.show(*[f"   and {left:,} more"] * (left > 0))
+        _show_fills(books, finding.fills)
+
+
+def _capital(finding: Finding) -> str:
+    title = finding.fault.value
+    return title[0].upper() + title[1:]
+
+
+def _show_fills(books: Books, numbers: tuple[int, ...]) -> None:
+    """Some fills as a table: the row in their file, what they were, and what they did to cash."""
+    if not numbers:
+        present.show("")
+        return
+    fills, bar = books.placed.fills, books.placed.bar
+    rows = [
+        (
+            f"   row {fills.row[n]}",
+            moment(books, int(bar[n])),
+            "buy" if fills.quantity[n] > 0 else "sell",
+            f"{abs(fills.quantity[n]):,.8g}",
+            str(fills.symbol[n]),
+            f"{fills.price[n]:,.8g}",
+            money(float(fills.fee[n])),
+            money(float(books.flow[n])),
+        )
+        for n in numbers[:SHOWN]
+    ]
+    headings = ("   fill", "bar", "side", "quantity", "symbol", "price", "commission", "cash")
+    more = f"   and {len(numbers) - SHOWN:,} more" if len(numbers) > SHOWN else ""
+    present.show(_grid("", headings, rows, right={3, 5, 6, 7}), *([more] if more else []), "")
+
+
+def _verdict(found: Audit) -> Text:
+    kept = f"; the books are in {found.journal}" if found.journal else ""
+    head = f"head digest {found.verified.head}"
+    if found.agrees:
+        figures = sum(tie.bar.size for tie in found.ties)
+        tied = f"all {figures:,} figures tie to the fills" if found.ties else "no claims were given"
+        return Text(f"no fault found, {tied}{kept}\n{head}", "green")
+    departing = [_WHAT.get(tie.what, tie.what) for tie in found.ties if not tie.agrees]
+    count = len(found.findings)
+    claims = f", {' and '.join(departing)} depart{'s' * (len(departing) == 1)}" if departing else ""
+    return Text(f"{count} kind{'s' * (count != 1)} of fault found{claims}{kept}\n{head}", "bold red")
+
+
+def _at(books: Books, tie: Tie) -> str:
+    column = int(tie.column[tie.first])
+    of = f", {books.prices.symbols[column]}" if column >= 0 else ""
+    return f"{moment(books, int(tie.bar[tie.first]))}{of}"
+
+
+def _amount(tie: Tie, amount: float) -> str:
+    return f"{amount:,.8g}" if tie.what == "positions" else money(amount)
+
+
+def _grid(title: str, headings: tuple[str, ...], rows: Sequence[tuple[str, ...]], right: set[int]) -> Grid:
+    columns = [
+        Column(heading, list(cells), number in right)
+        for number, (heading, cells) in enumerate(zip(headings, zip(*rows, strict=True), strict=True))
+    ]
+    return Grid(title, columns, set(), set())

@@ -1,0 +1,141 @@
+"""Random scenarios in Backtrader and in its imitation, whose cash and value are read from its books."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+from attrs import asdict, evolve
+
+from validation.parity.backtrader import Followed, Performance, all_differences, books, perform
+from validation.parity.backtrader_defects import found
+from validation.parity.backtrader_tables import BUY, CHEAT_ON_CLOSE, CHEAT_ON_OPEN, ENTER, SELL
+from validation.parity.booking import CENTS, Booked
+from validation.parity.orders import ONE
+from validation.parity.outcome import Difference
+from validation.parity.scenarios.backtrader import TYPES, Scenario
+from validation.parity.scenarios.backtrader_drawn import seeded
+from validation.parity.tally import CASH_BOUND, TOLD, Tally
+
+LEFT_OUT = "left out: "
+"""Before the name of a defect among the regimes: how many scenarios it kept out."""
+
+
+def compare_random(count: int, seed: int = 0) -> Tally:
+    """Compare *count* scenarios of a seed, no two of them alike, of those in which no defect can happen."""
+    from validation.parity.packages import backtrader as package
+
+    tally = Tally()
+    left_out: Counter[str] = Counter()
+    for name, scenario in _distinct(seed):
+        if defects := found(scenario):
+            left_out.update(LEFT_OUT + defect for defect in defects)
+            continue
+        compare(tally, name, scenario, package.run(scenario))
+        if tally.scenarios == count:
+            break
+    tally.regimes.update(left_out)
+    return tally
+
+
+def _distinct(seed: int) -> Iterator[tuple[str, Scenario]]:
+    """The scenarios of a seed and what they are called, without those that were there before."""
+    seen: set[bytes] = set()
+    number = 0
+    while True:
+        scenario = seeded(seed, number)
+        if (digest := _digest(scenario)) not in seen:
+            seen.add(digest)
+            yield f"seed {seed}, number {number}", scenario
+        number += 1
+
+
+def _digest(scenario: Scenario) -> bytes:
+    parts = (scenario.ts, *scenario.bars.values(), scenario.there, scenario.actions)
+    whole = b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
+    return hashlib.sha256(whole + repr(asdict(scenario.rules)).encode()).digest()
+
+
+def compare(tally: Tally, name: str, scenario: Scenario, theirs: Followed) -> bool:
+    """Count one scenario, told as *name* where it differs; whether imitation and books equal *theirs*."""
+    performance = perform(scenario)
+    ours = performance.followed
+    booked = books(performance, is_stated=False)
+    booked.journal.abandon()
+    stated = evolve(ours, cash=booked.cash, value=booked.value)
+    is_equal = tally.add(name, stated, theirs, {*regimes(performance)})
+    if not is_equal:
+        return False
+    rest = [*all_differences(ours, theirs), *departures(performance, booked), *last_bits(ours, theirs)]
+    if rest:
+        tally.differing += 1
+        if len(tally.differences) < TOLD:
+            tally.differences.append(f"{name}: {rest[0]} ({len(rest)} in all)")
+    return not rest
+
+
+def last_bits(ours: Followed, theirs: Followed) -> Iterator[Difference]:
+    """Where floats of two outcomes that are equal otherwise are not the same to the last bit."""
+    for here, there in zip(ours.fills, theirs.fills, strict=True):
+        if here != there:
+            yield Difference(here.bar, here.column, "last bit of a fill", str(here), str(there))
+    for name in ("cash", "value"):
+        here, there = getattr(ours, name), getattr(theirs, name)
+        for bar in np.flatnonzero(here != there)[:1].tolist():
+            yield Difference(bar, -1, f"last bit of {name}", repr(here[bar]), repr(there[bar]))
+
+
+def departures(performance: Performance, booked: Booked) -> Iterator[Difference]:
+    """Where the books are not the loop's own cash and positions, rounded: the first bar of each."""
+    done, desk = performance.rows("executions"), performance.desk
+    held = np.zeros_like(desk.close)
+    held[done["bar"], done["column"]] = done["quantity_after"]  # of several at a bar the last
+    has_traded = np.zeros(held.shape, bool)
+    has_traded[done["bar"], done["column"]] = True
+    last = np.maximum.accumulate(np.where(has_traded, np.arange(len(held))[:, None], 0), axis=0)
+    held = np.take_along_axis(held, last, axis=0)
+    for bar in np.flatnonzero(np.rint(desk.cash * CENTS) != np.rint(booked.cash * CENTS))[:1].tolist():
+        yield Difference(bar, -1, "cash in the books", repr(desk.cash[bar]), repr(booked.cash[bar]))
+    for bar, column in np.argwhere(np.rint(held * ONE) != booked.units)[:1].tolist():
+        units = repr(booked.units[bar, column])
+        yield Difference(bar, column, "units in the books", repr(held[bar, column]), units)
+
+
+def regimes(performance: Performance) -> Iterator[str]:
+    """What a scenario has reached, by name."""
+    ours = performance.followed
+    rules, desk = performance.scenario.rules, performance.desk
+    orders, actions = performance.rows("orders"), performance.scenario.actions
+    ends = {notice.order: notice.status for notice in ours.notices}
+    filled = [number for number, end in ends.items() if end == "Completed"]
+    yield from (f"{TYPES[number]} order filled" for number in set(orders["type"][filled].tolist()))
+    family = np.flatnonzero(orders["parent"] != np.arange(orders.size)).tolist()
+    yield from (f"child of a bracket {ends.get(child, 'waiting').lower()}" for child in family)
+    grouped = np.bincount(orders["leader"], minlength=orders.size)[orders["leader"]] > 1
+    if any(grouped[number] and end == "Canceled" for number, end in ends.items()):
+        yield "order of an OCO group cancelled"
+    if "Expired" in ends.values():
+        yield "order expired"
+    kinds = actions["kind"][desk.order_of[: actions.size] >= 0]
+    if np.any((kinds != BUY) & (kinds != SELL) & (kinds != ENTER)):
+        yield "target or close"
+    statuses = [(notice.order, notice.status) for notice in ours.notices]
+    if "Margin" in ends.values():
+        yield CASH_BOUND
+    if any((number, "Partial") in statuses for number, end in ends.items() if end == "Margin"):
+        yield "reversal closed and not opened"
+    if ours.fills and (rules.slip_perc or rules.slip_fixed):
+        yield "slippage"
+    if ours.fills and rules.commission:
+        yield "commission per unit" if rules.is_per_unit else "commission in percent"
+    if ours.credits:
+        yield "interest"
+    yield "submission checked" if rules.checksubmit else "submission not checked"
+    if rules.timing in {CHEAT_ON_CLOSE, CHEAT_ON_OPEN}:
+        yield "cheat on close" if rules.coc else "cheat on open"
+    if not performance.scenario.there.all():
+        yield "bars missing"
+    if np.any(desk.cash < 0):
+        yield "cash below zero"
+    if np.any(desk.value < 0):
+        yield "value below zero"

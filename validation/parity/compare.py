@@ -1,0 +1,63 @@
+"""`tieout compare`: a run of ours performed again by another engine, difference by difference."""
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+
+from execution.assembly import assemble, recorded
+from execution.reperformance import Recorded, differences
+from execution.sources import Folders
+from execution.spec import read
+from ledger.reader import Reader
+from validation.parity.compare_found import Comparison
+from validation.parity.compare_given import NAMES, CannotCompare
+from validation.parity.compare_run import Performed
+from validation.parity.compare_shown import show
+from validation.parity.compare_theirs import Engine, by_backtrader, by_vectorbt
+from validation.parity.outcome import Outcome
+
+AGAINST: Mapping[str, Callable[[Performed], Outcome]] = {
+    "vectorbt": lambda run: by_vectorbt(run, vectorbt_engine()),
+    "backtrader": by_backtrader,
+}
+
+
+def run(given: Path, against: str, folder: Path | None) -> bool:
+    """Perform or read the run, give its orders to the other engine, print what differs; whether nothing does.
+
+    Raises `CannotCompare` where the engine is not installed or cannot take the run.
+    """
+    named = installed(against)
+    ours = performed(given, folder)
+    compared = Comparison(against, ours, AGAINST[against](ours))
+    show(compared, f"{given} against {named}")
+    return not compared.departures
+
+
+def installed(engine: str) -> str:
+    """The engine with its version. Raises `CannotCompare` where it is not installed."""
+    try:
+        named = f"{NAMES[engine]} {version(engine)}"
+    except PackageNotFoundError:
+        raise CannotCompare(f"{NAMES[engine]} is not installed: pip install 'tieout[reference]'") from None
+    return f"{named}, {vectorbt_engine()}" if engine == "vectorbt" else named
+
+
+def vectorbt_engine() -> Engine:
+    """Which of VectorBT's engines performs: Rust where it is installed, as it has nothing to compile."""
+    return "rust" if find_spec("vectorbt_rust") else "numba"
+
+
+def performed(given: Path, folder: Path | None) -> Performed:
+    """The run of a spec, performed in memory; or of a journal, as it is recorded."""
+    if given.suffix == ".toml":
+        backtest = assemble(read(given))
+        with backtest.run() as result:
+            return Performed.of(backtest, result.journal)
+    places = (folder,) if folder is not None else (Path(), given.parent)
+    with Reader(given) as reader:
+        backtest = assemble(recorded(reader, Folders(places)))
+        if causes := differences(Recorded.read(given, checked=False), backtest.description()):
+            raise CannotCompare(f"{given} holds another run than its inputs give: {'; '.join(causes)}")
+        return Performed.of(backtest, reader)

@@ -1,0 +1,161 @@
+"""Random scenarios in the imitation of VectorBT and in VectorBT itself, and their journals: what differs.
+
+Of each scenario are compared: fills and refusals with their reasons, in the order in which they happened,
+account by account; cash and value at every bar, as the journal of the imitation's fills has them; what is
+booked for each fill of either; and that where the package raises an error, the imitation does.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from attrs import evolve, frozen
+
+from ledger.books import Records
+from validation.parity.booking import CENTS, Booked
+from validation.parity.orders import EPSILON, ONE
+from validation.parity.outcome import differences
+from validation.parity.scenarios.vectorbt import Engine, Scenario, where_engines_differ
+from validation.parity.scenarios.vectorbt_drawn import seeded
+from validation.parity.tally import CASH_BOUND, Tally
+from validation.parity.vectorbt import Performed, WouldRaise, book_trades, simulate, trades_from
+
+BOUND = frozenset({"NoCashLong", "NoCashShort", "CantCoverFees", "PartialFill"})
+"""Reasons that say that there was not cash enough."""
+RAISED, LEFT_OUT = "both raise an error", "left out: "
+DIVISION = "division by zero"
+"""What numba raises an error of, where Rust goes on with an infinite limit."""
+SIGNALS, LOCKED, APART = "from signals", "cash is locked", "cash is not shared"
+
+
+def compare_random(count: int, seed: int, engine: Engine) -> Tally:
+    """Compare *count* scenarios drawn from *seed*, no two of them the same.
+
+    With Rust those are left out, and counted, of which numba and Rust make different things.
+    """
+    tally = Tally()
+    for name, scenario in _distinct(seed):
+        if tally.scenarios == count:
+            break
+        differ = where_engines_differ(scenario) if engine == "rust" else ()
+        tally.regimes.update(LEFT_OUT + why for why in differ)
+        if not differ:
+            compare(tally, name, scenario, engine)
+    return tally
+
+
+def _distinct(seed: int) -> Iterator[tuple[str, Scenario]]:
+    """The scenarios of a seed and what they are called, without those that were there before."""
+    seen: set[bytes] = set()
+    number = 0
+    while True:
+        scenario = seeded(seed, number)
+        if (digest := hashlib.sha256(scenario.text.encode()).digest()) not in seen:
+            seen.add(digest)
+            yield f"seed {seed}, number {number}", scenario
+        number += 1
+
+
+@frozen
+class Raised:
+    """An error that a side raised."""
+
+    is_division: bool
+    text: str
+
+
+def compare(tally: Tally, name: str, scenario: Scenario, engine: Engine) -> bool:
+    """Compare one scenario, told as *name* where it differs, and count it; whether there is no difference.
+
+    With Rust one in which numba divides by zero is left out.
+    """
+    from validation.parity.packages import vectorbt as package
+
+    ours, theirs = _ours(scenario), _theirs(scenario, engine)
+    if isinstance(ours, Raised) and ours.is_division and engine == "rust":
+        tally.regimes[LEFT_OUT + DIVISION] += 1
+        return True
+    if isinstance(ours, Raised) or isinstance(theirs, Raised):
+        tally.scenarios += 1
+        tally.regimes[RAISED] += 1
+        both = isinstance(ours, Raised) and isinstance(theirs, Raised)
+        told = [str(side) for side in (ours, theirs) if isinstance(side, Raised)]
+        return both or tally.differ(name, [f"only one side raises an error: {told[0]}"])
+    made, trades = theirs, trades_from(ours)
+    accounts = package.accounts(scenario, made)
+    booked = book_trades(scenario, trades, ours.outcome.refusals)
+    booked.journal.abandon()
+    stated = evolve(ours.outcome, cash=booked.cash, value=booked.value)
+    is_equal = tally.add(name, stated, package.together(accounts), regimes(ours))
+    rest = [
+        str(difference)
+        for pair in zip(ours.accounts, accounts, strict=True)
+        for difference in differences(*pair)
+    ]
+    rest += [*departures(ours, booked), *booked_apart(trades, package.trades(scenario, made))]
+    return is_equal and (not rest or tally.differ(name, rest))
+
+
+def _ours(scenario: Scenario) -> Performed | Raised:
+    try:
+        return simulate(scenario)
+    except WouldRaise as error:
+        return Raised(error.is_division, str(error))
+
+
+def _theirs(scenario: Scenario, engine: Engine) -> Any:
+    """The package's portfolio, or the error that it raised."""
+    from validation.parity.packages import vectorbt as package
+
+    try:
+        return package.portfolio(scenario, engine)
+    except (ValueError, ZeroDivisionError) as error:
+        return Raised(isinstance(error, ZeroDivisionError), str(error))
+
+
+def departures(performed: Performed, booked: Booked) -> Iterator[str]:
+    """Where the books are further from the loop's own floats than half a unit: the first bar of each."""
+    fills = performed.fills
+    held = np.zeros(performed.scenario.shape)
+    for bar, column, after in zip(fills["bar"], fills["column"], fills["position_after"], strict=True):
+        held[bar:, column] = after
+    # A float is itself rounded: the last bit of a large one is worth more than nothing.
+    cash = performed.outcome.cash
+    room = 0.5 * len(performed.desks) + np.abs(cash) * CENTS * EPSILON
+    for bar in np.flatnonzero(np.abs(booked.cash - cash) * CENTS > room)[:1].tolist():
+        yield f"bar {bar}: cash is {booked.cash[bar]} in the books, {cash[bar]} in the loop"
+    apart = np.abs(booked.units - held * ONE) > 0.5 + np.abs(held) * ONE * EPSILON
+    for bar, column in np.argwhere(apart)[:1].tolist():
+        units = booked.units[bar, column] / ONE
+        yield f"bar {bar}, column {column}: {units} units in the books, {held[bar, column]} in the loop"
+
+
+def booked_apart(ours: Records, theirs: Records) -> Iterator[str]:
+    """Where what is booked for a fill is more than one unit from what would be booked for the other's."""
+    if ours.size != theirs.size:
+        return
+    for what, scale, before, after in (
+        ("units", ONE, "quantity_before", "quantity_after"),
+        ("money", CENTS, "cash_before", "cash_after"),
+        ("fee", CENTS, "", "fee"),
+    ):
+        here, there = (
+            np.rint(rows[after] * scale) - (np.rint(rows[before] * scale) if before else 0)
+            for rows in (ours, theirs)
+        )
+        for row in np.flatnonzero(~(np.abs(here - there) <= 1))[:1].tolist():
+            yield f"fill {row}: {what} booked {here[row]:.0f}, of the package's {there[row]:.0f}"
+
+
+def regimes(performed: Performed) -> Iterator[str]:
+    """What a scenario has reached beyond what its fills tell."""
+    scenario, fills = performed.scenario, performed.fills
+    if BOUND & {refusal.reason for refusal in performed.outcome.refusals} or np.any(fills["cash_after"] == 0):
+        yield CASH_BOUND
+    if scenario.kind == "signals":
+        yield SIGNALS
+    if np.any(scenario.of("lock_cash")):
+        yield LOCKED
+    if not scenario.cash_sharing:
+        yield APART
