@@ -40,6 +40,7 @@ TO_DO = r"\b(T[O]DO|F[I]XME|X[X]X|H[A]CK)\b"
 LEFTOVER = r"_v\d+$|_old$|archived|^debug_"
 BARE_MARK = r"#\s*type:\s*ignore(?!\[)|#\s*noqa(?!:\s*[A-Z])"
 ELSEWHERE = r"(?<![\w.])/(home|root|Users|work|tmp|mnt|opt|srv)/|pypi[.]|python[h]osted|index[-]url"
+COMPILERS = {"apart", "entry", "kernel", "leaf", "part", "routine"}
 SKIP = r"pytest\.(mark\.)?(skip|skipif|xfail)"
 
 TextNode = ast.Constant | ast.JoinedStr
@@ -197,6 +198,15 @@ def the_ledger_explains_itself(source: Source) -> Iterator[str]:
                 yield f"{node.name} has no docstring"
 
 
+def kernels_are_seen_to_change(source: Source) -> Iterator[str]:
+    """The cache of kernels is named after modules that import from one called compiled, and after no others."""
+    named = (node.module or "" for node in source.nodes if isinstance(node, ast.ImportFrom))
+    if source.path.name != "compiled.py" and not any(name.endswith("compiled") for name in named):
+        for node in source.definitions:
+            if COMPILERS & {ast.unparse(by).partition("(")[0] for by in node.decorator_list}:
+                yield f"{node.name} is compiled, and nothing is imported from a module called compiled"
+
+
 LONG_FUNCTION = "def f():\n" + "    x = 1\n" * FUNCTION_LINES
 PLANTED: list[tuple[Rule, str, str]] = [
     (arrows_point_one_way, "ledger/a.py", "import execution.step"),
@@ -226,6 +236,8 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (a_view_is_named_for_its_file, "ledger/views/a.sql", "create or replace view b as select 1"),
     (a_view_is_named_for_its_file, "ledger/views/a.sql", "-- Nothing."),
     (a_check_counts_what_it_examined, "ledger/checks/a.sql", "create or replace view check_a as"),
+    (kernels_are_seen_to_change, "execution/a.py", "from execution.b import leaf\n@leaf\ndef f(): ..."),
+    (kernels_are_seen_to_change, "execution/a.py", "@apart(routine, g)\ndef f(): ..."),
     (the_ledger_explains_itself, "ledger/a.py", "class A:\n    def f(self): ..."),
 ]
 RULES = list(dict.fromkeys(rule for rule, _, _ in PLANTED))

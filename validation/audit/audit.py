@@ -90,8 +90,18 @@ def _keep(made: Path, journal: Path) -> None:
         raise AuditRefused(f"{journal} exists already; name a file for the books that does not") from None
 
 
+def _require(terms: Terms) -> None:
+    """Refuse terms that no figure could break, or none could keep."""
+    lowest = {"--tolerance": terms.tolerance, "--slippage": terms.rules.slippage}
+    costs = {"--commission": terms.costs.rate, "--per-unit": terms.costs.per_unit}
+    for name, given in (*lowest.items(), *costs.items(), ("--per-fill", terms.costs.per_fill)):
+        if not math.isfinite(given) or (name in lowest and given < 0):
+            raise AuditRefused(f"{name} is {given}; give a number{' of zero or more' * (name in lowest)}")
+
+
 def examine(files: Files, terms: Terms, journal: Path | None = None) -> Examination:
     """Book the fills of *files* and tie the claims to the books; in memory, or in the new file *journal*."""
+    _require(terms)
     columns = mapping(files.columns)
     if files.form is not None and files.form not in FORMATS:
         raise AuditRefused(f"there is no format {files.form!r}; there are {', '.join(FORMATS)}")

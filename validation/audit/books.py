@@ -17,6 +17,7 @@ Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 ONE, CENTS = 10.0**SCALE, 10.0**MONEY_SCALE
+_NONE = np.zeros(0)
 _LARGEST = 2.0**53
 """As many units as a float holds exactly."""
 
@@ -107,9 +108,14 @@ def placed(fills: Fills, prices: Prices, costs: Costs) -> Placed:
         )
     if costs:
         fills = evolve(fills, fee=costs.of(fills))
+    if len(fills.ts) and prices.has_other_times(fills.ts):
+        raise AuditRefused(
+            f"{fills.name}, row 1: fills are dated without an hour, and {prices.name} has bars within days;"
+            " give the times, or bars of days"
+        )
     column = np.array([columns[symbol] for symbol in fills.symbol], np.int64)
     meant = prices.place(fills.ts, fills.day)
-    order = np.argsort(fills.ts, kind="stable")
+    order = np.lexsort((fills.ts, meant))  # a day may be of several zones
     picked = {
         name: getattr(fills, name)[order]
         for name in ("ts", "day", "symbol", "quantity", "price", "fee", "row")
@@ -131,10 +137,18 @@ def opening_of(there: Placed, prices: Prices, claims: Sequence[Claims]) -> tuple
                 mine = np.append(0.0, so_far.cash if figure == "cash" else so_far.value)
                 mine = mine[prices.claimed(claim)[row] + 1]
                 opening = round(float(claim.columns[figure][row] - mine), MONEY_SCALE)
-                return opening, f"from the first {figure} claimed, in {claim.name}"
+                return opening, f"from the first {figure} claimed, in {claim.name}{_gainsaid(claim, opening)}"
     raise AuditRefused(
         f"{there.fills.name}: nothing says the opening cash; give --cash, or claims with cash or equity"
     )
+
+
+def _gainsaid(claim: Claims, opening: float) -> str:
+    """Words for P&L so far that is claimed of another opening."""
+    begun = claim.columns.get("equity", _NONE)[:1] - claim.columns.get("total_pnl", _NONE)[:1]
+    if begun.size and abs(begun[0] - opening) > 0.01:
+        return f"; its P&L so far is of {begun[0]:,.2f}, which --cash may say"
+    return ""
 
 
 def booked(there: Placed, prices: Prices, opening: float, path: Path | None = None) -> Books:

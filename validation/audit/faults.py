@@ -9,7 +9,7 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from validation.audit.books import Books
+from validation.audit.books import ONE, Books
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -36,6 +36,7 @@ class Fault(StrEnum):
     POSITION = "a position that the fills do not support"
     COMMISSION_TWICE = "commission counted twice"
     COMMISSION_LEFT_OUT = "commission not taken from cash"
+    COMMISSION_REVERSED = "commission with the other sign"
     COMMISSION_UNTOLD = "commission that the fills do not say"
     CASH = "cash that moved without a fill"
     EQUITY = "equity is not cash and holdings at the close"
@@ -133,10 +134,10 @@ def _without_bars(books: Books) -> Iterator[Finding]:
 
 
 def _of_no_day(books: Books) -> Flags:
-    """Which fills are of a day that has no bar at all, where bars are days."""
+    """Which fills are of a day that has no bar at all, where bars are of days."""
     there, prices = books.placed, books.prices
     own = prices.moments(there.fills.ts, there.fills.day)
-    found: Flags = np.bool_(prices.is_daily) & (own != prices.ts[there.bar])
+    found: Flags = np.bool_(prices.is_every_day) & (own != prices.ends[there.bar])
     return found
 
 
@@ -156,25 +157,32 @@ def _outside_of_range(books: Books, slippage: float) -> Iterator[Finding]:
 
 
 def _below_zero(books: Books, tolerance: float) -> Iterator[Finding]:
-    below = np.flatnonzero(books.cash < -tolerance)
+    there, cash = books.placed, books.cash.copy()
+    if len(there):
+        # Of fills at one time nobody knows which was first; what they leave together is what there was.
+        at_once = np.append(np.diff(there.fills.ts) == 0, False)
+        np.fmin.at(cash, there.bar[~at_once], (books.opening + books.flow.cumsum())[~at_once])
+    below = np.flatnonzero(cash < -tolerance)
     if below.size:
-        bar, lowest = int(below[0]), int(np.argmin(books.cash))
+        bar, lowest = int(below[0]), int(np.argmin(cash))
         fills = books.between(bar - 1, bar)
-        text = (
-            f"{money(books.cash[bar])}; the lowest is {money(books.cash[lowest])}, at {moment(books, lowest)}"
-        )
+        text = f"{money(cash[bar])}; the lowest is {money(cash[lowest])}, at {moment(books, lowest)}"
         yield Finding(Fault.NEGATIVE_CASH, bar, -1, text, math.nan, tuple(fills.tolist()), below.size)
 
 
 def _oversold(books: Books) -> Iterator[Finding]:
-    bars, columns = np.nonzero(books.booked.units < 0)
-    seen: dict[int, int] = {}
-    for bar, column in zip(bars.tolist(), columns.tolist(), strict=True):
-        seen.setdefault(column, bar)
+    there, seen = books.placed, list[tuple[int, int, float]]()
+    for column in np.unique(there.column).tolist():
+        own = np.flatnonzero(there.column == column)
+        held = there.fills.quantity[own].cumsum()
+        at_once = np.append(np.diff(there.fills.ts[own]) == 0, False)
+        short = np.flatnonzero((np.rint(held * ONE) < 0) & ~at_once)
+        if short.size:
+            seen.append((int(there.bar[own[short[0]]]), column, float(held[short[0]])))
     if seen:
-        column, bar = min(seen.items(), key=lambda item: item[1])
+        bar, column, held_then = min(seen)
         fills = books.between(bar - 1, bar, column)
-        text = f"{books.held[bar, column]:,.8g} of {books.prices.symbols[column]} after it"
+        text = f"{held_then:,.8g} of {books.prices.symbols[column]} after it"
         yield Finding(Fault.OVERSOLD, bar, column, text, math.nan, tuple(fills.tolist()), len(seen))
 
 
@@ -195,7 +203,7 @@ def _finding(books: Books, fault: Fault, rows: Int64s, text: str) -> Finding:
 
 def moment(books: Books, bar: int) -> str:
     """The time of a bar; -1 is what was before the first."""
-    return "the opening" if bar < 0 else written(int(books.prices.ts[bar]))
+    return "the opening" if bar < 0 else written(int(books.prices.ends[bar]))
 
 
 def written(ns: int) -> str:
@@ -205,8 +213,10 @@ def written(ns: int) -> str:
 
 
 def money(amount: float) -> str:
-    """An amount to the cent, and finer where it is less than one."""
-    return f"{amount:,.2f}" if abs(amount) >= 0.005 or not amount else f"{amount:,.6f}"
+    """An amount to the cent, and finer where it is less than one; what sums of floats leave is nothing."""
+    if abs(amount) < 5e-7:
+        return "0.00"
+    return f"{amount:,.2f}" if abs(amount) >= 0.005 else f"{amount:,.6f}"
 
 
 def merged(books: Books, findings: Iterable[Finding]) -> list[Finding]:

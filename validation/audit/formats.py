@@ -25,8 +25,10 @@ REQUIRED: dict[str, tuple[str, ...]] = {
 FIGURES = ("cash", "equity", "pnl", "total_pnl")
 """What may be claimed of an account at a time."""
 
+_INDEX = ("index", "", "unnamed: 0", "__index_level_0__")
+"""What the index of a frame is called in a file: the time, or a number of the row."""
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
-    "timestamp": ("date", "datetime", "time", "dt", "index", "", "unnamed: 0", "__index_level_0__"),
+    "timestamp": ("date", "datetime", "time", "dt", *_INDEX),
     "symbol": ("instrument", "ticker", "asset"),
     "quantity": ("size", "amount", "shares", "qty"),
     "price": ("fill_price", "px"),
@@ -114,14 +116,41 @@ def recognised(there: Iterable[str]) -> str | None:
 
 def columns_of(there: Sequence[str], kind: str, form: str | None, given: Columns) -> dict[str, str]:
     """Our names of the columns that are *there*: those *given*, the format's, then their other names."""
-    theirs = FORMATS.get(form or "", {}).get(kind, {})
-    found = {ours: name for ours, name in theirs.items() if name in there} | dict(given)
-    by_lower = {name.lower(): name for name in reversed(there)}
-    for ours in (*REQUIRED[kind], *_OPTIONAL[kind]):
-        for name in (ours, *OTHER_NAMES.get(ours, ())):
-            if ours not in found and name in by_lower:
-                found[ours] = by_lower[name]
+    found = _settled(there, kind, form, given)
+    for ours in known(kind):
+        if ours not in found and (names := _called(there, ours)):
+            found[ours] = names[0]
     return found
+
+
+def rivals_of(there: Sequence[str], kind: str, form: str | None, given: Columns) -> dict[str, list[str]]:
+    """Our names that several columns may stand for, without a word that says which.
+
+    A column of our own name is meant, whatever else there is; but commission in two columns may be two sums.
+    """
+    settled = _settled(there, kind, form, given)
+    found = {}
+    for ours in known(kind):
+        names = [name for name in _called(there, ours) if _plain(name) not in _INDEX]
+        if ours not in settled and len(names) > 1 and (ours == "fee" or _plain(names[0]) != ours):
+            found[ours] = names
+    return found
+
+
+def _settled(there: Sequence[str], kind: str, form: str | None, given: Columns) -> dict[str, str]:
+    """The columns that options or a format name."""
+    theirs = FORMATS.get(form or "", {}).get(kind, {})
+    return {ours: name for ours, name in theirs.items() if name in there} | dict(given)
+
+
+def _called(there: Sequence[str], ours: str) -> list[str]:
+    """The columns that are called by our name or another for it, ours first."""
+    by_plain = {_plain(name): name for name in reversed(there)}
+    return [by_plain[name] for name in (ours, *OTHER_NAMES.get(ours, ())) if name in by_plain]
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower()
 
 
 _OPTIONAL: dict[str, tuple[str, ...]] = {

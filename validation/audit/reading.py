@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,23 @@ from validation.audit.formats import (
     columns_of,
     known,
     recognised,
+    rivals_of,
 )
+from validation.audit.times import moments
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Texts = NDArray[Any]
 
+_BUY = ("buy", "b", "long", "bot", "bought", "cover", "1", "+1")
+_SELL = ("sell", "s", "short", "sld", "sold", "-1", "ss")
 SIDES = {
-    **dict.fromkeys(("buy", "b", "long", "bot", "bought", "cover", "1", "+1"), 1),
-    **dict.fromkeys(("sell", "s", "short", "sld", "sold", "sell_short", "-1"), -1),
+    **dict.fromkeys((*_BUY, "buy_to_cover", "buy_to_open", "buy_to_close"), 1),
+    **dict.fromkeys((*_SELL, "sell_short", "sell_to_open", "sell_to_close"), -1),
 }
 """What a side is called."""
-_IN_BRACKETS = r"\[(.+)\]\)?$"
+_IN_BRACKETS = r"^\w+\(\d+ \[(.+)\]\)$"
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _OWNERS = ("fills", "claims", "prices")
 
 
@@ -78,10 +84,14 @@ class Claims:
 
 @frozen(eq=False)
 class Prices:
-    """Bars as panels float64[bars, symbols], NaN where there is none."""
+    """Bars as panels float64[bars, symbols], NaN where there is none.
+
+    *ts* are nanoseconds since 1970, *day* days since 1970 in the zone of the file.
+    """
 
     name: str
     ts: Int64s
+    day: Int64s
     symbols: tuple[str, ...]
     open: Floats
     high: Floats
@@ -90,8 +100,20 @@ class Prices:
 
     @property
     def is_daily(self) -> bool:
-        """Whether every bar is dated by its session."""
-        return not np.any(self.ts % DAY)
+        """Whether every bar is alone on its day, and no hour of it tells anything."""
+        if self.ts.size == 1:
+            return not np.any(self.ts % DAY)
+        return bool(np.all(np.diff(self.day) > 0) and np.diff(self.ts).min() > DAY // 2)
+
+    @property
+    def is_every_day(self) -> bool:
+        """Whether bars are of days, not of weeks or more."""
+        return self.is_daily and (self.ts.size == 1 or int(np.diff(self.day).min()) == 1)
+
+    @cached_property
+    def ends(self) -> Int64s:
+        """The times that `moments` are compared with."""
+        return self.moments(self.ts, self.day)
 
     def moments(self, ts: Int64s, day: Int64s) -> Int64s:
         """Times as the bars have them: the date alone where that is all that they have."""
@@ -102,23 +124,37 @@ class Prices:
 
         Bars are dated by their end: of those within a day, the first is taken to be as long as the shortest.
         """
-        moments = self.moments(ts, day)
-        found: Int64s = np.searchsorted(self.ts, moments)
-        length = 0 if self.is_daily or self.ts.size == 1 else int(np.diff(self.ts).min())
-        found[moments <= self.ts[0] - max(length, 1)] = -1
+        moments, ends = self.moments(ts, day), self.ends
+        found: Int64s = np.searchsorted(ends, moments)
+        is_short = self.ts.size > 1 and not self.is_every_day
+        length = int(np.diff(ends).min()) if is_short else 1
+        found[moments <= ends[0] - length] = -1
         return found
 
+    def has_other_times(self, ts: Int64s) -> bool:
+        """Whether *ts* are dates without an hour, and no bar ends at a midnight."""
+        return not self.is_daily and not np.any(ts % DAY) and bool(np.all(self.ts % DAY))
+
     def claimed(self, claim: Claims) -> Int64s:
-        """The last bar at or before each row; -1 before the first. Raises `AuditRefused` after the last."""
-        moments = self.moments(claim.ts, claim.day)
-        late = np.flatnonzero(moments > self.ts[-1])
+        """The last bar at or before each row; -1 before the first. Raises `AuditRefused` after the last.
+
+        A date is the end of its day, also where bars are within the day.
+        """
+        moments, ends = self.moments(claim.ts, claim.day), self.ends
+        if self.has_other_times(claim.ts):
+            moments, ends = claim.day, self.day
+        late = np.flatnonzero(moments > ends[-1])
         if late.size:
             when = np.datetime64(int(claim.ts[late[0]]), "ns").astype("M8[s]")
             raise AuditRefused(
                 f"{claim.name}, row {late[0] + 1}: it claims something at {when}, after the last bar of"
                 f" {self.name}; add the bars, or leave out the claims"
             )
-        found: Int64s = np.searchsorted(self.ts, moments, "right") - 1
+        found: Int64s = np.searchsorted(ends, moments, "right") - 1
+        if found.size and found.max() < 0:
+            raise AuditRefused(
+                f"{claim.name}: all that it claims is of before {self.name} begins; are these its bars?"
+            )
         return found
 
 
@@ -151,19 +187,35 @@ def read_prices(path: Path, columns: Mapping[str, str]) -> Prices:
     panels = {
         field: np.concatenate([getattr(market, field) for market in markets]) for field in frames.PRICES
     }
-    return Prices(str(path), np.asarray(bars.ts), bars.symbols, **panels)
+    ts, day = np.asarray(bars.ts), np.asarray(bars.date)
+    if _is_text(path):
+        column = columns.get("timestamp", "timestamp")
+        written, days = _moments(_texts(path, {"timestamp": column}), "timestamp", str(path))
+        ts, first = np.unique(written, return_index=True)
+        day = days[first]
+        if not np.array_equal(ts, bars.ts):
+            raise AuditRefused(
+                f"{path}: its times can be read in two ways; write them as 2024-03-31T16:00:00"
+            )
+    return Prices(str(path), ts, day, bars.symbols, **panels)
 
 
 def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fills:
     """The fills of a file, with its format where none is given and its columns tell."""
     there = _names(path)
     form = form or recognised(there)
+    _require_one_of_each(path, FILLS, rivals_of(there, FILLS, form, columns))
     rows, names = _rows(path, FILLS, columns_of(there, FILLS, form, columns), there)
     name, count = str(path), rows.height
     ts, day = _moments(rows, "timestamp", name)
     quantity = _numbers(rows, "quantity", name)
     if "side" in names:
-        quantity = np.abs(quantity) * _sides(rows, name)
+        side = _sides(rows, name)
+        what = "side is a purchase and quantity is below zero"
+        _refuse(
+            name, (side > 0) & (quantity < 0), what, "correct one of them, or leave out the column of sides"
+        )
+        quantity = np.abs(quantity) * side
     price = _numbers(rows, "price", name)
     fee = _numbers(rows, "fee", name, missing=0.0) if "fee" in names else np.zeros(count)
     has_fee = "fee" in names and rows["fee"].null_count() < max(count, 1)
@@ -184,6 +236,7 @@ def read_claims(path: Path, form: str | None, columns: Mapping[str, str]) -> Cla
         found = columns_of(there, kind, form, own)
         is_one = set(REQUIRED[kind]) <= found.keys()
         if is_one and (kind != CURVE or found.keys() & set(FIGURES)):
+            _require_one_of_each(path, kind, rivals_of(there, kind, form, own))
             return _claims(path, kind, found, there)
     raise AuditRefused(
         f"{path}: columns {', '.join(there)} are no claims; give timestamp with cash, equity or pnl, or"
@@ -195,6 +248,8 @@ def read_claims(path: Path, form: str | None, columns: Mapping[str, str]) -> Cla
 def _claims(path: Path, kind: str, found: dict[str, str], there: list[str]) -> Claims:
     rows, names = _rows(path, kind, found, there)
     name = str(path)
+    if kind == CURVE and rows.is_empty():
+        raise AuditRefused(f"{name}: there is no row in it; leave it out, or export what it claims")
     ts, day = _moments(rows, "closed" if kind == TRADES else "timestamp", name)
     columns: dict[str, NDArray[Any]] = {}
     for ours in names:
@@ -205,13 +260,44 @@ def _claims(path: Path, kind: str, found: dict[str, str], there: list[str]) -> C
         elif ours not in ("timestamp", "opened", "closed"):
             columns[ours] = _numbers(rows, ours, name, missing=np.nan if kind == CURVE else None)
     if kind == CURVE:
+        for ours, figures in columns.items():
+            if not np.any(np.isfinite(figures)):
+                raise AuditRefused(f"{name}: no row says {ours}; leave out the column, or complete it")
         back = np.append(False, np.diff(ts) < 0)
         _refuse(name, back, "its time goes back", "sort the claims by time")
     return Claims(name, kind, ts, day, columns)
 
 
+def _is_text(path: Path) -> bool:
+    return path.suffix.lower() == ".csv"
+
+
 def _names(path: Path) -> list[str]:
-    return frames.lazy(path, "audit", {}, AuditRefused).frame.collect_schema().names()
+    names = frames.lazy(path, "audit", {}, AuditRefused).frame.collect_schema().names()
+    separators = [word for mark, word in _SEPARATORS.items() if len(names) == 1 and mark in names[0]]
+    if separators:
+        raise AuditRefused(f"{path}: its columns are separated by {separators[0]}; save it with commas")
+    again = [name.removesuffix("_duplicated_0") for name in names if name.endswith("_duplicated_0")]
+    if again and again[0] in names:
+        raise AuditRefused(f"{path}: there are two columns {again[0]!r}; leave one out")
+    return names
+
+
+def _require_one_of_each(path: Path, kind: str, rivals: Mapping[str, Sequence[str]]) -> None:
+    """Refuse to choose between columns that may be the same thing: what is not read would be lost."""
+    for ours, names in rivals.items():
+        owner, every = FILLS if kind == FILLS else "claims", " and ".join(map(repr, names))
+        remedy = ", or add them up in one" if ours == "fee" else ""
+        raise AuditRefused(
+            f"{path}: columns {every} may both be {ours!r}; say which with --columns {owner}.{ours}=THEIRS"
+            + remedy
+        )
+
+
+def _texts(path: Path, found: Mapping[str, str]) -> pl.DataFrame:
+    """Columns of a CSV file under our names, as they are written: nothing is guessed of their types."""
+    named = frames.lazy(pl.scan_csv(path, infer_schema=False), str(path), found, AuditRefused)
+    return named.collect(named.frame.select(list(found)))
 
 
 def _rows(path: Path, kind: str, found: dict[str, str], there: list[str]) -> tuple[pl.DataFrame, list[str]]:
@@ -223,6 +309,8 @@ def _rows(path: Path, kind: str, found: dict[str, str], there: list[str]) -> tup
                 f"{path}: there is no column for {ours!r}{near}; name it with --columns"
                 f" {FILLS if kind == FILLS else 'claims'}.{ours}=THEIRS"
             )
+    if _is_text(path):
+        return _texts(path, found), list(found)
     named = frames.lazy(path, kind, found, AuditRefused)
     return named.collect(named.frame.select(list(found))), list(found)
 
@@ -232,21 +320,16 @@ def _moments(rows: pl.DataFrame, column: str, name: str) -> tuple[Int64s, Int64s
     given = rows[column]
     if given.is_empty():
         given = given.cast(pl.Date)  # nothing is known of the type of no rows
-    if given.dtype == pl.String:
-        parsed = given.str.to_datetime(time_unit="ns", strict=False)
-        if parsed.null_count() > given.null_count():
-            parsed = given.str.to_datetime("%Y-%m-%d %H:%M:%S%z", time_unit="ns", strict=False)
-        given = parsed
-    if not isinstance(given.dtype, pl.Date | pl.Datetime):
+    if not isinstance(given.dtype, pl.Date | pl.Datetime | pl.String):
         raise AuditRefused(
             f"{name}, row 1: {column} is {given.dtype}, not a date or a time; write it as ISO text"
         )
-    frame = pl.LazyFrame({"timestamp": given})
-    ns = frame.select(frames.nanoseconds(given.dtype)).collect().to_series()
-    _refuse(
-        name, ns.is_null().to_numpy(), f"{column} is missing, or no time", "write it as 2024-03-31T16:00:00"
-    )
-    return ns.to_numpy().astype(np.int64), given.dt.date().to_physical().to_numpy().astype(np.int64)
+    ns, day = moments(given)
+    wrong = ns.is_null().to_numpy()
+    said = given.filter(ns.is_null()).head(1).to_list()
+    what = f"{column} is {said[0]}, no ISO time" if said and said[0] else f"{column} is missing"
+    _refuse(name, wrong, what, "write it as 2024-03-31T16:00:00")
+    return ns.fill_null(0).to_numpy().astype(np.int64), day
 
 
 def _numbers(rows: pl.DataFrame, column: str, name: str, *, missing: float | None = None) -> Floats:
@@ -270,7 +353,8 @@ def _numbers(rows: pl.DataFrame, column: str, name: str, *, missing: float | Non
 
 def _sides(rows: pl.DataFrame, name: str) -> Floats:
     """+1 for a purchase, -1 for a sale; an enumeration's `OrderSide.BUY` counts as its last part."""
-    words = [str(word).rpartition(".")[2].lower() for word in rows["side"].cast(pl.String).to_list()]
+    given = [str(word).strip().rpartition(".")[2].lower() for word in rows["side"].cast(pl.String).to_list()]
+    words = [re.sub(r"(?<=\w)[\s-]+(?=\w)", "_", word) for word in given]
     wrong = np.array([word not in SIDES for word in words], bool)
     _refuse(
         name, wrong, "side is neither buy nor sell", "write one of these, or a quantity below zero for a sale"

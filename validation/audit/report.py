@@ -34,10 +34,14 @@ def _show_read(found: Audit) -> None:
     form = f" as {fills.form} writes them" if fills.form else ""
     fees = "" if np.any(fills.fee) else "; no commission in them, and none was given"
     traded = np.unique(books.placed.column).size
+    rebates = int(np.count_nonzero(fills.fee < 0))
+    if rebates:
+        fees = f"; commission is below zero in {rebates:,} of them, which are booked as rebates"
+    of = _counted(traded, "instrument")
     present.show(
-        f"{len(books.placed):,} fills in {traded} instruments, {fills.name}{form}{fees}",
-        f"{prices.ts.size:,} bars of {len(prices.symbols)} instruments, {moment(books, 0)} to "
-        f"{moment(books, prices.ts.size - 1)}, {prices.name}",
+        f"{_counted(len(books.placed), 'fill')} in {of}, {fills.name}{form}{fees}",
+        f"{_counted(prices.ts.size, 'bar')} of {_counted(len(prices.symbols), 'instrument')},"
+        f" {moment(books, 0)} to {moment(books, prices.ts.size - 1)}, {prices.name}",
         f"opening cash {money(books.opening)}, {found.opening}",
         "",
     )
@@ -56,7 +60,7 @@ def _show_ties(found: Audit) -> None:
             "" if tie.agrees else _amount(tie, float(tie.claimed[tie.first])),
             "" if tie.agrees else _amount(tie, float(tie.booked[tie.first])),
             "" if tie.agrees else f"{int(tie.departs.sum()):,}",
-            f"agrees, {tie.name}" if tie.agrees else f"DEPARTS, {tie.name}",
+            f"{_said(tie)}, {tie.name}",
         )
         for tie in ties
     ]
@@ -72,13 +76,20 @@ def _show_ties(found: Audit) -> None:
         _show_between(books, group)
 
 
+def _said(tie: Tie) -> str:
+    """What came of a claim in a word or three."""
+    if not tie.bar.size:
+        return "nothing to compare"
+    return "agrees" if tie.agrees else "DEPARTS"
+
+
 def _show_between(books: Books, ties: list[Tie]) -> None:
     """The fills of the first departure of claims that depart together."""
     tie = ties[0]
     since = int(tie.last[tie.first])
     by = [f"{_WHAT.get(t.what, t.what)} by {_amount(t, float(t.difference[t.first]))}" for t in ties]
     agreed = f" since {moment(books, since)}, up to which it agreed" if since >= 0 else ""
-    fills = f"{tie.fills.size:,} fill{'s' * (tie.fills.size != 1)}" if tie.fills.size else "no fill"
+    fills = _counted(tie.fills.size, "fill") if tie.fills.size else "no fill"
     present.show(f"First departure at {_at(books, tie)}: {', '.join(by)}; {fills}{agreed}")
     _show_fills(books, tuple(tie.fills.tolist()))
 
@@ -97,6 +108,10 @@ def _show_findings(found: Audit) -> None:
         present.show(*(f"   {other}" for other in finding.others[:SHOWN]))
         present.show(*[f"   and {left:,} more"] * (left > 0))
         _show_fills(books, finding.fills)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _capital(finding: Finding) -> str:
@@ -133,12 +148,23 @@ def _verdict(found: Audit) -> Text:
     head = f"head digest {found.verified.head}"
     if found.agrees:
         figures = sum(tie.bar.size for tie in found.ties)
-        tied = f"all {figures:,} figures tie to the fills" if found.ties else "no claims were given"
+        tied = (
+            f"all {figures:,} figures tie to the fills"
+            if figures > 1
+            else f"{figures} figure ties to the fills"
+        )
+        if not figures:
+            tied = "no figure of the claims could be compared" if found.ties else "no claims were given"
         return Text(f"no fault found, {tied}{kept}\n{head}", "green")
-    departing = [_WHAT.get(tie.what, tie.what) for tie in found.ties if not tie.agrees]
+    departing = list(dict.fromkeys(_WHAT.get(tie.what, tie.what) for tie in found.ties if not tie.agrees))
+    is_one = len(departing) == 1 and departing[0] not in {"positions", "trades"}
+    listed = " and ".join(part for part in (", ".join(departing[:-1]), *departing[-1:]) if part)
+    claims = f", {listed} depart{'s' * is_one}" if departing else ""
     count = len(found.findings)
-    claims = f", {' and '.join(departing)} depart{'s' * (len(departing) == 1)}" if departing else ""
-    return Text(f"{count} kind{'s' * (count != 1)} of fault found{claims}{kept}\n{head}", "bold red")
+    faults = f"{count} kind{'s' * (count != 1)} of fault found" if count else "no fault explains it"
+    if not found.verified.ok:
+        claims += ", checks of the journal fail"
+    return Text(f"{faults}{claims}{kept}\n{head}", "bold red")
 
 
 def _at(books: Books, tie: Tie) -> str:

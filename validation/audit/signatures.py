@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from validation.audit.books import Books
 from validation.audit.faults import Fault, Finding, moment, money, named_twice, twice
-from validation.audit.ties import Tie
+from validation.audit.ties import UNITS, Tie
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -45,7 +45,11 @@ class Suspicion:
 
     def __init__(self, books: Books, ties: Sequence[Tie], tolerance: float) -> None:
         self.books = books
-        self.ties: Mapping[str, Tie] = {tie.what: tie for tie in reversed(ties)}
+        # Of several files that claim the same the first that departs, or else the first.
+        self.ties: Mapping[str, Tie] = {
+            what: min((tie for tie in ties if tie.what == what), key=lambda tie: tie.agrees)
+            for what in dict.fromkeys(tie.what for tie in ties)
+        }
         # Two claims that are each rounded to a cent make a change of one that is a cent off, and so on.
         self.tolerance = tolerance * (ROUNDED if any(tie.is_rounded for tie in ties) else 1)
         self.alike = named_twice(books)
@@ -100,9 +104,10 @@ class Suspicion:
             if found is not None:
                 yield found
                 continue
-            after = (
-                f"claimed {money(tie.claimed[jump.number])}, the books have {money(tie.booked[jump.number])}"
-            )
+            after = f"claimed {money(tie.claimed[jump.number])},"
+            after += f" the books have {money(tie.booked[jump.number])}"
+            if not tie.departs[jump.number]:
+                after = f"claimed {money(tie.claimed[jump.number])}, as in the books again"
             yield Finding(otherwise, jump.bar, -1, after, jump.amount, tuple(jump.fills.tolist()))
             if otherwise is Fault.EQUITY:
                 return  # what is held keeps changing such a difference
@@ -143,12 +148,14 @@ class Suspicion:
         parts = [(float(fee.sum()), jump.fills)]
         parts += [(float(one), jump.fills[n : n + 1]) for n, one in enumerate(fee.tolist())]
         for paid, fills in parts:
-            for fault, sign, word in (
-                (Fault.COMMISSION_TWICE, -1, "less"),
-                (Fault.COMMISSION_LEFT_OUT, 1, "more"),
+            for fault, times, what in (
+                (Fault.COMMISSION_TWICE, -1, "their commission"),
+                (Fault.COMMISSION_LEFT_OUT, 1, "their commission"),
+                (Fault.COMMISSION_REVERSED, 2, f"{money(paid)} of commission is {money(-paid)} there"),
             ):
-                if abs(paid) > self.tolerance and abs(jump.amount - sign * paid) <= self.tolerance:
-                    text = f"{money(abs(jump.amount))} {word} than the fills leave: their commission"
+                if abs(paid) > self.tolerance and abs(jump.amount - times * paid) <= self.tolerance:
+                    word = "less" if jump.amount < 0 else "more"
+                    text = f"{money(abs(jump.amount))} {word} than the fills leave: {what}"
                     return Finding(fault, jump.bar, -1, text, jump.amount, tuple(fills.tolist()))
         return None
 
@@ -198,7 +205,8 @@ class Suspicion:
         before = float(apart[jump.number - 1]) if jump.number else 0.0
         following = slice(jump.number, jump.number + FOLLOWED)
         if abs(before) > self.tolerance or at[following].size < 2:
-            return None  # another difference is there already, or nothing follows to tell by
+            # Another difference is there already, or nothing follows to tell by.
+            return self._exchanged(jump, float(apart[jump.number]) - before)
         prices = self.books.valuation[at[following]]
         with np.errstate(invalid="ignore", divide="ignore"):
             quantity = apart[following, np.newaxis] / prices
@@ -209,11 +217,20 @@ class Suspicion:
         low, high = self.books.prices.low[jump.bar], self.books.prices.high[jump.bar]
         fits = (spread <= allowed) & (paid >= low * (1 - BEYOND)) & (paid <= high * (1 + BEYOND))
         if not fits.any():
-            return None
+            return self._exchanged(jump, float(apart[jump.number]) - before)
         column = int(np.argmin(np.where(fits, spread / np.maximum(allowed, 1e-300), np.inf)))
         more = float(quantity[:, column].mean())
         self._apart[column] += more
         return self._told_missing(jump, column, more)
+
+    def _exchanged(self, jump: _Jump, worth: float) -> Finding | None:
+        """Cash that went into holdings of about that *worth*, or came of them, nobody can tell of what."""
+        if not self.tolerance < abs(worth + jump.amount) <= BEYOND * abs(jump.amount):
+            return None  # of equity that does not change at all nothing was traded at a price of its own
+        way = "bought" if jump.amount < 0 else "sold"
+        paid, held = money(abs(jump.amount)), money(abs(worth))
+        text = f"the claims have something {way} for {paid}, of a worth of {held}, that no fill tells of"
+        return Finding(Fault.MISSING, jump.bar, -1, text, jump.amount, tuple(jump.fills.tolist()))
 
     def _repriced(self, jump: _Jump) -> Finding | None:
         """A fill outside of its bar's range, at the price in the range that the claims have it at."""
@@ -236,6 +253,8 @@ class Suspicion:
         for number in jump.fills[there.column[jump.fills] == column].tolist():
             size = there.fills.quantity[number]
             claimed = size + quantity
+            if abs(claimed) <= UNITS:
+                break  # what the fill did is undone by one that is not there
             text = (
                 f"row {there.fills.row[number]} is of {size:,.6g} {symbol}, in the claims of {claimed:,.6g};"
                 f" or another one, of {quantity:,.6g}, is missing"
@@ -295,12 +314,10 @@ class Suspicion:
 
     def _of_pnl(self, tie: Tie, equity: Tie | None) -> Iterator[Finding]:
         """P&L beside the change of the equity that is claimed with it, or else of that in the books."""
-        booked = tie.booked
-        if equity is not None and np.array_equal(equity.bar, tie.bar):
-            start = equity.claimed[0] - equity.booked[0] + self.books.opening if equity.bar.size else 0.0
-            changed = np.diff(equity.claimed, prepend=start)
-            booked = equity.claimed - start if tie.what == "total_pnl" else changed
-            booked = np.where(np.arange(booked.size) == 0, tie.booked, booked)
+        booked = min(
+            self._changes(tie, equity),
+            key=lambda changes: int((np.abs(tie.claimed - changes) > self.tolerance).sum()),
+        )
         wrong = np.flatnonzero(~(np.abs(tie.claimed - booked) <= self.tolerance))
         if not wrong.size:
             return
@@ -313,8 +330,30 @@ class Suspicion:
         paid = paid.cumsum() if tie.what == "total_pnl" else paid
         is_gross = np.all(np.abs(apart[wrong] - paid[wrong]) <= self.tolerance)
         why = ": it is before commission" if is_gross else ""
-        text = f"P&L of {money(tie.claimed[number])}, equity changed by {money(float(booked[number]))}{why}"
+        if tie.what == "pnl" and np.all(np.abs(tie.claimed - booked.cumsum()) <= self.tolerance):
+            why = ": it is P&L so far; say --columns claims.total_pnl=THEIRS"
+        what, since = ("P&L so far", " since the opening") if tie.what == "total_pnl" else ("P&L", "")
+        changed = f"equity changed by {money(float(booked[number]))}{since}"
+        text = f"{what} of {money(tie.claimed[number])}, {changed}{why}"
         yield Finding(Fault.PNL, bar, -1, text, math.nan, tuple(fills.tolist()), wrong.size)
+
+    def _changes(self, tie: Tie, equity: Tie | None) -> list[Floats]:
+        """What P&L may be of: the equity that is claimed at the same bars, or else that in the books.
+
+        The opening that claims begin with may be that of the books, or as far from it as their first row.
+        """
+        if equity is None or not np.all(np.isin(tie.bar, equity.bar)):
+            return [tie.booked]
+        place = np.searchsorted(equity.bar, tie.bar)
+        found = []
+        for start in (
+            self.books.opening,
+            self.books.opening + float((equity.claimed - equity.booked)[:1].sum()),
+        ):
+            so_far = equity.claimed - start
+            changes = so_far if tie.what == "total_pnl" else np.diff(so_far, prepend=0.0)
+            found.append(changes[place])
+        return found
 
     def _of_trades(self, tie: Tie) -> Finding:
         """Trades of an instrument that gained something else than its fills brought in."""

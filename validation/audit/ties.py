@@ -161,13 +161,15 @@ def _gains(
     traded = np.zeros(end + 1, bool)
     traded[there.bar[of_fills]] = traded[bar[closed]] = True
     flow, gain, held = flow.cumsum(), gain.cumsum(), books.held[:, number]
+    # What is left of units in other decimals than the books have is worth nothing.
+    worth = np.where(held != 0, np.abs(held * books.valuation[:, number]), 0.0)
     last = -1
-    for at in np.flatnonzero(traded & (held == 0)).tolist():
+    for at in np.flatnonzero(traded & (worth <= DIGITS)).tolist():
         yield at, number, float(gain[at]), float(flow[at]), last
         last = at
-    if held[end] != 0 and "status" in claim.columns:
-        worth = held[end] * books.valuation[end, number]
-        yield end, number, float(gain[end] + pnl[own & is_open].sum()), float(flow[end] + worth), last
+    if worth[end] > DIGITS and "status" in claim.columns:
+        left = held[end] * books.valuation[end, number]
+        yield end, number, float(gain[end] + pnl[own & is_open].sum()), float(flow[end] + left), last
 
 
 def _columns(books: Books, claim: Claims) -> Int64s:

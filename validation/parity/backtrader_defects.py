@@ -97,7 +97,7 @@ DEFECTS = (
     Defect(
         "the open of an old bar",
         "Cheating on the open, a market order of an instrument without a bar fills at an old bar's open.",
-        "As above.",
+        "It is a price of the past. Here an order waits for a bar of its instrument.",
         _opens_without_a_bar,
     ),
     Defect(

@@ -3,15 +3,13 @@
 import math
 
 from ledger.books import Record
-from ledger.compiled import compiler
 from ledger.moment import DAY
 from validation.parity.backtrader_tables import (
     STOP_TRAIL,
     STOP_TRAIL_LIMIT,
     Desk,
 )
-
-leaf = compiler("ledger", "validation.parity", forceinline=True, no_cpython_wrapper=True)
+from validation.parity.compiled import leaf
 
 _SESSION_END = DAY - 10_000
 """Backtrader ends a session 10 microseconds before midnight."""

@@ -12,7 +12,6 @@ nothing but the close that an order has seen already is a price.
 import math
 
 from ledger.books import Record
-from ledger.compiled import compiler
 from ledger.moment import DAY
 from validation.parity.backtrader_matching import (
     at_close,
@@ -54,10 +53,7 @@ from validation.parity.backtrader_tables import (
     WORKING,
     Desk,
 )
-
-leaf = compiler("ledger", "validation.parity", forceinline=True, no_cpython_wrapper=True)
-routine = compiler("ledger", "validation.parity", no_cpython_wrapper=True)
-entry = compiler("ledger", "validation.parity")
+from validation.parity.compiled import entry, leaf, routine
 
 
 @entry

@@ -7,10 +7,12 @@ books are the engine's own, rounded. Cash in the books is `Assets:Cash` and the 
 aside, `Assets:Margin:ShortProceeds`, which no engine here keeps apart.
 
 The money of a fill is taken apart like this: its fee, rounded; its gross, the rounded quantity at the price,
-as our own fills are; and what is left of the change of cash, to `Expenses:Rounding`. That is a few units for
-a few roundings, and is never more: where the change of cash is not quantity at price and fee, all that is
-left is booked as gross, and the journal fails the check of notionals, as it should. So a journal that
-verifies says that the engine's cash is what its fills say.
+as our own fills are; and what is left of the change of cash, to `Expenses:Rounding`. That is what rounding
+may come to, and is never more: for one fill the price of one unit of the instrument, two units of money, and
+2**-50 of the cash. At a price of 50 that is 0.0000025 a fill, and a quarter of a dollar in 100,000 of them if
+all go one way; at a price of 100,000 it is a tenth of a cent a fill. Where the change of cash is further from
+quantity at price and fee, all that is left is booked as gross, and the journal fails the check of notionals,
+as it should. So a journal that verifies says that the engine's cash is what its fills say.
 """
 
 import hashlib
@@ -38,7 +40,6 @@ from ledger.chart import (
     UNITS,
 )
 from ledger.commodity import Commodities, currency, instrument
-from ledger.compiled import compiler
 from ledger.events import (
     borrow_fee,
     borrow_fee_payment,
@@ -54,6 +55,7 @@ from ledger.kinds import Kind
 from ledger.moment import iso
 from ledger.posting import begin, commit, move
 from ledger.run import Policies, Run
+from validation.parity.compiled import entry, leaf
 from validation.parity.orders import (
     EPSILON,
     ONE,
@@ -82,8 +84,6 @@ __all__ = [
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-entry = compiler("ledger", "execution", "validation.parity")
-leaf = compiler("ledger", "execution", "validation.parity", forceinline=True, no_cpython_wrapper=True)
 
 MONEY, MONEY_SCALE = "USD", 6
 CENTS = 10.0**MONEY_SCALE
@@ -118,6 +118,8 @@ CHARGE = np.dtype(
 )
 """Money that moved without a fill: the interest of an engine on what is short, or long."""
 _LOWEST_ROOM = 1024
+_MOST = 2.0**62
+"""Units of money that a statement can hold, with as much cash again."""
 _POSTED = int(Status.POSTED)
 _NO_STATE, _NO_PRICE, _CASH_APART, _UNITS_APART, _NO_FEE = 101, 102, 103, 104, 105
 _GENERAL, _DEPOSIT, _BORROW_FEE = int(Kind.GENERAL), int(Kind.DEPOSIT), int(Kind.BORROW_FEE)
@@ -496,9 +498,13 @@ def _state(
     bar, column = np.nonzero(units)
     price = prices[bar, column]
     # As the ledger rounds a product: float64, left to right, half to even.
-    worth = np.rint(units[bar, column].astype(np.float64) * price * 1.0 * RATIO).astype(np.int64)
+    worth = np.rint(units[bar, column].astype(np.float64) * price * 1.0 * RATIO)
+    whole = np.bincount(bar, np.abs(worth), ts.size)
+    if not np.all(whole < _MOST):
+        at = int(np.argmax(~(whole < _MOST)))
+        raise BookingRefused(f"what is held at {iso(int(ts[at]))} is worth more than books can hold")
     market_value = np.zeros(ts.size, np.int64)
-    np.add.at(market_value, bar, worth)
+    np.add.at(market_value, bar, worth.astype(np.int64))
     state = journal.books.state[0]
     dated = journal.books.txns[: state.txns]["ts"]
     journal.add(

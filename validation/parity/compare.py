@@ -30,7 +30,11 @@ def run(given: Path, against: str, folder: Path | None) -> bool:
     """
     named = installed(against)
     ours = performed(given, folder)
-    compared = Comparison(against, ours, AGAINST[against](ours))
+    try:
+        theirs = AGAINST[against](ours)
+    except ValueError as error:
+        raise CannotCompare(f"{NAMES[against]} does not take this run: {error}") from error
+    compared = Comparison(against, ours, theirs)
     show(compared, f"{given} against {named}")
     return not compared.departures
 

@@ -2,7 +2,7 @@
 
 Orders are compared one by one: what each was filled for, when, at which price and commission, and whether it
 was refused; then cash and value at every bar. Ours are whole units, theirs floats, so that equal means:
-within one unit in quantity, half a cent in money.
+within one unit in quantity (what half a cent buys, where orders are cut) and half a cent in money.
 """
 
 from collections import defaultdict
@@ -154,16 +154,29 @@ def _of_order(case: Case) -> Iterator[Departure]:
         if here.bar != there.bar:
             yield departure(min(here.bar, there.bar), "fill", told(here), told(there))
             return
-        if abs(here.quantity - there.quantity) > max(UNIT, 1e-12 * abs(here.quantity)):
+        is_alike_in_size = abs(here.quantity - there.quantity) <= _room(case, here)
+        if not is_alike_in_size:
             yield departure(here.bar, "quantity", told(here), told(there))
         if not is_close(here.price, there.price):
             yield departure(here.bar, "price", repr(here.price), repr(there.price))
-        elif abs(here.fee - there.fee) > HALF_A_CENT and abs(here.quantity - there.quantity) <= UNIT:
+        elif abs(here.fee - there.fee) > HALF_A_CENT and is_alike_in_size:
             yield departure(here.bar, "commission", f"{here.fee:,.6f}", f"{there.fee:,.6f}")
-    if not is_alike(case.ours.reason, case.theirs.reason):
+    # Of what is left of an order that was cut, VectorBT says nothing.
+    is_cut = case.run.cuts and case.ours.fills and case.theirs.fills
+    if not is_cut and not is_alike(case.ours.reason, case.theirs.reason):
         refusal = case.ours.refusal or case.theirs.refusal
         assert refusal is not None
         yield departure(refusal.bar, "refusal", case.ours.reason or NONE, case.theirs.reason or NONE)
+
+
+def _room(case: Case, fill: Fill) -> float:
+    """How far quantities may lie apart: a unit, or where orders are cut what half a cent buys.
+
+    Of an order that is cut the money is the fact, and the quantity follows.
+    """
+    if case.run.cuts:
+        return HALF_A_CENT / fill.price
+    return max(UNIT, 1e-12 * abs(fill.quantity))
 
 
 def _sides(case: Case, here: Fill | None, there: Fill | None) -> list[tuple[Fill | None, str]]:

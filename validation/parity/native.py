@@ -2,10 +2,10 @@
 
 Not an imitation: `execution.Backtest` performs a strategy, the orders that it gave are given to the packages,
 and every fill, every refusal, and cash and value at every bar are compared. What the rules have in common is
-what `drawn` draws, and is listed in `COINCIDES`; whatever lies outside of it is a difference of rules, not
-chance.
+what `drawn` draws, and lists; whatever lies outside of it is a difference of rules, not chance.
 """
 
+import inspect
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
@@ -31,22 +31,6 @@ from validation.parity.compare_run import Performed
 from validation.parity.compare_theirs import by_backtrader, by_vectorbt
 from validation.parity.outcome import Floats, Outcome
 from validation.parity.tally import CASH_BOUND, Tally, regimes_of
-
-COINCIDES = (
-    "market orders alone, filled at the next open or at the same close, one a bar and instrument",
-    "for whole or half units, sums of which floats hold exactly, so that no dust is left to sell",
-    "a commission of so many tenths of a percent, without a minimum",
-    "what the account cannot bear is refused whole: no partial fills in VectorBT",
-    "what reduces goes first, then what adds: VectorBT's call sequence, Backtrader's order of submission",
-    "Backtrader checks cash when it fills, not when an order is submitted, for which it takes other prices",
-    "with a cash account nothing is sold that is not held: Backtrader would go short",
-    "shorts and reversals with an unlimited account whose cash covers all purchases: the others never lend",
-    "no order takes cash to exactly zero, where a float's last digit decides: cash begins with a millionth",
-    "slippage, which may leave the bar's range, only where cash is ample, as it has digits that we round",
-    "every bar trades, and every instrument to the end: the others neither look at volume nor end anything",
-    "gaps in the bars at the same close, or with ample cash: what waits goes ahead of others in Backtrader",
-)
-"""What a random run has in it and why; each part is a rule on which the three agree."""
 
 HALVES = Instruments(Terms(step="0.5"))
 RATES = (0.0, 0.001, 0.002, 0.01)
@@ -81,7 +65,30 @@ class Wishes(Strategy):
 
 
 def drawn(seed: int) -> Backtest:
-    """A random run in which the rules coincide, as `COINCIDES` says: the same one for the same seed."""
+    """A random run in which the rules coincide; the same one for the same seed.
+
+    What has to be so for that, a rule each:
+
+    - market orders alone, filled at the next open or at the same close, one a bar and instrument
+    - for whole or half units, sums of which floats hold exactly, so that no dust is left to sell
+    - a commission of so many tenths of a percent, without a minimum
+    - what the account cannot bear is refused whole: no partial fills in VectorBT
+    - what reduces goes first, then what adds: VectorBT's call sequence, Backtrader's order of
+      submission
+    - Backtrader checks cash when it fills, not when an order is submitted, for which it takes other
+      prices
+    - with a cash account nothing is sold that is not held: Backtrader would go short
+    - shorts and reversals with an unlimited account whose cash covers all purchases: the others never
+      lend
+    - no order takes cash to exactly zero, where a float's last digit decides: cash begins with a
+      millionth
+    - slippage, which may leave the bar's range, only where cash is ample, as it has digits that we
+      round
+    - every bar trades, and every instrument to the end: the others neither look at volume nor end
+      anything
+    - gaps in the bars at the same close, or with ample cash: what waits goes ahead of others in
+      Backtrader
+    """
     rng = np.random.default_rng([seed, 5])
     bars, columns = int(rng.integers(5, 41)), int(rng.integers(1, 7))
     kind = KINDS[int(rng.integers(len(KINDS)))]
@@ -111,6 +118,16 @@ def drawn(seed: int) -> Backtest:
         instruments=HALVES,
         fill=fill,
     )
+
+
+def _listed() -> tuple[str, ...]:
+    """What `drawn` lists: each a rule on which the three agree."""
+    listed = inspect.getdoc(drawn) or ""
+    return tuple(" ".join(item.split()) for item in listed.split("\n- ")[1:])
+
+
+COINCIDES = _listed()
+"""The same, to be printed."""
 
 
 def _cash(rng: np.random.Generator, kind: Kind, dearest: float, cells: int) -> int:

@@ -56,8 +56,10 @@ class Market:
         return cls(ts, symbols.to_list(), fields)
 
     def until(self, bars: int) -> "Market":
-        """The first *bars* of it."""
-        return Market(self.ts[:bars], self.symbols, {name: one[:bars] for name, one in self.fields.items()})
+        """The first *bars* of it, and the symbols that have one of them."""
+        (kept,) = np.nonzero(np.any(~np.isnan(self.fields["close"][:bars]), axis=0))
+        fields = {name: one[:bars, kept] for name, one in self.fields.items()}
+        return Market(self.ts[:bars], [self.symbols[column] for column in kept.tolist()], fields)
 
 
 def book(market: Market) -> Floats:

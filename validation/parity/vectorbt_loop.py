@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ledger.books import Record
+from validation.parity.compiled import entry, leaf, routine
 from validation.parity.outcome import Floats
 from validation.parity.vectorbt_rules import (
     AMOUNT,
@@ -26,9 +27,6 @@ from validation.parity.vectorbt_rules import (
     TARGET_VALUE,
     VALUE,
     decide,
-    entry,
-    leaf,
-    routine,
 )
 from validation.parity.vectorbt_signals import (
     AT_CLOSE,

@@ -10,14 +10,7 @@ import math
 import numpy as np
 
 from ledger.books import Record
-from ledger.compiled import compiler
-
-leaf = compiler("validation.parity", forceinline=True, no_cpython_wrapper=True)
-"""For arithmetic on records and numbers."""
-routine = compiler("validation.parity", no_cpython_wrapper=True)
-"""For what is called from several places."""
-entry = compiler("validation.parity")
-"""For what Python calls."""
+from validation.parity.compiled import leaf, routine
 
 SIZE_TYPES = ("amount", "value", "percent", "targetamount", "targetvalue", "targetpercent")
 AMOUNT, VALUE, PERCENT, TARGET_AMOUNT, TARGET_VALUE, TARGET_PERCENT = range(6)

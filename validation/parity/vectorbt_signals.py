@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from ledger.books import Record
+from validation.parity.compiled import leaf, routine
 from validation.parity.vectorbt_rules import (
     AMOUNT,
     BOTH,
@@ -18,8 +19,6 @@ from validation.parity.vectorbt_rules import (
     PERCENT,
     SHORT_ONLY,
     VALUE,
-    leaf,
-    routine,
 )
 
 LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT = 1, 2, 4, 8

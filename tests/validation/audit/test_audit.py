@@ -104,6 +104,11 @@ def _at_the_close_before(curve: pl.DataFrame, account: Account) -> pl.DataFrame:
     return curve.select("timestamp", "cash", equity=equity)
 
 
+def _monthly(account: Account) -> Account:
+    """BULL is bought and sold between the opening and the first claim, and the sale is not there."""
+    return evolve(_without(4)(account), curve=account.curve[[9, 19]].drop("pnl"))
+
+
 def _trades_before_commission(account: Account) -> Account:
     trades = account.trades
     return evolve(account, trades=changed(trades, 0, pnl=trades["pnl"][0] + 2.0))
@@ -111,6 +116,10 @@ def _trades_before_commission(account: Account) -> Account:
 
 def _claims_more(account: Account) -> Account:
     return evolve(account, positions=changed(account.positions, 3 * 12, quantity=60.0))
+
+
+def _so_far(curve: pl.DataFrame, _: Account) -> pl.DataFrame:
+    return curve.with_columns(pnl="total_pnl").drop("total_pnl")
 
 
 CURVE = ("curve",)
@@ -130,6 +139,23 @@ PLANTED: list[tuple[str, Plant, tuple[str, ...], list[str], int]] = [
     ("equity at old prices", of_curve(_at_the_close_before), CURVE, ["EQUITY"], 1),
     ("P&L before commission", of_curve(_gross), CURVE, ["PNL"], 1),
     ("P&L that is the change of cash", of_curve(_realised), CURVE, ["PNL"], 1),
+    ("P&L that is added up", of_curve(_so_far), CURVE, ["PNL"], 2),
+    (
+        "commission of another sign",
+        of_fills(lambda f: f.with_columns(-pl.col("fee"))),
+        CURVE,
+        ["COMMISSION_REVERSED"],
+        1,
+    ),
+    (
+        "commission twice from a day on",
+        of_curve(lambda c, a: charged(c, {day: fee for day, fee in fees(a).items() if day > 8})),
+        CURVE,
+        ["COMMISSION_TWICE"],
+        9,
+    ),
+    ("a deposit", of_curve(lambda c, _: charged(c, {8: -5_000.0})), CURVE, ["CASH"], 8),
+    ("a sale is left out of a month", _monthly, CURVE, ["MISSING"], 9),
     ("a sale is left out", _without(4), CURVE, ["MISSING"], 9),
     ("a sale is left out, positions claimed", _without(4), ("curve", "positions"), ["MISSING"], 9),
     ("a fill is there twice", _again(3), CURVE, ["TWICE"], 6),
@@ -155,6 +181,44 @@ def test_a_planted_fault_is_named(
     assert (what, faults) == (what, [finding.fault.name for finding in found.findings])
     assert day == found.findings[0].bar
     assert not found.agrees
+
+
+@pytest.mark.parametrize(
+    ("row", "day", "faults"), [(0, 0, ["MISSING"]), (2, 19, ["MISSING"])], ids=["first", "last"]
+)
+def test_a_fill_is_missing_at_the_first_or_the_last_bar(
+    tmp_path: Path, row: int, day: int, faults: list[str]
+) -> None:
+    account = _without(row)(clean([(0, "ACME", 10.0), (0, "BULL", 5.0), (19, "ACME", -10.0)]))
+    found = account.examined(tmp_path, "curve").findings
+
+    assert [(fault, day) for fault in faults] == [(finding.fault.name, finding.bar) for finding in found]
+
+
+def test_two_fills_that_are_missing_at_one_bar_are_named(tmp_path: Path) -> None:
+    account = _without(5)(_without(5)(clean()))
+
+    assert ["MISSING"] == account.faults(tmp_path, "curve")
+
+
+def test_of_two_files_of_one_claim_either_may_depart(tmp_path: Path) -> None:
+    """Positions here are cash of another file."""
+    account = clean()
+    other = charged(account.curve, {7: 12.34}).select("timestamp", "cash")
+
+    assert ["CASH"] == evolve(account, positions=other).faults(tmp_path, "curve", "positions")
+
+
+def test_what_is_short_or_owed_within_a_day_counts(tmp_path: Path) -> None:
+    """Of fills at one time, nobody knows which was first."""
+    account = clean([(3, "ACME", -10.0), (3, "ACME", 10.0), (4, "ACME", 500.0), (4, "ACME", -500.0)])
+    timed = account.fills.with_columns(
+        pl.col("timestamp").cast(pl.Datetime) + pl.duration(hours=pl.int_range(pl.len()))
+    )
+    rules = Rules(may_be_short=False)
+
+    assert [] == account.faults(tmp_path, rules=rules)
+    assert ["OVERSOLD", "NEGATIVE_CASH"] == evolve(account, fills=timed).faults(tmp_path, rules=rules)
 
 
 def test_more_sold_than_held_is_a_fault_where_shorts_are_not_allowed(tmp_path: Path) -> None:

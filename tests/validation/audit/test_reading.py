@@ -18,6 +18,7 @@ from ledger.verify import verify
 from tests.validation.audit.account import OPENING, Account, changed, charged, clean, fees
 from validation.audit.audit import Files, Terms, audit
 from validation.audit.books import Costs
+from validation.audit.faults import Rules
 from validation.audit.reading import AuditRefused, read_claims, read_fills, read_prices
 
 VECTORBT = """,Order Id,Column,Timestamp,Size,Price,Fees,Side
@@ -131,7 +132,7 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
     (_fill(price=-1.0), {}, "fills.csv, row 3: price is below zero; leave out what did not happen"),
     (_fill(quantity=0.0), {}, "fills.csv, row 3: quantity is zero; leave out what did not happen"),
     (_fill(symbol=None), {}, "fills.csv, row 3: symbol is missing; complete the row or leave it out"),
-    (_fill(timestamp=None), {}, "fills.csv, row 3: timestamp is missing, or no time; write it as 2024-03-31"),
+    (_fill(timestamp=None), {}, "fills.csv, row 3: timestamp is missing; write it as 2024-03-31"),
     (_fill(symbol="ACNE"), {}, "fills.csv, row 3: there is no price of 'ACNE' in"),
     (_fill(quantity=1e12), {}, "fills.csv, row 3: quantity is too large to be kept to the last unit"),
     (
@@ -148,6 +149,61 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
         lambda a: evolve(a, fills=a.fills.with_columns(price=pl.lit("much"))),
         {},
         "fills.csv, row 1: price is not a number (and in 8 more); write it without separators and currency",
+    ),
+    (
+        lambda a: evolve(a, fills=a.fills.with_columns(pl.col("timestamp").dt.strftime("%m/%d/%Y"))),
+        {},
+        "fills.csv, row 1: timestamp is 03/02/2024, no ISO time (and in 8 more); write it as 2024-03-31",
+    ),
+    (
+        lambda a: evolve(a, prices=a.prices.with_columns(pl.col("timestamp").dt.strftime("%d.%m.%Y"))),
+        {},
+        "prices.csv, row 1: timestamp is 01.03.2024, no ISO time (and in 59 more); write it as 2024-03-31",
+    ),
+    (
+        lambda a: evolve(a, fills=a.fills.with_columns(side=pl.lit("buy"))),
+        {},
+        "fills.csv, row 3: side is a purchase and quantity is below zero (and in 3 more); correct one",
+    ),
+    (
+        lambda a: evolve(a, fills=a.fills.rename({"timestamp": "date"}).with_columns(time=pl.lit("10:00"))),
+        {},
+        "columns 'date' and 'time' may both be 'timestamp'; say which with --columns fills.timestamp=THEIRS",
+    ),
+    (
+        lambda a: evolve(a, fills=a.fills.with_columns(commission=pl.lit(1.0))),
+        {},
+        "may both be 'fee'; say which with --columns fills.fee=THEIRS, or add them up in one",
+    ),
+    (
+        lambda a: evolve(a, curve=a.curve.clear()),
+        {},
+        "curve.csv: there is no row in it; leave it out, or export what it claims",
+    ),
+    (
+        lambda a: evolve(a, curve=a.curve.with_columns(cash=None)),
+        {},
+        "curve.csv: no row says cash; leave out the column, or complete it",
+    ),
+    (
+        lambda a: evolve(a, curve=a.curve.with_columns(pl.col("timestamp").dt.offset_by("-1y"))),
+        {},
+        "curve.csv: all that it claims is of before",
+    ),
+    (
+        lambda a: a,
+        {"terms": Terms(OPENING, tolerance=-1.0)},
+        "--tolerance is -1.0; give a number of zero or more",
+    ),
+    (
+        lambda a: a,
+        {"terms": Terms(OPENING, rules=Rules(slippage=float("nan")))},
+        "--slippage is nan; give a number of zero or more",
+    ),
+    (
+        lambda a: a,
+        {"terms": Terms(OPENING, Costs(rate=float("inf")))},
+        "--commission is inf; give a number",
     ),
     (
         lambda a: evolve(a, curve=a.curve.reverse()),
@@ -215,6 +271,60 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
             reading(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("timestamp;symbol;quantity;price\n", "its columns are separated by semicolons; save it with commas"),
+        ("timestamp,symbol,quantity,price,price\n", "there are two columns 'price'; leave one out"),
+    ],
+)
+def test_a_header_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(AuditRefused, match=re.escape(said)):
+        read_fills(file(tmp_path, text), None, {})
+
+
+def test_sides_are_told_in_the_words_of_brokers(tmp_path: Path) -> None:
+    rows = ("BUY,1", "Sell Short,2", " B ,3", "SLD,-4", "Buy to Cover,5", "sell-to-close,6")
+    text = "Date, Symbol ,Side,Quantity,Price\n" + "".join(f"2024-03-01,ACME,{row},9\n" for row in rows)
+
+    assert [1.0, -2.0, 3.0, -4.0, 5.0, -6.0] == read_fills(file(tmp_path, text), None, {}).quantity.tolist()
+
+
+@pytest.mark.parametrize("stamp", [" 00:00:00-05:00", "T16:00:00", "T21:00:00Z", " 00:00:00+09:00"])
+def test_bars_of_days_are_of_their_days_however_they_are_stamped(tmp_path: Path, stamp: str) -> None:
+    account = clean()
+    stamped = pl.col("timestamp").cast(pl.String) + stamp
+    account = evolve(account, prices=account.prices.with_columns(stamped))
+    fills = account.fills.with_columns(pl.col("timestamp").cast(pl.String) + "T20:00:00-05:00")
+
+    assert account.examined(tmp_path, "curve", "positions", "trades").agrees
+    assert evolve(account, fills=fills).examined(tmp_path, "curve", "positions", "trades").agrees
+
+
+def test_a_date_is_the_end_of_its_day_where_bars_are_within_days(tmp_path: Path) -> None:
+    hours = [f"2024-03-0{day}T{hour}:00:00,ACME,10,10,10,10\n" for day in (1, 2) for hour in (10, 16)]
+    prices = file(tmp_path, "timestamp,symbol,open,high,low,close\n" + "".join(hours), "prices.csv")
+    header = "timestamp,symbol,quantity,price\n"
+    claims = file(tmp_path, "timestamp,cash\n2024-03-01,90\n2024-03-02,70\n", "claims.csv")
+    fills = file(tmp_path, header + "2024-03-01T12:00:00,ACME,1,10\n2024-03-02T09:30:00,ACME,2,10\n")
+    found = audit(Files(fills, prices, [claims]), Terms(100.0))
+
+    assert ([1, 3], True) == (found.ties[0].bar.tolist(), found.agrees)
+    with pytest.raises(
+        AuditRefused, match=r"row 1: fills are dated without an hour, and .* has bars within days"
+    ):
+        audit(Files(file(tmp_path, header + "2024-03-01,ACME,1,10\n"), prices), Terms(100.0))
+
+
+def test_weeks_have_bars_on_one_of_their_days(tmp_path: Path) -> None:
+    weeks = [f"2024-03-{day},ACME,10,10,10,10\n" for day in ("08", "15", "22")]
+    prices = file(tmp_path, "timestamp,symbol,open,high,low,close\n" + "".join(weeks), "prices.csv")
+    fills = file(tmp_path, "timestamp,symbol,quantity,price\n2024-03-05,ACME,1,10\n2024-03-13,ACME,1,10\n")
+    found = audit(Files(fills, prices), Terms(100.0))
+
+    assert ([1.0, 2.0, 2.0], True) == (found.books.held[:, 0].tolist(), found.agrees)
+
+
 def test_prices_are_bars_of_the_same_rules(tmp_path: Path) -> None:
     account = clean()
     account.prices.write_csv(tmp_path / "prices.csv")
@@ -263,6 +373,36 @@ def test_the_command_ends_with_1_and_tells_the_fault_where_and_by_how_much(tmp_p
     assert "1. Commission counted twice, 7 times, from 2024-03-02, -8.51 in all" in said
     assert "2.80 less than the fills leave: their commission" in said
     assert "First departure at 2024-03-02: cash by -2.80, equity by -2.80, P&L by -2.80" in said
+
+
+def test_what_cannot_be_compared_does_not_agree(tmp_path: Path) -> None:
+    """ACME is never flat, so that no P&L of its trades can be told from its fills."""
+    account = clean([(1, "ACME", 10.0)])
+    account = evolve(account, curve=account.trades)
+    status, said = performed(tmp_path, account, "--cash", "20000")
+
+    assert 0 == status
+    assert "nothing to compare" in said
+    assert "no fault found, no figure of the claims could be compared" in said
+
+
+def test_what_departs_without_a_fault_of_a_name_is_said_so(tmp_path: Path) -> None:
+    account = clean([(1, "ACME", 1 / 7)])
+    curve = account.curve.select("timestamp", cash=account.curve["cash"].round(2) + 0.01)
+    status, said = performed(tmp_path, evolve(account, curve=curve), "--cash", "20000")
+
+    assert 1 == status
+    assert "no fault explains it, cash departs" in said
+
+
+def test_commission_below_zero_is_said_and_its_sign_is_named(tmp_path: Path) -> None:
+    account = clean()
+    account = evolve(account, fills=account.fills.with_columns(-pl.col("fee")))
+    status, said = performed(tmp_path, account, "--cash", "20000")
+
+    assert 1 == status
+    assert "commission is below zero in 9 of them, which are booked as rebates" in said
+    assert "1. Commission with the other sign, 7 times, from 2024-03-02, -17.02 in all" in said
 
 
 def test_the_command_ends_with_2_where_it_cannot_run(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 
 from ledger.reader import Reader
 from ledger.verify import verify
-from tests.validation.parity.test_backtrader import CASES, MONDAY, case, lines, scenario, told
+from tests.validation.parity.backtrader_cases import CASES, MONDAY, case, lines, scenario, told
 from validation.parity.backtrader import Followed, all_differences, books_of_records, imitate
 from validation.parity.backtrader_defects import DEFECTS, found
 from validation.parity.backtrader_random import LEFT_OUT, compare_random

@@ -131,6 +131,34 @@ def test_cash_that_is_not_price_and_fee_fails_the_check_of_notionals(tmp_path: P
     assert ["notional"] == failing(tmp_path / "wrong.duckdb")
 
 
+@pytest.mark.parametrize(
+    ("price", "skimmed", "checks"),
+    [
+        (50.0, 0.000_002, []),
+        (50.0, 0.000_003, ["notional"]),
+        (100_000.0, 0.000_9, []),
+        (100_000.0, 0.001_1, ["notional"]),
+    ],
+)
+def test_rounding_is_at_most_a_unit_at_its_price_and_two_of_money(
+    tmp_path: Path, price: float, skimmed: float, checks: list[str]
+) -> None:
+    trades = done((0, 0, 1.0, price, 0.0), cash=1e6)
+    trades.cash_after -= skimmed
+    booked(trades, np.full((4, 2), price), 1e6, path=tmp_path / "skimmed.duckdb").journal.close()
+
+    assert checks == failing(tmp_path / "skimmed.duckdb")
+
+
+def test_what_is_worth_more_than_books_hold_is_refused() -> None:
+    trades = done((0, 0, 9e7, 1e-6, 0.0))
+
+    with pytest.raises(
+        BookingRefused, match=r"what is held at 2024-01-01.* is worth more than books can hold"
+    ):
+        booked(trades, np.full((4, 2), 1e6))
+
+
 def test_a_sale_that_costs_money_has_all_of_it_as_its_fee(tmp_path: Path) -> None:
     trades = done((0, 0, 10.0, 10.0, 0.0), (1, 0, -10.0, 0.01, 0.0))
     trades.cash_after[1] = trades.cash_before[1] - 5

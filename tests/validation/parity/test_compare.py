@@ -1,4 +1,4 @@
-"""The same run elsewhere, with the imitations in the place of the packages: what is given, found and named."""
+"""The same run elsewhere, with the imitations in place of the packages: what is given, found and named."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,7 +37,7 @@ THROUGH: dict[str, Callable[[Performed], Outcome]] = {
 }
 
 
-def run(orders: str, bars: dict[str, Sequence[float]], volume: Any = None, **settings: Any) -> Performed:
+def run(orders: str, bars: dict[str, Sequence[Any]], volume: Any = None, **settings: Any) -> Performed:
     """A run of ours. An order a line: ``day symbol quantity [limit P|stop P] [day]``.
 
     *bars* are prices by symbol, one a day, which are open, high, low and close alike; or pairs of open and
@@ -61,7 +61,7 @@ def run(orders: str, bars: dict[str, Sequence[float]], volume: Any = None, **set
             "tif": ["DAY" if row[-1] == "day" else "GTC" for row in rows],
         }
     )
-    given = {"account": CashAccount("1000"), "costs": Costs()} | settings
+    given: dict[str, Any] = {"account": CashAccount("1000"), "costs": Costs()} | settings
     backtest = Backtest(bars=Bars.from_arrays(ts, symbols, **panels), strategy=Orders(frame), **given)
     with backtest.run() as result:
         return Performed.of(backtest, result.journal)
@@ -84,7 +84,9 @@ def test_cash_and_value_folded_from_transfers_are_those_of_the_statements(seed: 
     with backtest.run() as result:
         ours, equity = Performed.of(backtest, result.journal), result.equity
 
-    assert [round(value, 6) for value in ours.outcome.value.tolist()] == equity["equity"].cast(float).to_list()
+    assert [round(value, 6) for value in ours.outcome.value.tolist()] == equity["equity"].cast(
+        float
+    ).to_list()
     assert ours.opening == float(str(backtest.account.cash))
 
 
@@ -206,6 +208,25 @@ def test_the_same_rules_lead_to_the_same_books(engine: str, fill: str) -> None:
     assert [] == list(compared(engine, ours).departures)
 
 
+def test_an_order_that_is_cut_spends_what_there_is_in_vectorbt_too() -> None:
+    ours = run(
+        """
+        0 A +150
+        1 A -20
+        2 A +300
+        3 A -1000
+        """,
+        {"A": [7, (7, 7.3), 8.1, 9.7, 8, 8]},
+        account=CashAccount("1000.37", insufficient="cut"),
+        costs=Costs(PercentCommission("0.00123"), slippage="0.0007"),
+        instruments=Instruments(FRACTIONAL),
+    )
+
+    assert 4 == len(ours.outcome.fills)
+    assert 3 == len(ours.outcome.refusals)
+    assert [] == list(compared("vectorbt", ours).departures)
+
+
 def test_orders_with_limits_and_stops_fill_alike_in_backtrader() -> None:
     ours = run(
         """
@@ -270,7 +291,9 @@ def test_a_rule_is_named_that_there_is() -> None:
 
 def test_fills_of_one_order_at_one_bar_and_price_are_one_execution() -> None:
     fills = [Fill(1, 0, 7, 2.0, 10.0, 0.1), Fill(1, 0, 7, 1e-14, 10.0, 0.0), Fill(2, 0, 7, 1.0, 10.0, 0.1)]
-    outcome = Outcome(fills, [Refusal(3, 0, 8, "Margin"), Refusal(3, 0, 9, "Expired")], np.zeros(4), np.zeros(4))
+    outcome = Outcome(
+        fills, [Refusal(3, 0, 8, "Margin"), Refusal(3, 0, 9, "Expired")], np.zeros(4), np.zeros(4)
+    )
 
     found = fates(outcome)
 
@@ -334,4 +357,3 @@ def test_the_first_difference_is_explained_from_both_sides(capsys: pytest.Captur
         assert line in lines
     assert any(line.startswith("the submission check: Backtrader pays for all orders") for line in lines)
     assert "2 differences" == lines[-1]
-

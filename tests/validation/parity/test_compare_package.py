@@ -1,4 +1,4 @@
-"""`tieout compare` with the packages themselves, as somebody uses it who has a spec, a journal and a terminal."""
+"""`tieout compare` with the packages themselves, as somebody uses it who has a spec and a terminal."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -76,8 +76,9 @@ def test_a_journal_is_compared_as_its_spec_is(tmp_path: Path) -> None:
 
     done = tieout("compare", tmp_path / "run.duckdb", "--against", "backtrader")
 
-    assert tieout("compare", spec, "--against", "backtrader").output.splitlines()[1:] == (
-        done.output.splitlines()[1:]
+    assert (
+        tieout("compare", spec, "--against", "backtrader").output.splitlines()[1:]
+        == (done.output.splitlines()[1:])
     )
     assert 0 == done.exit_code
     assert before == (tmp_path / "run.duckdb").read_bytes()
@@ -116,6 +117,23 @@ def test_what_an_engine_cannot_take_is_one_sentence(
 
     assert told in done.output
     assert 1 == done.output.count("\n")
+    assert 2 == done.exit_code
+
+
+@pytest.mark.reference
+@needs_packages
+def test_a_journal_whose_inputs_have_changed_is_not_compared(tmp_path: Path) -> None:
+    spec, data = tmp_path / "held.toml", tmp_path / "prices.csv"
+    rows = ["timestamp,symbol,open,high,low,close,volume"]
+    rows += [f"2024-01-{day:02d},A,10,10,10,10,100" for day in range(1, 6)]
+    data.write_text("\n".join(rows))
+    spec.write_text('[bars]\npath = "prices.csv"\n[strategy]\nname = "strategies.equal_weight:EqualWeight"\n')
+    assert 0 == tieout("run", spec).exit_code
+    data.write_text("\n".join(rows).replace("05,A,10,10,10,10", "05,A,10,11,10,11"))
+
+    done = tieout("compare", tmp_path / "held.duckdb", "--against", "vectorbt")
+
+    assert "holds another run than its inputs give: the data: column close has changed" in done.output
     assert 2 == done.exit_code
 
 

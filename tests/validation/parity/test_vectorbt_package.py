@@ -10,7 +10,7 @@ from attrs import evolve
 from hypothesis import given, reject
 from numpy.typing import NDArray
 
-from tests.validation.parity import test_vectorbt, test_vectorbt_signals
+from tests.validation.parity import test_vectorbt_orders, test_vectorbt_signals
 from tests.validation.parity.test_vectorbt_workloads import ROWS
 from tests.validation.parity.vectorbt_cases import Case, case
 from validation.parity.outcome import HALF_A_CENT, Outcome, differences
@@ -32,9 +32,12 @@ from validation.parity.vectorbt_random import LEFT_OUT, compare, compare_random
 
 pytestmark = [
     pytest.mark.reference,
-    pytest.mark.skipif(find_spec("vectorbt") is None, reason="VectorBT is not installed"),
+    pytest.mark.skipif(
+        find_spec("vectorbt") is None or find_spec("vectorbt_rust") is None,
+        reason="VectorBT and its Rust engine are not both installed",
+    ),
 ]
-CASES = test_vectorbt.CASES | test_vectorbt_signals.CASES
+CASES = test_vectorbt_orders.CASES | test_vectorbt_signals.CASES
 KEPT = sorted((Path(__file__).parent / "kept" / "vectorbt").glob("*.json"))
 NAN = np.nan
 

@@ -445,6 +445,32 @@ CASES: dict[str, Case] = {
         val_price=20.0,
         stop_entry_price="valprice",
     ),
+    "an exit is for all of it, whatever the size was": case(
+        """
+        10 | entry | buy 4 at 10  | 60
+        20 | exit  | sell 4 at 20 | 140
+        """,
+        size=40.0,
+        size_type="value",
+    ),
+    "a reversal counts its stop anew": case(
+        """
+        10          | entry | buy 1 at 10  | 90
+        20          | short | sell 2 at 20 | 130
+        20/23/20/21 | -     | buy 1 at 22  | 108
+        """,
+        size=1.0,
+        sl_stop=0.1,
+        upon_opposite_entry="reverse",
+    ),
+    "a range without low and high is that of open and close": case(
+        """
+        10        | entry | buy 1 at 10  | 90
+        10/-/-/12 | -     | sell 1 at 11 | 101
+        """,
+        size=1.0,
+        tp_stop=0.1,
+    ),
 }
 
 

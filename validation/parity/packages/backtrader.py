@@ -53,10 +53,7 @@ def run(scenario: Scenario) -> Followed:
     panels = {"datetime": np.broadcast_to(days[:, None], scenario.close.shape), **scenario.bars}
     for column in range(scenario.columns):
         there = scenario.there[:, column]
-        if there.any():
-            cerebro.adddata(_Feed(columns={name: panel[there, column] for name, panel in panels.items()}))
-        else:
-            raise ValueError(f"instrument {column} has no bar at all, which Backtrader does not start with")
+        cerebro.adddata(_Feed(columns={name: panel[there, column] for name, panel in panels.items()}))
     cerebro.addstrategy(_Acting, scenario=scenario, charged=charged)
     (strategy,) = cerebro.run()
     found: Followed = strategy.followed()

@@ -3,6 +3,9 @@
 `Scenario` says what the feeds hold, how the broker is set, and what the strategy asks for at each bar. What a
 strategy decides on the state of its broker is an action too: a target is sized, and a position closed, by the
 broker's state when the action's turn comes.
+
+Not to be said here: volume fillers, futures, leverage, short sales that are not credited, orders of a
+history, children that come later than their parent, and as a number how long an order is good.
 """
 
 import json
@@ -180,6 +183,8 @@ class Scenario:
                 raise ValueError(f"{name} is of shape {getattr(self, name).shape}")
         if np.any(np.diff(self.ts) <= 0) or not np.all(self.there.any(axis=1)):
             raise ValueError("each time is after the one before it, and some instrument has a bar at it")
+        if not np.all(self.there.any(axis=0)):
+            raise ValueError("each instrument has a bar, without which Backtrader does not start")
         for wrong, what in _faults(self):
             if np.any(wrong):
                 row = int(np.flatnonzero(wrong)[0])

@@ -81,7 +81,7 @@ OF_SIGNALS: dict[str, Value] = {
 """The same with signals. Where shorts have signals of their own, *direction* says nothing."""
 DEFAULTS = {"orders": OF_ORDERS, "signals": OF_SIGNALS}
 BOUNDS: dict[str, tuple[float, float]] = {
-    "fees": (-1.0, np.inf),
+    "fees": (-0.99, np.inf),
     "fixed_fees": (-np.inf, np.inf),
     "slippage": (0.0, 1.0),
     "min_size": (0.0, np.inf),

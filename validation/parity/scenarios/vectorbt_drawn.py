@@ -2,8 +2,9 @@
 
 Figures come from short lists, so that they meet: prices that return to a level, targets that are met already,
 cash that is spent to the cent. Half of the prices are such levels, half are products of steps, which no
-decimal is. Cash is small beside what is asked for. What VectorBT raises an error on is not drawn: a position
-on the wrong side of its direction, a share of resources to reverse by signals, a share of exactly zero.
+decimal is. Cash is small beside what is asked for; a fee below zero is a rebate. What VectorBT raises an
+error on is not drawn: a position on the wrong side of its direction, a share of resources to reverse by
+signals, a share of exactly zero.
 """
 
 from collections.abc import Callable, Sequence
@@ -102,7 +103,7 @@ SIZES: dict[str, tuple[float, ...]] = {
     "targetpercent": (0.0, 0.25, 0.5, -0.5, 0.333, 0.95, 1.0, -1.0, 1.5, NAN),
 }
 TERMS: dict[str, tuple[float, ...]] = {
-    "fees": (0.0, 0.001, 0.01, 0.1),
+    "fees": (0.0, 0.001, 0.01, 0.1, -0.002),
     "fixed_fees": (0.0, 1.0, 0.5, 7.0),
     "slippage": (0.0, 0.01, 0.001, 0.05),
     "lock_cash": OFTEN,
