@@ -199,7 +199,7 @@ def the_ledger_explains_itself(source: Source) -> Iterator[str]:
 
 
 def kernels_are_seen_to_change(source: Source) -> Iterator[str]:
-    """The cache of kernels is named after modules that import from one called compiled, and after no others."""
+    """The cache of kernels is named after the modules that import from one called compiled, and no others."""
     named = (node.module or "" for node in source.nodes if isinstance(node, ast.ImportFrom))
     if source.path.name != "compiled.py" and not any(name.endswith("compiled") for name in named):
         for node in source.definitions:

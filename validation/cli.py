@@ -68,9 +68,9 @@ def compare(
     The orders that our run gave are given to the other engine, which fills, refuses and values them by its
     own rules. Exit status 1 means that something differs; a known difference of rules is named.
     """
-    from validation.parity import compare
+    from validation.compare import command
 
-    if not compare.run(given, against, folder):
+    if not command.run(given, against, folder):
         raise typer.Exit(1)
 
 

@@ -45,7 +45,10 @@ REFUSED: list[tuple[Callable[[Broker], Any], str]] = [
     (lambda b: b.buy("ACME", 1, tif="fok"), "ACME: tif 'fok' is neither gtc nor day"),
     (lambda b: b.buy("ACME", 1, tif="target"), "ACME: tif 'target' is for targets"),
     (lambda b: b.buy("ACME", 1, tag=7), "tag 7 is not text"),
-    (lambda b: b.buy("ACME", 1, tag="\ud800"), r"'\ud800' holds the character '\ud800', which cannot be stored"),
+    (
+        lambda b: b.buy("ACME", 1, tag="\ud800"),
+        r"'\ud800' holds the character '\ud800', which cannot be stored",
+    ),
     (lambda b: b.buy("ACME", 1, tag=["x"]), "tag ['x'] is not text"),
     (lambda b: b.buy("ACME", 1, signal="high"), "'high' is not a number"),
     (lambda b: b.order_value("ACME", 0), "ACME: an order of nothing"),

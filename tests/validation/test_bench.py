@@ -19,7 +19,7 @@ from validation.bench.engines.task import BEST, WARMUP, Rules
 from validation.bench.report import Part, Table
 from validation.bench.rounds import Timing, in_turn
 from validation.bench.workloads import Workload, generate, walk
-from validation.cli import bench, register
+from validation.cli import audit, bench, compare, register
 
 ENGINES = Path(market.__file__).parent / "engines"
 OURS, RUST = ("ours", "program", "sim"), ("vectorbt", "rust", "sim")
@@ -204,12 +204,12 @@ def test_a_part_or_workload_that_there_is_not_is_refused(arguments: list[str]) -
     assert "there is no" in result.output
 
 
-def test_the_room_brings_its_command() -> None:
+def test_the_room_brings_its_commands() -> None:
     app = typer.Typer()
 
     register(app)
 
-    assert [bench] == [command.callback for command in app.registered_commands]
+    assert [bench, compare, audit] == [command.callback for command in app.registered_commands]
 
 
 # --- streaming -----------------------------------------------------------------------------------------

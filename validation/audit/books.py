@@ -118,7 +118,7 @@ def placed(fills: Fills, prices: Prices, costs: Costs) -> Placed:
     order = np.lexsort((fills.ts, meant))  # a day may be of several zones
     picked = {
         name: getattr(fills, name)[order]
-        for name in ("ts", "day", "symbol", "quantity", "price", "fee", "row")
+        for name in ("ts", "day", "symbol", "quantity", "price", "fee", "row", "content")
     }
     ids = None if fills.order is None else fills.order[order]
     last = prices.ts.size - 1
@@ -136,11 +136,18 @@ def opening_of(there: Placed, prices: Prices, claims: Sequence[Claims]) -> tuple
                 so_far = booked(there, prices, 0.0)
                 mine = np.append(0.0, so_far.cash if figure == "cash" else so_far.value)
                 mine = mine[prices.claimed(claim)[row] + 1]
-                opening = round(float(claim.columns[figure][row] - mine), MONEY_SCALE)
+                # Claims in whole cents are of an opening in whole cents, whatever was rounded since.
+                scale = 2 if in_cents(claim.columns[figure][said]) else MONEY_SCALE
+                opening = round(float(claim.columns[figure][row] - mine), scale)
                 return opening, f"from the first {figure} claimed, in {claim.name}{_gainsaid(claim, opening)}"
     raise AuditRefused(
         f"{there.fills.name}: nothing says the opening cash; give --cash, or claims with cash or equity"
     )
+
+
+def in_cents(amounts: Floats) -> bool:
+    """Whether all of them are whole cents, but for the last digits of floats."""
+    return bool(np.all(np.abs(amounts * 100 - np.rint(amounts * 100)) <= 1e-4))
 
 
 def _gainsaid(claim: Claims, opening: float) -> str:

@@ -82,12 +82,11 @@ def of_fills(books: Books, rules: Rules, tolerance: float) -> Iterator[Finding]:
 
 
 def named_twice(books: Books) -> dict[int, int]:
-    """Fills alike in every column that was read, by number, with the number of the first of them."""
+    """Fills alike in every column of their file, by number, with the number of the first of them."""
     fills = books.placed.fills
     first: dict[tuple[object, ...], int] = {}
     found: dict[int, int] = {}
-    orders = fills.order if fills.order is not None else np.full(len(books.placed), "", object)
-    columns = (fills.ts, fills.symbol, fills.quantity, fills.price, fills.fee, orders)
+    columns = (fills.ts, fills.symbol, fills.quantity, fills.content)
     for number, key in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
         if key in first:
             found[number] = first[key]

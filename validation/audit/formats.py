@@ -131,7 +131,7 @@ def rivals_of(there: Sequence[str], kind: str, form: str | None, given: Columns)
     settled = _settled(there, kind, form, given)
     found = {}
     for ours in known(kind):
-        names = [name for name in _called(there, ours) if _plain(name) not in _INDEX]
+        names = [name for name in _called(there, ours) if not is_index(name)]
         if ours not in settled and len(names) > 1 and (ours == "fee" or _plain(names[0]) != ours):
             found[ours] = names
     return found
@@ -147,6 +147,11 @@ def _called(there: Sequence[str], ours: str) -> list[str]:
     """The columns that are called by our name or another for it, ours first."""
     by_plain = {_plain(name): name for name in reversed(there)}
     return [by_plain[name] for name in (ours, *OTHER_NAMES.get(ours, ())) if name in by_plain]
+
+
+def is_index(name: str) -> bool:
+    """Whether a column may be the number of the row."""
+    return _plain(name) in _INDEX
 
 
 def _plain(name: str) -> str:

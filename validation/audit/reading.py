@@ -24,6 +24,7 @@ from validation.audit.formats import (
     REQUIRED,
     TRADES,
     columns_of,
+    is_index,
     known,
     recognised,
     rivals_of,
@@ -54,8 +55,8 @@ class AuditRefused(ExecutionError):
 class Fills:
     """Executions in the order of their file. *row* counts from 1; *order* is None where no column says it.
 
-    *ts* are nanoseconds since 1970, *day* days since 1970 in the zone of the file. *has_fee* if a column says
-    what they cost.
+    *ts* are nanoseconds since 1970, *day* days since 1970 in the zone of the file. *content* is alike where
+    all columns are, those too that are not read. *has_fee* if a column says what they cost.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Fills:
     fee: Floats
     order: Texts | None
     row: Int64s
+    content: NDArray[np.uint64]
     has_fee: bool
 
 
@@ -223,9 +225,8 @@ def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fill
         _refuse(name, wrong, what, "leave out what did not happen, and correct the rest")
     symbol = _symbols(rows, name)
     order = rows["order"].cast(pl.String).to_numpy() if "order" in names else None
-    return Fills(
-        name, form, ts, day, symbol, quantity, price, fee, order, np.arange(1, count + 1), has_fee=has_fee
-    )
+    row, content = np.arange(1, count + 1), _contents(path)
+    return Fills(name, form, ts, day, symbol, quantity, price, fee, order, row, content, has_fee=has_fee)
 
 
 def read_claims(path: Path, form: str | None, columns: Mapping[str, str]) -> Claims:
@@ -296,7 +297,7 @@ def _require_one_of_each(path: Path, kind: str, rivals: Mapping[str, Sequence[st
 
 def _texts(path: Path, found: Mapping[str, str]) -> pl.DataFrame:
     """Columns of a CSV file under our names, as they are written: nothing is guessed of their types."""
-    named = frames.lazy(pl.scan_csv(path, infer_schema=False), str(path), found, AuditRefused)
+    named = frames.lazy(pl.scan_csv(path, infer_schema=False, glob=False), str(path), found, AuditRefused)
     return named.collect(named.frame.select(list(found)))
 
 
@@ -312,7 +313,23 @@ def _rows(path: Path, kind: str, found: dict[str, str], there: list[str]) -> tup
     if _is_text(path):
         return _texts(path, found), list(found)
     named = frames.lazy(path, kind, found, AuditRefused)
-    return named.collect(named.frame.select(list(found))), list(found)
+    rows = named.collect(named.frame.select(list(found)))
+    for ours, dtype in rows.schema.items():
+        if dtype.is_nested() or dtype == pl.Object:
+            raise AuditRefused(
+                f"{path}, row 1: {ours} is {dtype}, not one value; give a column of numbers or text"
+            )
+    return rows, list(found)
+
+
+def _contents(path: Path) -> NDArray[np.uint64]:
+    """Digests of whole rows, but for the number that an index gives to each."""
+    named = frames.lazy(path, "audit", {}, AuditRefused)
+    if _is_text(path):
+        named = frames.lazy(pl.scan_csv(path, infer_schema=False, glob=False), str(path), {}, AuditRefused)
+    rows = named.collect()
+    told = [column.name for column in rows if not (is_index(column.name) or column.dtype.is_nested())]
+    return rows.select(told).hash_rows().to_numpy()
 
 
 def _moments(rows: pl.DataFrame, column: str, name: str) -> tuple[Int64s, Int64s]:
@@ -345,9 +362,9 @@ def _numbers(rows: pl.DataFrame, column: str, name: str, *, missing: float | Non
             f"{column} is missing or not finite",
             "complete the row or leave it out",
         )
-    elif not np.isnan(missing):
+    else:
         values[np.isnan(values)] = missing
-        _refuse(name, ~np.isfinite(values), f"{column} is not finite", "complete the row or leave it out")
+        _refuse(name, np.isinf(values), f"{column} is not finite", "complete the row or leave it out")
     return values
 
 

@@ -155,6 +155,10 @@ def _verdict(found: Audit) -> Text:
         )
         if not figures:
             tied = "no figure of the claims could be compared" if found.ties else "no claims were given"
+        elif later := int(
+            np.count_nonzero(found.books.placed.bar > max(tie.bar[-1] for tie in found.ties if tie.bar.size))
+        ):
+            tied += f"; {_counted(later, 'fill')} after the last claim tie{'s' * (later == 1)} to none"
         return Text(f"no fault found, {tied}{kept}\n{head}", "green")
     departing = list(dict.fromkeys(_WHAT.get(tie.what, tie.what) for tie in found.ties if not tie.agrees))
     is_one = len(departing) == 1 and departing[0] not in {"positions", "trades"}

@@ -372,10 +372,15 @@ class Suspicion:
         return Finding(Fault.TRADES, bar, column, text, math.nan, tuple(tie.fills.tolist()), times)
 
     def _left_alike(self) -> Iterator[Finding]:
-        """Fills alike in every column that no claim contradicts: wrong if they are of one order."""
+        """Fills alike in every column of which claims say nothing; where claims agree, both have been."""
         left = {n: first for n, first in self.alike.items() if n not in self._confirmed}
-        if left and (self.books.placed.fills.order is not None or not self.ties):
-            yield twice(self.books, left)
+        compared = [tie for tie in self.ties.values() if tie.bar.size]
+        is_told = self.books.placed.fills.order is not None and not all(tie.agrees for tie in compared)
+        if left and (is_told or not compared):
+            found = twice(self.books, left)
+            yield evolve(
+                found, text=f"{found.text}; parts of one order may be, and claims of cash would tell"
+            )
 
 
 def named(findings: Sequence[Finding]) -> list[Finding]:

@@ -6,7 +6,7 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from validation.audit.books import Books
+from validation.audit.books import Books, in_cents
 from validation.audit.formats import CURVE, POSITIONS
 from validation.audit.reading import AuditRefused, Claims
 
@@ -20,10 +20,6 @@ UNITS = 1e-6
 
 DIGITS = 1e-5
 """What it may come to that the books keep positions in whole units, beside a claim that is rounded itself."""
-
-
-def _in_cents(amounts: Floats) -> bool:
-    return bool(np.all(np.abs(amounts * 100 - np.rint(amounts * 100)) <= 1e-4))
 
 
 @frozen(eq=False)
@@ -58,7 +54,7 @@ class Tie:
     @property
     def is_rounded(self) -> bool:
         """Whether the claims are whole cents, and what they are made of in the books is not."""
-        return _in_cents(self.claimed) and not _in_cents(self.booked)
+        return in_cents(self.claimed) and not in_cents(self.booked)
 
     @property
     def first(self) -> int:

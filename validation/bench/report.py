@@ -68,12 +68,12 @@ def write(path: Path, parts: Mapping[str, Part], titles: Mapping[str, str]) -> N
     path.write_text("\n".join(text for text in texts if text), "utf-8")
 
 
-def insert(path: Path, table: Table) -> None:
-    """Put a table between the marks in a file; it is left alone where it has none."""
+def insert(path: Path, table: Table, begin: str = BEGIN) -> None:
+    """Put a table between the mark *begin* and the next end in a file; it is left alone where it has none."""
     text = path.read_text("utf-8")
-    before, begin, rest = text.partition(BEGIN)
+    before, found, rest = text.partition(begin)
     _, end, after = rest.partition(END)
-    if begin and end:
+    if found and end:
         path.write_text(f"{before}{begin}\n{table.markdown().rstrip()}\n{end}{after}", "utf-8")
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from attrs import evolve
 from rich.console import Console
 
-from validation.bench.report import Part, write
+from validation.bench.report import Part, insert, write
 from validation.parity import page, real
 
 COUNT = 10_000
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.write is not None:
             write(given.write, {name: Part(page.TITLES[name], found.tables)}, page.TITLES)
         if given.readme is not None and name == "study":
-            page.insert(given.readme, evolve(found.tables[0], note=""))
+            insert(given.readme, evolve(found.tables[0], note=""), page.BEGIN)
     for told in wrong:
         console.print(told, markup=False)
     console.print(f"\n{len(wrong) or 'no'} difference{'s' * (len(wrong) != 1)}")

@@ -26,9 +26,9 @@ from execution import (
     UnlimitedAccount,
 )
 from execution.instruments import Terms
-from validation.parity.compare_found import Comparison
-from validation.parity.compare_run import Performed
-from validation.parity.compare_theirs import by_backtrader, by_vectorbt
+from validation.compare.found import Comparison
+from validation.compare.run import Performed
+from validation.compare.theirs import by_backtrader, by_vectorbt
 from validation.parity.outcome import Floats, Outcome
 from validation.parity.tally import CASH_BOUND, Tally, regimes_of
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from attrs import frozen
 
 from validation.bench.report import Table
+from validation.compare.found import RULES
+from validation.compare.given import NAMES
 from validation.parity.backtrader_defects import DEFECTS
-from validation.parity.compare_found import RULES
-from validation.parity.compare_given import NAMES
 from validation.parity.tally import CASH_BOUND, REVERSED, SHORT, Tally
 
-BEGIN, END = "<!-- tieout parity -->", "<!-- end -->"
+BEGIN = "<!-- tieout parity -->"
 """Between these, a file has the table of the study."""
 PACKAGES = ("vectorbt", "vectorbt-rust", "backtrader")
 RUST_SHARE, NATIVE_SHARE = 10, 5
@@ -364,12 +364,3 @@ PARTS: Mapping[str, Callable[[Asked], Found]] = {
     "defects": defects,
 }
 """How each part is found; the rules are kept as they are written in the file."""
-
-
-def insert(path: Path, table: Table) -> None:
-    """Put a table between the marks in a file; it is left alone where it has none."""
-    text = path.read_text("utf-8")
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if begin and end:
-        path.write_text(f"{before}{begin}\n{table.markdown().rstrip()}\n{end}{after}", "utf-8")

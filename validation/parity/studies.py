@@ -28,13 +28,13 @@ from execution import (
 )
 from validation.bench.engines.task import BEST, QUANTITY
 from validation.bench.workloads import Workload, generate
+from validation.compare.found import Comparison
+from validation.compare.run import Performed
+from validation.compare.theirs import by_backtrader, by_vectorbt
+from validation.compare.theirs import vectorbt as given_to_vectorbt
 from validation.parity import backtrader as backtrader_imitation
 from validation.parity import vectorbt as vectorbt_imitation
 from validation.parity.backtrader_tables import ENTER
-from validation.parity.compare_found import Comparison
-from validation.parity.compare_run import Performed
-from validation.parity.compare_theirs import by_backtrader, by_vectorbt
-from validation.parity.compare_theirs import vectorbt as given_to_vectorbt
 from validation.parity.outcome import Difference, Floats, Outcome, differences
 from validation.parity.scenarios import backtrader as of_backtrader
 from validation.parity.scenarios import vectorbt as of_vectorbt

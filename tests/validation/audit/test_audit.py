@@ -59,6 +59,15 @@ def test_opening_cash_is_that_of_the_first_claim(tmp_path: Path, claim: str) -> 
     assert found.agrees
 
 
+def test_claims_in_cents_are_of_an_opening_in_cents(tmp_path: Path) -> None:
+    """What is bought at the first bar is no whole cent, and nothing is claimed of before it."""
+    account = clean([(0, "ACME", 1 / 7), (0, "BULL", -1 / 3), (9, "CORP", 1 / 3)])
+    account = evolve(account, curve=account.curve.with_columns(pl.exclude("timestamp").round(2)))
+    found = account.examined(tmp_path, "curve", terms=Terms())
+
+    assert (OPENING, True) == (found.books.opening, found.agrees)
+
+
 def _without(row: int) -> Plant:
     return of_fills(lambda fills: fills.filter(pl.int_range(pl.len()) != row))
 
@@ -341,13 +350,15 @@ def test_two_fills_that_are_missing_are_both_told(tmp_path: Path) -> None:
 
 
 def test_two_fills_alike_are_no_fault_where_claims_agree_with_both(tmp_path: Path) -> None:
-    """Half of an order, twice: without the numbers of orders, only the claims can tell."""
+    """Half of an order, twice: only the claims can tell, or numbers of executions."""
     account = clean()
-    halves = account.fills.with_columns(pl.col("quantity", "fee") / 2).drop("order")
+    halves = account.fills.with_columns(pl.col("quantity", "fee") / 2)
     account = evolve(account, fills=pl.concat([halves, halves]))
+    numbered = evolve(account, fills=account.fills.with_row_index("execution"))
 
     assert [] == account.faults(tmp_path, "curve")
     assert ["TWICE"] == account.faults(tmp_path)
+    assert [] == numbered.faults(tmp_path)
 
 
 def test_several_faults_are_told_apart(tmp_path: Path) -> None:

@@ -181,6 +181,11 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
         "curve.csv: there is no row in it; leave it out, or export what it claims",
     ),
     (
+        lambda a: evolve(a, curve=changed(a.curve, 1, cash=float("inf"))),
+        {},
+        "curve.csv, row 2: cash is not finite; complete the row or leave it out",
+    ),
+    (
         lambda a: evolve(a, curve=a.curve.with_columns(cash=None)),
         {},
         "curve.csv: no row says cash; leave out the column, or complete it",
@@ -281,6 +286,13 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 def test_a_header_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(AuditRefused, match=re.escape(said)):
         read_fills(file(tmp_path, text), None, {})
+
+
+def test_a_column_of_lists_is_refused(tmp_path: Path) -> None:
+    clean().fills.with_columns(pl.concat_list("price")).write_parquet(tmp_path / "fills.parquet")
+
+    with pytest.raises(AuditRefused, match=r"row 1: price is List\(Float64\), not one value; give a column"):
+        read_fills(tmp_path / "fills.parquet", None, {})
 
 
 def test_sides_are_told_in_the_words_of_brokers(tmp_path: Path) -> None:
@@ -384,6 +396,14 @@ def test_what_cannot_be_compared_does_not_agree(tmp_path: Path) -> None:
     assert 0 == status
     assert "nothing to compare" in said
     assert "no fault found, no figure of the claims could be compared" in said
+
+
+def test_fills_after_the_last_claim_are_told(tmp_path: Path) -> None:
+    account = clean()
+    status, said = performed(tmp_path, evolve(account, curve=account.curve[:17]))
+
+    assert 0 == status
+    assert "all 68 figures tie to the fills; 1 fill after the last claim ties to none" in said
 
 
 def test_what_departs_without_a_fault_of_a_name_is_said_so(tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ from execution import (
     Strategy,
     UnlimitedAccount,
 )
+from validation.compare.found import Comparison
+from validation.compare.run import Performed
+from validation.compare.theirs import through_backtrader, through_vectorbt
 from validation.parity import backtrader, vectorbt
-from validation.parity.compare_found import Comparison
-from validation.parity.compare_run import Performed
-from validation.parity.compare_theirs import through_backtrader, through_vectorbt
 from validation.parity.native import COINCIDES, HALVES, add, compare_random, performed
 from validation.parity.outcome import Outcome
 from validation.parity.tally import CASH_BOUND, REVERSED, SHORT, Tally

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
+from validation.bench import report
 from validation.bench.report import Table
 from validation.bench.workloads import generate
 from validation.parity import page, real
@@ -166,14 +167,16 @@ def test_a_difference_in_a_random_run_is_wrong_and_told() -> None:
 
 def test_the_table_goes_between_the_marks_and_nowhere_else(tmp_path: Path) -> None:
     marked, unmarked = tmp_path / "marked.md", tmp_path / "unmarked.md"
-    marked.write_text(f"before\n{page.BEGIN}\nold\n{page.END}\nafter\n")
+    marked.write_text(f"before\n{page.BEGIN}\nold\n{report.END}\nafter\n")
     unmarked.write_text("nothing\n")
     table = Table("", ("a", "b"), [["1", "2"]])
 
     for path in (marked, unmarked):
-        page.insert(path, table)
+        report.insert(path, table, page.BEGIN)
 
-    assert f"before\n{page.BEGIN}\n| a | b |\n|---|---|\n| 1 | 2 |\n{page.END}\nafter\n" == marked.read_text()
+    assert (
+        f"before\n{page.BEGIN}\n| a | b |\n|---|---|\n| 1 | 2 |\n{report.END}\nafter\n" == marked.read_text()
+    )
     assert "nothing\n" == unmarked.read_text()
 
 

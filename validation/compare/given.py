@@ -15,7 +15,7 @@ from execution.costs import PercentCommission, PerOrderCommission, PerShareCommi
 from execution.orders import OrderType, TimeInForce
 from ledger.errors import TieoutError
 from ledger.moment import DAY
-from validation.parity.compare_run import Order, Performed
+from validation.compare.run import Order, Performed
 from validation.parity.outcome import Floats
 
 Int64s = NDArray[np.int64]

@@ -12,7 +12,7 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from execution.orders import OrderType, Reason
-from validation.parity.compare_run import Order, Performed
+from validation.compare.run import Order, Performed
 from validation.parity.orders import ENDS, REASONS
 from validation.parity.outcome import HALF_A_CENT, Fill, Floats, Outcome, Refusal, is_close
 

@@ -9,9 +9,9 @@ from attrs import evolve
 
 from execution.orders import OrderType
 from ledger.moment import DAY
+from validation.compare.given import Grid, by_bar, charges, last_chance
+from validation.compare.run import Order, Performed
 from validation.parity.backtrader import Followed
-from validation.parity.compare_given import Grid, by_bar, charges, last_chance
-from validation.parity.compare_run import Order, Performed
 from validation.parity.outcome import Fill, Outcome, Refusal
 from validation.parity.scenarios import backtrader as of_backtrader
 from validation.parity.scenarios import vectorbt as of_vectorbt

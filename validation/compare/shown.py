@@ -8,9 +8,9 @@ import numpy as np
 from execution.orders import OrderType, TimeInForce
 from ledger import present
 from ledger.present import Column, Grid
-from validation.parity.compare_found import NONE, Comparison, Departure, Fate, Gap, fates, rule_of, told
-from validation.parity.compare_given import NAMES
-from validation.parity.compare_run import Order, Performed
+from validation.compare.found import NONE, Comparison, Departure, Fate, Gap, fates, rule_of, told
+from validation.compare.given import NAMES
+from validation.compare.run import Order, Performed
 from validation.parity.outcome import Outcome
 
 SHOWN = 20

@@ -20,12 +20,12 @@ from execution import (
     PerShareCommission,
     UnlimitedAccount,
 )
+from validation.compare.found import RULES, Comparison, fates, gap, is_alike
+from validation.compare.given import CannotCompare, Grid, charges
+from validation.compare.run import Performed
+from validation.compare.shown import show
+from validation.compare.theirs import through_backtrader, through_vectorbt
 from validation.parity import backtrader, vectorbt
-from validation.parity.compare_found import RULES, Comparison, fates, gap, is_alike
-from validation.parity.compare_given import CannotCompare, Grid, charges
-from validation.parity.compare_run import Performed
-from validation.parity.compare_shown import show
-from validation.parity.compare_theirs import through_backtrader, through_vectorbt
 from validation.parity.native import drawn
 from validation.parity.outcome import Fill, Outcome, Refusal
 

@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ledger.cli import application
-from tests.validation.parity.test_compare import FOLLOWED_NO_MORE, NAMED
-from validation.parity.compare import AGAINST, installed
-from validation.parity.compare_found import Comparison
-from validation.parity.compare_given import CannotCompare
+from tests.validation.compare.test_compare import FOLLOWED_NO_MORE, NAMED
+from validation.compare.command import AGAINST, installed
+from validation.compare.found import Comparison
+from validation.compare.given import CannotCompare
 
 IS_THERE = all(find_spec(package) for package in ("vectorbt", "backtrader"))
 needs_packages = pytest.mark.skipif(not IS_THERE, reason="VectorBT or Backtrader is not installed")

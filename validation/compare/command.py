@@ -10,11 +10,11 @@ from execution.reperformance import Recorded, differences
 from execution.sources import Folders
 from execution.spec import read
 from ledger.reader import Reader
-from validation.parity.compare_found import Comparison
-from validation.parity.compare_given import NAMES, CannotCompare
-from validation.parity.compare_run import Performed
-from validation.parity.compare_shown import show
-from validation.parity.compare_theirs import Engine, by_backtrader, by_vectorbt
+from validation.compare.found import Comparison
+from validation.compare.given import NAMES, CannotCompare
+from validation.compare.run import Performed
+from validation.compare.shown import show
+from validation.compare.theirs import Engine, by_backtrader, by_vectorbt
 from validation.parity.outcome import Outcome
 
 AGAINST: Mapping[str, Callable[[Performed], Outcome]] = {
