@@ -13,7 +13,14 @@ from ledger.verify import Report, verify
 from validation.audit.books import Books, Costs, booked, opening_of, placed
 from validation.audit.faults import Finding, Rules, merged, of_fills
 from validation.audit.formats import FORMATS
-from validation.audit.reading import AuditRefused, mapping, read_claims, read_fills, read_prices
+from validation.audit.reading import (
+    AuditRefused,
+    mapping,
+    read_claims,
+    read_fills,
+    read_prices,
+    require_claimed,
+)
 from validation.audit.signatures import Suspicion, named
 from validation.audit.ties import Tie, tied
 
@@ -107,6 +114,7 @@ def examine(files: Files, terms: Terms, journal: Path | None = None) -> Examinat
         raise AuditRefused(f"there is no format {files.form!r}; there are {', '.join(FORMATS)}")
     prices = read_prices(files.prices, columns["prices"])
     fills = read_fills(files.fills, files.form, columns["fills"])
+    require_claimed(files.claims, columns["claims"])
     claims = [read_claims(path, files.form or fills.form, columns["claims"]) for path in files.claims]
     there = placed(fills, prices, terms.costs)
     cash, opening = terms.cash, "as given"

@@ -119,16 +119,17 @@ def _without_bars(books: Books) -> Iterator[Finding]:
     own = books.prices.moments(there.fills.ts, there.fills.day)
     none = (~has[inside, there.column] | _of_no_day(books)) & ~before & ~after
     for fault, wrong, text in (
-        (Fault.BEFORE, before, "the first bar of {} is of {}"),
-        (Fault.AFTER, after, "the last bar of {} is of {}"),
-        (Fault.NO_BAR, none, "{} has none of {}"),
+        (Fault.BEFORE, before, "row {} is of {}, the first bar of {} of {}"),
+        (Fault.AFTER, after, "row {} is of {}, the last bar of {} of {}"),
+        (Fault.NO_BAR, none, "row {} is of {}, of which {} has none"),
     ):
         rows = np.flatnonzero(wrong)
         if rows.size:
             column = int(there.column[rows[0]])
             bar = {Fault.BEFORE: begins, Fault.AFTER: ends}.get(fault)
-            at = written(int(own[rows[0]])) if bar is None else moment(books, int(bar[column]))
-            told = text.format(books.prices.symbols[column], at)
+            ends = "" if bar is None else moment(books, int(bar[column]))
+            row, at = there.fills.row[rows[0]], written(int(own[rows[0]]))
+            told = text.format(row, at, books.prices.symbols[column], ends)
             yield _finding(books, fault, rows, told)
 
 

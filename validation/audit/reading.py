@@ -229,11 +229,20 @@ def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fill
     return Fills(name, form, ts, day, symbol, quantity, price, fee, order, row, content, has_fee=has_fee)
 
 
+def require_claimed(paths: Sequence[Path], columns: Mapping[str, str]) -> None:
+    """Refuse a column that no file of claims has; of several files each may have some."""
+    there = [name for path in paths for name in _names(path)]
+    for ours, name in columns.items():
+        if name not in there:
+            near = nearest(name, there) if there else ""
+            raise AuditRefused(f"--columns claims.{ours}={name}: no file of claims has this column{near}")
+
+
 def read_claims(path: Path, form: str | None, columns: Mapping[str, str]) -> Claims:
     """A file of claims, of the kind that its columns tell: trades, positions, or figures of an account."""
     there = _names(path)
     for kind in (TRADES, POSITIONS, CURVE):
-        own = {ours: name for ours, name in columns.items() if ours in known(kind)}
+        own = {ours: name for ours, name in columns.items() if ours in known(kind) and name in there}
         found = columns_of(there, kind, form, own)
         is_one = set(REQUIRED[kind]) <= found.keys()
         if is_one and (kind != CURVE or found.keys() & set(FIGURES)):

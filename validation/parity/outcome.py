@@ -116,7 +116,9 @@ def _curve(what: str, ours: Floats, theirs: Floats) -> Iterator[Difference]:
     if ours.shape != theirs.shape:
         yield Difference(0, -1, f"bars of {what}", str(ours.size), str(theirs.size))
         return
-    apart = ~((np.abs(ours - theirs) <= HALF_A_CENT) | (np.isnan(ours) & np.isnan(theirs)) | (ours == theirs))
+    with np.errstate(invalid="ignore"):  # infinity less itself is no number, and alike
+        is_near = np.abs(ours - theirs) <= HALF_A_CENT
+    apart = ~(is_near | (np.isnan(ours) & np.isnan(theirs)) | (ours == theirs))
     for bar in np.flatnonzero(apart)[:1].tolist():
         yield Difference(bar, -1, what, f"{ours[bar]:,.6f}", f"{theirs[bar]:,.6f}")
 

@@ -255,7 +255,17 @@ def test_a_fill_on_a_day_without_any_bar_is_named(tmp_path: Path) -> None:
     account = evolve(account, prices=prices)
 
     assert ["NO_BAR"] == account.faults(tmp_path)
-    assert "ACME has none of 2024-03-05" == account.examined(tmp_path).findings[0].text
+    assert "row 3 is of 2024-03-05, of which ACME has none" == account.examined(tmp_path).findings[0].text
+
+
+def test_a_fill_outside_of_the_prices_is_told_by_its_own_day(tmp_path: Path) -> None:
+    early = _at(0, timestamp=date(2024, 2, 28))(clean()).examined(tmp_path).findings
+    late = _at(8, timestamp=date(2024, 3, 28))(clean()).examined(tmp_path).findings
+
+    assert [
+        "row 1 is of 2024-02-28, the first bar of ACME of 2024-03-01",
+        "row 9 is of 2024-03-28, the last bar of CORP of 2024-03-20",
+    ] == [finding.text for finding in early + late]
 
 
 def test_claims_of_days_without_bars_are_those_of_the_bar_before(tmp_path: Path) -> None:

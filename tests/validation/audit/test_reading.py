@@ -95,6 +95,18 @@ def test_columns_of_other_names_are_mapped(tmp_path: Path) -> None:
     assert account.examined(tmp_path, "curve", columns=columns).agrees
 
 
+def test_a_mapped_column_may_be_in_one_of_several_claims(tmp_path: Path) -> None:
+    account = clean()
+    account = evolve(
+        account,
+        curve=account.curve.select("timestamp", money="cash"),
+        positions=account.curve.select("timestamp", "equity"),
+    )
+    found = account.examined(tmp_path, "curve", "positions", columns=["claims.cash=money"])
+
+    assert (["cash", "equity"], True) == ([tie.what for tie in found.ties], found.agrees)
+
+
 def test_fills_within_the_day_belong_to_the_bar_that_ends_after_them(tmp_path: Path) -> None:
     bars = pl.DataFrame(
         {
@@ -234,6 +246,11 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
         lambda a: a,
         {"columns": ["fills.cost=fee"]},
         "--columns fills.cost=fee: 'cost' is not a column of fills",
+    ),
+    (
+        lambda a: a,
+        {"columns": ["claims.cash=money"]},
+        "--columns claims.cash=money: no file of claims has this column",
     ),
     (lambda a: a, {"columns": ["price=px"]}, "--columns price=px: say FILE.OURS=THEIRS, fills.price=px"),
     (
