@@ -103,7 +103,7 @@ def lazy(
             raise error(f"{what}: there is no file {path}")
     with _reading(name, error):
         if is_lazy:
-            frame = _scan(path, columns)
+            frame = _scan(path, columns, error)
         elif isinstance(given, pl.LazyFrame):
             frame, is_lazy = given, True
         elif isinstance(given, pl.DataFrame):
@@ -127,17 +127,34 @@ def _reading(name: str, error: type[ExecutionError]) -> Iterator[None]:
         raise error(f"{name} cannot be read: {reason}") from None
 
 
-def _scan(path: Path, columns: Mapping[str, str]) -> pl.LazyFrame:
+def _scan(path: Path, columns: Mapping[str, str], error: type[ExecutionError]) -> pl.LazyFrame:
     if path.suffix.lower() == ".csv":
-        return pl.scan_csv(path, try_parse_dates=True, schema_overrides=_csv_kinds(path, columns))
-    return pl.scan_parquet(path)
+        kinds = _csv_kinds(path, columns)
+        _require_year_first(path, columns.get("timestamp", "timestamp"), kinds, error)
+        return pl.scan_csv(path, try_parse_dates=True, schema_overrides=kinds, glob=False)
+    return pl.scan_parquet(path, glob=False)
+
+
+def _require_year_first(
+    path: Path, time: str, kinds: Mapping[str, pl.DataType], error: type[ExecutionError]
+) -> None:
+    """Raise *error* where times do not begin with the year: Polars reads 03/05 as 3 May, whoever wrote it."""
+    if time not in kinds or not kinds[time].is_temporal():
+        return
+    written = pl.scan_csv(path, infer_schema=False, glob=False).select(time).with_row_index("row", offset=1)
+    other = written.filter(~pl.col(time).str.contains(r"^\s*\d{4}\D")).head(SHOWN).collect()
+    if other.height:
+        raise error(
+            f"{path}: {time} does not begin with the year, so that day and month could be either, first\n"
+            f"{shown(other)}\nPlease write it as 2024-03-05."
+        )
 
 
 def _csv_kinds(path: Path, columns: Mapping[str, str]) -> dict[str, pl.DataType]:
     """The types of a CSV file's columns, by all of its rows: the first may be empty, or whole by chance."""
     time, symbol = (columns.get(key, key) for key in KEYS)
-    kinds: dict[str, pl.DataType] = dict(pl.scan_csv(path, try_parse_dates=True).collect_schema())
-    written = pl.scan_csv(path, infer_schema=False)
+    kinds: dict[str, pl.DataType] = dict(pl.scan_csv(path, try_parse_dates=True, glob=False).collect_schema())
+    written = pl.scan_csv(path, infer_schema=False, glob=False)
     maybe = [name for name, kind in kinds.items() if name not in {time, symbol} and kind != pl.Boolean]
     is_number = [
         (pl.col(n).cast(pl.Float64, strict=False).is_null() == pl.col(n).is_null()).all() for n in maybe

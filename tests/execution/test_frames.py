@@ -251,6 +251,7 @@ UNREADABLE = {
     "rowless.csv": "PATH: there is no row in it",
     "word.csv": "PATH: close is String, not a number, first",
     "moment.csv": "PATH: timestamp is String, not a date or a datetime, first",
+    "either.csv": "PATH: timestamp does not begin with the year, so that day and month could be either",
 }
 
 
@@ -266,6 +267,7 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "rowless.csv").write_text(head)
     (tmp_path / "word.csv").write_text(f"{head}2024-01-02,A,1,2,1,2\n2024-01-03,A,1,2,1,n/a\n")
     (tmp_path / "moment.csv").write_text(f"{head}yesterday,A,1,2,1,2\n")
+    (tmp_path / "either.csv").write_text(f"{head}03/05/2024,A,1,2,1,2\n")
     return tmp_path
 
 

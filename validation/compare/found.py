@@ -19,6 +19,7 @@ from validation.parity.outcome import HALF_A_CENT, Fill, Floats, Outcome, Refusa
 UNIT = 1e-8
 """The finest that a quantity may differ by."""
 NONE = "none"
+_DUST = Reason.DUST.name.lower()
 
 
 @frozen
@@ -147,7 +148,7 @@ def _of_order(case: Case) -> Iterator[Departure]:
         if here is None or there is None:
             one = here or there
             assert one is not None
-            if abs(one.quantity) > UNIT:
+            if abs(one.quantity) > UNIT or case.ours.reason == _DUST:
                 ours, theirs = (told(side, reason) for side, reason in _sides(case, here, there))
                 yield departure(one.bar, "fill", ours, theirs)
             return
@@ -246,6 +247,12 @@ def _fills_more(case: Case) -> bool:
     return abs(case.ours.quantity) > abs(case.theirs.quantity) + UNIT
 
 
+def _borrows(case: Case) -> bool:
+    """Whether ours, with an account that has no floor, filled the order with cash that it did not have."""
+    cash = case.run.outcome.cash
+    return not case.run.is_limited and _fills_more(case) and any(cash[f.bar] < 0 for f in case.ours.fills)
+
+
 def _is_margin(case: Case) -> bool:
     return case.theirs.reason == "Margin"
 
@@ -265,6 +272,17 @@ _NO_VOLUME = Rule(
     "tieout fills nothing on a bar that traded nothing unless told to; the others do not look at volume",
     _trades_without_volume,
 )
+_WITHOUT_A_BAR = Rule(
+    "no bar",
+    "tieout refuses an order that is given when its instrument has no bar; the others, which would fill it at"
+    " a price of the past or at a later one, are not given it",
+    _is_short_of(Reason.NO_BAR),
+)
+_TINY = Rule(
+    "dust",
+    "tieout refuses what is worth less than half of the smallest unit of money; the others fill it",
+    lambda case: case.ours.reason == _DUST,
+)
 _UNLIMITED = Rule(
     "an unlimited account",
     "an unlimited account of tieout buys whatever it costs; here cash is the limit",
@@ -273,7 +291,9 @@ _UNLIMITED = Rule(
 RULES: Mapping[str, Sequence[Rule]] = {
     "vectorbt": (
         ENDED,
+        _WITHOUT_A_BAR,
         _NO_VOLUME,
+        _TINY,
         Rule(
             "the last fraction",
             "tieout cuts an order to whole steps of the instrument, or to lots; VectorBT to the last fraction"
@@ -284,12 +304,15 @@ RULES: Mapping[str, Sequence[Rule]] = {
     ),
     "backtrader": (
         ENDED,
+        _WITHOUT_A_BAR,
         _NO_VOLUME,
+        _TINY,
         Rule(
             "the closing leg of a reversal",
             "Backtrader closes what is held and refuses only the opening leg where cash does not suffice",
             lambda case: _is_margin(case) and bool(case.theirs.fills) and case.order.reduces,
         ),
+        evolve(_UNLIMITED, applies=_borrows),
         Rule(
             "the submission check",
             "Backtrader pays for all orders of a bar beforehand, one after the other, at the closes that they"

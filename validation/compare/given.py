@@ -119,9 +119,11 @@ class Grid:
 
 
 def _row(run: Performed, order: Order) -> int:
-    """The bar at which an order is executed; -1 where that never comes."""
+    """The bar at which an order is executed; -1 where that never comes, or where it was given without one."""
+    if not run.panels.is_there[order.bar, order.column]:
+        return -1
     if run.is_same_close:
-        return order.bar if run.panels.is_there[order.bar, order.column] else -1
+        return order.bar
     row = run.panels.following(order.bar, order.column)
     return -1 if 0 <= order.until < row else row
 

@@ -11,6 +11,7 @@ from ledger.present import Column, Grid
 from validation.compare.found import NONE, Comparison, Departure, Fate, Gap, fates, rule_of, told
 from validation.compare.given import NAMES
 from validation.compare.run import Order, Performed
+from validation.parity.orders import ENDS
 from validation.parity.outcome import Outcome
 
 SHOWN = 20
@@ -156,8 +157,9 @@ def _totals(compared: Comparison) -> Grid:
         rows.append((f"{name} at the end", f"{one[-1]:,.2f}", f"{other[-1]:,.2f}"))
     for name in ("cash", "value"):
         apart: Gap = getattr(compared, name)
-        at = f"at {compared.run.panels.when(apart.bar)}" if apart.bar >= 0 else ""
-        rows.append((f"largest difference in {name}", f"{apart.size:,.6f}", at))
+        size = f"{apart.size:,.6f}"
+        at = f"at {compared.run.panels.when(apart.bar)}" if size != _money(0.0) else ""
+        rows.append((f"largest difference in {name}", size, at))
     return _grid("Totals", ("", OURS, NAMES[compared.engine]), rows, 1)
 
 
@@ -168,7 +170,10 @@ def _fills(outcome: Outcome) -> int:
 
 def _refusals(ours: Outcome, theirs: Outcome) -> Iterator[Row]:
     """Refusals, and each reason in the word of whose it is."""
-    one, other = (Counter(refusal.reason for refusal in outcome.refusals) for outcome in (ours, theirs))
+    one, other = (
+        Counter(refusal.reason for refusal in outcome.refusals if refusal.reason not in ENDS)
+        for outcome in (ours, theirs)
+    )
     yield ("refusals", _count(one.total()), _count(other.total()))
     for reason in sorted(one.keys() | other.keys()):
         yield (
