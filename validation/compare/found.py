@@ -257,6 +257,12 @@ def _is_margin(case: Case) -> bool:
     return case.theirs.reason == "Margin"
 
 
+def _is_refused_at_once(case: Case) -> bool:
+    """Whether the other side refused the order for want of cash when the bar after its own came."""
+    refusal = case.theirs.refusal
+    return _is_margin(case) and refusal is not None and refusal.bar <= case.order.bar + 1
+
+
 def _is_on_no_bar(run: Performed, fate: Fate) -> bool:
     """Whether something was filled of an instrument that had no bar then."""
     return any(not run.panels.is_there[fill.bar, fill.column] for fill in fate.fills)
@@ -286,7 +292,7 @@ _TINY = Rule(
 _UNLIMITED = Rule(
     "an unlimited account",
     "an unlimited account of tieout buys whatever it costs; here cash is the limit",
-    lambda case: not case.run.is_limited and _fills_more(case),
+    _borrows,
 )
 RULES: Mapping[str, Sequence[Rule]] = {
     "vectorbt": (
@@ -312,13 +318,13 @@ RULES: Mapping[str, Sequence[Rule]] = {
             "Backtrader closes what is held and refuses only the opening leg where cash does not suffice",
             lambda case: _is_margin(case) and bool(case.theirs.fills) and case.order.reduces,
         ),
-        evolve(_UNLIMITED, applies=_borrows),
+        _UNLIMITED,
         Rule(
             "the submission check",
             "Backtrader pays for all orders of a bar beforehand, one after the other, at the closes that they"
-            " were given at; from the one on that takes cash below zero all are refused, sales among them,"
-            " until sales bring it back",
-            lambda case: _is_margin(case) and not case.theirs.fills and not case.ours.reason,
+            " were given at or at their own limits and stops; from the one on that takes cash below zero all"
+            " are refused, sales among them, until sales bring it back",
+            lambda case: _is_refused_at_once(case) and not case.theirs.fills and not case.ours.reason,
         ),
         Rule(
             "cut or refused",
@@ -329,6 +335,12 @@ RULES: Mapping[str, Sequence[Rule]] = {
             "selling what is not held",
             "a cash account of tieout sells what is held and no more; Backtrader goes short",
             lambda case: _is_short_of(Reason.INSUFFICIENT_POSITION)(case) and _fills_less(case),
+        ),
+        Rule(
+            "limits and stops at the same close",
+            "at the same close tieout tries a limit or a stop on the close that it was given at; Backtrader,"
+            " which cheats on the close with market orders alone, on the next bar",
+            lambda case: case.run.is_same_close and case.order.type is not OrderType.MARKET,
         ),
         Rule(
             "slippage of a limit order",
@@ -349,7 +361,6 @@ RULES: Mapping[str, Sequence[Rule]] = {
                 case.order.type is not OrderType.MARKET and bool(case.ours.reason or _is_margin(case))
             ),
         ),
-        _UNLIMITED,
     ),
 }
 

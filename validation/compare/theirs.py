@@ -151,15 +151,29 @@ def through_backtrader(
 def settled(run: Performed, followed: Followed) -> Outcome:
     """An outcome in which what was filled at a close is in the cash and the value of that bar.
 
-    Backtrader works these orders when the next bar comes, so that it has all of it one bar later.
+    Backtrader works these orders when the next bar comes, so that it has all of it one bar later. Limits and
+    stops it works on that next bar itself, and there they stay; what it fills on the bar after the last,
+    which is there for the closes of the last alone, is left out.
     """
     if not run.is_same_close:
         return followed
-    fills = [evolve(fill, bar=bar) for fill, bar in zip(followed.fills, followed.stamps, strict=True)]
-    refusals = [evolve(refusal, bar=refusal.bar - 1) for refusal in followed.refusals]
+    bars = len(run.panels.ts)
+    fills, cash = [], followed.cash[1:].copy()
     held = np.zeros(run.panels["close"].shape)
-    for fill in fills:
-        held[fill.bar, fill.column] += fill.quantity
+    for fill, stamp in zip(followed.fills, followed.stamps, strict=True):
+        if stamp == fill.bar:
+            cash[stamp - 1] += fill.quantity * fill.price + fill.fee
+        if stamp < bars:
+            fills.append(evolve(fill, bar=stamp))
+            held[stamp, fill.column] += fill.quantity
+    waits = {order.number for order in run.orders if order.type is not OrderType.MARKET}
+    refusals = [
+        evolve(refusal, bar=refusal.bar - (refusal.order not in waits)) for refusal in followed.refusals
+    ]
     worth = np.cumsum(held, axis=0) * np.nan_to_num(run.panels.valuation)
-    cash = followed.cash[1:]
-    return Outcome(fills, refusals, cash, cash + np.sum(worth, axis=1))
+    return Outcome(
+        sorted(fills, key=lambda fill: fill.bar),
+        [refusal for refusal in refusals if refusal.bar < bars],
+        cash,
+        cash + np.sum(worth, axis=1),
+    )

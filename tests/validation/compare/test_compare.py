@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from attrs import evolve
 
 from execution import (
     FRACTIONAL,
@@ -245,6 +246,7 @@ def test_orders_with_limits_and_stops_fill_alike_in_backtrader() -> None:
 
 CUT = CashAccount("1000", insufficient="cut")
 FREE = UnlimitedAccount("1000")
+FINE = Instruments(FRACTIONAL)
 NAMED: dict[str, tuple[str, Callable[[], Performed]]] = {
     "the submission check": (
         "backtrader",
@@ -266,6 +268,22 @@ NAMED: dict[str, tuple[str, Callable[[], Performed]]] = {
     ),
     "the last fraction": ("vectorbt", lambda: run("0 A +150", {"A": [7, 7, 7]}, account=CUT)),
     "an unlimited account": ("vectorbt", lambda: run("0 A +150", {"A": [10, 10]}, account=FREE)),
+    "no bar": (
+        "backtrader",
+        lambda: run("0 A +1\n1 A +1", {"A": [10, NAN, 10, 10], "B": [5, 5, 5, 5]}),
+    ),
+    "dust": ("vectorbt", lambda: run("0 A +0.00000001", {"A": [10, 10]}, instruments=FINE)),
+    "limits and stops at the same close": (
+        "backtrader",
+        lambda: run("0 A +1 limit 10", {"A": [10, (9, 8), 9]}, fill="same_close"),
+    ),
+    "the path within a bar": (
+        "backtrader",
+        lambda: run(
+            "0 B +60\n1 A +80 limit 8\n1 B -60 limit 9",
+            {"A": [10, 10, (10, 8), 8], "B": [8, 8, (8, 9.5), 8]},
+        ),
+    ),
     "no volume": ("vectorbt", lambda: run("0 A +1", {"A": [10, 10, 10]}, volume=[1, 0, 1])),
     "the end of an instrument": (
         "vectorbt",
@@ -283,10 +301,57 @@ def test_a_known_difference_of_rules_is_named(name: str) -> None:
     assert name in {departure.rule for departure in compared(engine, make()).departures}
 
 
+def test_what_is_bought_with_cash_that_is_not_there_is_not_put_down_to_the_submission_check() -> None:
+    found = compared("backtrader", run("0 A +150", {"A": [10, 10, 10]}, account=FREE)).departures
+
+    assert ["an unlimited account", "", ""] == [departure.rule for departure in found]
+
+
+def test_a_limit_that_is_refused_when_it_fills_is_not_put_down_to_the_submission_check() -> None:
+    ours = run("0 A +60 limit 9\n1 A +60", {"A": [10, 10, 8, 8]}, account=FREE)
+    theirs = THROUGH["backtrader"](ours)
+    late = [fill for fill in theirs.fills if fill.order != 0]
+
+    found = Comparison("backtrader", ours, evolve(theirs, fills=late, refusals=[Refusal(2, 0, 0, "Margin")]))
+
+    assert "the submission check" not in {departure.rule for departure in found.departures}
+
+
+def test_an_order_that_is_given_without_a_bar_is_in_nobodys_way() -> None:
+    ours = run("0 A +1\n1 A +2", {"A": [10, NAN, 10, 10], "B": [5, 5, 5, 5]})
+
+    for engine in THROUGH:
+        (found,) = compared(engine, ours).departures
+        assert (1, "refusal", "no_bar", "none", "no bar") == (
+            found.order,
+            found.what,
+            found.ours,
+            found.theirs,
+            found.rule,
+        )
+
+
+def test_a_fill_of_dust_is_told_although_it_moves_nothing() -> None:
+    ours = run("0 A +0.00000001", {"A": [10, 10]}, instruments=FINE)
+
+    for engine in THROUGH:
+        assert [("fill", "dust")] == [(one.what, one.rule) for one in compared(engine, ours).departures]
+
+
+def test_at_the_same_close_a_limit_of_backtrader_is_in_the_cash_of_the_bar_that_fills_it() -> None:
+    ours = run("0 A +10\n0 A +10 limit 10\n2 A -1 limit 7", {"A": [10, (9, 8), 8]}, fill="same_close")
+
+    theirs = THROUGH["backtrader"](ours)
+
+    assert [(0, 0, 10.0), (1, 1, 9.0)] == [(fill.bar, fill.order, fill.price) for fill in theirs.fills]
+    assert [900, 810, 810] == theirs.cash.tolist()
+    assert [1000, 970, 970] == theirs.value.tolist()
+
+
 def test_a_rule_is_named_that_there_is() -> None:
     known = {rule.name for rules in RULES.values() for rule in rules}
 
-    assert set() == NAMED.keys() - known
+    assert known == NAMED.keys()
 
 
 def test_fills_of_one_order_at_one_bar_and_price_are_one_execution() -> None:
@@ -326,6 +391,16 @@ def test_the_largest_difference_of_two_curves_has_its_bar() -> None:
 
 
 # --- what is shown ---------------------------------------------------------------------------------
+
+
+def test_what_ends_an_order_by_agreement_is_not_counted_as_a_refusal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show(compared("backtrader", run("0 A +10 limit 5 day", {"A": [10, 10, 11]})), "a run")
+
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "refusals 0 0" in printed
+    assert "Expired" not in printed
 
 
 def test_no_difference_is_told_with_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
