@@ -5,6 +5,23 @@ from typing import Annotated, Literal
 
 import typer
 
+ClaimFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="What is claimed: timestamp with cash, equity, pnl or total_pnl; timestamp, symbol, quantity"
+        "; symbol, closed, pnl of trades. Several times for several files.",
+    ),
+]
+FlowFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Money that moved without a fill: timestamp, amount (above zero: received), and where known"
+        " symbol and kind: deposit, withdrawal, dividend, interest, borrow fee, fee, tax, funding, other.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -81,14 +98,8 @@ def audit(  # noqa: PLR0913, PLR0917  an argument for every option
     prices: Annotated[
         Path, typer.Option(metavar="FILE", help="Bars: timestamp, symbol, open, high, low, close.")
     ],
-    claims: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="What is claimed: timestamp with cash, equity, pnl or total_pnl; timestamp, symbol, quantity"
-            "; symbol, closed, pnl of trades. Several times for several files.",
-        ),
-    ] = None,
+    claims: ClaimFiles = None,
+    flows: FlowFile = None,
     form: Annotated[
         Literal["vectorbt", "backtrader", "zipline", "ml4t"] | None,
         typer.Option("--format", help="Whose columns they are; told from the columns if not given."),
@@ -129,7 +140,7 @@ def audit(  # noqa: PLR0913, PLR0917  an argument for every option
     from validation.audit.books import Costs
     from validation.audit.faults import Rules
 
-    files = Files(fills, prices, claims or [], form, columns or [])
+    files = Files(fills, prices, claims or [], form, columns or [], flows)
     rules = Rules(may_be_short=not long_only, may_owe_cash=may_owe_cash, slippage=slippage)
     found = audit(files, Terms(cash, Costs(rate, per_unit, per_fill), rules, tolerance), journal)
     report.show(found)

@@ -18,6 +18,7 @@ from validation.audit.reading import (
     mapping,
     read_claims,
     read_fills,
+    read_flows,
     read_prices,
     require_claimed,
 )
@@ -29,13 +30,17 @@ HALF_A_CENT = 0.005
 
 @frozen
 class Files:
-    """What is audited: the files, the format of fills and claims, and columns as ``fills.price=px``."""
+    """What is audited: the files, the format of fills and claims, and columns as ``fills.price=px``.
+
+    *flows* is of money that moved without a fill.
+    """
 
     fills: Path
     prices: Path
     claims: Sequence[Path] = ()
     form: str | None = None
     columns: Sequence[str] = ()
+    flows: Path | None = None
 
 
 @frozen
@@ -116,7 +121,8 @@ def examine(files: Files, terms: Terms, journal: Path | None = None) -> Examinat
     fills = read_fills(files.fills, files.form, columns["fills"])
     require_claimed(files.claims, columns["claims"])
     claims = [read_claims(path, files.form or fills.form, columns["claims"]) for path in files.claims]
-    there = placed(fills, prices, terms.costs)
+    flows = None if files.flows is None else read_flows(files.flows, columns["flows"])
+    there = placed(fills, prices, terms.costs, flows)
     cash, opening = terms.cash, "as given"
     if cash is None:
         cash, opening = opening_of(there, prices, claims)

@@ -9,12 +9,15 @@ from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from ledger.books import Record
-from validation.audit.reading import AuditRefused, Claims, Fills, Prices
-from validation.parity.booking import MONEY_SCALE, Booked, book, trades_of
+from ledger.kinds import Kind
+from ledger.moment import DAY
+from validation.audit.reading import AuditRefused, Claims, Fills, Flows, Prices
+from validation.parity.booking import MONEY, MONEY_SCALE, Booked, book, charges_of, trades_of
 from validation.parity.orders import SCALE
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 ONE, CENTS = 10.0**SCALE, 10.0**MONEY_SCALE
 _NONE = np.zeros(0)
@@ -41,6 +44,29 @@ class Costs:
 
 
 @frozen(eq=False)
+class Moves:
+    """Money that moved without a fill, in the order of time: *name* of its file, empty where there is none.
+
+    *column* is -1 where it is of no instrument, *before* how many fills come before each, *row* that of the
+    file. *is_capital* tells deposits and withdrawals, which are no gain and no loss.
+    """
+
+    name: str
+    bar: Int64s
+    column: Int64s
+    before: Int64s
+    amount: Floats
+    kind: Int64s
+    row: Int64s
+
+    @property
+    def is_capital(self) -> Flags:
+        """Which of them the owner paid in or was paid."""
+        found: Flags = np.isin(self.kind, (Kind.DEPOSIT, Kind.WITHDRAWAL))
+        return found
+
+
+@frozen(eq=False)
 class Placed:
     """Fills at their bars and columns, in the order of time: of one bar as in their file.
 
@@ -52,6 +78,7 @@ class Placed:
     bar: Int64s
     meant: Int64s
     column: Int64s
+    moves: Moves
 
     def __len__(self) -> int:
         return self.bar.size
@@ -84,6 +111,22 @@ class Books:
         found: Floats = self.booked.units / ONE
         return found
 
+    @property
+    def left(self) -> Floats:
+        """What each fill left of cash."""
+        moves = self.placed.moves
+        so_far = np.append(0.0, moves.amount.cumsum())
+        moved = so_far[np.searchsorted(moves.before, np.arange(self.flow.size), "right")]
+        found: Floats = self.opening + self.flow.cumsum() + moved
+        return found
+
+    @property
+    def paid_in(self) -> Floats:
+        """What the owner paid in since the opening, less what was paid out, at the end of every bar."""
+        moves, found = self.placed.moves, np.zeros(self.prices.ts.size)
+        np.add.at(found, moves.bar[moves.is_capital], moves.amount[moves.is_capital])
+        return found.cumsum()
+
     def between(self, after: int, until: int, column: int = -1) -> Int64s:
         """The fills after one bar and up to another, of one column where it is given."""
         bar = self.placed.bar
@@ -91,29 +134,16 @@ class Books:
         return np.flatnonzero((bar > after) & (bar <= until) & of_column)
 
 
-def placed(fills: Fills, prices: Prices, costs: Costs) -> Placed:
+def placed(fills: Fills, prices: Prices, costs: Costs, flows: Flows | None = None) -> Placed:
     """The fills at their bars. Raises `AuditRefused` where there are no prices of a symbol at all."""
-    columns = {symbol: number for number, symbol in enumerate(prices.symbols)}
-    unknown = np.array([symbol not in columns for symbol in fills.symbol], bool)
-    if unknown.any():
-        first = int(np.flatnonzero(unknown)[0])
-        raise AuditRefused(
-            f"{fills.name}, row {fills.row[first]}: there is no price of {fills.symbol[first]!r} in"
-            f" {prices.name} ({int(unknown.sum())} of {unknown.size} rows); add its bars, or name it"
-            " as it is named there"
-        )
+    column = _columns(fills, prices)
     if costs and fills.has_fee:
         raise AuditRefused(
             f"{fills.name} has commissions in a column of its own; leave out the options that compute them"
         )
     if costs:
         fills = evolve(fills, fee=costs.of(fills))
-    if len(fills.ts) and prices.has_other_times(fills.ts):
-        raise AuditRefused(
-            f"{fills.name}, row 1: fills are dated without an hour, and {prices.name} has bars within days;"
-            " give the times, or bars of days"
-        )
-    column = np.array([columns[symbol] for symbol in fills.symbol], np.int64)
+    _require_hours("fills are", fills, prices)
     meant = prices.place(fills.ts, fills.day)
     order = np.lexsort((fills.ts, meant))  # a day may be of several zones
     picked = {
@@ -122,8 +152,68 @@ def placed(fills: Fills, prices: Prices, costs: Costs) -> Placed:
     }
     ids = None if fills.order is None else fills.order[order]
     last = prices.ts.size - 1
-    at = np.clip(meant, 0, last)[order]
-    return Placed(evolve(fills, order=ids, **picked), at, meant[order], column[order])
+    at, meant = np.clip(meant, 0, last)[order], meant[order]
+    fills = evolve(fills, order=ids, **picked)
+    return Placed(fills, at, meant, column[order], _moves(flows, prices, fills.ts, meant))
+
+
+def _columns(rows: Fills | Flows, prices: Prices) -> Int64s:
+    """The column of each row, -1 where money has no symbol, or its own."""
+    columns = {symbol: number for number, symbol in enumerate(prices.symbols)}
+    if isinstance(rows, Flows):
+        columns |= {"": -1, MONEY: -1}
+    unknown = np.array([symbol not in columns for symbol in rows.symbol], bool)
+    if unknown.any():
+        first = int(np.flatnonzero(unknown)[0])
+        raise AuditRefused(
+            f"{rows.name}, row {rows.row[first]}: there is no price of {rows.symbol[first]!r} in"
+            f" {prices.name} ({int(unknown.sum())} of {unknown.size} rows); add its bars, or name it"
+            " as it is named there"
+        )
+    return np.array([columns[symbol] for symbol in rows.symbol], np.int64)
+
+
+def _require_hours(what: str, rows: Fills | Flows, prices: Prices) -> None:
+    if len(rows.ts) and prices.has_other_times(rows.ts):
+        raise AuditRefused(
+            f"{rows.name}, row 1: {what} dated without an hour, and {prices.name} has bars within days;"
+            " give the times, or bars of days"
+        )
+
+
+def _moves(flows: Flows | None, prices: Prices, ts: Int64s, meant: Int64s) -> Moves:
+    """Money at its bars, among the fills of these times and bars; of one time, it is before them.
+
+    Of a day without an hour, what is received is before its fills, and what is paid after them.
+    """
+    if flows is None:
+        none = np.zeros(0, np.int64)
+        return Moves("", none, none, none, _NONE, none, none)
+    _require_hours("money is", flows, prices)
+    bar, column = prices.place(flows.ts, flows.day), _columns(flows, prices)
+    for wrong, where, remedy in (
+        (bar < 0, "before the first bar", "leave it out, as it is in the opening cash, or add the bars"),
+        (bar >= prices.ts.size, "after the last bar", "add the bars, or leave it out"),
+    ):
+        rows = np.flatnonzero(wrong)
+        if rows.size:
+            at = np.datetime64(int(flows.ts[rows[0]]), "ns").astype("M8[s]")
+            raise AuditRefused(
+                f"{flows.name}, row {flows.row[rows[0]]}: money moved at {at}, {where} of {prices.name};"
+                f" {remedy}"
+            )
+    when = flows.ts
+    if prices.is_daily:
+        is_dated = (flows.ts % DAY == 0) | (not np.any(ts % DAY))
+        when = np.where(is_dated, (flows.day + np.where(flows.amount > 0, -1, 2)) * DAY, when)
+    order = np.lexsort((when, bar))
+    is_fill = np.repeat([False, True], [bar.size, meant.size])
+    every = np.lexsort((is_fill, np.append(when[order], ts), np.append(bar[order], meant)))
+    before = np.cumsum(is_fill[every])[~is_fill[every]]
+    amount = np.rint(flows.amount * CENTS) / CENTS
+    return Moves(
+        flows.name, bar[order], column[order], before, amount[order], flows.kind[order], flows.row[order]
+    )
 
 
 def opening_of(there: Placed, prices: Prices, claims: Sequence[Claims]) -> tuple[float, str]:
@@ -134,12 +224,14 @@ def opening_of(there: Placed, prices: Prices, claims: Sequence[Claims]) -> tuple
             if claim.kind == "curve" and said.size:
                 row = int(said[0])
                 so_far = booked(there, prices, 0.0)
-                mine = np.append(0.0, so_far.cash if figure == "cash" else so_far.value)
-                mine = mine[prices.claimed(claim)[row] + 1]
+                at = prices.claimed(claim)
+                mine = np.append(0.0, so_far.cash if figure == "cash" else so_far.value)[at[row] + 1]
+                paid_in = float(np.append(0.0, so_far.paid_in)[at[0] + 1])
                 # Claims in whole cents are of an opening in whole cents, whatever was rounded since.
                 scale = 2 if in_cents(claim.columns[figure][said]) else MONEY_SCALE
                 opening = round(float(claim.columns[figure][row] - mine), scale)
-                return opening, f"from the first {figure} claimed, in {claim.name}{_gainsaid(claim, opening)}"
+                gainsaid = _gainsaid(claim, opening + paid_in)
+                return opening, f"from the first {figure} claimed, in {claim.name}{gainsaid}"
     raise AuditRefused(
         f"{there.fills.name}: nothing says the opening cash; give --cash, or claims with cash or equity"
     )
@@ -151,7 +243,7 @@ def in_cents(amounts: Floats) -> bool:
 
 
 def _gainsaid(claim: Claims, opening: float) -> str:
-    """Words for P&L so far that is claimed of another opening."""
+    """Words for P&L so far that is claimed of another opening, with what was paid in since."""
     begun = claim.columns.get("equity", _NONE)[:1] - claim.columns.get("total_pnl", _NONE)[:1]
     if begun.size and abs(begun[0] - opening) > 0.01:
         return f"; its P&L so far is of {begun[0]:,.2f}, which --cash may say"
@@ -167,10 +259,21 @@ def booked(there: Placed, prices: Prices, opening: float, path: Path | None = No
     trades.fee = np.rint(fills.fee * CENTS) / CENTS
     # The engine paid for what it had before that was rounded to units; the books take the rest as rounding.
     money = np.rint(fills.quantity * fills.price * CENTS) + np.rint(fills.fee * CENTS)
-    cash = np.rint(opening * CENTS) - np.cumsum(money)
-    _require_exact(fills, fills.quantity * ONE, cash)
-    trades.cash_after = cash / CENTS
-    trades.cash_before = np.append(np.rint(opening * CENTS), cash[:-1])[: len(there)] / CENTS
+    moves = there.moves
+    is_fill = np.insert(np.ones(len(there), bool), moves.before, values=False)
+    cash = np.rint(opening * CENTS) - np.cumsum(
+        np.insert(money, moves.before, -np.rint(moves.amount * CENTS))
+    )
+    _require_exact(moves, "amount", moves.amount * CENTS)
+    _require_exact(fills, "quantity", fills.quantity * ONE)
+    _require_exact(fills, "the cash it leaves", cash[is_fill])
+    _require_exact(moves, "the cash it leaves", cash[~is_fill])
+    had = np.append(np.rint(opening * CENTS), cash[:-1])[: cash.size]
+    charges = charges_of(moves.bar.size)
+    charges.bar, charges.column = moves.bar, moves.column
+    charges.trade, charges.kind = moves.before, moves.kind
+    for rows, own in ((trades, is_fill), (charges, ~is_fill)):
+        rows.cash_before, rows.cash_after = had[own] / CENTS, cash[own] / CENTS
     for column in np.unique(there.column).tolist():
         own = np.flatnonzero(there.column == column)
         # Added up before they are rounded, so that what is bought in parts and sold as one leaves nothing.
@@ -184,23 +287,23 @@ def booked(there: Placed, prices: Prices, opening: float, path: Path | None = No
         opening,
         trades,
         valuation,
+        charges,
         path=path,
-        spec={"audited": fills.name, "prices": prices.name},
+        spec={"audited": fills.name, "prices": prices.name} | ({"flows": moves.name} if moves.name else {}),
         is_stated=path is not None,
         stale=np.isnan(prices.close),
     )
     return Books(there, prices, opening, found, valuation, _flows(found, len(there)))
 
 
-def _require_exact(fills: Fills, units: Floats, cash: Floats) -> None:
+def _require_exact(rows: Fills | Moves, what: str, amounts: Floats) -> None:
     """Refuse amounts that a float does not hold to the last unit."""
-    for what, amounts in (("quantity", units), ("the cash it leaves", cash)):
-        large = np.flatnonzero(~(np.abs(amounts) < _LARGEST))
-        if large.size:
-            raise AuditRefused(
-                f"{fills.name}, row {fills.row[large[0]]}: {what} is too large to be kept to the last unit;"
-                " audit a part of the account, or give amounts in thousands"
-            )
+    large = np.flatnonzero(~(np.abs(amounts) < _LARGEST))
+    if large.size:
+        raise AuditRefused(
+            f"{rows.name}, row {rows.row[large[0]]}: {what} is too large to be kept to the last unit;"
+            " audit a part of the account, or give amounts in thousands"
+        )
 
 
 def _without_gaps(there: Placed, prices: Prices) -> Floats:

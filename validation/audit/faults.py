@@ -161,7 +161,7 @@ def _below_zero(books: Books, tolerance: float) -> Iterator[Finding]:
     if len(there):
         # Of fills at one time nobody knows which was first; what they leave together is what there was.
         at_once = np.append(np.diff(there.fills.ts) == 0, False)
-        np.fmin.at(cash, there.bar[~at_once], (books.opening + books.flow.cumsum())[~at_once])
+        np.fmin.at(cash, there.bar[~at_once], books.left[~at_once])
     below = np.flatnonzero(cash < -tolerance)
     if below.size:
         bar, lowest = int(below[0]), int(np.argmin(cash))

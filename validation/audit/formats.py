@@ -12,11 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 Columns = Mapping[str, str]
 
-FILLS = "fills"
+FILLS, FLOWS = "fills", "flows"
 CURVE, POSITIONS, TRADES = "curve", "positions", "trades"
 
 REQUIRED: dict[str, tuple[str, ...]] = {
     FILLS: ("timestamp", "symbol", "quantity", "price"),
+    FLOWS: ("timestamp", "amount"),
     TRADES: ("symbol", "closed", "pnl"),
     POSITIONS: ("timestamp", "symbol", "quantity"),
     CURVE: ("timestamp",),
@@ -32,6 +33,8 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "symbol": ("instrument", "ticker", "asset"),
     "quantity": ("size", "amount", "shares", "qty"),
     "price": ("fill_price", "px"),
+    "amount": ("net_amount", "net amount", "cash"),
+    "kind": ("type", "activity", "transaction_type", "transaction type"),
     "fee": ("fees", "commission", "commissions"),
     "order": ("order_id", "order id"),
     "equity": ("value", "portfolio_value", "nav"),
@@ -160,6 +163,7 @@ def _plain(name: str) -> str:
 
 _OPTIONAL: dict[str, tuple[str, ...]] = {
     FILLS: ("side", "fee", "order"),
+    FLOWS: ("kind", "symbol"),
     TRADES: ("opened", "status"),
     POSITIONS: (),
     CURVE: FIGURES,
@@ -169,3 +173,8 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
 def known(kind: str) -> tuple[str, ...]:
     """Every column that is read of a kind of file."""
     return (*REQUIRED[kind], *_OPTIONAL[kind])
+
+
+def owner(kind: str) -> str:
+    """The option that files of a kind are given by."""
+    return kind if kind in {FILLS, FLOWS} else "claims"

@@ -14,22 +14,28 @@ from numpy.typing import NDArray
 from execution import frames
 from execution.bars import Bars
 from execution.errors import ExecutionError
-from ledger.errors import nearest
+from ledger.commodity import instrument
+from ledger.errors import InvalidCommodity, nearest
+from ledger.kinds import Kind
 from ledger.moment import DAY
 from validation.audit.formats import (
     CURVE,
     FIGURES,
     FILLS,
+    FLOWS,
     POSITIONS,
     REQUIRED,
     TRADES,
     columns_of,
     is_index,
     known,
+    owner,
     recognised,
     rivals_of,
 )
 from validation.audit.times import moments
+from validation.parity.booking import MONEY
+from validation.parity.charges import FEE, OTHER, TAX
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -42,9 +48,36 @@ SIDES = {
     **dict.fromkeys((*_SELL, "sell_short", "sell_to_open", "sell_to_close"), -1),
 }
 """What a side is called."""
+_EITHER, _RECEIVED, _PAID = 0, 1, -1
+FLOW_KINDS: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(("deposit", "contribution"), (int(Kind.DEPOSIT), _RECEIVED)),
+    **dict.fromkeys(("withdrawal", "withdraw", "disbursement"), (int(Kind.WITHDRAWAL), _PAID)),
+    **dict.fromkeys(
+        ("transfer", "ach", "wire", "deposit_withdrawal", "deposits_withdrawals"),
+        (int(Kind.DEPOSIT), _EITHER),
+    ),
+    **dict.fromkeys(
+        ("dividend", "dividends", "cash_dividend", "div", "distribution", "payment_in_lieu"),
+        (int(Kind.DIVIDEND), _EITHER),
+    ),
+    **dict.fromkeys(
+        ("interest", "int", "margin_interest", "credit_interest", "debit_interest"),
+        (int(Kind.INTEREST), _EITHER),
+    ),
+    **dict.fromkeys(
+        ("borrow_fee", "borrow_fees", "stock_loan_fee", "short_interest"), (int(Kind.BORROW_FEE), _PAID)
+    ),
+    "funding": (int(Kind.FUNDING), _EITHER),
+    **dict.fromkeys(("fee", "fees", "service_fee", "other_fee", "other_fees"), (FEE, _PAID)),
+    **dict.fromkeys(("refund", "rebate", "fee_refund"), (FEE, _RECEIVED)),
+    **dict.fromkeys(("tax", "taxes", "withholding", "withholding_tax"), (TAX, _PAID)),
+    "tax_refund": (TAX, _RECEIVED),
+    **dict.fromkeys(("other", "adjustment", ""), (OTHER, _EITHER)),
+}
+"""What brokers call money that moves without a fill: how it is booked, and the sign that its amount has."""
 _IN_BRACKETS = r"^\w+\(\d+ \[(.+)\]\)$"
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-_OWNERS = ("fills", "claims", "prices")
+_OWNERS = ("fills", "flows", "claims", "prices")
 
 
 class AuditRefused(ExecutionError):
@@ -71,6 +104,22 @@ class Fills:
     row: Int64s
     content: NDArray[np.uint64]
     has_fee: bool
+
+
+@frozen(eq=False)
+class Flows:
+    """Money that moved without a fill, in the order of its file: *amount* is above zero where received.
+
+    *kind* is as in the table of charges; *symbol* is empty where there is none.
+    """
+
+    name: str
+    ts: Int64s
+    day: Int64s
+    amount: Floats
+    kind: Int64s
+    symbol: Texts
+    row: Int64s
 
 
 @frozen(eq=False)
@@ -162,29 +211,29 @@ class Prices:
 
 def mapping(given: Sequence[str]) -> dict[str, dict[str, str]]:
     """What options like ``fills.price=px`` say, by file and our name of the column."""
-    found: dict[str, dict[str, str]] = {owner: {} for owner in _OWNERS}
+    found: dict[str, dict[str, str]] = {of: {} for of in _OWNERS}
     for option in given:
         name, _, column = option.partition("=")
-        owner, _, ours = name.partition(".")
-        if owner not in found or not ours or not column:
+        of, _, ours = name.partition(".")
+        if of not in found or not ours or not column:
             raise AuditRefused(
                 f"--columns {option}: say FILE.OURS=THEIRS, fills.price=px; FILE is of {', '.join(_OWNERS)}"
             )
         names = {
             "fills": known(FILLS),
+            "flows": known(FLOWS),
             "claims": tuple(dict.fromkeys((*known(CURVE), *known(POSITIONS), *known(TRADES)))),
-        }.get(owner)
+        }.get(of)
         if names is not None and ours not in names:
-            raise AuditRefused(
-                f"--columns {option}: {ours!r} is not a column of {owner}{nearest(ours, names)}"
-            )
-        found[owner][ours] = column
+            raise AuditRefused(f"--columns {option}: {ours!r} is not a column of {of}{nearest(ours, names)}")
+        found[of][ours] = column
     return found
 
 
 def read_prices(path: Path, columns: Mapping[str, str]) -> Prices:
     """The bars of a long file, checked as those of a backtest."""
     bars = Bars.read(path, columns=columns)
+    _require_symbols(path, bars.symbols, columns)
     markets = [window.market for window in bars.windows()]
     panels = {
         field: np.concatenate([getattr(market, field) for market in markets]) for field in frames.PRICES
@@ -200,6 +249,22 @@ def read_prices(path: Path, columns: Mapping[str, str]) -> Prices:
                 f"{path}: its times can be read in two ways; write them as 2024-03-31T16:00:00"
             )
     return Prices(str(path), ts, day, bars.symbols, **panels)
+
+
+def _require_symbols(path: Path, symbols: Sequence[str], columns: Mapping[str, str]) -> None:
+    """Refuse what no instrument of a journal can be called, with the first row of it."""
+    for symbol in symbols:
+        what = "is what money is called in the books" if symbol == MONEY else ""
+        try:
+            instrument(symbol)
+        except InvalidCommodity:
+            what = "has white space, a colon or a quotation mark in it"
+        if what:
+            found = {"symbol": columns.get("symbol", "symbol")}
+            named = frames.lazy(path, "prices", found, AuditRefused)
+            rows = _texts(path, found) if _is_text(path) else named.collect(named.frame.select("symbol"))
+            is_it = (rows["symbol"].cast(pl.String) == symbol).to_numpy()
+            _refuse(str(path), is_it, f"symbol {symbol!r} {what}", "name it otherwise in every file")
 
 
 def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fills:
@@ -227,6 +292,33 @@ def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fill
     order = rows["order"].cast(pl.String).to_numpy() if "order" in names else None
     row, content = np.arange(1, count + 1), _contents(path)
     return Fills(name, form, ts, day, symbol, quantity, price, fee, order, row, content, has_fee=has_fee)
+
+
+def read_flows(path: Path, columns: Mapping[str, str]) -> Flows:
+    """Money that moved without a fill."""
+    there = _names(path)
+    _require_one_of_each(path, FLOWS, rivals_of(there, FLOWS, None, columns))
+    rows, names = _rows(path, FLOWS, columns_of(there, FLOWS, None, columns), there)
+    name, count = str(path), rows.height
+    ts, day = _moments(rows, "timestamp", name)
+    amount = _numbers(rows, "amount", name)
+    _refuse(name, amount == 0, "amount is zero", "leave out what did not happen, and correct the rest")
+    words = _words(rows["kind"]) if "kind" in names else [""] * count
+    if unknown := next((word for word in words if word not in FLOW_KINDS), None):
+        listed = "deposit, withdrawal, dividend, interest, borrow fee, fee, tax, funding, refund or other"
+        wrong = np.array([word not in FLOW_KINDS for word in words], bool)
+        _refuse(name, wrong, f"nothing is known of the kind {unknown!r}", f"write {listed}")
+    kind, sign = np.array([FLOW_KINDS[word] for word in words], np.int64).reshape(-1, 2).T
+    for what, wrong in (
+        ("money is received, and its kind is one of what is paid", (sign < 0) & (amount > 0)),
+        ("money is paid, and its kind is one of what is received", (sign > 0) & (amount < 0)),
+    ):
+        remedy = "amounts are above zero where money is received; correct the row, or say refund or transfer"
+        _refuse(name, wrong, what, remedy)
+    symbol = np.full(count, "", object)
+    if "symbol" in names:
+        symbol = _symbols(rows.with_columns(pl.col("symbol").cast(pl.String).fill_null("")), name)
+    return Flows(name, ts, day, amount, kind, symbol, np.arange(1, count + 1))
 
 
 def require_claimed(paths: Sequence[Path], columns: Mapping[str, str]) -> None:
@@ -296,11 +388,11 @@ def _names(path: Path) -> list[str]:
 def _require_one_of_each(path: Path, kind: str, rivals: Mapping[str, Sequence[str]]) -> None:
     """Refuse to choose between columns that may be the same thing: what is not read would be lost."""
     for ours, names in rivals.items():
-        owner, every = FILLS if kind == FILLS else "claims", " and ".join(map(repr, names))
+        every = " and ".join(map(repr, names))
         remedy = ", or add them up in one" if ours == "fee" else ""
         raise AuditRefused(
-            f"{path}: columns {every} may both be {ours!r}; say which with --columns {owner}.{ours}=THEIRS"
-            + remedy
+            f"{path}: columns {every} may both be {ours!r}; say which with --columns"
+            f" {owner(kind)}.{ours}=THEIRS{remedy}"
         )
 
 
@@ -317,7 +409,7 @@ def _rows(path: Path, kind: str, found: dict[str, str], there: list[str]) -> tup
             near = nearest(ours, there)
             raise AuditRefused(
                 f"{path}: there is no column for {ours!r}{near}; name it with --columns"
-                f" {FILLS if kind == FILLS else 'claims'}.{ours}=THEIRS"
+                f" {owner(kind)}.{ours}=THEIRS"
             )
     if _is_text(path):
         return _texts(path, found), list(found)
@@ -377,10 +469,15 @@ def _numbers(rows: pl.DataFrame, column: str, name: str, *, missing: float | Non
     return values
 
 
+def _words(given: pl.Series) -> list[str]:
+    """Words in small letters, one for each row; what is missing is empty."""
+    last = [str(word or "").strip().rpartition(".")[2].lower() for word in given.cast(pl.String).to_list()]
+    return [re.sub(r"(?<=\w)[\s/-]+(?=\w)", "_", word) for word in last]
+
+
 def _sides(rows: pl.DataFrame, name: str) -> Floats:
     """+1 for a purchase, -1 for a sale; an enumeration's `OrderSide.BUY` counts as its last part."""
-    given = [str(word).strip().rpartition(".")[2].lower() for word in rows["side"].cast(pl.String).to_list()]
-    words = [re.sub(r"(?<=\w)[\s-]+(?=\w)", "_", word) for word in given]
+    words = _words(rows["side"])
     wrong = np.array([word not in SIDES for word in words], bool)
     _refuse(
         name, wrong, "side is neither buy nor sell", "write one of these, or a quantity below zero for a sale"

@@ -13,6 +13,7 @@ from validation.audit.audit import Audit
 from validation.audit.books import Books
 from validation.audit.faults import Finding, moment, money
 from validation.audit.ties import Tie
+from validation.parity.charges import OTHER
 
 SHOWN = 6
 """How many fills of a finding are printed."""
@@ -40,11 +41,26 @@ def _show_read(found: Audit) -> None:
     of = _counted(traded, "instrument")
     present.show(
         f"{_counted(len(books.placed), 'fill')} in {of}, {fills.name}{form}{fees}",
+        *_flows_read(books),
         f"{_counted(prices.ts.size, 'bar')} of {_counted(len(prices.symbols), 'instrument')},"
         f" {moment(books, 0)} to {moment(books, prices.ts.size - 1)}, {prices.name}",
         f"opening cash {money(books.opening)}, {found.opening}",
         "",
     )
+
+
+def _flows_read(books: Books) -> list[str]:
+    """A line on money that moved without a fill, where a file of it was given."""
+    moves = books.placed.moves
+    if not moves.name:
+        return []
+    owner = float(moves.amount[moves.is_capital].sum())
+    gain = float(moves.amount[~moves.is_capital].sum())
+    other = int(np.count_nonzero(moves.kind == OTHER))
+    untold = f"; {other:,} of no kind that is told, which counts as P&L" if other else ""
+    count = _counted(moves.bar.size, "movement")
+    told = f"{count} of money without a fill, {money(owner)} paid in less out, {money(gain)} of P&L"
+    return [f"{told}, {moves.name}{untold}"]
 
 
 def _show_ties(found: Audit) -> None:

@@ -108,9 +108,23 @@ class Suspicion:
             after += f" the books have {money(tie.booked[jump.number])}"
             if not tie.departs[jump.number]:
                 after = f"claimed {money(tie.claimed[jump.number])}, as in the books again"
+            if otherwise is Fault.CASH:
+                after += f"; {self._of_flows(tie, jump)}"
             yield Finding(otherwise, jump.bar, -1, after, jump.amount, tuple(jump.fills.tolist()))
             if otherwise is Fault.EQUITY:
                 return  # what is held keeps changing such a difference
+
+    def _of_flows(self, tie: Tie, jump: _Jump) -> str:
+        """The row of the flows that the claims do not have, or else what to do about one that is missing."""
+        moves = self.books.placed.moves
+        since = (moves.bar > tie.last[jump.number]) & (moves.bar <= jump.bar)
+        own = np.flatnonzero(since & (np.abs(jump.amount + moves.amount) <= self.tolerance))
+        if own.size:
+            moved = money(float(moves.amount[own[0]]))
+            return f"row {moves.row[own[0]]} of {moves.name} moved {moved} in the books alone"
+        if moves.name:
+            return f"add to {moves.name} what moved {money(jump.amount)}"
+        return f"say with --flows FILE what moved {money(jump.amount)}"
 
     def _untold(self, tie: Tie) -> Finding | None:
         """Commission at one rate in all that the account was charged, where the fills have none."""
@@ -332,8 +346,13 @@ class Suspicion:
         why = ": it is before commission" if is_gross else ""
         if tie.what == "pnl" and np.all(np.abs(tie.claimed - booked.cumsum()) <= self.tolerance):
             why = ": it is P&L so far; say --columns claims.total_pnl=THEIRS"
+        paid_in = np.append(0.0, self.books.paid_in)[tie.bar + 1]
+        paid_in = paid_in if tie.what == "total_pnl" else np.diff(paid_in, prepend=0.0)
+        if np.any(paid_in) and np.all(np.abs(apart[wrong] - paid_in[wrong]) <= self.tolerance):
+            why = ": deposits and withdrawals are in it"
         what, since = ("P&L so far", " since the opening") if tie.what == "total_pnl" else ("P&L", "")
         changed = f"equity changed by {money(float(booked[number]))}{since}"
+        changed += " but for deposits and withdrawals" if np.any(paid_in) else ""
         text = f"{what} of {money(tie.claimed[number])}, {changed}{why}"
         yield Finding(Fault.PNL, bar, -1, text, math.nan, tuple(fills.tolist()), wrong.size)
 
@@ -350,7 +369,7 @@ class Suspicion:
             self.books.opening,
             self.books.opening + float((equity.claimed - equity.booked)[:1].sum()),
         ):
-            so_far = equity.claimed - start
+            so_far = equity.claimed - start - np.append(0.0, self.books.paid_in)[equity.bar + 1]
             changes = so_far if tie.what == "total_pnl" else np.diff(so_far, prepend=0.0)
             found.append(changes[place])
         return found

@@ -82,8 +82,9 @@ def _figures(books: Books, claim: Claims, tolerance: float) -> Iterator[Tie]:
     bar = books.prices.claimed(claim)
     # Before the first bar, number -1, there is the opening cash.
     cash, value = (np.append(books.opening, figure)[bar + 1] for figure in (books.cash, books.value))
+    gained = value - np.append(0.0, books.paid_in)[bar + 1]
     own = {"cash": cash, "equity": value}
-    own |= {"pnl": np.diff(value, prepend=books.opening), "total_pnl": value - books.opening}
+    own |= {"pnl": np.diff(gained, prepend=books.opening), "total_pnl": gained - books.opening}
     for what, booked in own.items():
         if what in claim.columns:
             said = np.flatnonzero(np.isfinite(claim.columns[what]))

@@ -5,6 +5,8 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
+
 from execution.assembly import assemble, recorded
 from execution.reperformance import Recorded, differences
 from execution.sources import Folders
@@ -54,7 +56,11 @@ def vectorbt_engine() -> Engine:
 
 
 def performed(given: Path, folder: Path | None) -> Performed:
-    """The run of a spec, performed in memory; or of a journal, as it is recorded."""
+    """The run of a spec, performed in memory; or of a journal, as it is recorded.
+
+    Raises `CannotCompare` for a journal that is not as it was sealed, is not what its inputs give, or ends
+    before its bars do.
+    """
     if given.suffix == ".toml":
         backtest = assemble(read(given))
         with backtest.run() as result:
@@ -62,6 +68,12 @@ def performed(given: Path, folder: Path | None) -> Performed:
     places = (folder,) if folder is not None else (Path(), given.parent)
     with Reader(given) as reader:
         backtest = assemble(recorded(reader, Folders(places)))
-        if causes := differences(Recorded.read(given, checked=False), backtest.description()):
+        sealed = Recorded.read(given)
+        if causes := differences(sealed, backtest.description()):
             raise CannotCompare(f"{given} holds another run than its inputs give: {'; '.join(causes)}")
+        if sealed.broken:
+            raise CannotCompare(f"{given} is not as it was sealed: {'; '.join(sealed.broken)}")
+        stated = reader.columns("statement", ("ts",))["ts"].astype("M8[ns]").view(np.int64)
+        if not stated.size or stated[-1] < backtest.bars.ts[-1]:
+            raise CannotCompare(f"the run in {given} ended before its bars do; complete it first")
         return Performed.of(backtest, reader)

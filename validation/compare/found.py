@@ -257,6 +257,16 @@ def _is_margin(case: Case) -> bool:
     return case.theirs.reason == "Margin"
 
 
+def _slips_at_a_limit(case: Case) -> bool:
+    """Whether both sides filled a limit order at the same bar, the other at a worse price, by slippage."""
+    ours = {fill.bar: fill for fill in case.ours.fills}
+    is_worse = any(
+        fill.bar in ours and (fill.price - ours[fill.bar].price) * fill.quantity > 0
+        for fill in case.theirs.fills
+    )
+    return case.order.type is OrderType.LIMIT and case.run.backtest.costs.slippage > 0 and is_worse
+
+
 def _is_refused_at_once(case: Case) -> bool:
     """Whether the other side refused the order for want of cash when the bar after its own came."""
     refusal = case.theirs.refusal
@@ -345,7 +355,7 @@ RULES: Mapping[str, Sequence[Rule]] = {
         Rule(
             "slippage of a limit order",
             "Backtrader's limit order that the open satisfies has slippage; tieout's limit orders have none",
-            lambda case: case.order.type is OrderType.LIMIT and case.run.backtest.costs.slippage > 0,
+            _slips_at_a_limit,
         ),
         Rule(
             "an old bar",

@@ -40,21 +40,13 @@ from ledger.chart import (
     UNITS,
 )
 from ledger.commodity import Commodities, currency, instrument
-from ledger.events import (
-    borrow_fee,
-    borrow_fee_payment,
-    deposit,
-    interest,
-    interest_payment,
-    margin_interest,
-    margin_interest_payment,
-    reversal,
-)
+from ledger.events import deposit, reversal
 from ledger.journal import Journal
 from ledger.kinds import Kind
 from ledger.moment import iso
 from ledger.posting import begin, commit, move
 from ledger.run import Policies, Run
+from validation.parity.charges import FEE, OWN_ACCOUNTS, book_charge, kind_booked
 from validation.parity.compiled import entry, leaf
 from validation.parity.orders import (
     EPSILON,
@@ -111,19 +103,18 @@ CHARGE = np.dtype(
         ("bar", "i8"),
         ("column", "i8"),  # -1: of the account
         ("trade", "i8"),  # the row of the trades that it comes before
-        ("kind", "i8"),  # Kind.BORROW_FEE or Kind.MARGIN_INTEREST; what is received is interest
+        ("kind", "i8"),  # a Kind, or FEE, TAX, OTHER of charges; of interest paid or received, cash tells
         ("cash_before", "f8"),
         ("cash_after", "f8"),
     ]
 )
-"""Money that moved without a fill: the interest of an engine on what is short, or long."""
+"""Money that moved without a fill: interest on what is short, or long; what an account paid and received."""
 _LOWEST_ROOM = 1024
 _MOST = 2.0**62
 """Units of money that a statement can hold, with as much cash again."""
 _POSTED = int(Status.POSTED)
 _NO_STATE, _NO_PRICE, _CASH_APART, _UNITS_APART, _NO_FEE = 101, 102, 103, 104, 105
-_GENERAL, _DEPOSIT, _BORROW_FEE = int(Kind.GENERAL), int(Kind.DEPOSIT), int(Kind.BORROW_FEE)
-_MARGIN_INTEREST, _INTEREST = int(Kind.MARGIN_INTEREST), int(Kind.INTEREST)
+_GENERAL = int(Kind.GENERAL)
 _QUANTITY, _AMOUNT = int(Basis.QUANTITY), int(Basis.AMOUNT)
 
 _DONE = np.dtype(
@@ -146,6 +137,7 @@ class _Batch(NamedTuple):
     instruments: Int64s  # commodity by column
     orders: Int64s  # row of the table orders by trade
     cash: Int64s  # the engine's own, rounded: one for all columns or one for each
+    own: tuple[int, int, int]  # the accounts of what has no event
     fills: Records  # out
     done: Records  # out, one row
 
@@ -336,26 +328,16 @@ def _move_money(books: Books, batch: _Batch, i: int, paid: int, fee: int) -> Non
 
 @leaf
 def _charge(books: Books, batch: _Batch, i: int) -> None:
-    """Post interest, accrued and paid at once."""
+    """Post money that moved without a fill."""
     done, charge = batch.done[0], batch.charges[i]
     if done.status != _POSTED:
         return
     paid = _paid(batch, max(charge.column, 0), charge.cash_before, charge.cash_after, i, 1)
     if done.status != _POSTED or paid == 0:
         return
-    money = 0
-    kind = _INTEREST if paid < 0 else charge.kind
     commodity = batch.instruments[charge.column] if charge.column >= 0 else -1
-    begin(books, batch.ts[charge.bar], kind, commodity, -1, -1, -1)
-    if paid < 0:
-        interest(books, money, -paid)
-        interest_payment(books, money, -paid)
-    elif kind == _MARGIN_INTEREST:
-        margin_interest(books, money, paid)
-        margin_interest_payment(books, money, paid)
-    else:
-        borrow_fee(books, money, paid)
-        borrow_fee_payment(books, money, paid)
+    begin(books, batch.ts[charge.bar], kind_booked(charge.kind, paid), commodity, -1, -1, -1)
+    book_charge(books, batch.own, charge.kind, commodity, paid)
     status = commit(books)
     if status != _POSTED:
         _stop(done, status, i, 1, 0)
@@ -390,13 +372,17 @@ def _post(
 ) -> Records:
     """Post everything; the rows of the table fill."""
     room = journal.run.policies.block_transfers
+    own = (-1, -1, -1)
+    if np.any(charges["kind"] >= FEE):
+        fees, received, paid = (journal.open_account(path, MONEY) for path in OWN_ACCOUNTS)
+        own = fees, received, paid
     journal.reserve(transfers=room, txns=trades.size + charges.size + 1, lots=trades.size + 1)
     standing = np.rint(opening * CENTS).astype(np.int64)
     if standing.sum():
         journal.post(int(ts[0]), deposit, MONEY, str(journal.commodities[0].decimal(int(standing.sum()))))
     numbers = np.arange(1, len(journal.commodities), dtype=np.int64)
     fills, done = records(trades.size, FILL), records(1, _DONE)
-    batch = _Batch(trades, charges, ts, numbers, asked.rows_of(trades["order"]), standing, fills, done)
+    batch = _Batch(trades, charges, ts, numbers, asked.rows_of(trades["order"]), standing, own, fills, done)
     perform(journal.books, batch)
     if done[0].status != _POSTED:
         raise BookingRefused(_told(journal, batch))

@@ -63,7 +63,9 @@ def vectorbt(asked: Asked) -> Found:
     note = (
         "1 to 6 instruments, 5 to 40 bars; orders of every size type and signals with stops, in random"
         " settings. Compared: fills and refusals with their reasons, in their order; cash and value at every"
-        " bar, out of the journal of the imitation's fills; and what is booked for each fill of either."
+        " bar, out of the journal of the imitation's fills; and what is booked for each fill of either. What"
+        " VectorBT raises an error on is seldom drawn: where it does, that the imitation does too is all that"
+        " is compared."
     )
     return _tallied({"numba": numba, "Rust": rust}, note)
 
@@ -75,7 +77,9 @@ def backtrader(asked: Asked) -> Found:
     note = (
         "Orders of every type, brackets, groups of which one cancels the others, expiry, targets, in random"
         " settings. Compared: executions, every status in the order in which the strategy is told it,"
-        " interest, and cash and value at every bar, out of the journal of the imitation's fills."
+        " interest, and cash and value at every bar, out of the journal of the imitation's fills. So that few"
+        " runs have to be left out for a defect, an instrument that lacks bars has market orders alone, from"
+        " its first bar on, in nineteen runs of twenty."
     )
     return _tallied({"Backtrader": compare_random(asked.count, asked.seed)}, note)
 
@@ -322,7 +326,8 @@ def versions(asked: Asked) -> Found:
         " and value is compared. Each of the two has an imitation here, its rules as a loop of ours that"
         " carries its floats; what the imitation does is booked as a journal. Our own engine is compared"
         " where its rules are theirs. Equal is: the same bar, instrument and side, size, price and fee to"
-        " 1e-9 of them, cash and value at every bar to half a cent."
+        " 1e-9 of them, cash and value at every bar to half a cent. Our own engine rounds what it books:"
+        " there a size is equal to 1e-8, and a commission to half a cent."
     )
     return Found([Table("", ("", ""), lines, note)])
 
@@ -345,8 +350,12 @@ def defects(asked: Asked) -> Found:
     note = (
         "Backtrader's defects that the imitation does not repeat. A rule decides, from the scenario alone,"
         " whether one can happen in it; such scenarios are left out of the comparison, and counted above. Of"
-        " VectorBT everything is followed, as its numba engine does it; where its Rust engine does otherwise"
-        " is counted there too."
+        " VectorBT its numba engine is followed; where its Rust engine does otherwise is counted there too."
+        "\n\nWhat cannot be said in a scenario is not compared. Of VectorBT: what else there is than"
+        " `from_orders` and `from_signals`, refusals at random, errors in place of refusals, a share of"
+        " exactly zero, and statistics. Of Backtrader: volume fillers, futures, leverage, short sales that"
+        " are not credited, cheat-on-open and cheat-on-close at once, orders of a history, a number as the"
+        " time that an order is good, children that come later than their parent, sizers and analyzers."
     )
     return Found([Table("", ("defect", "what it does", "why it is not followed"), lines, note)])
 

@@ -79,9 +79,11 @@ def compare(tally: Tally, name: str, scenario: Scenario, engine: Engine) -> bool
     if isinstance(ours, Raised) or isinstance(theirs, Raised):
         tally.scenarios += 1
         tally.regimes[RAISED] += 1
-        both = isinstance(ours, Raised) and isinstance(theirs, Raised)
-        told = [str(side) for side in (ours, theirs) if isinstance(side, Raised)]
-        return both or tally.differ(name, [f"only one side raises an error: {told[0]}"])
+        sides = [side for side in (ours, theirs) if isinstance(side, Raised)]
+        if len(sides) == 1:
+            return tally.differ(name, [f"only one side raises an error: {sides[0]}"])
+        is_alike = sides[0].is_division == sides[1].is_division
+        return is_alike or tally.differ(name, [f"one error here, another there: {sides[0]}; {sides[1]}"])
     made, trades = theirs, trades_from(ours)
     accounts = package.accounts(scenario, made)
     booked = book_trades(scenario, trades, ours.outcome.refusals)

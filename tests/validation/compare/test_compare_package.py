@@ -3,6 +3,7 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -134,6 +135,48 @@ def test_a_journal_whose_inputs_have_changed_is_not_compared(tmp_path: Path) -> 
     done = tieout("compare", tmp_path / "held.duckdb", "--against", "vectorbt")
 
     assert "holds another run than its inputs give: the data: column close has changed" in done.output
+    assert 2 == done.exit_code
+
+
+STOPS = """\
+from execution import Bar, Broker, Strategy
+
+class Stops(Strategy):
+    def on_bar(self, bar: Bar, broker: Broker) -> None:
+        if str(bar.timestamp).startswith("2024-01-03"):
+            raise ValueError("enough")
+        broker.buy("A", 1)
+"""
+
+
+@pytest.mark.reference
+@needs_packages
+def test_a_journal_that_ends_before_its_bars_is_not_compared(tmp_path: Path) -> None:
+    rows = ["timestamp,symbol,open,high,low,close,volume"]
+    rows += [f"2024-01-{day:02d},A,10,10,10,10,100" for day in range(1, 6)]
+    (tmp_path / "prices.csv").write_text("\n".join(rows))
+    (tmp_path / "stops.py").write_text(STOPS)
+    spec = tmp_path / "stops.toml"
+    spec.write_text('[bars]\npath = "prices.csv"\n[strategy]\nname = "stops.py:Stops"\n')
+    assert 2 == tieout("run", spec).exit_code
+
+    done = tieout("compare", tmp_path / "stops.duckdb", "--against", "vectorbt")
+
+    assert "ended before its bars do" in done.output
+    assert 2 == done.exit_code
+
+
+@pytest.mark.reference
+@needs_packages
+def test_a_journal_that_was_changed_after_it_was_sealed_is_not_compared(tmp_path: Path) -> None:
+    spec = written(tmp_path, "next_open", "1")
+    assert 0 == tieout("run", spec, "--journal", tmp_path / "run.duckdb").exit_code
+    with duckdb.connect(tmp_path / "run.duckdb") as connection:
+        connection.execute("update fill set price = price + 1 where id = 0")
+
+    done = tieout("compare", tmp_path / "run.duckdb", "--against", "backtrader")
+
+    assert "is not as it was sealed" in done.output
     assert 2 == done.exit_code
 
 

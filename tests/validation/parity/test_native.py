@@ -62,6 +62,20 @@ def test_a_random_run_has_in_it_what_the_rules_have_in_common(seed: int) -> None
         assert run.is_same_close or run.panels.is_there.all()
 
 
+def test_twenty_random_runs_have_in_them_whatever_is_drawn() -> None:
+    runs = [run_of(seed) for seed in SEEDS]
+    costs = [run.backtest.costs for run in runs]
+    gaps = {run.backtest.fill for run in runs if not run.panels.is_there.all()}
+
+    assert {"next_open", "same_close"} == gaps
+    assert {True, False} == {bool(run.panels.is_there.all()) for run in runs}
+    assert {True, False} == {one.slippage > 0 for one in costs}
+    assert {True, False} == {one.commission != PercentCommission(0.0) for one in costs}
+    assert {True, False} == {run.is_limited for run in runs}
+    assert {True, False} == {bool(run.outcome.refusals) for run in runs if run.is_limited}
+    assert {True, False} == {len(run.panels.symbols) > 1 for run in runs}
+
+
 def test_the_same_seed_draws_the_same_run_and_another_another() -> None:
     one, again, other = run_of(3), performed(3), run_of(4)
 
