@@ -7,10 +7,13 @@ import pytest
 
 from validation.audit.samples import AGREES, PLANTS, WRONG, Sample, audit_samples
 
-pytestmark = pytest.mark.reference
-
-if not all(map(find_spec, ("backtrader", "vectorbt", "vectorbt_rust"))):
-    pytest.skip("VectorBT and Backtrader are not installed", allow_module_level=True)
+pytestmark = [
+    pytest.mark.reference,
+    pytest.mark.skipif(
+        not all(map(find_spec, ("backtrader", "vectorbt", "vectorbt_rust"))),
+        reason="VectorBT and Backtrader are not installed",
+    ),
+]
 
 
 @cache
