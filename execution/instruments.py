@@ -8,10 +8,7 @@ from typing import Any
 from attrs import field, frozen
 
 from execution.errors import InvalidSetting
-from ledger.commodity import MAX_SCALE, Commodities, Commodity, currency, instrument
-
-LARGEST = 18
-"""Decimal digits before the point, less one, of what 64 bits hold at no decimals."""
+from ledger.commodity import DIGITS, MAX_SCALE, Commodities, Commodity, currency, instrument
 
 
 def _positive(name: str, given: object) -> Decimal:
@@ -50,7 +47,7 @@ class Terms:
         if type(self.scale) is not int or not 0 <= self.scale <= MAX_SCALE:
             raise InvalidSetting(f"scale {self.scale!r} is not a whole number in 0..{MAX_SCALE}")
         for name, size in (("step", self.step), ("lot", self.lot)):
-            if size.adjusted() > LARGEST:
+            if size.adjusted() >= DIGITS:  # more than 64 bits hold, even without decimals
                 raise InvalidSetting(f"{name} {size:e} is more than there can be of an instrument")
             if size.scaleb(self.scale) % 1:
                 raise InvalidSetting(f"{name} {size} has more than {self.scale} decimals; raise the scale")

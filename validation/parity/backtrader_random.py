@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from attrs import asdict, evolve
@@ -15,7 +16,8 @@ from validation.parity.orders import ONE
 from validation.parity.outcome import Difference
 from validation.parity.scenarios.backtrader import TYPES, Scenario
 from validation.parity.scenarios.backtrader_drawn import seeded
-from validation.parity.tally import CASH_BOUND, TOLD, Tally
+from validation.parity.scenarios.distinct import distinct
+from validation.parity.tally import CASH_BOUND, Tally
 
 LEFT_OUT = "left out: "
 """Before the name of a defect among the regimes: how many scenarios it kept out."""
@@ -27,7 +29,7 @@ def compare_random(count: int, seed: int = 0) -> Tally:
 
     tally = Tally()
     left_out: Counter[str] = Counter()
-    for name, scenario in _distinct(seed):
+    for name, scenario in distinct(partial(seeded, seed), _digest, seed):
         if defects := found(scenario):
             left_out.update(LEFT_OUT + defect for defect in defects)
             continue
@@ -36,18 +38,6 @@ def compare_random(count: int, seed: int = 0) -> Tally:
             break
     tally.regimes.update(left_out)
     return tally
-
-
-def _distinct(seed: int) -> Iterator[tuple[str, Scenario]]:
-    """The scenarios of a seed and what they are called, without those that were there before."""
-    seen: set[bytes] = set()
-    number = 0
-    while True:
-        scenario = seeded(seed, number)
-        if (digest := _digest(scenario)) not in seen:
-            seen.add(digest)
-            yield f"seed {seed}, number {number}", scenario
-        number += 1
 
 
 def _digest(scenario: Scenario) -> bytes:
@@ -67,11 +57,7 @@ def compare(tally: Tally, name: str, scenario: Scenario, theirs: Followed) -> bo
     if not is_equal:
         return False
     rest = [*all_differences(ours, theirs), *departures(performance, booked), *last_bits(ours, theirs)]
-    if rest:
-        tally.differing += 1
-        if len(tally.differences) < TOLD:
-            tally.differences.append(f"{name}: {rest[0]} ({len(rest)} in all)")
-    return not rest
+    return not rest or tally.differ(name, rest)
 
 
 def last_bits(ours: Followed, theirs: Followed) -> Iterator[Difference]:

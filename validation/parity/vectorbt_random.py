@@ -7,6 +7,7 @@ booked for each fill of either; and that where the package raises an error, the 
 
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ledger.books import Records
 from validation.parity.booking import CENTS, Booked
 from validation.parity.orders import EPSILON, ONE
 from validation.parity.outcome import differences
+from validation.parity.scenarios.distinct import distinct
 from validation.parity.scenarios.vectorbt import Engine, Scenario, where_engines_differ
 from validation.parity.scenarios.vectorbt_drawn import seeded
 from validation.parity.tally import CASH_BOUND, Tally
@@ -35,7 +37,7 @@ def compare_random(count: int, seed: int, engine: Engine) -> Tally:
     With Rust those are left out, and counted, of which numba and Rust make different things.
     """
     tally = Tally()
-    for name, scenario in _distinct(seed):
+    for name, scenario in distinct(partial(seeded, seed), _digest, seed):
         if tally.scenarios == count:
             break
         differ = where_engines_differ(scenario) if engine == "rust" else ()
@@ -45,16 +47,8 @@ def compare_random(count: int, seed: int, engine: Engine) -> Tally:
     return tally
 
 
-def _distinct(seed: int) -> Iterator[tuple[str, Scenario]]:
-    """The scenarios of a seed and what they are called, without those that were there before."""
-    seen: set[bytes] = set()
-    number = 0
-    while True:
-        scenario = seeded(seed, number)
-        if (digest := hashlib.sha256(scenario.text.encode()).digest()) not in seen:
-            seen.add(digest)
-            yield f"seed {seed}, number {number}", scenario
-        number += 1
+def _digest(scenario: Scenario) -> bytes:
+    return hashlib.sha256(scenario.text.encode()).digest()
 
 
 @frozen
