@@ -315,7 +315,8 @@ def _text(value: Value) -> str:
         case bool():
             return "yes" if value else "no"
         case float():
-            return f"{value:,}"
+            # Every decimal of 15 digits is there and back; a quotient's last two are those of its rounding.
+            return f"{float(f'{value:.15g}'):,}"
         case np.datetime64():
             return _iso(value).removesuffix("T00:00:00").replace("T", " ")
         case _:

@@ -249,6 +249,19 @@ def test_a_table_shows_what_is_none_and_what_is_not_a_number(
     assert ["a      1,234.5  yes", "           nan  no            2"] == rows
 
 
+def test_a_float_is_told_in_the_digits_that_it_surely_has(capsys: pytest.CaptureFixture[str]) -> None:
+    given = [101.58999999999999, 0.1 + 0.2, 123456789.012345, 1e-8, -5.0, 1e300]
+    answer = pa.table({"price": given})
+
+    present.write(Query(answer), "table", {})
+    present.write(Query(answer), "csv", {})
+
+    shown, exact = capsys.readouterr().out.split("\nprice\n")
+    told = ["101.59", "0.3", "123,456,789.012345", "1e-08", "-5.0", "1e+300"]
+    assert told == [line.strip() for line in shown.splitlines()[2:]]
+    assert given == [float(line) for line in exact.splitlines()]
+
+
 def test_nested_answers_are_exact_too() -> None:
     inner = {"a": (Decimal("1.10"), np.datetime64("2024-01-01", "s"), date(2024, 1, 1))}
 
