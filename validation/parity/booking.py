@@ -18,6 +18,7 @@ as it should. So a journal that verifies says that the engine's cash is what its
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,7 +114,22 @@ _LOWEST_ROOM = 1024
 _MOST = 2.0**62
 """Units of money that a statement can hold, with as much cash again."""
 _POSTED = int(Status.POSTED)
-_NO_STATE, _NO_PRICE, _CASH_APART, _UNITS_APART, _NO_FEE = 101, 102, 103, 104, 105
+
+
+class _Stop(IntEnum):
+    """Why a row cannot be booked, beside what the ledger refuses."""
+
+    STATE = 101
+    PRICE = 102
+    CASH_APART = 103
+    UNITS_APART = 104
+    FEE = 105
+    MONEY = 106
+
+
+# numba freezes members of an IntEnum only as plain integers.
+_NO_STATE, _NO_PRICE, _NO_FEE = int(_Stop.STATE), int(_Stop.PRICE), int(_Stop.FEE)
+_CASH_APART, _UNITS_APART, _NO_MONEY = int(_Stop.CASH_APART), int(_Stop.UNITS_APART), int(_Stop.MONEY)
 _GENERAL = int(Kind.GENERAL)
 _QUANTITY, _AMOUNT = int(Basis.QUANTITY), int(Basis.AMOUNT)
 
@@ -273,6 +289,13 @@ def _trade(books: Books, batch: _Batch, i: int) -> None:
 
 
 @leaf
+def _room_for_rounding(trade: Record, gross: int) -> float:
+    """How far the money of a trade may be from its quantity at its price, and be that rounded."""
+    size = abs(trade.cash_before) * CENTS + abs(trade.cash_after) * CENTS + abs(gross)
+    return float(trade.price * RATIO + SLACK + size * EPSILON)
+
+
+@leaf
 def _fill(books: Books, batch: _Batch, i: int, quantity: int, paid: int, fee: int) -> None:
     """Post a fill of *quantity*, for which cash went down by *paid*, and record it."""
     done, trade = batch.done[0], batch.trades[i]
@@ -282,9 +305,8 @@ def _fill(books: Books, batch: _Batch, i: int, quantity: int, paid: int, fee: in
     side = 1 if quantity > 0 else -1
     gross = side * (paid - fee)
     wanted = notional(abs(quantity), trade.price, 1.0, RATIO)
-    size = abs(trade.cash_before) * CENTS + abs(trade.cash_after) * CENTS + abs(gross)
     left, basis = 0, _AMOUNT
-    if wanted != NO_AMOUNT and abs(gross - wanted) <= trade.price * RATIO + SLACK + size * EPSILON:
+    if wanted != NO_AMOUNT and abs(gross - wanted) <= _room_for_rounding(trade, gross):
         left, gross, basis = side * (gross - wanted), wanted, _QUANTITY
     elif gross < 0:
         gross, fee = 0, paid  # money went the way that no trade at a price takes it
@@ -312,10 +334,13 @@ def _fill(books: Books, batch: _Batch, i: int, quantity: int, paid: int, fee: in
 
 @leaf
 def _move_money(books: Books, batch: _Batch, i: int, paid: int, fee: int) -> None:
-    """Post what a fill of less than half a unit cost: its fee, and the rest as rounding."""
+    """Post what a fill of less than a unit cost: its fee, and the rest, no more than a unit costs."""
     if paid == 0:
         return
     trade = batch.trades[i]
+    if paid != fee and not abs(paid - fee) <= _room_for_rounding(trade, 0):  # nor at a price of NaN
+        _stop(batch.done[0], _NO_MONEY, i, 0, paid)
+        return
     commodity = batch.instruments[trade.column]
     first = books.commodities[commodity].money
     begin(books, batch.ts[trade.bar], _GENERAL, commodity, batch.orders[i], -1, -1)
@@ -398,17 +423,19 @@ def _told(journal: Journal, batch: _Batch) -> str:
     )
     where = f"{'charge' if done.is_charge else 'trade'} {done.row}, of {symbol} at bar {row.bar}"
     match int(done.status):
-        case 101:
+        case _Stop.STATE:
             states = ", ".join(f"{name} {row[name]}" for name in row.dtype.names if "_" in name)
             return f"{where}: a state is no number that can be booked: {states}"
-        case 102:
+        case _Stop.PRICE:
             return f"{where}: units changed hands at a price of {row.price}"
-        case 103:
+        case _Stop.CASH_APART:
             return f"{where}: starts from cash {row.cash_before}, the rows before it left {done.here / CENTS}"
-        case 104:
+        case _Stop.UNITS_APART:
             return f"{where}: starts from {row.quantity_before}, the rows before it left {done.here / ONE}"
-        case 105:
+        case _Stop.FEE:
             return f"{where}: the fee is {row.fee}"
+        case _Stop.MONEY:
+            return f"{where}: cash went down by {done.here / CENTS} for less than a unit at {row.price}"
         case status:
             return f"{where}: the ledger refuses it: {Status(status).name.lower().replace('_', ' ')}"
 

@@ -120,6 +120,16 @@ def test_money_without_a_unit_is_a_charge(tmp_path: Path) -> None:
     assert [] == failing(tmp_path / "dust.duckdb")
 
 
+def test_money_for_less_than_a_unit_is_no_more_than_a_unit_costs() -> None:
+    trades = done((0, 0, 1e-9, 10.0, 0.5))
+    trades.cash_after -= 0.01
+
+    with pytest.raises(
+        BookingRefused, match=r"trade 0, of ACME at bar 0: cash went down by 0\.51 for less than a unit at 10"
+    ):
+        booked(trades)
+
+
 def test_cash_that_is_not_price_and_fee_fails_the_check_of_notionals(tmp_path: Path) -> None:
     """Its cash is still the engine's: the journal says where it does not follow from the fills."""
     trades = done((0, 0, 10.0, 10.0, 1.0))

@@ -1,4 +1,4 @@
-"""The imitation beside VectorBT itself: by hand, at random, at full size; and where it breaks our rules."""
+"""The imitation beside VectorBT itself: by hand and at random; and where it breaks our rules."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,9 +11,8 @@ from hypothesis import given, reject
 from numpy.typing import NDArray
 
 from tests.validation.parity import test_vectorbt_orders, test_vectorbt_signals
-from tests.validation.parity.test_vectorbt_workloads import ROWS
 from tests.validation.parity.vectorbt_cases import Case, case
-from validation.parity.outcome import HALF_A_CENT, Outcome, differences
+from validation.parity.outcome import HALF_A_CENT, Outcome
 from validation.parity.scenarios.vectorbt import (
     ENGINES,
     GRANULARITY,
@@ -29,6 +28,7 @@ from validation.parity.scenarios.vectorbt_drawn import scenarios
 from validation.parity.tally import Tally
 from validation.parity.vectorbt import book_trades, imitate
 from validation.parity.vectorbt_random import LEFT_OUT, compare, compare_random
+from validation.parity.vectorbt_rules import PERCENT
 
 pytestmark = [
     pytest.mark.reference,
@@ -123,16 +123,6 @@ REFUSALS = {
     "ValueNaN",
     "ValueZeroNeg",
 }
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("name", ROWS)
-def test_a_result_at_full_size_is_equal_fill_by_fill(name: str, engine: Engine) -> None:
-    scenario = ROWS[name][0]()
-    # Steps of one whole share are the same in both.
-    assert set(where_engines_differ(scenario)) <= {GRANULARITY}
-
-    assert [] == differences(imitate(scenario), run(scenario, engine))
 
 
 def test_what_is_left_out_is_what_the_package_has_by_default() -> None:
@@ -304,7 +294,8 @@ def test_positions_are_sums_of_fills_and_lie_on_the_side_of_their_direction(scen
         own = log["col"] == column
         held = at_each_bar(scenario, log[own], (sides * log["res_size"])[own])
         np.testing.assert_allclose(books.units[:, column] / 1e8, held, rtol=1e-9, atol=1e-7)
-    assert (log["new_position"][log["req_direction"] == 0] >= 0).all()
+    is_more_than_all = (log["req_size_type"] == PERCENT) & (log["req_size"] < -1)  # by design, below
+    assert (log["new_position"][(log["req_direction"] == 0) & ~is_more_than_all] >= 0).all()
     assert (log["new_position"][log["req_direction"] == 1] <= 0).all()
 
 
@@ -334,6 +325,22 @@ def test_by_design_free_cash_is_below_zero_where_it_is_not_locked() -> None:
     log = log_of(case("10 | -100 | |").scenario)
 
     assert [-900.0] == log["new_free_cash"].tolist()
+
+
+def test_by_design_a_sale_of_more_than_all_that_is_held_is_short_where_only_long_is_allowed() -> None:
+    sold = case(
+        """
+        10 | 1    | buy 10 at 10  | 0
+        10 | -1.5 | sell 15 at 10 | 150
+        """,
+        size_type="percent",
+        direction="longonly",
+    )
+
+    log = log_of(sold.scenario)
+
+    assert [10.0, -5.0] == log["new_position"].tolist()
+    assert sold.rows == sold.performed(run(sold.scenario))
 
 
 def test_by_design_the_value_of_an_account_may_be_below_zero_and_nothing_ends_it() -> None:
