@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from ledger.books import Record
 from ledger.kinds import Kind
 from ledger.moment import DAY
 from validation.audit.reading import AuditRefused, Claims, Fills, Flows, Prices
 from validation.parity.booking import MONEY, MONEY_SCALE, Booked, book, charges_of, trades_of
 from validation.parity.orders import SCALE
+from validation.parity.rows import flows
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -293,7 +292,8 @@ def booked(there: Placed, prices: Prices, opening: float, path: Path | None = No
         is_stated=path is not None,
         stale=np.isnan(prices.close),
     )
-    return Books(there, prices, opening, found, valuation, _flows(found, len(there)))
+    flow = flows(found.journal, "order_id", len(there)) / CENTS
+    return Books(there, prices, opening, found, valuation, flow)
 
 
 def _require_exact(rows: Fills | Moves, what: str, amounts: Floats) -> None:
@@ -322,22 +322,3 @@ def _without_gaps(there: Placed, prices: Prices) -> Floats:
     rows = np.maximum.accumulate(rows, axis=0)
     found: Floats = np.where(rows >= 0, np.take_along_axis(values, np.maximum(rows, 0), axis=0), np.nan)
     return found
-
-
-def _flows(found: Booked, fills: int) -> Floats:
-    """What the transfers of each fill did to cash and the proceeds of short sales."""
-    journal = found.journal
-    state: Record = journal.books.state[0]
-    txns, transfers = journal.books.txns[: state.txns], journal.books.transfers[: state.transfers]
-    paths = journal.chart.columns(0)["path"]
-    is_cash = np.array(
-        [path.startswith(("Assets:Cash:", "Assets:Margin:ShortProceeds:")) for path in paths], bool
-    )
-    amount = transfers["amount"] * (
-        is_cash[transfers["debit"]].astype(np.int64) - is_cash[transfers["credit"]]
-    )
-    order = np.repeat(txns["order_id"], np.diff(np.append(txns["first"], transfers.size)))
-    flow = np.zeros(fills, np.int64)
-    of_fill: NDArray[Any] = order >= 0
-    np.add.at(flow, order[of_fill], amount[of_fill])
-    return flow / CENTS

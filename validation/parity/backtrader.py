@@ -129,9 +129,9 @@ def refusals_of(notices: Sequence[Notice], columns: Sequence[int]) -> list[Refus
     ]
 
 
-def books(performance: Performance, **options: Any) -> Booked:
-    """What the loop did, in a journal; *options* are those of `booking.book`."""
-    scenario, done = performance.scenario, performance.rows("executions")
+def trades_from(performance: Performance) -> Records:
+    """The executions as the ledger's bridge takes them: states before and after."""
+    done = performance.rows("executions")
     trades = trades_of(done.size)
     for name in (
         "bar",
@@ -145,6 +145,12 @@ def books(performance: Performance, **options: Any) -> Booked:
     ):
         trades[name] = done[name]
     trades["fee"] = done["commission"]
+    return trades
+
+
+def books(performance: Performance, **options: Any) -> Booked:
+    """What the loop did, in a journal; *options* are those of `booking.book`."""
+    scenario = performance.scenario
     charged = performance.rows("charges")
     charges = charges_of(charged.size)
     charges["column"] = -1
@@ -156,7 +162,7 @@ def books(performance: Performance, **options: Any) -> Booked:
         scenario.ts,
         scenario.symbols,
         scenario.rules.cash,
-        trades,
+        trades_from(performance),
         np.where(performance.desk.last >= 0, performance.desk.close, np.nan),
         charges,
         _asked(performance.rows("orders")),
@@ -165,10 +171,11 @@ def books(performance: Performance, **options: Any) -> Booked:
     )
 
 
-def books_of_records(scenario: Scenario, followed: Followed, **options: Any) -> Booked:
-    """What the records of a run say, without the states behind them: fills at price and fee, and interest.
+def of_records(scenario: Scenario, followed: Followed) -> tuple[Records, Records]:
+    """Trades and charges as the records of a run say, without the states behind them.
 
-    Interest, which cash has paid, and which Backtrader adds to the commission of what closes, is taken out.
+    They are fills at price and fee, and interest. Interest, which cash has paid, and which Backtrader adds to
+    the commission of what closes, is taken out.
     """
     trades, charges = trades_of(len(followed.fills)), charges_of(len(followed.credits))
     held, owed = np.zeros((2, scenario.columns))
@@ -197,6 +204,12 @@ def books_of_records(scenario: Scenario, followed: Followed, **options: Any) -> 
         held[fill.column], cash = had + fill.quantity, left
     row_of_trade = len(followed.fills)
     charge(scenario.ts.size)
+    return trades, charges
+
+
+def books_of_records(scenario: Scenario, followed: Followed, **options: Any) -> Booked:
+    """What the records of a run say, in a journal; *options* are those of `booking.book`."""
+    trades, charges = of_records(scenario, followed)
     prices = np.where(last_bars(scenario) >= 0, carried(scenario)[-1], np.nan)
     return book(scenario.ts, scenario.symbols, scenario.rules.cash, trades, prices, charges, **options)
 

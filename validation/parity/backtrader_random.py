@@ -1,4 +1,4 @@
-"""Random scenarios in Backtrader and in its imitation, whose cash and value are read from its books."""
+"""Random scenarios in Backtrader and in its imitation, whose journal has cash, value and fills."""
 
 import hashlib
 from collections import Counter
@@ -8,12 +8,21 @@ from functools import partial
 import numpy as np
 from attrs import asdict, evolve
 
-from validation.parity.backtrader import Followed, Performance, all_differences, books, perform
+from validation.parity.backtrader import (
+    Followed,
+    Performance,
+    all_differences,
+    books,
+    of_records,
+    perform,
+    trades_from,
+)
 from validation.parity.backtrader_defects import found
 from validation.parity.backtrader_tables import BUY, CHEAT_ON_CLOSE, CHEAT_ON_OPEN, ENTER, SELL
 from validation.parity.booking import CENTS, Booked
 from validation.parity.orders import ONE
 from validation.parity.outcome import Difference
+from validation.parity.rows import unlike
 from validation.parity.scenarios.backtrader import TYPES, Scenario
 from validation.parity.scenarios.backtrader_drawn import seeded
 from validation.parity.scenarios.distinct import distinct
@@ -50,13 +59,20 @@ def compare(tally: Tally, name: str, scenario: Scenario, theirs: Followed) -> bo
     """Count one scenario, told as *name* where it differs; whether imitation and books equal *theirs*."""
     performance = perform(scenario)
     ours = performance.followed
+    trades = trades_from(performance)
     booked = books(performance, is_stated=False)
+    other = list(unlike(booked, trades, of_records(scenario, theirs)[0]))
     booked.journal.abandon()
     stated = evolve(ours, cash=booked.cash, value=booked.value)
     is_equal = tally.add(name, stated, theirs, {*regimes(performance)})
     if not is_equal:
         return False
-    rest = [*all_differences(ours, theirs), *departures(performance, booked), *last_bits(ours, theirs)]
+    rest = [
+        *all_differences(ours, theirs),
+        *departures(performance, booked),
+        *last_bits(ours, theirs),
+        *other,
+    ]
     return not rest or tally.differ(name, rest)
 
 

@@ -162,14 +162,16 @@ class _Batch(NamedTuple):
 class Booked:
     """A journal in memory, or in a file, and what its transfers add up to at the end of each bar.
 
-    *cash* and *value* are float64[bars], *units* int64[bars, columns]; *fills* are rows of the table fill.
+    *ts* are the ends of the bars, int64[bars] nanoseconds; *cash* and *value* are float64[bars], *units*
+    int64[bars, columns]; *fills* are the rows of the table fill, as `execution.state.FILL`.
     """
 
     journal: Journal
+    ts: Int64s
     cash: Floats
     value: Floats
     units: Int64s
-    fills: int
+    fills: Records
 
 
 def trades_of(count: int) -> Records:
@@ -241,7 +243,7 @@ def book(  # noqa: PLR0913, PLR0917  one engine's whole account
         raise
     worth = np.where(units != 0, units * np.asarray(prices, np.float64), 0.0)
     value = cash / CENTS + worth.sum(axis=1) / ONE
-    return Booked(journal, cash / CENTS, value, units, fills.size)
+    return Booked(journal, moments, cash / CENTS, value, units, fills)
 
 
 # --- the loop ------------------------------------------------------------------------------------------

@@ -63,9 +63,9 @@ def vectorbt(asked: Asked) -> Found:
     note = (
         "1 to 6 instruments, 5 to 40 bars; orders of every size type and signals with stops, in random"
         " settings. Compared: fills and refusals with their reasons, in their order; cash and value at every"
-        " bar, out of the journal of the imitation's fills; and what is booked for each fill of either. What"
-        " VectorBT raises an error on is seldom drawn: where it does, that the imitation does too is all that"
-        " is compared."
+        " bar, and each row of the table fill with what its transfers did to cash, as the journal of the"
+        " imitation has them, to one unit of what the package's own execution comes to. What VectorBT raises"
+        " an error on is seldom drawn: where it does, that the imitation does too is all that is compared."
     )
     return _tallied({"numba": numba, "Rust": rust}, note)
 
@@ -77,7 +77,8 @@ def backtrader(asked: Asked) -> Found:
     note = (
         "Orders of every type, brackets, groups of which one cancels the others, expiry, targets, in random"
         " settings. Compared: executions, every status in the order in which the strategy is told it,"
-        " interest, and cash and value at every bar, out of the journal of the imitation's fills. So that few"
+        " interest; cash and value at every bar, and each row of the table fill, to one unit of the package's"
+        " own execution, as the journal of the imitation has them. So that few"
         " runs have to be left out for a defect, an instrument that lacks bars has market orders alone, from"
         " its first bar on, in nineteen runs of twenty."
     )

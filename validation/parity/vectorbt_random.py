@@ -1,8 +1,8 @@
 """Random scenarios in the imitation of VectorBT and in VectorBT itself, and their journals: what differs.
 
 Of each scenario are compared: fills and refusals with their reasons, in the order in which they happened,
-account by account; cash and value at every bar, as the journal of the imitation's fills has them; what is
-booked for each fill of either; and that where the package raises an error, the imitation does.
+account by account; cash and value at every bar, and each row of the table fill with its transfers, as the
+journal of the imitation has them; and that where the package raises an error, the imitation does.
 """
 
 import hashlib
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
-from ledger.books import Records
 from validation.parity.booking import CENTS, Booked
 from validation.parity.orders import EPSILON, ONE
 from validation.parity.outcome import differences
+from validation.parity.rows import unlike
 from validation.parity.scenarios.distinct import distinct
 from validation.parity.scenarios.vectorbt import Engine, Scenario, where_engines_differ
 from validation.parity.scenarios.vectorbt_drawn import seeded
@@ -81,6 +81,7 @@ def compare(tally: Tally, name: str, scenario: Scenario, engine: Engine) -> bool
     made, trades = theirs, trades_from(ours)
     accounts = package.accounts(scenario, made)
     booked = book_trades(scenario, trades, ours.outcome.refusals)
+    other = list(map(str, unlike(booked, trades, package.trades(scenario, made))))
     booked.journal.abandon()
     stated = evolve(ours.outcome, cash=booked.cash, value=booked.value)
     is_equal = tally.add(name, stated, package.together(accounts), regimes(ours))
@@ -89,7 +90,7 @@ def compare(tally: Tally, name: str, scenario: Scenario, engine: Engine) -> bool
         for pair in zip(ours.accounts, accounts, strict=True)
         for difference in differences(*pair)
     ]
-    rest += [*departures(ours, booked), *booked_apart(trades, package.trades(scenario, made))]
+    rest += [*departures(ours, booked), *other]
     return is_equal and (not rest or tally.differ(name, rest))
 
 
@@ -125,23 +126,6 @@ def departures(performed: Performed, booked: Booked) -> Iterator[str]:
     for bar, column in np.argwhere(apart)[:1].tolist():
         units = booked.units[bar, column] / ONE
         yield f"bar {bar}, column {column}: {units} units in the books, {held[bar, column]} in the loop"
-
-
-def booked_apart(ours: Records, theirs: Records) -> Iterator[str]:
-    """Where what is booked for a fill is more than one unit from what would be booked for the other's."""
-    if ours.size != theirs.size:
-        return
-    for what, scale, before, after in (
-        ("units", ONE, "quantity_before", "quantity_after"),
-        ("money", CENTS, "cash_before", "cash_after"),
-        ("fee", CENTS, "", "fee"),
-    ):
-        here, there = (
-            np.rint(rows[after] * scale) - (np.rint(rows[before] * scale) if before else 0)
-            for rows in (ours, theirs)
-        )
-        for row in np.flatnonzero(~(np.abs(here - there) <= 1))[:1].tolist():
-            yield f"fill {row}: {what} booked {here[row]:.0f}, of the package's {there[row]:.0f}"
 
 
 def regimes(performed: Performed) -> Iterator[str]:

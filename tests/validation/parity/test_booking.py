@@ -116,7 +116,7 @@ def test_money_without_a_unit_is_a_charge(tmp_path: Path) -> None:
     expenses = balances(books)["Expenses:Commissions"]
     books.journal.close()
 
-    assert (0, 0.5, 999.5) == (books.fills, expenses, books.cash[0])
+    assert (0, 0.5, 999.5) == (books.fills.size, expenses, books.cash[0])
     assert [] == failing(tmp_path / "dust.duckdb")
 
 

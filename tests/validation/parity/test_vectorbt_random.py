@@ -1,5 +1,6 @@
 """The comparison itself: it finds what is planted, and counts what it has seen."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -7,10 +8,11 @@ import pytest
 from attrs import evolve
 
 from tests.validation.parity.vectorbt_cases import case
-from validation.parity.outcome import Fill
+from validation.parity.outcome import Difference, Fill
+from validation.parity.rows import unlike
 from validation.parity.tally import REVERSED, SHORT, Tally, regimes_of
 from validation.parity.vectorbt import book_trades, imitate, simulate, trades_from
-from validation.parity.vectorbt_random import booked_apart, departures, regimes
+from validation.parity.vectorbt_random import departures, regimes
 
 TWO_FILLS = case("10 | 5 | |\n10 | -8 | |", fees=0.001, lock_cash=True)
 
@@ -102,23 +104,68 @@ def test_books_that_depart_from_the_loop_are_told() -> None:
     ] == list(departures(performed, wrong))
 
 
+ROW = "of row 1 of the table fill"
+
+
 @pytest.mark.parametrize(
-    ("name", "units", "told"),
+    ("name", "by", "told"),
     [
         ("quantity_after", 1e-8, []),
-        ("quantity_after", 2e-8, ["fill 1: units booked -800000000, of the package's -799999998"]),
-        ("cash_before", 2e-6, ["fill 1: money booked 79920000, of the package's 79919998"]),
-        ("fee", 2e-6, ["fill 1: fee booked 80000, of the package's 80002"]),
+        ("quantity_after", 2e-8, [f"quantity {ROW}: 800000000 here, 799999998 there"]),
+        ("quantity_after", -2e-8, [f"quantity {ROW}: 800000000 here, 800000002 there"]),
+        (
+            "quantity_after",
+            9.0,
+            [f"side {ROW}: -1 here, 1 there", f"quantity {ROW}: 800000000 here, 100000000 there"],
+        ),
+        ("cash_before", 1e-6, []),
+        ("cash_before", 2e-6, [f"cash {ROW}: -79920000 here, -79919998 there"]),
+        ("fee", 1e-6, []),
+        ("fee", 2e-6, [f"commission {ROW}: 80000 here, 80002 there"]),
+        ("price", 1e-9, []),
+        ("price", 2e-8, [f"price {ROW}: 10 here, 10.00000002 there"]),
+        ("fee", np.nan, [f"commission {ROW}: 80000 here, nan there"]),
     ],
 )
 def test_more_than_one_unit_of_difference_in_what_is_booked_is_told(
-    name: str, units: float, told: list[str]
+    name: str, by: float, told: list[str]
 ) -> None:
-    ours = trades_from(simulate(TWO_FILLS.scenario))
+    scenario = TWO_FILLS.scenario
+    ours = trades_from(simulate(scenario))
+    booked = book_trades(scenario, ours)
     theirs = ours.copy()
-    theirs[name][1] += units
+    theirs[name][1] += by
 
-    assert told == list(booked_apart(ours, theirs))
+    assert [f"bar 1, column 0: {one}" for one in told] == [str(one) for one in unlike(booked, ours, theirs)]
+    booked.journal.abandon()
+
+
+@pytest.mark.parametrize(("name", "told"), [("bar", "bar"), ("column", "instrument")])
+def test_a_row_is_of_its_bar_and_instrument(name: str, told: str) -> None:
+    scenario = case("10 9 | 5 - | |\n10 9 | -8 - | |", lock_cash=True).scenario
+    ours = trades_from(simulate(scenario))
+    booked = book_trades(scenario, ours)
+    theirs = ours.copy()
+    theirs[name][1] = 1 - theirs[name][1]
+
+    assert [f"{told} {ROW}"] == [one.what for one in unlike(booked, ours, theirs)]
+    booked.journal.abandon()
+
+
+def test_a_fill_too_few_is_told() -> None:
+    scenario = TWO_FILLS.scenario
+    ours = trades_from(simulate(scenario))
+    booked = book_trades(scenario, ours)
+    one_less = evolve(booked, fills=booked.fills[:1])
+
+    assert ["rows of the table fill: 2 here, 1 there"] == rest_of(unlike(booked, ours, ours[:1]))
+    assert ["rows of the table fill: 1 here, 2 there"] == rest_of(unlike(one_less, ours, ours))
+    assert [] == rest_of(unlike(booked, ours, ours))
+    booked.journal.abandon()
+
+
+def rest_of(found: Iterable[Difference]) -> list[str]:
+    return [f"{one.what}: {one.ours} here, {one.theirs} there" for one in found]
 
 
 def test_regimes_are_those_that_a_scenario_has_reached() -> None:
