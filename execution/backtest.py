@@ -45,7 +45,8 @@ Progress = Callable[[int, int], None]
 """Is told how many bars of how many are done."""
 
 _NO_PROGRAM_BLOCKS = 0
-_STRATEGY_BLOCK_BARS = 1_000
+_STRATEGY_BLOCK_BARS = 5_000
+"""Storing a block costs time whatever is in it, which it takes from the strategy."""
 _CHUNKS = 50
 _COPY = frozenset([TargetWeights, Signals, Orders])
 """Programs that copy what they are given."""
