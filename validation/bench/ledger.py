@@ -17,7 +17,7 @@ from ledger.books import Books
 from ledger.commodity import currency, instrument
 from ledger.compiled import compiler
 from ledger.events import buy, deposit, sell
-from ledger.files import ROW_GROUP, Database
+from ledger.files import Database
 from ledger.journal import Journal
 from ledger.posting import begin, commit
 from ledger.reader import Reader
@@ -185,7 +185,7 @@ def stored(path: Path, schemas: Sequence[Schema], blocks: Sequence[dict[str, Col
 
 
 def bare(load: Load, size: int, folder: Path) -> float:
-    """Seconds for the same columns into bare tables from Arrow, in the batches that ours come in."""
+    """Seconds for the same columns into bare tables from Arrow, to the closing of the file."""
     path = folder / "bare.duckdb"
     path.unlink(missing_ok=True)
     connection = duckdb.connect(str(path))
@@ -198,7 +198,7 @@ def bare(load: Load, size: int, folder: Path) -> float:
         for tables in blocks:
             connection.execute("begin")
             for name, table in tables.items():
-                connection.register("rows", pa.Table.from_batches(table.to_batches(ROW_GROUP), table.schema))
+                connection.register("rows", table)
                 connection.execute(f"insert into {name} from rows")
                 connection.unregister("rows")
             connection.execute("commit")

@@ -45,8 +45,8 @@ NOTE = """
 Medians of {rounds} rounds in turn after one that does not count; least and most in brackets. A floor is the
 bytes moved over the bandwidth of memory, which is that of the fastest of all copies of {copied:,.0f} MB by
 numpy between the stages, both directions counted: {pace:.3g} GB/s. The floor of writing is another: the
-same rows, as the same Arrow batches, into bare tables of DuckDB in one transaction, to the closing of the
-file.
+same rows, as the same Arrow columns, into bare tables of DuckDB in one transaction, to the closing of the
+file. Ours can be below that one: its files have smaller groups of rows, which are compressed side by side.
 """
 
 HOW = """
