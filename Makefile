@@ -18,7 +18,7 @@ test: $(STAMP)
 
 # The kernels as plain Python, where coverage can see into them.
 test-nojit: $(STAMP)
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not crash and not reference" --cov=ledger tests/ledger
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not crash and not reference" --cov=tieout.ledger tests/ledger
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -26,22 +26,22 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 crash kills outsiders mutants bench: $(STAMP)
-	$(BIN)/python -m validation.$(MODULE)
+	$(BIN)/python -m tieout.validation.$(MODULE)
 
-crash:     MODULE := faults
-kills:     MODULE := kills
-outsiders: MODULE := outsiders
-mutants:   MODULE := mutants
+crash:     MODULE := evidence.faults
+kills:     MODULE := evidence.faults.kills
+outsiders: MODULE := evidence.outsiders
+mutants:   MODULE := evidence.mutants
 bench:     MODULE := bench
 
 # The same runs in VectorBT and Backtrader, fill by fill: the tests that need them, then everything at full size.
 parity: $(REFERENCE)
 	$(PYTEST) -m reference
-	$(BIN)/python -m validation.parity
+	$(BIN)/python -m tieout.validation.evidence
 
 # The parts by themselves: posting, lots, the bar step, storing a block, verifying.
 bench-parts: $(STAMP)
-	$(BIN)/python -m pytest tests/validation/bench_parts.py --benchmark-columns=min,median,max,rounds
+	$(BIN)/python -m pytest tests/validation/bench/bench_parts.py --benchmark-columns=min,median,max,rounds
 
 # What `make test` leaves out, and the properties with many more examples.
 long: $(STAMP)
@@ -51,7 +51,7 @@ long: $(STAMP)
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
-	$(BIN)/python -m execution.warmup
+	$(BIN)/python -m tieout.execution.warmup
 	touch $@
 
 # VectorBT and Backtrader, which nothing else needs.

@@ -10,33 +10,32 @@ from weakref import WeakValueDictionary
 import numpy as np
 from attrs import define, evolve, field, frozen
 
-from execution.accounts import Account, CashAccount
-from execution.bars import Bars, Window, as_bars
-from execution.broker import Broker
-from execution.costs import Costs
-from execution.description import described, fingerprint, merged, source_of
-from execution.engine import Engine
-from execution.errors import BadFeatures, InvalidSetting, StrategyFailed
-from execution.features import FeatureFrame
-from execution.frames import FIELDS
-from execution.instruments import Instruments
-from execution.notices import Notices
-from execution.orders import Reason
-from execution.programs import Orders, Signals, TargetWeights
-from execution.records import RECORDS
-from execution.reperformance import Recorded, Reperformance, differences, explained
-from execution.requests import Tags
-from execution.result import Result
-from execution.state import Program
-from execution.strategy import Bar, History, Strategy, fields
-from execution.warmup import compile_once
-from ledger.commodity import Commodities, currency
-from ledger.errors import LedgerError, ReplayDiverged
-from ledger.events import deposit
-from ledger.journal import Journal
-from ledger.kinds import Kind
-from ledger.moment import DAY
-from ledger.run import Policies, Run
+from tieout.execution.data.bars import Bars, Window, as_bars
+from tieout.execution.data.features import FeatureFrame
+from tieout.execution.data.frames import FIELDS
+from tieout.execution.data.instruments import Instruments
+from tieout.execution.engine import Engine, Tags
+from tieout.execution.errors import BadFeatures, InvalidSetting, StrategyFailed
+from tieout.execution.kernels.orders import Reason
+from tieout.execution.kernels.state import Program
+from tieout.execution.models.accounts import Account, CashAccount
+from tieout.execution.models.costs import Costs
+from tieout.execution.records import RECORDS
+from tieout.execution.replay.description import described, fingerprint, merged, source_of
+from tieout.execution.replay.reperformance import Recorded, Reperformance, differences, explained
+from tieout.execution.result import Result
+from tieout.execution.strategy.broker import Broker
+from tieout.execution.strategy.notices import Notices
+from tieout.execution.strategy.programs import Orders, Signals, TargetWeights
+from tieout.execution.strategy.strategy import Bar, History, Strategy, fields
+from tieout.execution.warmup import compile_once
+from tieout.ledger.books.commodity import Commodities, currency
+from tieout.ledger.books.events import deposit
+from tieout.ledger.books.kinds import Kind
+from tieout.ledger.errors import LedgerError, ReplayDiverged
+from tieout.ledger.file.run import Policies, Run
+from tieout.ledger.journal import Journal
+from tieout.ledger.moment import DAY
 
 SEMANTICS = {"sizing": 1, "matching": 1, "admission": 1, "booking": 1, "step": 1}
 """Versions of this room's rules; part of every genesis."""

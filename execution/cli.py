@@ -39,9 +39,9 @@ def run(
     A run that was stopped is resumed where it ended; one that is finished is performed again and compared.
     Exit status 1 means that a check failed.
     """
-    from execution.assembly import assemble
-    from execution.spec import read
-    from execution.summary import perform
+    from tieout.execution.console import perform
+    from tieout.execution.spec.assembly import assemble
+    from tieout.execution.spec.schema import read
 
     with _told():
         written = read(spec)
@@ -66,10 +66,10 @@ def reperform(
 
     The file is only read. Exit status 1 means that something came out otherwise, or that an input is another.
     """
-    from execution.assembly import assemble, recorded
-    from execution.sources import Folders
-    from execution.summary import reperform
-    from ledger.reader import Reader
+    from tieout.execution.console import reperform
+    from tieout.execution.spec.assembly import assemble, recorded
+    from tieout.execution.spec.sources import Folders
+    from tieout.ledger.file.reader import Reader
 
     with _told():
         places = (folder,) if folder is not None else (Path(), run.parent)
@@ -83,8 +83,8 @@ def reperform(
 @contextmanager
 def _told() -> Iterator[None]:
     """Tell what takes more than a sentence: a strategy's traceback, rows that are wrong."""
-    from execution.errors import BadBars, BadFeatures, InputChanged, MalformedOrder, StrategyFailed
-    from ledger.errors import ReplayDiverged
+    from tieout.execution.errors import BadBars, BadFeatures, InputChanged, MalformedOrder, StrategyFailed
+    from tieout.ledger.errors import ReplayDiverged
 
     try:
         yield

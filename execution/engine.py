@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from execution.accounts import Account
-from execution.costs import Costs
-from execution.instruments import Instruments
-from execution.requests import Tags
-from execution.state import (
+from tieout.execution.data.instruments import Instruments
+from tieout.execution.errors import MalformedOrder
+from tieout.execution.kernels.state import (
     NO_MARKET,
     NO_PROGRAM,
     ROWS,
@@ -21,12 +19,15 @@ from execution.state import (
     empty_desk,
     fixed,
 )
-from execution.step import AFTER, BEFORE, DECIDE, END, ROOM, WHOLE, lacking, perform
-from execution.submission import ASKED
-from ledger.books import Records, Status, copied
-from ledger.compiled import direct
-from ledger.journal import Journal
-from ledger.refusal import refusal
+from tieout.execution.kernels.step import AFTER, BEFORE, DECIDE, END, ROOM, WHOLE, lacking, perform
+from tieout.execution.kernels.submission import ASKED
+from tieout.execution.models.accounts import Account
+from tieout.execution.models.costs import Costs
+from tieout.ledger.books.arrays import Records, Status, copied
+from tieout.ledger.books.commodity import text
+from tieout.ledger.books.compiled import direct
+from tieout.ledger.books.refusal import refusal
+from tieout.ledger.journal import Journal
 
 _TABLES = {
     "orders": "orders",
@@ -41,6 +42,25 @@ _TIMES = frozenset(["ts"])
 _UNSTORED = frozenset(["column"])
 # Asked so seldom that it is not worth a door of its own to the compiled one.
 _lacking = getattr(lacking, "py_func", lacking)
+
+
+class Tags:
+    """The reasons that orders are given for, numbered as they come up."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, name: str) -> int:
+        """The number of a tag."""
+        if not isinstance(name, str):
+            raise MalformedOrder(f"tag {name!r} is not text")
+        number = self._numbers.get(name)
+        if number is None:
+            text(name, MalformedOrder)
+            number = self._numbers[name] = len(self.names)
+            self.names.append(name)
+        return number
 
 
 class Engine:

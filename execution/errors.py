@@ -3,7 +3,7 @@
 What a market or an account refuses is recorded instead (orders.Reason).
 """
 
-from ledger.errors import TieoutError
+from tieout.ledger.errors import TieoutError
 
 
 class ExecutionError(TieoutError):

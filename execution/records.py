@@ -4,7 +4,7 @@ Registered with the store under the entry point group ``tieout.records``; the le
 verifies them like its own.
 """
 
-from ledger.schema import Schema
+from tieout.ledger.file.schema import Schema
 
-RECORDS = Schema.load("execution", 1)
+RECORDS = Schema.load("tieout.execution", 1)
 """Tables, views and checks of this room."""

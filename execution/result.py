@@ -6,12 +6,12 @@ from typing import Any, Self
 
 import polars as pl
 
-from execution import schedules
-from execution.history import History
-from execution.metrics import Metrics, metrics
-from ledger.closing import Closing
-from ledger.journal import Journal
-from ledger.reader import Reader
+from tieout.execution.figures import schedules
+from tieout.execution.figures.metrics import Metrics, metrics
+from tieout.execution.figures.record import History
+from tieout.ledger.closing import Closing
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.journal import Journal
 
 
 class Result(Closing):

@@ -5,7 +5,7 @@ is told of every step, so that deep calls cost more than shallow ones: leaves fi
 the figures are compiled by another process meanwhile, without what the step reaches through addresses, which
 is compiled here; each finds the other's part in the cache.
 
-    python -m execution.warmup
+    python -m tieout.execution.warmup
 
 does it beforehand.
 """
@@ -24,14 +24,14 @@ import numpy as np
 from numba.core import config
 from numba.core.dispatcher import Dispatcher
 
-from execution.compiled import FOLDER
-from execution.history import compile_kernels
-from execution.state import NO_MARKET, NO_PROGRAM, REQUEST, Floats, empty_desk
-from execution.step import perform
-from ledger.books import Int32s, Int64s, Record, empty_books, records
-from ledger.compiled import called, reached, uncalled
-from ledger.events import deposit
-from ledger.posting import begin, commit, undo, unload
+from tieout.execution.figures.record import compile_kernels
+from tieout.execution.kernels.compiled import FOLDER
+from tieout.execution.kernels.state import NO_MARKET, NO_PROGRAM, REQUEST, Floats, empty_desk
+from tieout.execution.kernels.step import perform
+from tieout.ledger.books.arrays import Int32s, Int64s, Record, empty_books, records
+from tieout.ledger.books.compiled import called, reached, uncalled
+from tieout.ledger.books.events import deposit
+from tieout.ledger.books.posting import begin, commit, undo, unload
 
 HERE = (begin, commit, undo)
 """What is compiled here, beside what the step reaches through addresses."""
@@ -46,7 +46,7 @@ def compile_once() -> None:
     if config.DISABLE_JIT or done().exists():  # type: ignore[attr-defined]  # set from the environment
         return
     # What it cannot compile is compiled here when it is needed.
-    command = [sys.executable, "-m", "execution.warmup", _THERE]
+    command = [sys.executable, "-m", "tieout.execution.warmup", _THERE]
     other = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603  this very module
     try:
         compile_all(_leaves_first([*HERE, *(one.kernel for one in reached(perform))]))

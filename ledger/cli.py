@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from ledger.errors import TieoutError
+from tieout.ledger.errors import TieoutError
 
 if TYPE_CHECKING:
-    from ledger.query import Query
-    from ledger.reader import Reader
+    from tieout.ledger.file.query import Query
+    from tieout.ledger.file.reader import Reader
 
 FOUND_WRONG, COULD_NOT_RUN = 1, 2
 
@@ -122,9 +122,9 @@ def verify(
     Prints each check with how much it examined, and the head and file digests at the end.
     Exit status 1 means that a check failed.
     """
-    from ledger import present
-    from ledger.reader import Reader
-    from ledger.verify import verify
+    from tieout.ledger.file.reader import Reader
+    from tieout.ledger.file.verify import verify
+    from tieout.ledger.show import tables as present
 
     with Reader(run) as reader, present.progress() as step:
         report = verify(reader, anchor, step)
@@ -150,8 +150,8 @@ def show(
 
     Without the name of one, tells which there are.
     """
-    from ledger import present
-    from ledger.reader import Reader
+    from tieout.ledger.file.reader import Reader
+    from tieout.ledger.show import tables as present
 
     with Reader(run) as reader:
         least = present.places(reader)
@@ -170,8 +170,8 @@ def sql(
     form: Form = "table",
 ) -> None:
     """Answer a question in SQL over the tables and views of a journal. Nothing can be changed."""
-    from ledger import present
-    from ledger.reader import Reader
+    from tieout.ledger.file.reader import Reader
+    from tieout.ledger.show import tables as present
 
     with Reader(run) as reader:
         present.write(reader.sql(query, at=at), form, present.places(reader))
@@ -190,9 +190,9 @@ def trace(
     Its transactions, what they moved, the lots they opened or relieved, the reversals, the block
     that seals each, and the rows about it in other tables.
     """
-    from ledger import present
-    from ledger.reader import Reader
-    from ledger.trace import What, trace
+    from tieout.ledger.file.reader import Reader
+    from tieout.ledger.show import tables as present
+    from tieout.ledger.show.trace import What, trace
 
     asked: list[tuple[What, int | None]] = [
         ("order", order),
@@ -218,9 +218,9 @@ def export(
     ] = None,
 ) -> None:
     """Write the books for another program to read: a second opinion, or further work."""
-    from ledger import present
-    from ledger.export import export
-    from ledger.reader import Reader
+    from tieout.ledger.export import export
+    from tieout.ledger.file.reader import Reader
+    from tieout.ledger.show import tables as present
 
     folder = output or run.with_name(f"{run.stem}-{form}")
     with Reader(run) as reader, present.progress() as step:
@@ -240,9 +240,9 @@ def doctor(
     Whatever is repaired was copied aside first; nothing is deleted. Exit status 1 means that the
     file was not sound.
     """
-    from ledger.doctor import repair
-    from ledger.migrate import migrate as bring_up_to_date
-    from ledger.schema import SCHEMA_VERSION
+    from tieout.ledger.file.doctor import repair
+    from tieout.ledger.file.migrate import migrate as bring_up_to_date
+    from tieout.ledger.file.schema import SCHEMA_VERSION
 
     if migrate:
         before = bring_up_to_date(run)
@@ -258,7 +258,7 @@ def _contents(reader: "Reader") -> "Query":
     """The views of a journal, each with the first sentence of its file."""
     import pyarrow as pa
 
-    from ledger.query import Query
+    from tieout.ledger.file.query import Query
 
     views = {name: sql for schema in reader.schemas for name, sql in sorted(schema.views.items())}
     names = [name.replace("_", "-") for name in views]

@@ -21,31 +21,35 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ledger import block, errors, restore, worth
-from ledger.books import Books, Relief, Status, copied, empty_books, grown, with_more_lots, with_room
-from ledger.chart import Chart
-from ledger.closing import Closing
-from ledger.columns import columns_of, queried
-from ledger.commodity import Amount, Commodities, Commodity
-from ledger.correction import REVERSAL, require_reversible, transfer_back
-from ledger.files import holds_nothing
-from ledger.kinds import Kind
-from ledger.moment import Moment, end_of, iso, nanoseconds
-from ledger.posting import begin, commit, move, restore_lot, undo
-from ledger.query import Query, execute
-from ledger.refusal import refusal
-from ledger.run import Run, own, run_row, stored_policies
-from ledger.schema import Schema, installed, ledger_schema
-from ledger.seal import Columns, genesis
-from ledger.store import (
-    Block,
-    Head,
-    Opened,
-    Store,
-    begun,
-    layout_of,
+from tieout.ledger import errors
+from tieout.ledger.books import valuation as worth
+from tieout.ledger.books.arrays import (
+    Books,
+    Relief,
+    Status,
+    copied,
+    empty_books,
+    grown,
+    with_more_lots,
+    with_room,
 )
-from ledger.transaction import Event, Transaction
+from tieout.ledger.books.chart import Chart
+from tieout.ledger.books.commodity import Amount, Commodities, Commodity
+from tieout.ledger.books.correction import REVERSAL, require_reversible, transfer_back
+from tieout.ledger.books.kinds import Kind
+from tieout.ledger.books.posting import begin, commit, move, restore_lot, undo
+from tieout.ledger.books.refusal import refusal
+from tieout.ledger.books.transaction import Event, Transaction
+from tieout.ledger.closing import Closing
+from tieout.ledger.file import block, restore
+from tieout.ledger.file.columns import columns_of, queried
+from tieout.ledger.file.database import holds_nothing
+from tieout.ledger.file.query import Query, execute
+from tieout.ledger.file.run import Run, own, run_row, stored_policies
+from tieout.ledger.file.schema import Schema, installed, ledger_schema
+from tieout.ledger.file.seal import Columns, genesis
+from tieout.ledger.file.store import Block, Head, Opened, Store, begun, layout_of
+from tieout.ledger.moment import Moment, end_of, iso, nanoseconds
 
 _OWN = ("commodity", "account", "txn", "transfer", "note")
 """Tables that only posting fills."""

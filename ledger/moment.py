@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 
 import numpy as np
 
-from ledger.errors import InvalidTime
+from tieout.ledger.errors import InvalidTime
 
 Moment = str | date | datetime | np.datetime64 | int
 """ISO text, a date or datetime, a numpy datetime64, or nanoseconds. Without a zone it is taken as UTC."""

@@ -20,11 +20,12 @@ def demo(
 
     Whoever runs it gets the same head digest. A journal of an earlier demo is made anew.
     """
-    from execution import Backtest, CashAccount, Costs, PercentCommission, perform
-    from strategies.top import Top
-    from strategies.universe import generate
+    from tieout import Backtest, CashAccount, Costs, PercentCommission
+    from tieout.execution.console import perform
+    from tieout.strategies.top import Top
+    from tieout.strategies.universe import generate
 
-    seed, generator = 7, "strategies.universe:generate"
+    seed, generator = 7, "tieout.strategies.universe:generate"
     bars, scores = generate(seed=seed)
     backtest = Backtest(
         bars=bars,

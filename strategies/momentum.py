@@ -3,7 +3,7 @@
 import numpy as np
 from attrs import define, field
 
-from execution import Bar, Broker, Strategy
+from tieout import Bar, Broker, Strategy
 
 
 @define

@@ -3,7 +3,7 @@
 import numpy as np
 from attrs import define
 
-from execution import Broker, Instrument, Strategy
+from tieout import Broker, Instrument, Strategy
 
 
 @define

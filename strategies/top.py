@@ -2,7 +2,7 @@
 
 from attrs import define
 
-from execution import Bar, Broker, Strategy
+from tieout import Bar, Broker, Strategy
 
 
 @define

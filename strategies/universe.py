@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from execution import Bars
+from tieout import Bars
 
 Floats = NDArray[np.float64]
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from ledger.commodity import currency, instrument
-from ledger.events import buy, deposit, dividend, sell
-from ledger.journal import Journal
-from ledger.run import Policies, Run
-from tests import naive
+from tests.support import naive
+from tieout.ledger.books.commodity import currency, instrument
+from tieout.ledger.books.events import buy, deposit, dividend, sell
+from tieout.ledger.file.run import Policies, Run
+from tieout.ledger.journal import Journal
 
 RUN = Run(spec={"b": [1, "ü"], "a": None}, fingerprints={"prices": "0f"}, strategy="ab", seed=-7)
 

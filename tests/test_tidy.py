@@ -9,31 +9,37 @@ import ast
 import re
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
 import attrs
 import pytest
 
+from tieout.ledger.product import product_files
+
 ROOT = Path(__file__).parent.parent
 
+# The door is `tieout` itself, which offers the public names of the rooms and imports them when they are used.
+DOOR = "tieout"
 # Which rooms a room may import from, besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "ledger": set(),
     "execution": {"ledger"},
-    "strategies": {"execution"},
-    "validation": {"ledger", "execution", "strategies"},
-    "tests": {"ledger", "execution", "strategies", "validation"},
+    "strategies": {"execution", DOOR},
+    "validation": {"ledger", "execution", "strategies", DOOR},
+    "tests": {"ledger", "execution", "strategies", "validation", DOOR},
+    DOOR: {"ledger", "execution"},
 }
 # A second opinion is worth nothing if it shares code with the first: these import nothing of ours.
-ALONE = {"tests/oracle.py", "tests/market_oracle.py", "validation/manual_loop.py"}
+ALONE = {"tests/support/oracle.py", "tests/support/market_oracle.py", "validation/evidence/manual_loop.py"}
 
 FUNCTION_LINES = 60
 MODULE_LINES = 600
 # "path" or "path:function", and why it is better long.
 LONG_ON_PURPOSE: dict[str, str] = {}
 
-FOLDERS = (*MAY_IMPORT, "docs", ".ci", ".github")
+FOLDERS = ("tests", "docs", ".ci", ".github")
 TEXT = {".py", ".sql", ".md", ".toml", ".yml"}
 # Character classes keep the patterns from finding themselves.
 TO_DO = r"\b(T[O]DO|F[I]XME|X[X]X|H[A]CK)\b"
@@ -78,23 +84,41 @@ def read(path: Path) -> Source:
 
 
 def sources() -> list[Source]:
-    paths = chain(ROOT.iterdir(), *((ROOT / folder).rglob("*") for folder in FOLDERS))
+    product = chain(*(product_files(suffix=suffix).values() for suffix in TEXT))
+    paths = chain(ROOT.iterdir(), (ROOT / DOOR).glob("*"), *((ROOT / f).rglob("*") for f in FOLDERS), product)
     kept = (p for p in paths if p.suffix in TEXT or p.name == "Makefile" or p.parent.name == ".ci")
-    return [read(path) for path in sorted(kept) if path.is_file()]
+    return [read(path) for path in sorted({*kept}) if path.is_file()]
+
+
+def modules(source: Source) -> Iterator[str]:
+    """The modules that a source imports, as they are written; each name of a ``from`` counts as one."""
+    for node in source.nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = f"{DOOR}.{source.room}" if node.level else node.module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
 def imports(source: Source) -> Iterator[str]:
-    for node in source.nodes:
-        if isinstance(node, ast.Import):
-            yield from (alias.name.split(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield source.room if node.level else (node.module or "").split(".")[0]
+    """The rooms that a source imports from, and `DOOR` for its public names."""
+    for module in modules(source):
+        first, room, *_ = (*module.split("."), "")
+        yield room if first == DOOR and room in MAY_IMPORT else first
 
 
 def arrows_point_one_way(source: Source) -> Iterator[str]:
     allowed = MAY_IMPORT.get(source.room, set()) | {source.room}
     allowed = set() if str(source.path) in ALONE else allowed
     yield from (f"imports {room}" for room in imports(source) if room in MAY_IMPORT.keys() - allowed)
+
+
+def rooms_are_imported_through_the_door(source: Source) -> Iterator[str]:
+    """A folder of the same name beside a user's script would be imported in place of a bare name."""
+    bare = MAY_IMPORT.keys() - {DOOR, "tests"}
+    named = (module.split(".")[0] for module in modules(source))
+    yield from (f"imports {room} by its bare name" for room in named if room in bare)
+    yield from source.lines_with(rf"-m ({'|'.join(sorted(bare))})\b")
 
 
 def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
@@ -130,7 +154,7 @@ def git_is_the_archive(source: Source) -> Iterator[str]:
 
 
 def only_faces_print(source: Source) -> Iterator[str]:
-    if source.room in {"ledger", "execution"} and source.path.stem not in {"cli", "summary"}:
+    if source.room in {"ledger", "execution"} and source.path.stem not in {"cli", "console"}:
         for node in source.nodes:
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "print":
                 yield f"line {node.lineno}: print"
@@ -209,12 +233,16 @@ def kernels_are_seen_to_change(source: Source) -> Iterator[str]:
 
 LONG_FUNCTION = "def f():\n" + "    x = 1\n" * FUNCTION_LINES
 PLANTED: list[tuple[Rule, str, str]] = [
-    (arrows_point_one_way, "ledger/a.py", "import execution.step"),
-    (arrows_point_one_way, "ledger/a.py", "from tests.oracle import Oracle"),
-    (arrows_point_one_way, "execution/a.py", "def f():\n    from strategies import Top25"),
-    (arrows_point_one_way, "strategies/a.py", "from ledger import Journal"),
-    (arrows_point_one_way, "tests/oracle.py", "from . import naive"),
-    (arrows_point_one_way, "validation/manual_loop.py", "import ledger"),
+    (arrows_point_one_way, "ledger/a.py", "import tieout.execution.engine"),
+    (arrows_point_one_way, "ledger/a.py", "from tests.support.oracle import Oracle"),
+    (arrows_point_one_way, "ledger/a.py", "from tieout import Backtest"),
+    (arrows_point_one_way, "execution/a.py", "def f():\n    from tieout.strategies.top import Top"),
+    (arrows_point_one_way, "strategies/a.py", "from tieout.ledger.journal import Journal"),
+    (arrows_point_one_way, "tests/support/oracle.py", "from . import naive"),
+    (arrows_point_one_way, "validation/evidence/manual_loop.py", "import tieout.ledger"),
+    (rooms_are_imported_through_the_door, "execution/a.py", "from ledger import Journal"),
+    (rooms_are_imported_through_the_door, "tests/a.py", "import strategies.top"),
+    (rooms_are_imported_through_the_door, "Makefile", "python -m " + "validation.bench"),
     (code_fits_on_a_screen, "ledger/a.py", LONG_FUNCTION),
     (code_fits_on_a_screen, "ledger/a.py", "x = 1\n" * (MODULE_LINES + 1)),
     (nothing_is_left_to_do, "ledger/a.sql", "-- T" + "ODO: the rest"),
@@ -236,7 +264,11 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (a_view_is_named_for_its_file, "ledger/views/a.sql", "create or replace view b as select 1"),
     (a_view_is_named_for_its_file, "ledger/views/a.sql", "-- Nothing."),
     (a_check_counts_what_it_examined, "ledger/checks/a.sql", "create or replace view check_a as"),
-    (kernels_are_seen_to_change, "execution/a.py", "from execution.b import leaf\n@leaf\ndef f(): ..."),
+    (
+        kernels_are_seen_to_change,
+        "execution/a.py",
+        "from tieout.execution.b import leaf\n@leaf\ndef f(): ...",
+    ),
     (kernels_are_seen_to_change, "execution/a.py", "@apart(routine, g)\ndef f(): ..."),
     (the_ledger_explains_itself, "ledger/a.py", "class A:\n    def f(self): ..."),
 ]
@@ -255,6 +287,46 @@ def test_the_house_is_tidy(rule: Rule) -> None:
     findings = [f"{source.path}: {finding}" for source in sources() for finding in rule(source)]
 
     assert [] == findings
+
+
+def folder(module: str) -> str:
+    """The folder of a room that a module lies in, or the module where it lies in none."""
+    return ".".join(module.split(".")[:3])
+
+
+def arrows() -> dict[str, set[str]]:
+    """Each module of the product, and the other modules of the product that it imports."""
+    files = product_files()
+    return {
+        module: ({*named} | {name.rpartition(".")[0] for name in named}) & {*files} - {module}
+        for module, path in files.items()
+        for named in [[*modules(read(path.resolve()))]]
+    }
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """One circle in *graph*; empty where there is none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_a_circle_is_found() -> None:
+    assert {"a", "b"} == {*circle({"a": {"b"}, "b": {"a"}, "c": {"a"}})}
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    assert [] == circle(arrows())
+
+
+def test_no_folder_imports_itself_by_way_of_others() -> None:
+    folders: dict[str, set[str]] = {}
+    for module, named in arrows().items():
+        folders.setdefault(folder(module), set()).update({folder(name) for name in named} - {folder(module)})
+
+    assert [] == circle(folders)
 
 
 def test_an_exception_is_kept_only_while_it_is_needed() -> None:

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from tieout.validation.bench.options import Only, Peers, Quick, Workloads
+
 ClaimFiles = Annotated[
     list[Path] | None,
     typer.Option(
@@ -32,37 +34,14 @@ def register(app: typer.Typer) -> None:
     )
 
 
-def bench(
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Two small workloads, three rounds; under a minute.")
-    ] = False,
-    write: Annotated[
-        Path | None, typer.Option(metavar="FILE.md", help="Also write the tables to this file, as Markdown.")
-    ] = None,
-    readme: Annotated[
-        Path | None, typer.Option(metavar="README.md", help="Also put the short table in this file.")
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PART", help="One part; those not measured stay in the file as they are."),
-    ] = None,
-    workload: Annotated[
-        list[str] | None, typer.Option(metavar="W", help="One workload, W1 to W5, of the contests.")
-    ] = None,
-    peers: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PYTHON", help="An interpreter in which other engines are installed."),
-    ] = None,
-) -> None:
+def bench(quick: Quick = False, only: Only = None, workload: Workloads = None, peers: Peers = None) -> None:
     """Measure backtests beside other engines, on the same arrays and to the same cent.
 
     Other engines take part where they are installed: in this interpreter, or in those that --peers names.
     """
-    from validation.bench import command
+    from tieout.validation.bench import command
 
-    command.run(
-        quick=quick, write=write, readme=readme, only=only or [], workloads=workload or [], peers=peers or []
-    )
+    command.run(quick=quick, only=only or [], workloads=workload or [], peers=peers or [])
 
 
 def compare(
@@ -85,7 +64,7 @@ def compare(
     The orders that our run gave are given to the other engine, which fills, refuses and values them by its
     own rules. Exit status 1 means that something differs; a known difference of rules is named.
     """
-    from validation.compare import command
+    from tieout.validation.compare import command
 
     if not command.run(given, against, folder):
         raise typer.Exit(1)
@@ -135,10 +114,10 @@ def audit(  # noqa: PLR0913, PLR0917  an argument for every option
     Names the first bar at which each claim departs, the fills between, and the faults that explain it.
     Exit status 1 means that something wrong was found. Files are CSV or Parquet.
     """
-    from validation.audit import report
-    from validation.audit.audit import Files, Terms, audit
-    from validation.audit.books import Costs
-    from validation.audit.faults import Rules
+    from tieout.validation.audit import report
+    from tieout.validation.audit.audit import Files, Terms, audit
+    from tieout.validation.audit.books import Costs
+    from tieout.validation.audit.faults import Rules
 
     files = Files(fills, prices, claims or [], form, columns or [], flows)
     rules = Rules(may_be_short=not long_only, may_owe_cash=may_owe_cash, slippage=slippage)

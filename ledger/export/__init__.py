@@ -9,13 +9,13 @@ The same journal gives the same bytes, whenever and wherever it is exported.
 from collections.abc import Iterator
 from pathlib import Path
 
-from ledger.errors import ExportFailed
-from ledger.export.beancount import Beancount
-from ledger.export.entries import Layer, Progress, Register, entries
-from ledger.export.hledger import Hledger
-from ledger.export.output import whole, writing
-from ledger.export.tables import export_tables
-from ledger.reader import Reader
+from tieout.ledger.errors import ExportFailed
+from tieout.ledger.export.beancount import Beancount
+from tieout.ledger.export.entries import Layer, Progress, Register, entries
+from tieout.ledger.export.hledger import Hledger
+from tieout.ledger.export.output import whole, writing
+from tieout.ledger.export.tables import export_tables
+from tieout.ledger.file.reader import Reader
 
 LAYERS: tuple[Layer, ...] = ("exact", "lots")
 TABLES = ("parquet", "csv")

@@ -8,8 +8,8 @@ can only mean one.
 from collections.abc import Iterator
 from functools import cache
 
-from ledger.export.entries import Entry, Layer, Posting, Register
-from ledger.export.names import CURRENCIES, PARTS
+from tieout.ledger.export.entries import Entry, Layer, Posting, Register
+from tieout.ledger.export.names import CURRENCIES, PARTS
 
 _STRING = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 

@@ -15,11 +15,11 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from ledger import chain
-from ledger.chart import Account
-from ledger.commodity import Commodity
-from ledger.errors import ExportFailed
-from ledger.reader import Reader
+from tieout.ledger.books.chart import Account
+from tieout.ledger.books.commodity import Commodity
+from tieout.ledger.errors import ExportFailed
+from tieout.ledger.file import chain
+from tieout.ledger.file.reader import Reader
 
 Layer = Literal["exact", "lots"]
 Progress = Callable[[int, int], None]
@@ -171,7 +171,7 @@ def held_on(symbol: str, side: int) -> str:
 @cache
 def query(name: str) -> str:
     """One of the queries beside this module."""
-    return (files("ledger.export") / f"{name}.sql").read_text(encoding="utf-8")
+    return (files("tieout.ledger.export") / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def entries(

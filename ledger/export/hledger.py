@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from ledger.export.entries import Entry, Layer, Posting, Register
-from ledger.export.names import QUOTED
+from tieout.ledger.export.entries import Entry, Layer, Posting, Register
+from tieout.ledger.export.names import QUOTED
 
 # What would end a description, or be lost at its end.
 _UNSEEN = re.compile(r"[;\\\x00-\x1f\x7f-\x9f\u2028\u2029]|^\s|\s$")

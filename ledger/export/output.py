@@ -7,7 +7,7 @@ from typing import TextIO
 
 import duckdb
 
-from ledger.errors import ExportFailed
+from tieout.ledger.errors import ExportFailed
 
 
 @contextmanager

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ledger.export.entries import Progress
-from ledger.export.output import writing
-from ledger.reader import Reader
+from tieout.ledger.export.entries import Progress
+from tieout.ledger.export.output import writing
+from tieout.ledger.file.reader import Reader
 
 UNSEALED = ("run", "seal", "provenance")
 """Tables that are not in the layout of the chain: its start, its links, and what lies outside."""

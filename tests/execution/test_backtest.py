@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from attrs import define
 
-from execution import (
+from tieout import (
     FRACTIONAL,
     Backtest,
     Bar,
@@ -27,8 +27,8 @@ from execution import (
     Terms,
     UnlimitedAccount,
 )
-from execution.errors import BadFeatures, InvalidSetting, MalformedOrder
-from strategies.buy_and_hold import BuyAndHold
+from tieout.execution.errors import BadFeatures, InvalidSetting, MalformedOrder
+from tieout.strategies.buy_and_hold import BuyAndHold
 
 DAY = np.timedelta64(1, "D")
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from execution import Bar, Bars, Broker, CashAccount, Costs, PercentCommission, Strategy, TargetWeights
-from tests.stage import Does, market, performed
+from tests.support.stage import Does, market, performed
+from tieout import Bar, Bars, Broker, CashAccount, Costs, PercentCommission, Strategy, TargetWeights
 
 DAYS = 30
 SYMBOLS = [f"S{n:02}" for n in range(50)]

@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from execution.orders import Basis, OrderEvent, Reason
-from ledger import events
-from ledger.errors import Overdraft
-from ledger.reader import Reader
-from ledger.run import Policies
-from tests.desk import Desk, day, moments, two_weeks
+from tests.support.desk import Desk, day, moments, two_weeks
+from tieout.execution.kernels.orders import Basis, OrderEvent, Reason
+from tieout.ledger.books import events
+from tieout.ledger.errors import Overdraft
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.run import Policies
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from polars.testing import assert_frame_equal
 
-from execution import Backtest, CashAccount, Costs, PercentCommission, Result
-from strategies.buy_and_hold import BuyAndHold
-from strategies.universe import generate
-from tests.ties import assert_tied, frame
+from tests.support.ties import assert_tied, frame
+from tieout import Backtest, CashAccount, Costs, PercentCommission, Result
+from tieout.strategies.buy_and_hold import BuyAndHold
+from tieout.strategies.universe import generate
 
 
 def run(path: Path | None = None) -> Result:

@@ -11,8 +11,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledger.cli import application
-from ledger.reader import Reader
+from tieout.ledger.cli import application
+from tieout.ledger.file.reader import Reader
 
 DAYS = 40
 SPEC = """\
@@ -32,7 +32,7 @@ block_bars = 10
 STRATEGY = """\
 from attrs import define
 
-from execution import Strategy
+from tieout import Strategy
 
 @define
 class Swing(Strategy):

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from execution import Bar, Bars, Broker, Orders, Result, Signals, Strategy, TargetWeights
-from execution.records import RECORDS
-from ledger.reader import Reader
-from ledger.schema import ledger_schema
-from ledger.verify import Outcome, verify
-from tests import generators_market as generators
-from tests import market
-from tests.generators_market import UNIT, Case
-from tests.market_oracle import Simulation
-from tests.ties import assert_tied
+from tests.support import generators_market as generators
+from tests.support import market
+from tests.support.generators_market import UNIT, Case
+from tests.support.market_oracle import Simulation
+from tests.support.ties import assert_tied
+from tieout import Bar, Bars, Broker, Orders, Result, Signals, Strategy, TargetWeights
+from tieout.execution.records import RECORDS
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.schema import ledger_schema
+from tieout.ledger.file.verify import Outcome, verify
 
 pytestmark = pytest.mark.long
 

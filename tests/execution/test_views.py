@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from execution.metrics import metrics
-from execution.orders import Basis, OrderEvent, OrderType, Reason, Relation, TimeInForce
-from ledger import events
-from ledger.reader import Reader
-from ledger.trace import trace
-from tests.desk import Desk, day, funded, two_weeks
-from tests.ties import history_of
+from tests.support.desk import Desk, day, funded, two_weeks
+from tests.support.ties import history_of
+from tieout.execution.figures.metrics import metrics
+from tieout.execution.kernels.orders import Basis, OrderEvent, OrderType, Reason, Relation, TimeInForce
+from tieout.ledger.books import events
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.show.trace import trace
 
 DAYS = 14
 

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from numba.core import config
 
-from execution import Backtest, CashAccount, warmup
-from ledger.posting import undo
-from strategies.buy_and_hold import BuyAndHold
-from strategies.universe import generate
+from tieout import Backtest, CashAccount
+from tieout.execution import warmup
+from tieout.ledger.books.posting import undo
+from tieout.strategies.buy_and_hold import BuyAndHold
+from tieout.strategies.universe import generate
 
 COMPILES = not config.DISABLE_JIT  # type: ignore[attr-defined]  # set from the environment
 
@@ -43,7 +44,7 @@ def test_what_is_compiled_already_is_not_compiled_again(monkeypatch: pytest.Monk
 
 @pytest.mark.crash
 def test_a_machine_that_has_nothing_compiles_once(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "execution.warmup"]
+    command = [sys.executable, "-m", "tieout.execution.warmup"]
     there = {"NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DISABLE_JIT": "0"}
 
     subprocess.run(command, env=os.environ | there, check=True)

@@ -17,9 +17,11 @@ import pyarrow as pa
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledger import Journal, buy, cli, currency, deposit, instrument, present, sell
-from ledger.cli import application
-from ledger.query import Query
+from tieout import Journal, buy, currency, deposit, instrument, sell
+from tieout.ledger import cli
+from tieout.ledger.cli import application
+from tieout.ledger.file.query import Query
+from tieout.ledger.show import tables as present
 
 COMMANDS = ("verify", "show", "sql", "trace", "export", "doctor")
 
@@ -418,7 +420,7 @@ def test_what_the_books_do_not_know_is_refused(books: Path, arguments: list[str]
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "ledger.cli", *arguments], capture_output=True, check=False, text=True
+        [sys.executable, "-m", "tieout.ledger.cli", *arguments], capture_output=True, check=False, text=True
     )
 
 
@@ -443,7 +445,7 @@ def test_books_that_are_being_written_are_refused(tmp_path: Path) -> None:
 def test_a_reader_who_leaves_early_causes_no_noise(books: Path) -> None:
     query = "select range from range(200000)"
     with subprocess.Popen(
-        [sys.executable, "-m", "ledger.cli", "sql", books, query, "--format", "csv"],
+        [sys.executable, "-m", "tieout.ledger.cli", "sql", books, query, "--format", "csv"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
@@ -462,7 +464,7 @@ def test_a_reader_who_leaves_early_causes_no_noise(books: Path) -> None:
 def test_small_questions_load_neither_numba_nor_polars(books: Path, arguments: list[str]) -> None:
     given = [str(books) if argument == "BOOKS" else argument for argument in arguments]
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "ledger.cli", *given],
+        [sys.executable, "-X", "importtime", "-m", "tieout.ledger.cli", *given],
         capture_output=True,
         check=True,
         text=True,

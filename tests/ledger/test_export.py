@@ -14,16 +14,16 @@ from beancount.core.data import Transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ledger.commodity import SYMBOL, currency, instrument
-from ledger.errors import ExportFailed
-from ledger.events import buy, cash_in_lieu, cover, deposit, sell, short_sale, split
-from ledger.export import FORMATS, export
-from ledger.export.names import CURRENCIES, PARTS, QUOTED, Alphabet
-from ledger.journal import Journal
-from ledger.reader import Reader
-from ledger.run import Policies, Run
-from validation import outsiders
-from validation.sample import sample
+from tieout.ledger.books.commodity import SYMBOL, currency, instrument
+from tieout.ledger.books.events import buy, cash_in_lieu, cover, deposit, sell, short_sale, split
+from tieout.ledger.errors import ExportFailed
+from tieout.ledger.export import FORMATS, export
+from tieout.ledger.export.names import CURRENCIES, PARTS, QUOTED, Alphabet
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.run import Policies, Run
+from tieout.ledger.journal import Journal
+from tieout.validation.evidence import outsiders
+from tieout.validation.evidence.sample import sample
 
 PART = st.text(min_size=1).filter(lambda text: ":" not in text and text.strip() == text)
 SYMBOLS = st.from_regex(SYMBOL, fullmatch=True)

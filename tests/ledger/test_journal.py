@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ledger import errors
-from ledger.commodity import Commodities, currency, instrument
-from ledger.events import buy, cover, deposit, sell, short_sale, withdrawal
-from ledger.journal import Journal
-from ledger.kinds import Kind
-from ledger.run import Policies, Run
-from tests import naive
+from tests.support import naive
+from tieout.ledger import errors
+from tieout.ledger.books.commodity import Commodities, currency, instrument
+from tieout.ledger.books.events import buy, cover, deposit, sell, short_sale, withdrawal
+from tieout.ledger.books.kinds import Kind
+from tieout.ledger.file.run import Policies, Run
+from tieout.ledger.journal import Journal
 
 COMMODITIES = [currency("USD"), currency("EUR", 2), instrument("ACME"), instrument("ES", multiplier=50)]
 

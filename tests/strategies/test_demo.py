@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledger.cli import application
-from ledger.reader import Reader
-from strategies.universe import generate
+from tieout.ledger.cli import application
+from tieout.ledger.file.reader import Reader
+from tieout.strategies.universe import generate
 
 HEAD = re.compile(r"head digest ([0-9a-f]{64})")
 

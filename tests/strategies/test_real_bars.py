@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from execution import Backtest, Result
-from execution.assembly import assemble
-from execution.spec import read
+from tieout import Backtest, Result
+from tieout.execution.spec.assembly import assemble
+from tieout.execution.spec.schema import read
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "sp500_2015_2020.parquet"
 FIRST = "2016-12-01"
@@ -22,7 +22,7 @@ repair = true
 from = {FIRST}
 
 [strategy]
-name = "strategies.momentum:Momentum"
+name = "tieout.strategies.momentum:Momentum"
 parameters = {{ count = 50 }}
 
 [account]

@@ -6,14 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from execution import Bars, Costs, PercentCommission, Result
-from strategies.buy_and_hold import BuyAndHold
-from strategies.equal_weight import EqualWeight
-from strategies.momentum import Momentum
-from strategies.sma_cross import SmaCross
-from strategies.top import Top
-from strategies.universe import generate
-from tests.stage import FIRST_DAY, fills, market, orders, performed
+from tests.support.stage import FIRST_DAY, fills, market, orders, performed
+from tieout import Bars, Costs, PercentCommission, Result
+from tieout.strategies.buy_and_hold import BuyAndHold
+from tieout.strategies.equal_weight import EqualWeight
+from tieout.strategies.momentum import Momentum
+from tieout.strategies.sma_cross import SmaCross
+from tieout.strategies.top import Top
+from tieout.strategies.universe import generate
 
 Table = list[list[float]]
 

@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 
 from attrs import field, frozen
 
-from ledger.reader import Reader
-from ledger.verify import Report, verify
-from validation.audit.books import Books, Costs, booked, opening_of, placed
-from validation.audit.faults import Finding, Rules, merged, of_fills
-from validation.audit.formats import FORMATS
-from validation.audit.reading import (
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.verify import Report, verify
+from tieout.validation.audit.books import Books, Costs, booked, opening_of, placed
+from tieout.validation.audit.faults import Finding, Rules, merged, of_fills
+from tieout.validation.audit.formats import FORMATS
+from tieout.validation.audit.reading import (
     AuditRefused,
     mapping,
     read_claims,
@@ -22,8 +22,8 @@ from validation.audit.reading import (
     read_prices,
     require_claimed,
 )
-from validation.audit.signatures import Suspicion, named
-from validation.audit.ties import Tie, tied
+from tieout.validation.audit.signatures import Suspicion, named
+from tieout.validation.audit.ties import Tie, tied
 
 HALF_A_CENT = 0.005
 

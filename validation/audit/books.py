@@ -7,12 +7,12 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from ledger.kinds import Kind
-from ledger.moment import DAY
-from validation.audit.reading import AuditRefused, Claims, Fills, Flows, Prices
-from validation.parity.booking import MONEY, MONEY_SCALE, Booked, book, charges_of, trades_of
-from validation.parity.orders import SCALE
-from validation.parity.rows import flows
+from tieout.ledger.books.kinds import Kind
+from tieout.ledger.moment import DAY
+from tieout.validation.audit.reading import AuditRefused, Claims, Fills, Flows, Prices
+from tieout.validation.foreign.booking import MONEY, MONEY_SCALE, Booked, book, charges_of, trades_of
+from tieout.validation.foreign.orders import SCALE
+from tieout.validation.foreign.rows import flows
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]

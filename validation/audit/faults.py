@@ -9,7 +9,7 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from validation.audit.books import ONE, Books
+from tieout.validation.audit.books import ONE, Books
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -11,14 +11,14 @@ import polars as pl
 from attrs import frozen
 from numpy.typing import NDArray
 
-from execution import frames
-from execution.bars import Bars
-from execution.errors import ExecutionError
-from ledger.commodity import instrument
-from ledger.errors import InvalidCommodity, nearest
-from ledger.kinds import Kind
-from ledger.moment import DAY
-from validation.audit.formats import (
+from tieout.execution.data import frames
+from tieout.execution.data.bars import Bars
+from tieout.execution.errors import ExecutionError
+from tieout.ledger.books.commodity import instrument
+from tieout.ledger.books.kinds import Kind
+from tieout.ledger.errors import InvalidCommodity, nearest
+from tieout.ledger.moment import DAY
+from tieout.validation.audit.formats import (
     CURVE,
     FIGURES,
     FILLS,
@@ -33,9 +33,9 @@ from validation.audit.formats import (
     recognised,
     rivals_of,
 )
-from validation.audit.times import moments
-from validation.parity.booking import MONEY
-from validation.parity.charges import FEE, OTHER, TAX
+from tieout.validation.audit.times import moments
+from tieout.validation.foreign.booking import MONEY
+from tieout.validation.foreign.flows import FEE, OTHER, TAX
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]

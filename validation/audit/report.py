@@ -6,14 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 from rich.text import Text
 
-from ledger import present
-from ledger.present import Column, Grid
-from ledger.verify import Outcome
-from validation.audit.audit import Audit
-from validation.audit.books import Books
-from validation.audit.faults import Finding, moment, money
-from validation.audit.ties import Tie
-from validation.parity.charges import OTHER
+from tieout.ledger.file.verify import Outcome
+from tieout.ledger.show import tables as present
+from tieout.ledger.show.tables import Column, Grid
+from tieout.validation.audit.audit import Audit
+from tieout.validation.audit.books import Books
+from tieout.validation.audit.faults import Finding, moment, money
+from tieout.validation.audit.ties import Tie
+from tieout.validation.foreign.flows import OTHER
 
 SHOWN = 6
 """How many fills of a finding are printed."""

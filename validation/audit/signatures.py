@@ -13,9 +13,9 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from validation.audit.books import Books
-from validation.audit.faults import Fault, Finding, moment, money, named_twice, twice
-from validation.audit.ties import UNITS, Tie
+from tieout.validation.audit.books import Books
+from tieout.validation.audit.faults import Fault, Finding, moment, money, named_twice, twice
+from tieout.validation.audit.ties import UNITS, Tie
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -6,9 +6,9 @@ import numpy as np
 from attrs import evolve, frozen
 from numpy.typing import NDArray
 
-from validation.audit.books import Books, in_cents
-from validation.audit.formats import CURVE, POSITIONS
-from validation.audit.reading import AuditRefused, Claims
+from tieout.validation.audit.books import Books, in_cents
+from tieout.validation.audit.formats import CURVE, POSITIONS
+from tieout.validation.audit.reading import AuditRefused, Claims
 
 Int64s = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from execution.frames import nanoseconds
+from tieout.execution.data.frames import nanoseconds
 
 SECOND = 1_000_000_000
 _DATE = r"(?P<year>\d{4})-?(?P<month>\d{2})-?(?P<day>\d{2})"

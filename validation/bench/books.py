@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from validation.bench import ledger
-from validation.bench.report import Table, spread, times
-from validation.bench.rounds import Timing, in_turn
+from tieout.validation.bench import ledger
+from tieout.validation.workloads.markdown import Table, spread, times
+from tieout.validation.workloads.rounds import Timing, in_turn
 
 SIZES = (65_536, 262_144, 524_288, 1_000_000, 2_000_000, 5_000_000)
 TRANSFERS = 5_000_000

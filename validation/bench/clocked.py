@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 from attrs import evolve, frozen
 
-from execution import Backtest, Bar, Bars, Broker, Strategy
-from execution.bars import Window
-from execution.engine import Engine
-from execution.frames import FIELDS
-from execution.orders import Reason
-from execution.state import Floats, Market
-from execution.strategy import fields
-from ledger.books import Records
-from validation.bench import step
-from validation.bench.arrays import workload
-from validation.bench.engines.task import Clock
-from validation.bench.workloads import Workload
-from validation.references import REFERENCES, Face
+from tieout import Backtest, Bar, Bars, Broker, Strategy
+from tieout.execution.data.bars import Window
+from tieout.execution.data.frames import FIELDS
+from tieout.execution.engine import Engine
+from tieout.execution.kernels.orders import Reason
+from tieout.execution.kernels.state import Floats, Market
+from tieout.execution.strategy.strategy import fields
+from tieout.ledger.books.arrays import Records
+from tieout.validation.bench import step
+from tieout.validation.workloads.arrays import workload
+from tieout.validation.workloads.references import REFERENCES, Face
+from tieout.validation.workloads.task import Clock
+from tieout.validation.workloads.workloads import Workload
 
 RUNS = ("W2", "W3", "W4", "W2 on_bar")
 """The array programs, and a strategy in Python."""

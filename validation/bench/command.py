@@ -8,8 +8,9 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from validation.bench import floors, market, parts, report
-from validation.bench.contest import Disagreement, Engines, Failed
+from tieout.validation.bench import floors, market, parts
+from tieout.validation.bench.contest import Disagreement, Engines, Failed
+from tieout.validation.workloads import markdown as report
 
 _WIDTH = 140
 """Characters of a line where the output is no terminal."""
@@ -18,11 +19,11 @@ _WIDTH = 140
 def run(
     *,
     quick: bool,
-    write: Path | None,
-    readme: Path | None,
     only: Sequence[str],
     workloads: Sequence[str],
     peers: Sequence[str],
+    write: Path | None = None,
+    readme: Path | None = None,
 ) -> None:
     """Measure the parts that are asked for, print them, and write them where that is wanted."""
     known = [name for name in parts.TITLES if name != "machine"]

@@ -18,25 +18,24 @@ from typing import Any, Self
 
 from attrs import frozen
 
-import validation
-from validation.bench.engines.task import Rules
-from validation.bench.rounds import Timing
+import tieout
+from tieout.validation.workloads.rounds import Timing
+from tieout.validation.workloads.task import Rules
 
 CENT = Decimal("0.01")
 OURS = "ours"
 _LAST_WORDS = 2_000
 """Characters of what a process wrote before it ended."""
-# An interpreter that has no tieout finds these modules and nothing else that lies beside them.
+# An interpreter that has no tieout finds its modules, and nothing else that lies beside them.
 _START = """
 import os, sys, types
 root, engine, cores = sys.argv[1:]
 if cores and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, map(int, cores.split(",")))
-for name, folder in (("validation", root), ("validation.bench", os.path.join(root, "bench"))):
-    package = types.ModuleType(name)
-    package.__path__ = [folder]
-    sys.modules[name] = package
-from validation.bench.engines.child import main
+if engine != "ours":
+    sys.modules["tieout"] = types.ModuleType("tieout")
+    sys.modules["tieout"].__path__ = [root]
+from tieout.validation.bench.child import main
 main(engine)
 """
 
@@ -58,7 +57,7 @@ class Child:
 
     def __init__(self, engine: str, python: str, cores: Sequence[int]) -> None:
         self.engine = engine
-        root = str(Path(validation.__file__).parent)
+        root = str(Path(tieout.__file__).parent)
         command = [python, "-c", _START, root, engine, ",".join(map(str, cores))]
         self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import polars as pl
 
-import validation
-from execution import Backtest, Bar, Bars, Broker, Instrument, Strategy
-from validation.bench.arrays import workload
-from validation.bench.contest import Failed
-from validation.bench.engines.task import Clock
-from validation.bench.report import Table, duration
-from validation.bench.workloads import Workload
-from validation.references import REFERENCES, bars_of, best, long
+import tieout
+from tieout import Backtest, Bar, Bars, Broker, Instrument, Strategy
+from tieout.validation.bench.contest import Failed
+from tieout.validation.workloads.arrays import workload
+from tieout.validation.workloads.markdown import Table, duration
+from tieout.validation.workloads.references import REFERENCES, bars_of, best, long
+from tieout.validation.workloads.task import Clock
+from tieout.validation.workloads.workloads import Workload
 
 _LOOKS = 1_000
 _LAST = 251
@@ -135,7 +135,7 @@ def _memory(folder: Path) -> float:
         capture_output=True,
         text=True,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(validation.__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(tieout.__file__).parent.parent)},
     )
     if done.returncode:
         raise Failed(f"memory a symbol: {done.stderr}")

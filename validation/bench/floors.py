@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from validation.bench.contest import Key
-from validation.bench.report import Ratio, Table, spread, times
-from validation.bench.rounds import Timing
+from tieout.validation.bench.contest import Key
+from tieout.validation.workloads.markdown import Ratio, Table, spread, times
+from tieout.validation.workloads.rounds import Timing
 
 
 class Floor(NamedTuple):

@@ -16,13 +16,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-import validation
-from validation.bench.arrays import kept
-from validation.bench.contest import CENT, OURS, Disagreement, Engines, Failed
-from validation.bench.engines.task import Clock
-from validation.bench.floors import COLUMNS, verdict
-from validation.bench.report import Table, duration, spread, times
-from validation.bench.rounds import Timing, in_turn
+import tieout
+from tieout.validation.bench.contest import CENT, OURS, Disagreement, Engines, Failed
+from tieout.validation.bench.floors import COLUMNS, verdict
+from tieout.validation.workloads.arrays import kept
+from tieout.validation.workloads.markdown import Table, duration, spread, times
+from tieout.validation.workloads.rounds import Timing, in_turn
+from tieout.validation.workloads.task import Clock
 
 VALUES = {"W2": Decimal("1263044.75"), "W3": Decimal("16228265.55")}
 """What everybody has to end with."""
@@ -51,7 +51,7 @@ class Script(NamedTuple):
         source = (_SCRIPTS / f"{self.name}.py").read_text("utf-8")
         environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
         if self.name == OURS:
-            environment["PYTHONPATH"] = str(Path(validation.__file__).parent.parent)
+            environment["PYTHONPATH"] = str(Path(tieout.__file__).parent.parent)
         with Clock() as clock:
             done = subprocess.run(
                 [self.python, "-c", source, str(arrays), *self.options],

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-import validation
-from execution import (
+import tieout
+from tieout import (
     FRACTIONAL,
     Backtest,
     CashAccount,
@@ -29,10 +29,10 @@ from execution import (
     Result,
     TargetWeights,
 )
-from validation.bench.contest import Failed
-from validation.bench.report import Table, duration
-from validation.bench.workloads import Workload, walk
-from validation.references import bars_of
+from tieout.validation.bench.contest import Failed
+from tieout.validation.workloads.markdown import Table, duration
+from tieout.validation.workloads.references import bars_of
+from tieout.validation.workloads.workloads import Workload, walk
 
 DOUBLINGS = 5
 HELD = 25
@@ -170,7 +170,7 @@ def _point(axis: str, size: int, rounds: int, folder: Path) -> dict[str, float]:
         capture_output=True,
         text=True,
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(validation.__file__).parent.parent)},
+        env={**os.environ, "PYTHONPATH": str(Path(tieout.__file__).parent.parent)},
     )
     journal.unlink(missing_ok=True)
     if done.returncode:

@@ -13,20 +13,20 @@ import numpy as np
 import pyarrow as pa
 from attrs import frozen
 
-from ledger.books import Books
-from ledger.commodity import currency, instrument
-from ledger.compiled import compiler
-from ledger.events import buy, deposit, sell
-from ledger.files import Database
-from ledger.journal import Journal
-from ledger.posting import begin, commit
-from ledger.reader import Reader
-from ledger.run import Policies, Run
-from ledger.schema import Schema, ledger_schema
-from ledger.seal import NOTHING, Columns
-from ledger.store import Block, Head, Opened, Store, create_tables
-from ledger.verify import verify
-from validation.bench.engines.task import Clock
+from tieout.ledger.books.arrays import Books
+from tieout.ledger.books.commodity import currency, instrument
+from tieout.ledger.books.compiled import compiler
+from tieout.ledger.books.events import buy, deposit, sell
+from tieout.ledger.books.posting import begin, commit
+from tieout.ledger.file.database import Database
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.run import Policies, Run
+from tieout.ledger.file.schema import Schema, ledger_schema
+from tieout.ledger.file.seal import NOTHING, Columns
+from tieout.ledger.file.store import Block, Head, Opened, Store, create_tables
+from tieout.ledger.file.verify import verify
+from tieout.ledger.journal import Journal
+from tieout.validation.workloads.task import Clock
 
 INSTRUMENTS = 500
 BLOCK = 2_000_000
@@ -34,7 +34,7 @@ LOTS = 30
 """Of every instrument, where relief alone is timed; three make a sale."""
 SETTLED = True
 
-kernel = compiler("ledger", "validation.bench")
+kernel = compiler("tieout.ledger", "tieout.validation.bench")
 
 
 @kernel

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 
-from validation.bench import floors
-from validation.bench.arrays import kept
-from validation.bench.contest import Contest, Engines, Key, hold
-from validation.bench.engines.task import Rules
-from validation.bench.report import Table, spread
-from validation.bench.rounds import Timing
-from validation.references import REFERENCES
+from tieout.validation.bench import floors
+from tieout.validation.bench.contest import Contest, Engines, Key, hold
+from tieout.validation.workloads.arrays import kept
+from tieout.validation.workloads.markdown import Table, spread
+from tieout.validation.workloads.references import REFERENCES
+from tieout.validation.workloads.rounds import Timing
+from tieout.validation.workloads.task import Rules
 
 CLOCKS = """
 Medians of {rounds} rounds in turn, after one in which every result was compared with the reference; least

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from attrs import define, field
 
-from validation.bench import books, earlier, fresh, growth, market, profile, rowless, streaming, sweep
-from validation.bench.contest import Engines
-from validation.bench.report import Part, Table
+from tieout.validation.bench import books, earlier, fresh, growth, market, profile, rowless, streaming, sweep
+from tieout.validation.bench.contest import Engines
+from tieout.validation.workloads.markdown import Part, Table
 
 ROUNDS, QUICK_ROUNDS, GROWTH_ROUNDS = 7, 3, 3
 
@@ -128,7 +128,9 @@ def machine(session: Session) -> Table:
         if engine != "ours"
     ]
     rows += [[engine, f"absent: {reason}"] for engine, reason in session.engines.absent.items()]
-    return Table("", ("", ""), rows, "Written by `tieout bench --write docs/benchmarks.md`.")
+    return Table(
+        "", ("", ""), rows, "Written by `python -m tieout.validation.bench --write docs/benchmarks.md`."
+    )
 
 
 def _processor() -> str:

@@ -11,30 +11,30 @@ import numpy as np
 import pyarrow as pa
 from attrs import evolve, frozen
 
-from execution import Bars, Result, metrics, schedules
-from execution.description import fingerprint
-from execution.engine import Engine
-from execution.frames import FIELDS
-from execution.history import History
-from execution.records import RECORDS
-from execution.requests import Tags
-from execution.state import REQUEST, ROWS, Market, Program
-from execution.tables import Column, Tables
-from ledger.books import TRANSFER, TXN
-from ledger.commodity import currency
-from ledger.journal import Journal
-from ledger.reader import Reader
-from ledger.schema import ledger_schema
-from ledger.seal import NOTHING, Columns, digest
-from ledger.store import layout_of
-from validation.bench import ledger
-from validation.bench.clocked import REPEATS, RUNS, Case, perform
-from validation.bench.engines.ours import read
-from validation.bench.engines.task import Clock
-from validation.bench.report import Table, duration, spread, times
-from validation.bench.rounds import Timing, in_turn
-from validation.bench.rowless import steps, without_rows
-from validation.references import bars_of, long
+from tieout import Bars, Result
+from tieout.execution.data.frames import FIELDS
+from tieout.execution.engine import Engine, Tags
+from tieout.execution.figures import metrics, schedules
+from tieout.execution.figures.record import History
+from tieout.execution.figures.tables import Column, Tables
+from tieout.execution.kernels.state import REQUEST, ROWS, Market, Program
+from tieout.execution.records import RECORDS
+from tieout.execution.replay.description import fingerprint
+from tieout.ledger.books.arrays import TRANSFER, TXN
+from tieout.ledger.books.commodity import currency
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.schema import ledger_schema
+from tieout.ledger.file.seal import NOTHING, Columns, digest
+from tieout.ledger.file.store import layout_of
+from tieout.ledger.journal import Journal
+from tieout.validation.bench import ledger
+from tieout.validation.bench.clocked import REPEATS, RUNS, Case, perform
+from tieout.validation.bench.rowless import steps, without_rows
+from tieout.validation.engines.ours.contestant import read
+from tieout.validation.workloads.markdown import Table, duration, spread, times
+from tieout.validation.workloads.references import bars_of, long
+from tieout.validation.workloads.rounds import Timing, in_turn
+from tieout.validation.workloads.task import Clock
 
 LINE = 64
 """Bytes of memory that come along with whatever is asked for of them."""
@@ -63,7 +63,7 @@ which bars end a session, and a line of memory, {line} bytes, for close and volu
 the close of every mark, at most both panels; balances, lots and working orders are taken to stay in the
 caches. Of `on_bar` it is what the engine does before, in and after the calls. *Posting* is the step with
 its rows less that, of each the least of {repeats} in a process of its own; the rows are written. *Taking
-the block over*: its rows are checked, refolded and copied into columns. *Sealing*: `ledger.seal.digest` of
+the block over*: its rows are checked, refolded and copied into columns. *Sealing*: `seal.digest` of
 the block's tables, each column read once; when a block is stored this goes on beside the writing, and is
 not in the sum a second time. *Writing*: the block sealed and stored, to the closing of the file. *Reading
 back*: the closed file opened again, equity, trades and metrics; the columns that they ask for are read, and

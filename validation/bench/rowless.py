@@ -17,16 +17,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from validation.bench.contest import Failed
-from validation.bench.report import Table, spread, times
-from validation.bench.rounds import in_turn
+from tieout.validation.bench.contest import Failed
+from tieout.validation.workloads.markdown import Table, spread, times
+from tieout.validation.workloads.rounds import in_turn
 
 WORKLOADS = ("W2", "W3")
 MOST = 1.5
 """How much longer the step that keeps the books may take."""
 _ROOMS = ("ledger", "execution")
 
-_SCRIPT = "import sys; from validation.bench.clocked import tell_steps; tell_steps(sys.argv[1])"
+_SCRIPT = "import sys; from tieout.validation.bench.clocked import tell_steps; tell_steps(sys.argv[1])"
 
 
 class Edit(NamedTuple):
@@ -38,17 +38,17 @@ class Edit(NamedTuple):
 
 
 EDITS = (
-    Edit("ledger/posting.py", r"txn = books\.txns\[state\.txns\]", "txn = books.txns[0]"),
+    Edit("ledger/books/posting.py", r"txn = books\.txns\[state\.txns\]", "txn = books.txns[0]"),
     Edit(
-        "ledger/posting.py",
+        "ledger/books/posting.py",
         r"    state\.txns \+= 1\n",
         "    state.txns += 1\n    state.transfers = state.opened\n",
     ),
-    Edit("execution/submission.py", r"    row(\.\w+)? = .*\n", ""),
-    Edit("execution/booking.py", r"    row(\.\w+)? = .*\n", ""),
-    Edit("execution/admission.py", r"    row(\.\w+)? = .*\n", ""),
-    Edit("execution/admission.py", r" +desk\.fills\[state\.fills\]\.basis = basis\n", ""),
-    Edit("execution/valuation.py", r" +(row|mark)(\.\w+)? = .*\n", ""),
+    Edit("execution/kernels/submission.py", r"    row(\.\w+)? = .*\n", ""),
+    Edit("execution/kernels/booking.py", r"    row(\.\w+)? = .*\n", ""),
+    Edit("execution/kernels/admission.py", r"    row(\.\w+)? = .*\n", ""),
+    Edit("execution/kernels/admission.py", r" +desk\.fills\[state\.fills\]\.basis = basis\n", ""),
+    Edit("execution/kernels/valuation.py", r" +(row|mark)(\.\w+)? = .*\n", ""),
 )
 
 

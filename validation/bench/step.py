@@ -4,15 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from execution import Backtest
-from execution.engine import Engine
-from execution.records import RECORDS
-from execution.requests import Tags
-from ledger.commodity import currency
-from ledger.events import deposit
-from ledger.journal import Journal
-from ledger.run import Policies, Run
-from validation.bench.engines.task import Clock
+from tieout import Backtest
+from tieout.execution.engine import Engine, Tags
+from tieout.execution.records import RECORDS
+from tieout.ledger.books.commodity import currency
+from tieout.ledger.books.events import deposit
+from tieout.ledger.file.run import Policies, Run
+from tieout.ledger.journal import Journal
+from tieout.validation.workloads.task import Clock
 
 Prepared = tuple[Engine, Any, Any, int]
 """An engine that has not begun, its market, its program, and the number of bars."""

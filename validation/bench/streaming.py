@@ -15,9 +15,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-import validation
-from validation.bench.contest import Disagreement, Failed
-from validation.bench.report import Table, duration
+import tieout
+from tieout.validation.bench.contest import Disagreement, Failed
+from tieout.validation.workloads.markdown import Table, duration
 
 INSTRUMENTS, DAYS, MINUTES = 200, 252, 390
 BEST, INVESTED = 25, 0.95
@@ -112,7 +112,7 @@ def _day(rng: np.random.Generator, price: Any) -> tuple[list[Any], Any]:
 
 def performed(source: Path, orders: Path, journal: Path, window: int) -> Any:
     """Perform the history in a fresh process; what it told. *window* is in bars, 0 for the usual one."""
-    root = str(Path(validation.__file__).parent.parent)
+    root = str(Path(tieout.__file__).parent.parent)
     done = subprocess.run(
         [sys.executable, "-c", _SCRIPT.read_text("utf-8"), *map(str, (source, orders, journal, window))],
         check=False,

@@ -6,10 +6,10 @@ read, and has to be the same to the cent.
 
 from pathlib import Path
 
-from validation.bench import market
-from validation.bench.arrays import kept
-from validation.bench.contest import Disagreement, Engines, cores
-from validation.bench.report import Table, duration
+from tieout.validation.bench import market
+from tieout.validation.bench.contest import Disagreement, Engines, cores
+from tieout.validation.workloads.arrays import kept
+from tieout.validation.workloads.markdown import Table, duration
 
 CENT = 0.01
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from execution.assembly import assemble, recorded
-from execution.reperformance import Recorded, differences
-from execution.sources import Folders
-from execution.spec import read
-from ledger.reader import Reader
-from validation.compare.found import Comparison
-from validation.compare.given import NAMES, CannotCompare
-from validation.compare.run import Performed
-from validation.compare.shown import show
-from validation.compare.theirs import Engine, by_backtrader, by_vectorbt
-from validation.parity.outcome import Outcome
+from tieout.execution.replay.reperformance import Recorded, differences
+from tieout.execution.spec.assembly import assemble, recorded
+from tieout.execution.spec.schema import read
+from tieout.execution.spec.sources import Folders
+from tieout.ledger.file.reader import Reader
+from tieout.validation.compare.differences import Comparison
+from tieout.validation.compare.orders import NAMES, CannotCompare
+from tieout.validation.compare.ours import Performed
+from tieout.validation.compare.render import show
+from tieout.validation.compare.run import Engine, by_backtrader, by_vectorbt
+from tieout.validation.foreign.outcome import Outcome
 
 AGAINST: Mapping[str, Callable[[Performed], Outcome]] = {
     "vectorbt": lambda run: by_vectorbt(run, vectorbt_engine()),

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from attrs import evolve, frozen
 
-from validation.audit.audit import Examination, Files, Terms, examine
-from validation.audit.faults import Rules
+from tieout.validation.audit.audit import Examination, Files, Terms, examine
+from tieout.validation.audit.faults import Rules
 
 SYMBOLS = ("ACME", "BULL", "CORP")
 DAYS = 20

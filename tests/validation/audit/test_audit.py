@@ -11,8 +11,6 @@ from attrs import evolve
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.reader import Reader
-from ledger.verify import verify
 from tests.validation.audit.account import (
     OPENING,
     SYMBOLS,
@@ -26,8 +24,10 @@ from tests.validation.audit.account import (
     of_curve,
     of_fills,
 )
-from validation.audit.audit import Terms
-from validation.audit.faults import Rules
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.verify import verify
+from tieout.validation.audit.audit import Terms
+from tieout.validation.audit.faults import Rules
 
 CLAIMS = ("curve", "positions", "trades")
 
@@ -378,7 +378,7 @@ def test_several_faults_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_the_books_that_are_kept_verify(tmp_path: Path) -> None:
-    from validation.audit.audit import Files, audit
+    from tieout.validation.audit.audit import Files, audit
 
     account = clean()
     account.examined(tmp_path, *CLAIMS)

@@ -11,15 +11,15 @@ import pytest
 from attrs import evolve
 from typer.testing import CliRunner
 
-from execution.errors import ExecutionError
-from ledger.cli import application
-from ledger.reader import Reader
-from ledger.verify import verify
 from tests.validation.audit.account import DAYS, OPENING, Account, changed, clean
-from validation.audit.audit import Examination, Files, Terms, audit, examine
-from validation.audit.faults import Rules
-from validation.audit.formats import FLOWS
-from validation.audit.reading import read_flows
+from tieout.execution.errors import ExecutionError
+from tieout.ledger.cli import application
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.verify import verify
+from tieout.validation.audit.audit import Examination, Files, Terms, audit, examine
+from tieout.validation.audit.faults import Rules
+from tieout.validation.audit.formats import FLOWS
+from tieout.validation.audit.reading import read_flows
 
 CLAIMS = ("curve", "positions", "trades")
 MOVED: list[tuple[int, float, str, str | None]] = [

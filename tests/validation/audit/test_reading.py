@@ -11,15 +11,15 @@ import pytest
 from attrs import evolve
 from typer.testing import CliRunner
 
-from execution.errors import ExecutionError
-from ledger.cli import application
-from ledger.reader import Reader
-from ledger.verify import verify
 from tests.validation.audit.account import OPENING, Account, changed, charged, clean, fees
-from validation.audit.audit import Files, Terms, audit
-from validation.audit.books import Costs
-from validation.audit.faults import Rules
-from validation.audit.reading import AuditRefused, read_claims, read_fills, read_prices
+from tieout.execution.errors import ExecutionError
+from tieout.ledger.cli import application
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.verify import verify
+from tieout.validation.audit.audit import Files, Terms, audit
+from tieout.validation.audit.books import Costs
+from tieout.validation.audit.faults import Rules
+from tieout.validation.audit.reading import AuditRefused, read_claims, read_fills, read_prices
 
 VECTORBT = """,Order Id,Column,Timestamp,Size,Price,Fees,Side
 0,0,ACME,2024-03-01,110.5,50.25,38.0,Buy

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from validation.audit.times import moments
+from tieout.validation.audit.times import moments
 
 
 @pytest.mark.parametrize(

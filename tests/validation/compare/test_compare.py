@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from attrs import evolve
 
-from execution import (
+from tieout import (
     FRACTIONAL,
     Backtest,
     Bars,
@@ -21,14 +21,15 @@ from execution import (
     PerShareCommission,
     UnlimitedAccount,
 )
-from validation.compare.found import RULES, Comparison, fates, gap, is_alike
-from validation.compare.given import CannotCompare, Grid, charges
-from validation.compare.run import Performed
-from validation.compare.shown import show
-from validation.compare.theirs import through_backtrader, through_vectorbt
-from validation.parity import backtrader, vectorbt
-from validation.parity.native import drawn
-from validation.parity.outcome import Fill, Outcome, Refusal
+from tieout.validation.compare.differences import RULES, Comparison, fates, gap, is_alike
+from tieout.validation.compare.orders import CannotCompare, Grid, charges
+from tieout.validation.compare.ours import Performed
+from tieout.validation.compare.render import show
+from tieout.validation.compare.run import through_backtrader, through_vectorbt
+from tieout.validation.engines.backtrader import imitation as backtrader
+from tieout.validation.engines.vectorbt import imitation as vectorbt
+from tieout.validation.evidence.native import drawn
+from tieout.validation.foreign.outcome import Fill, Outcome, Refusal
 
 DAYS = np.busday_offset("2024-01-01", np.arange(10), roll="forward").astype("M8[ns]")
 NAN = float("nan")

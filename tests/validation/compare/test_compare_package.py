@@ -7,21 +7,21 @@ import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
-from ledger.cli import application
 from tests.validation.compare.test_compare import FOLLOWED_NO_MORE, NAMED
-from validation.compare.command import AGAINST, installed
-from validation.compare.found import Comparison
-from validation.compare.given import CannotCompare
+from tieout.ledger.cli import application
+from tieout.validation.compare.command import AGAINST, installed
+from tieout.validation.compare.differences import Comparison
+from tieout.validation.compare.orders import CannotCompare
 
 IS_THERE = all(find_spec(package) for package in ("vectorbt", "backtrader"))
 needs_packages = pytest.mark.skipif(not IS_THERE, reason="VectorBT or Backtrader is not installed")
 SPEC = """\
 [bars]
-generated = "strategies.universe:generate"
+generated = "tieout.strategies.universe:generate"
 parameters = { stocks = 12, days = 60 }
 
 [strategy]
-name = "strategies.top:Top"
+name = "tieout.strategies.top:Top"
 parameters = { count = 3 }
 
 [account]
@@ -128,7 +128,9 @@ def test_a_journal_whose_inputs_have_changed_is_not_compared(tmp_path: Path) -> 
     rows = ["timestamp,symbol,open,high,low,close,volume"]
     rows += [f"2024-01-{day:02d},A,10,10,10,10,100" for day in range(1, 6)]
     data.write_text("\n".join(rows))
-    spec.write_text('[bars]\npath = "prices.csv"\n[strategy]\nname = "strategies.equal_weight:EqualWeight"\n')
+    spec.write_text(
+        '[bars]\npath = "prices.csv"\n[strategy]\nname = "tieout.strategies.equal_weight:EqualWeight"\n'
+    )
     assert 0 == tieout("run", spec).exit_code
     data.write_text("\n".join(rows).replace("05,A,10,10,10,10", "05,A,10,11,10,11"))
 
@@ -139,7 +141,7 @@ def test_a_journal_whose_inputs_have_changed_is_not_compared(tmp_path: Path) -> 
 
 
 STOPS = """\
-from execution import Bar, Broker, Strategy
+from tieout import Bar, Broker, Strategy
 
 class Stops(Strategy):
     def on_bar(self, bar: Bar, broker: Broker) -> None:

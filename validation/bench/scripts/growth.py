@@ -5,9 +5,9 @@ import statistics
 import sys
 from pathlib import Path
 
-from validation.bench.engines import memory
-from validation.bench.engines.task import Clock
-from validation.bench.growth import AXES, read, tiny
+from tieout.validation.bench.growth import AXES, read, tiny
+from tieout.validation.workloads import memory
+from tieout.validation.workloads.task import Clock
 
 axis, size, rounds, journal = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
 make = AXES[axis].make

@@ -5,7 +5,7 @@ import sys
 
 import numpy as np
 
-from execution import (
+from tieout import (
     FRACTIONAL,
     Backtest,
     Bars,

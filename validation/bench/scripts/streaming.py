@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from execution import Backtest, Bars, CashAccount, Costs, Orders, PercentCommission
+from tieout import Backtest, Bars, CashAccount, Costs, Orders, PercentCommission
 
 source, orders, journal, window = sys.argv[1:]
 start = time.perf_counter()

@@ -2,10 +2,10 @@
 
 import sys
 
-from execution import Backtest, Strategy
-from validation.bench.engines import memory
-from validation.bench.workloads import walk
-from validation.references import bars_of
+from tieout import Backtest, Strategy
+from tieout.validation.workloads import memory
+from tieout.validation.workloads.references import bars_of
+from tieout.validation.workloads.workloads import walk
 
 symbols = int(sys.argv[1])
 Backtest(bars=bars_of(walk(1, (252, 2))), strategy=Strategy()).run().close()

@@ -1,0 +1,1 @@
+"""Market data: frames are checked and become bars, features and instruments."""

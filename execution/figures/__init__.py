@@ -1,0 +1,1 @@
+"""Figures that are computed from the tables of a journal."""

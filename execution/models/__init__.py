@@ -1,0 +1,1 @@
+"""The account and cost models that a backtest is given."""

@@ -1,0 +1,1 @@
+"""Backtests described in a TOML file."""

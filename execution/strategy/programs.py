@@ -1,0 +1,310 @@
+"""Whole-array strategies: what is wanted at every bar, known beforehand.
+
+They run without returning to Python.
+
+Each takes an array[bars, instruments] in the order of the bars' times and symbols, or a long frame with the
+columns timestamp and symbol, whose rows count at the first bar that is not before them. An array is copied
+and checked when the program is made, as those of bars are: what is done to it later changes nothing.
+"""
+
+from typing import Any, Protocol
+
+import numpy as np
+import polars as pl
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from tieout.execution.data.bars import Bars
+from tieout.execution.data.frames import Named, in_nanoseconds, lazy, require_columns, zone
+from tieout.execution.data.instruments import Instruments, Terms
+from tieout.execution.engine import Tags
+from tieout.execution.errors import ExecutionError, InvalidSetting, MalformedOrder
+from tieout.execution.kernels.orders import OrderType, Sizing, TimeInForce
+from tieout.execution.kernels.state import NO_PROGRAM, Flags, Floats, Int64s, Program, fixed, owned
+from tieout.execution.kernels.submission import ORDERS, SIGNALS, WEIGHTS
+from tieout.execution.strategy.requests import all_in_steps, blanks, check_prices, in_steps
+from tieout.ledger.books.arrays import Records
+from tieout.ledger.books.commodity import Commodity
+
+
+class Compiler(Protocol):
+    """A strategy that is a program."""
+
+    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
+        """The program over all bars."""
+
+    def spec(self) -> dict[str, Any]:
+        """What is recorded of it beside the digest of its arrays."""
+
+
+def _own_weights(given: Any) -> Any:
+    """An array as one of our own; a frame as it is."""
+    if not isinstance(given, np.ndarray):
+        return given
+    weights = owned(given, np.float64)
+    _require_finite(weights)
+    return fixed(weights)
+
+
+def _require_finite(weights: Floats) -> None:
+    if np.isinf(weights).any():
+        raise MalformedOrder("weights: a weight is infinite")
+
+
+@frozen(eq=False)
+class TargetWeights:
+    """At each bar, the share of equity that each instrument is to have. NaN, or no row: no order."""
+
+    weights: Any = field(converter=_own_weights)
+    tag: str = "rebalance"
+
+    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
+        """The program over all bars."""
+        del terms, currency
+        weights = panel(self.weights, "weight", bars)
+        if weights is not self.weights:
+            _require_finite(weights)
+        requests = blanks(1)
+        requests["tag"] = tags.number(self.tag)
+        requests["sizing"] = int(Sizing.TARGET_PERCENT)
+        requests["tif"] = int(TimeInForce.TARGET)
+        return NO_PROGRAM._replace(kind=WEIGHTS, weights=fixed(weights), requests=requests)
+
+    def spec(self) -> dict[str, Any]:
+        """What is recorded of it beside the digest of its arrays."""
+        return {"program": "target_weights", "tag": self.tag}
+
+
+def _own_flags(given: Any, name: str) -> Any:
+    """An array or a list as bool[bars, instruments] of our own; a frame as it is."""
+    if not isinstance(given, np.ndarray | list):
+        return given
+    array = np.asarray(given)
+    if array.dtype != np.bool_:
+        if array.dtype.kind not in "iuf" or np.any(~np.isin(array, (0, 1)) & ~np.isnan(array)):
+            raise MalformedOrder(f"{name}: flags are true and false, or one and zero; NaN is false")
+        array = array == 1
+    return fixed(owned(array, np.bool_))
+
+
+def _own_entries(given: Any) -> Any:
+    return _own_flags(given, "entry")
+
+
+def _own_exits(given: Any) -> Any:
+    return _own_flags(given, "exit")
+
+
+@frozen(eq=False)
+class Signals:
+    """Enter where an instrument is not held and *entries* is true; sell all of it where *exits* is.
+
+    The size of an entry is one of *quantity* (whole units), *value* (money) and *percent* (a share of
+    equity). Where both are true there is no order, nor while an order for the instrument is working.
+    """
+
+    entries: Any = field(converter=_own_entries)
+    exits: Any = field(converter=_own_exits)
+    quantity: Any = None
+    value: Any = None
+    percent: Any = None
+    tag: str = "signal"
+
+    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
+        """The program over all bars."""
+        entries, exits = flags(self.entries, "entry", bars), flags(self.exits, "exit", bars)
+        given = {n: v for n in ("quantity", "value", "percent") if (v := getattr(self, n)) is not None}
+        if len(given) != 1:
+            raise InvalidSetting("the size of an entry is one of quantity, value and percent")
+        ((name, size),) = given.items()
+        requests = blanks(2)
+        requests["tag"] = tags.number(self.tag)
+        if not 0 < float(size) < float("inf"):
+            raise MalformedOrder(f"{name} {size!r} is not a number above zero")
+        if name == "quantity":
+            usual = [s for s in bars.symbols if s not in terms.by_symbol][:1]
+            steps = {_in_steps(terms.of(s), float(size), s) for s in [*usual, *terms.by_symbol]}
+            if len(steps) > 1:
+                raise InvalidSetting("a quantity for all entries needs instruments of one scale")
+            requests["units"][0] = steps.pop()
+        else:
+            requests["sizing"][0] = int(Sizing.VALUE if name == "value" else Sizing.PERCENT)
+            requests["amount"][0] = float(size) * (10.0**currency.scale if name == "value" else 1.0)
+        return NO_PROGRAM._replace(
+            kind=SIGNALS, entries=fixed(entries), exits=fixed(exits), requests=requests
+        )
+
+    def spec(self) -> dict[str, Any]:
+        """What is recorded of it beside the digest of its arrays."""
+        sizes = {n: str(v) for n in ("quantity", "value", "percent") if (v := getattr(self, n)) is not None}
+        return {"program": "signals", "tag": self.tag} | sizes
+
+
+_SIZINGS = {
+    "quantity": Sizing.QUANTITY,
+    "value": Sizing.VALUE,
+    "percent": Sizing.PERCENT,
+    "target_quantity": Sizing.TARGET_QUANTITY,
+    "target_value": Sizing.TARGET_VALUE,
+    "target_percent": Sizing.TARGET_PERCENT,
+}
+
+
+_COLUMNS = ("timestamp", "symbol", *_SIZINGS, "limit", "stop", "tif", "tag", "signal")
+
+
+@frozen(eq=False)
+class Orders:
+    """Orders as a frame.
+
+    Its columns are timestamp, symbol and one of quantity, value, percent, target_quantity, target_value and
+    target_percent, below zero to sell; limit, stop, tif, tag and signal where wanted.
+
+    Those of one bar are submitted in the order of the rows.
+    """
+
+    frame: Any
+    columns: dict[str, str] = field(factory=dict)
+
+    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
+        """The program over all bars."""
+        named = lazy(self.frame, "orders", self.columns, MalformedOrder)
+        require_columns(named, ("timestamp", "symbol"))
+        rows, place, column = _placed(named, bars)
+        sizes = [name for name in _SIZINGS if name in rows.columns]
+        if len(sizes) != 1:
+            raise MalformedOrder(f"{named.name}: give one column of {', '.join(_SIZINGS)}")
+        if unknown := [name for name in rows.columns if name not in _COLUMNS]:
+            raise MalformedOrder(
+                f"{named.name}: an order has no {', '.join(unknown)}; there are {', '.join(_COLUMNS)}"
+            )
+        if sizes[0].startswith("target") and "tif" in rows.columns:
+            raise MalformedOrder(f"{named.name}: a target is good for the next bar; leave tif out")
+        requests = blanks(rows.height)
+        order = np.argsort(place, kind="stable")
+        requests["bar"], requests["column"] = place[order], column[order]
+        self._fill(requests, rows[order], sizes[0], bars, terms, currency, tags)
+        first = np.searchsorted(requests["bar"], np.arange(len(bars) + 1)).astype(np.int64)
+        return NO_PROGRAM._replace(kind=ORDERS, requests=requests, first=fixed(first))
+
+    def _fill(
+        self,
+        requests: Records,
+        rows: pl.DataFrame,
+        name: str,
+        bars: Bars,
+        terms: Instruments,
+        currency: Commodity,
+        tags: Tags,
+    ) -> None:
+        sizing = _SIZINGS[name]
+        requests["sizing"] = int(sizing)
+        amounts = _numbers(rows, name)
+        if np.any(~np.isfinite(amounts)):
+            bad = int(np.argmax(~np.isfinite(amounts)))
+            raise MalformedOrder(f"orders: {name} is missing:\n{rows[bad : bad + 1]}")
+        if sizing in (Sizing.QUANTITY, Sizing.TARGET_QUANTITY):
+            symbols = [bars.symbols[c] for c in requests["column"]]
+            steps = np.array([float(terms.of(s).step) for s in bars.symbols])
+            units = np.array([terms.of(s).step_units for s in bars.symbols], np.int64)
+            columns = requests["column"]
+            requests["units"] = all_in_steps(amounts, steps[columns], units[columns], symbols)
+        else:
+            is_money = sizing in (Sizing.VALUE, Sizing.TARGET_VALUE)
+            requests["amount"] = amounts * (10.0**currency.scale if is_money else 1.0)
+        nothing = (requests["units"] == 0) & (requests["amount"] == 0)
+        if sizing in (Sizing.QUANTITY, Sizing.VALUE, Sizing.PERCENT) and np.any(nothing):
+            bad = int(np.argmax(nothing))
+            raise MalformedOrder(f"orders: {name} is zero:\n{rows[bad : bad + 1]}")
+        for price in ("limit", "stop", "signal"):
+            if price in rows.columns:
+                requests[price] = _numbers(rows, price)
+        requests["type"] = np.where(
+            ~np.isnan(requests["limit"]),
+            int(OrderType.LIMIT),
+            np.where(~np.isnan(requests["stop"]), int(OrderType.STOP), int(OrderType.MARKET)),
+        )
+        check_prices(requests)
+        is_target = sizing in (Sizing.TARGET_QUANTITY, Sizing.TARGET_VALUE, Sizing.TARGET_PERCENT)
+        if is_target and np.any(requests["type"] != int(OrderType.MARKET)):
+            raise MalformedOrder("orders: a target is a market order, good for the next bar")
+        requests["tif"] = int(TimeInForce.TARGET if is_target else TimeInForce.GTC)
+        if "tif" in rows.columns and not is_target:
+            requests["tif"] = [int(_tif(name)) for name in rows["tif"]]
+        names = rows["tag"].fill_null("") if "tag" in rows.columns else [""] * rows.height
+        requests["tag"] = [tags.number(tag) for tag in names]
+
+    def spec(self) -> dict[str, Any]:
+        """What is recorded of it beside the digest of its arrays."""
+        return {"program": "orders"}
+
+
+def _in_steps(terms: Terms, quantity: float, symbol: str) -> int:
+    return in_steps(quantity, float(terms.step), terms.step_units, symbol)
+
+
+def _tif(name: str | None) -> TimeInForce:
+    tif = (name or "GTC").upper()
+    if tif not in {"GTC", "DAY"}:
+        raise MalformedOrder(f"orders: tif {name!r} is neither GTC nor DAY")
+    return TimeInForce[tif]
+
+
+def panel(given: Any, name: str, bars: Bars) -> Floats:
+    """An array as it is, where it fits; a long frame spread over the bars, NaN where it has no row."""
+    if isinstance(given, np.ndarray):
+        return _fitting(given, bars)
+    named = lazy(given, name, {}, MalformedOrder)
+    require_columns(named, ("timestamp", "symbol", name))
+    rows, place, column = _placed(named, bars)
+    spread = np.full((len(bars), len(bars.symbols)), np.nan)
+    cells = place * len(bars.symbols) + column
+    if len(np.unique(cells)) < len(cells):
+        raise MalformedOrder(f"{named.name}: two rows for one symbol at one bar")
+    spread[place, column] = _numbers(rows, name)
+    return spread
+
+
+def flags(given: Any, name: str, bars: Bars) -> Flags:
+    """An array as it is, where it fits; of a long frame where its column *name* is true, else false."""
+    if isinstance(given, np.ndarray):
+        return _fitting(given, bars)
+    named = lazy(given, name, {}, MalformedOrder)
+    require_columns(named, ("timestamp", "symbol", name))
+    is_set: Flags = panel(named.frame, name, bars) == 1
+    return is_set
+
+
+def _fitting(array: NDArray[Any], bars: Bars) -> NDArray[Any]:
+    """An array that has a value for each bar and instrument. Raises `ExecutionError` where it has not."""
+    if array.shape != (len(bars), len(bars.symbols)):
+        raise ExecutionError(
+            f"the array is {array.shape}, not {len(bars)} bars of {len(bars.symbols)} instruments"
+        )
+    return array
+
+
+def _numbers(rows: pl.DataFrame, name: str) -> Floats:
+    """A column as float64, NaN where it is missing."""
+    try:
+        numbers: Floats = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+    except pl.exceptions.PolarsError as error:
+        raise MalformedOrder(f"{name} is not a number: {str(error).splitlines()[0]}") from None
+    return numbers
+
+
+def _placed(named: Named, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.int64]]:
+    """The rows of a frame with the number of their bar and of their instrument."""
+    if zone(named) != bars.zone:
+        raise MalformedOrder(f"{named.name}: its times are in another zone than those of the bars")
+    rows = in_nanoseconds(named.frame).collect()
+    codes = rows["symbol"].cast(pl.Enum(bars.symbols), strict=False).to_physical()
+    if codes.null_count():
+        bad = rows.filter(codes.is_null()).head(5)
+        raise MalformedOrder(f"{named.name}: symbols that the bars do not have:\n{bad}")
+    if rows["timestamp"].null_count():
+        raise MalformedOrder(f"{named.name}: a timestamp is missing")
+    place = np.searchsorted(bars.ts, rows["timestamp"].to_numpy()).astype(np.int64)
+    if late := int(np.count_nonzero(place == len(bars))):
+        raise MalformedOrder(f"{named.name}: {late} rows are after the last bar")
+    return rows, place, codes.to_numpy().astype(np.int64)

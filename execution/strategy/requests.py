@@ -1,0 +1,69 @@
+"""Requests at the door: what is asked of a broker, checked and in units."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout.execution.errors import MalformedOrder
+from tieout.execution.kernels.orders import OrderType
+from tieout.execution.kernels.state import REQUEST, Floats, Int64s
+from tieout.ledger.books.arrays import Records, records
+
+_TOO_MUCH = 2.0**62
+"""Units that no order may have, and that int64 holds."""
+
+
+_BLANK = records(1, REQUEST)
+_BLANK["limit"] = _BLANK["stop"] = _BLANK["signal"] = np.nan
+_BLANK["order"] = -1
+
+
+def blanks(count: int) -> Records:
+    """Requests for market orders, good until cancelled, of a quantity still to be set."""
+    return _BLANK.repeat(count)
+
+
+def in_steps(quantity: float, step: float, units: int, symbol: str) -> int:
+    """`all_in_steps` of one, for which arrays cost more than the arithmetic. *quantity* is finite."""
+    count = quantity / step
+    whole = float(round(count)) if math.isfinite(count) else math.nan
+    if not abs(count - whole) <= max(1e-6, abs(count) * 2.0**-50):
+        raise _no_steps(symbol, quantity, step)
+    most = _TOO_MUCH / units
+    return int(min(max(whole, -most), most)) * units
+
+
+def all_in_steps(quantities: Floats, steps: Floats, units: Int64s, symbols: Sequence[str]) -> Int64s:
+    """*quantities* in units, where a step of *steps* has so many *units*; one of each for each symbol.
+
+    Raises `MalformedOrder` unless each is a whole number of steps, to the precision of a float. What is far
+    too much for any order stays so, and is then refused with a reason.
+    """
+    counts = quantities / steps
+    whole = np.rint(counts)
+    bad = ~(np.abs(counts - whole) <= np.maximum(1e-6, np.abs(counts) * 2.0**-50))
+    if np.any(bad):
+        i = int(np.argmax(bad))
+        raise _no_steps(symbols[i], float(quantities[i]), float(steps[i]))
+    most = _TOO_MUCH / units
+    exact: Int64s = np.clip(whole, -most, most).astype(np.int64) * units
+    return exact
+
+
+def _no_steps(symbol: str, quantity: float, step: float) -> MalformedOrder:
+    return MalformedOrder(f"{symbol}: {quantity} is not a whole number of steps of {step}")
+
+
+def check_prices(requests: NDArray[Any]) -> None:
+    """Raise `MalformedOrder` for a limit or a stop that is no price."""
+    for name, kind in (("limit", OrderType.LIMIT), ("stop", OrderType.STOP)):
+        prices = requests[name][requests["type"] == int(kind)]
+        bad = ~((prices > 0) & (prices < np.inf))
+        if np.any(bad):
+            raise MalformedOrder(f"{name} {prices[bad][0]} is not a price above zero")
+    both = ~np.isnan(requests["limit"]) & ~np.isnan(requests["stop"])
+    if np.any(both):
+        raise MalformedOrder("an order has a limit or a stop, not both")

@@ -1,0 +1,115 @@
+"""The integer arithmetic of the books: one way to share a total, one way to round a product.
+
+Amounts are int64 at their commodity's scale. numba's int64 wraps without a word, so every function here
+either cannot overflow or says `NO_AMOUNT`.
+"""
+
+import math
+
+import numpy as np
+
+from tieout.ledger.books.bounds import MAX_AMOUNT
+from tieout.ledger.books.compiled import kernel
+
+NO_AMOUNT = -(2**63)
+"""What a rounding returns when the result does not fit: the one int64 that is never an amount."""
+
+_LOW = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_ONE = np.uint64(1)
+_NARROW = 2**50
+_LARGEST = 9.2e18  # below 2**63, where a float64 still converts
+
+
+@kernel
+def share(total: int, part: int, whole: int) -> int:
+    """``total * part // whole`` exactly, for 0 <= part <= whole, whole > 0 and total >= 0.
+
+    Rounded down, so that what is left stays with what is left; the last part takes the rest.
+    """
+    total, part, whole = int(total), int(part), int(whole)  # numpy's own, uncompiled, would warn of wrapping
+    if part == whole or total == 0:
+        return total
+    if part == 0:
+        return 0
+    product = float(total) * float(part)
+    if product < _LARGEST:
+        return total * part // whole
+    if whole <= _NARROW:
+        # The quotient of floats is off by 2**12 at most, so that what it leaves of the product fits into 64
+        # bits, though neither product does: these wrap, and alike.
+        estimate = int(product / float(whole))
+        return estimate + (total * part - estimate * whole) // whole
+
+    # The product as two 64-bit halves, from 32-bit limbs.
+    a, b, c = np.uint64(total), np.uint64(part), np.uint64(whole)
+    a_high, a_low, b_high, b_low = a >> _HALF, a & _LOW, b >> _HALF, b & _LOW
+    low_low, low_high, high_low = a_low * b_low, a_low * b_high, a_high * b_low
+    middle = (low_low >> _HALF) + (low_high & _LOW) + (high_low & _LOW)
+    high = a_high * b_high + (low_high >> _HALF) + (high_low >> _HALF) + (middle >> _HALF)
+    low = (low_low & _LOW) | (middle << _HALF)
+
+    # Long division. The remainder stays below `whole`, so it has room for as many more bits as `whole`
+    # has leading zeros, and `high` is such a remainder because part < whole.
+    # One at least, though the float of the largest whole is already 2**63.
+    room = max(1, 64 - math.frexp(float(whole))[1])
+    quotient, remainder, left = np.uint64(0), high, 64
+    while left > 0:
+        step = min(room, left)
+        left -= step
+        digits = (low >> np.uint64(left)) & ((_ONE << np.uint64(step)) - _ONE)
+        remainder = (remainder << np.uint64(step)) | digits
+        quotient = (quotient << np.uint64(step)) | (remainder // c)
+        remainder = remainder % c
+    return int(np.int64(quotient))
+
+
+@kernel
+def less(total: int, part: int) -> int:
+    """``total - part``, or `NO_AMOUNT` where it does not fit or *total* is none."""
+    if total == NO_AMOUNT:
+        return NO_AMOUNT
+    if (part > 0 and total < part - MAX_AMOUNT) or (part < 0 and total > part + MAX_AMOUNT):
+        return NO_AMOUNT
+    return total - part
+
+
+@kernel
+def notional(quantity: int, price: float, multiplier: float, ratio: float) -> int:
+    """Money for *quantity* units at *price*, or `NO_AMOUNT`: float64, left to right, half to even.
+
+    *ratio* is money units per quantity unit, ``10**(money scale - quantity scale)``. The one place where
+    a product of price and quantity is rounded.
+    """
+    return rounded(float(quantity) * price * multiplier * ratio)
+
+
+@kernel
+def fee(amount: int, rate: float, fixed: float) -> int:
+    """``amount * rate + fixed`` in money units by the same rule, or `NO_AMOUNT`."""
+    return rounded(float(amount) * rate + fixed)
+
+
+@kernel
+def rounded(value: float) -> int:
+    """*value* as a whole number, half to even; `NO_AMOUNT` for NaN and for what int64 cannot hold."""
+    if not abs(value) < _LARGEST:
+        return NO_AMOUNT
+    return int(np.rint(value))
+
+
+@kernel
+def higher_per_unit(cost: int, quantity: int, other_cost: int, other_quantity: int) -> bool:
+    """Whether cost / quantity > other_cost / other_quantity, exactly, for quantities > 0.
+
+    Compared as continued fractions: whole parts first, then the remainders upside down.
+    """
+    while True:
+        whole, other_whole = cost // quantity, other_cost // other_quantity
+        if whole != other_whole:
+            return whole > other_whole
+        cost, other_cost = cost - whole * quantity, other_cost - other_whole * other_quantity
+        if cost == 0 or other_cost == 0:
+            return cost > other_cost
+        # a/b > c/d exactly when d/c > b/a.
+        cost, quantity, other_cost, other_quantity = other_quantity, other_cost, quantity, cost

@@ -1,0 +1,207 @@
+"""The arrays that hold the books while they are open. Posting is their one writer.
+
+Everything that compiled code touches: balances, the open block of transactions and transfers, and the open
+lots, which are shares of account balances. Records sit in numpy structured arrays of a fixed size; when one
+is full, posting says so and undoes the transaction, the journal doubles the array and posts it again.
+"""
+
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout.ledger.books import pool
+
+Records = Any
+"""A numpy recarray: `records[i].field` reads the same compiled and interpreted, and mypy knows neither."""
+Record = Any
+"""One row of it, by reference."""
+
+TRANSFER = np.dtype(
+    [
+        ("debit", "i4"),
+        ("credit", "i4"),
+        ("amount", "i8"),
+        ("lot", "i8"),
+        ("slot", "i8"),
+    ]
+)
+TXN = np.dtype(
+    [
+        ("ts", "i8"),
+        ("order_id", "i8"),
+        ("fill_id", "i8"),
+        ("reverses", "i8"),
+        ("instrument", "i4"),
+        ("kind", "i4"),
+        ("first", "i8"),  # its first transfer, as an index into the block
+    ]
+)
+ACCOUNT = np.dtype(
+    [
+        ("balance", "i8"),  # debit above zero
+        ("commodity", "i4"),
+        ("floor", "i4"),  # +1: not below zero, -1: not above, 0: either
+    ]
+)
+COMMODITY = np.dtype(
+    [
+        ("first", "i4"),  # account number
+        ("money", "i4"),  # first account number of the currency it is priced in
+        ("currency", "i4"),
+        ("relief", "i4"),
+    ]
+)
+LOT = np.dtype(
+    [
+        ("id", "i8"),  # -1 where the slot is free
+        ("quantity", "i8"),  # its share of the units account, negative when sold short
+        ("cost", "i8"),  # its share of the cost account, negative when sold short
+        ("rank_quantity", "i8"),  # both as the last transaction left them and without sign,
+        ("rank_cost", "i8"),  # for the order of relief by cost per unit
+        ("units", "i4"),  # account numbers
+        ("money", "i4"),
+        ("queue", "i4"),
+        ("previous", "i4"),  # slots, in the order of relief
+        ("next", "i4"),
+        ("side", "i4"),  # +1 long, -1 short
+        ("free", "i4"),  # no part of the lot: place i of the stack of free slots
+    ]
+)
+QUEUE = np.dtype([("head", "i4"), ("tail", "i4")])
+STATE = np.dtype(
+    [
+        ("ts", "i8"),  # of the newest transaction
+        ("base_txn", "i8"),  # number of the block's first transaction
+        ("txns", "i8"),  # posted in the block
+        ("transfers", "i8"),
+        ("opened", "i8"),  # first transfer of the transaction under way
+        ("next_lot", "i8"),
+        ("next_lot_before", "i8"),  # as the transaction under way found it
+        ("free", "i8"),  # slots on the stack of free ones
+        ("free_before", "i8"),
+        ("status", "i8"),  # why the transaction under way is refused
+        ("account", "i8"),  # the offending account, lot or time
+        ("amount", "i8"),
+    ]
+)
+
+Int64s = NDArray[np.int64]
+Int32s = NDArray[np.int32]
+
+LONG, SHORT_SIDE = 1, -1
+
+
+class Relief(IntEnum):
+    """Which lot a sale gives up first."""
+
+    FIFO = 0
+    LIFO = 1
+    HIFO = 2
+    AVERAGE = 3
+    SPECIFIC = 4
+
+
+class Status(IntEnum):
+    """How posting ended. Anything but `POSTED` leaves the books as they were."""
+
+    POSTED = 0
+    BACKDATED = 1
+    EMPTY = 2
+    UNKNOWN_ACCOUNT = 3
+    NOT_POSITIVE = 4
+    SAME_ACCOUNT = 5
+    COMMODITY_MISMATCH = 6
+    OUT_OF_RANGE = 7
+    OVERDRAFT = 8
+    INSUFFICIENT_LOTS = 9
+    UNKNOWN_LOT = 10
+    LOT_NOT_NAMED = 11
+    OPPOSITE_POSITION = 12
+    LOT_DISTURBED = 13
+    # The block has no room: grow the array and post again.
+    TRANSFERS_FULL = 20
+    TXNS_FULL = 21
+    LOTS_FULL = 22
+
+
+class Books(NamedTuple):
+    """What a kernel is given. All arrays are C-contiguous; an account's number is its index."""
+
+    accounts: Records
+    commodities: Records
+    queues: Records  # two a commodity: long at 2n, short at 2n + 1
+    lots: Records
+    txns: Records
+    transfers: Records
+    state: Records  # one row
+
+
+def records(size: int, dtype: "np.dtype[Any]") -> Records:
+    """An array of *size* zeroed records."""
+    return np.zeros(size, dtype).view(np.recarray)
+
+
+def copied(old: Records) -> Records:
+    """The same records in a place of their own."""
+    # As bytes: numpy copies records one by one.
+    held: Any = np.asarray(old).view(np.uint8).copy()
+    return np.recarray(old.size, old.dtype, buf=held)
+
+
+def grown(old: Records, size: int) -> Records:
+    """*old* with room for *size* records, its own first."""
+    new = records(size, old.dtype)
+    new[: old.size] = old
+    return new
+
+
+def rows(size: int, dtype: "np.dtype[Any]") -> Records:
+    """Room for *size* records at least, whose values are whatever was there."""
+    return pool.take(size, dtype).view(np.recarray)
+
+
+def with_room(old: Records, size: int) -> Records:
+    """*old* with room for *size* records at least, its own first."""
+    new = rows(size, old.dtype)
+    # As bytes: numpy copies records one by one.
+    new.view(np.uint8)[: old.nbytes] = old.view(np.uint8)
+    return new
+
+
+def empty_books(block_transfers: int) -> Books:
+    """Books without accounts, with room for a block of *block_transfers*."""
+    return _NO_BOOKS._replace(
+        lots=copied(_NO_BOOKS.lots),
+        txns=rows(block_transfers // 2 + 1, TXN),
+        transfers=rows(block_transfers, TRANSFER),
+        state=_NO_BOOKS.state.copy(),
+    )
+
+
+def with_more_lots(books: Books, size: int) -> Books:
+    """The same books with room for *size* open lots. Only between transactions."""
+    have = books.lots.size
+    lots = grown(books.lots, size)
+    lots["id"][have:] = -1
+    state = books.state[0]
+    # Highest slot at the bottom of the stack, so that the new ones are used in order after the old ones.
+    lots["free"][: state.free + size - have] = np.concatenate(
+        (np.arange(size - 1, have - 1, -1), lots["free"][: state.free])
+    )
+    state.free += size - have
+    return books._replace(lots=lots)
+
+
+def _no_books() -> Books:
+    state = records(1, STATE)
+    state["ts"] = np.iinfo(np.int64).min
+    tables = {"accounts": ACCOUNT, "commodities": COMMODITY, "queues": QUEUE, "lots": LOT}
+    tables |= {"txns": TXN, "transfers": TRANSFER}
+    empty = {name: records(0, dtype) for name, dtype in tables.items()}
+    return with_more_lots(Books(**empty, state=state), 1024)
+
+
+_NO_BOOKS = _no_books()
+"""Books without accounts and without room, which those that are begun are copies of."""

@@ -1,0 +1,225 @@
+"""What is counted, and how finely: Decimal at the door, integers inside.
+
+Every commodity keeps a fixed number of decimals, its *scale*. Inside the books an amount is a whole number
+of units of ``10**-scale``. Nothing is rounded on the way in: an amount with more decimals is refused.
+"""
+
+import re
+from collections.abc import Iterable
+from copy import copy
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
+from numbers import Integral, Real
+from typing import Any, Literal
+
+from attrs import frozen
+
+from tieout.ledger.books.bounds import MAX_AMOUNT
+from tieout.ledger.errors import (
+    AmountOutOfRange,
+    FloatAmount,
+    InexactAmount,
+    InvalidCommodity,
+    NotAnAmount,
+    TieoutError,
+    UnknownCommodity,
+    UnknownInstrument,
+)
+
+MAX_SCALE = 12
+SHOWN = 8
+DIGITS = 19
+"""As many as the largest amount has."""
+# Decimal rounds to the precision of whatever context is set; in this one it rounds nothing.
+EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+UNSTORABLE = re.compile("[\ud800-\udfff]")
+AROUND = 20
+"""Characters on either side of such a one that are shown with it."""
+SYMBOL = re.compile(r"[^\s:\x00-\x1f\"]+")
+
+Kind = Literal["currency", "instrument"]
+Amount = Decimal | int | str
+"""What a person may give for money or a quantity: whole units or exact decimals, never a float."""
+
+
+@frozen
+class Commodity:
+    """Something that is counted: money, or an instrument priced in money.
+
+    *symbol* is any printable text without white space, colon or quotation mark. *multiplier* is the money
+    that one unit is worth for each point of its price: 1 for shares, 50 for an E-mini future.
+    """
+
+    symbol: str
+    kind: Kind
+    scale: int
+    currency: str
+    multiplier: float = 1.0
+
+    def __attrs_post_init__(self) -> None:
+        if not SYMBOL.fullmatch(text(self.symbol, InvalidCommodity)) or not self.symbol.isprintable():
+            raise InvalidCommodity(
+                f"symbol {self.symbol!r}: give a printable text without white space, colon or quotation mark"
+            )
+        if type(self.scale) is not int or not 0 <= self.scale <= MAX_SCALE:
+            raise InvalidCommodity(f"{self.symbol}: scale {self.scale!r} is not in 0..{MAX_SCALE}")
+        if not isinstance(self.multiplier, int | float) or not 0 < self.multiplier < float("inf"):
+            raise InvalidCommodity(f"{self.symbol}: multiplier {self.multiplier!r} is not above zero")
+
+    @property
+    def is_currency(self) -> bool:
+        """Whether this is money."""
+        return self.kind == "currency"
+
+    def units(self, amount: Amount) -> int:
+        """Whole units of *amount*; refuses floats, too many decimals and what int64 cannot hold."""
+        value = _exact(amount, self.symbol)
+        scaled = value.scaleb(self.scale, EXACT)
+        large = scaled.adjusted() >= DIGITS  # found before it becomes an int of a million digits
+        if large or abs(whole := int(scaled)) > MAX_AMOUNT:
+            raise AmountOutOfRange(f"{amount} {self.symbol} does not fit into 64 bits at scale {self.scale}")
+        if whole != scaled:
+            raise InexactAmount(f"{amount} {self.symbol}: more than {self.scale} decimals")
+        return whole
+
+    def decimal(self, units: int) -> Decimal:
+        """The exact amount that *units* stand for, with all its decimals."""
+        return Decimal(int(units)).scaleb(-self.scale, EXACT)
+
+
+def text(given: object, refused: type[TieoutError]) -> str:
+    """*given*, which has to be text that can be stored: nothing that UTF-8 refuses."""
+    if not isinstance(given, str):
+        raise refused(f"{given!r} is not text")
+    if found := UNSTORABLE.search(given):
+        around = given[max(0, found.start() - AROUND) : found.end() + AROUND]
+        raise refused(f"{around!r} holds the character {found[0]!r}, which cannot be stored")
+    return given
+
+
+def currency(symbol: str, scale: int = 6) -> Commodity:
+    """Money with *scale* decimals (default 6, micro-dollars for USD)."""
+    return Commodity(symbol, "currency", scale, symbol)
+
+
+def instrument(symbol: str, *, currency: str = "USD", scale: int = 8, multiplier: float = 1.0) -> Commodity:
+    """Something that is bought and sold for *currency*, counted to *scale* decimals (default 8)."""
+    return Commodity(symbol, "instrument", scale, currency, multiplier)
+
+
+class Commodities:
+    """The commodities of one set of books, numbered in the order in which they were declared."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._all: list[Commodity] = []
+        self.moneys: list[int] = []
+        """The number of the currency that each is priced in; a currency's own."""
+        self.found: dict[Any, Any] = {}
+        """What books of these commodities work out of them, kept for the next books of the same."""
+        self.is_shared = False
+
+    @classmethod
+    def of(cls, given: "Iterable[Commodity] | Commodities") -> "Commodities":
+        """Those of a set of books: each declared, or the same as others."""
+        if not isinstance(given, Commodities):
+            made = cls()
+            made.declare(*given)
+            return made
+        given.is_shared = True  # of thousands nothing is touched until one of the two is declared something
+        return copy(given)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __getitem__(self, number: int) -> Commodity:
+        return self._all[number]
+
+    def since(self, number: int) -> Iterable[tuple[int, Commodity]]:
+        """Number and commodity of each declared from *number* on."""
+        return enumerate(self._all[number:], start=number)
+
+    def declare(self, *commodities: Commodity) -> None:
+        """Number further commodities. An instrument's currency comes before it."""
+        if self.is_shared:
+            self._numbers, self._all, self.moneys = dict(self._numbers), list(self._all), list(self.moneys)
+            self.is_shared = False
+        self.found = {}
+        numbers, known, moneys = self._numbers, self._all, self.moneys
+        money, priced_in = "", -1  # what was found to be a currency: of thousands of instruments in a row
+        for number, commodity in enumerate(commodities, start=len(known)):
+            if not isinstance(commodity, Commodity):
+                raise InvalidCommodity(f"{commodity!r}: give currency(...) or instrument(...)")
+            symbol = commodity.symbol
+            if symbol in numbers:
+                raise InvalidCommodity(f"{symbol} is declared already")
+            if commodity.kind == "currency":
+                money, priced_in = symbol, number
+            elif commodity.currency != money:
+                money, priced_in = commodity.currency, self.currency(commodity.currency)
+            numbers[symbol] = number
+            known.append(commodity)
+            moneys.append(priced_in)
+
+    def numbers(self, symbols: Iterable[str]) -> list[int]:
+        """The numbers of several."""
+        try:
+            return [self._numbers[symbol] for symbol in symbols]
+        except (KeyError, TypeError):
+            return [self.number(symbol) for symbol in symbols]  # raises, and shows which it is
+
+    def number(self, symbol: str) -> int:
+        """The number of *symbol*."""
+        try:
+            return self._numbers[symbol]
+        except (KeyError, TypeError):
+            raise UnknownCommodity(f"{symbol!r} is not declared; {self._known()}") from None
+
+    def instrument(self, symbol: str) -> int:
+        """The number of *symbol*, which has to be an instrument."""
+        try:
+            number = self.number(symbol)
+        except UnknownCommodity as error:
+            raise UnknownInstrument(str(error)) from None
+        if self._all[number].is_currency:
+            raise UnknownInstrument(f"{symbol!r} is a currency, not an instrument")
+        return number
+
+    def currency(self, symbol: str) -> int:
+        """The number of *symbol*, which has to be a currency."""
+        return self.money(self.number(symbol))
+
+    def money(self, number: int) -> int:
+        """*number*, which has to be that of a currency."""
+        if not self._all[number].is_currency:
+            raise UnknownCommodity(f"{self._all[number].symbol!r} is an instrument, not a currency")
+        return number
+
+    def _known(self) -> str:
+        if not self._numbers:
+            return "none is"
+        names, more = list(self._numbers)[:SHOWN], " ..." * (len(self._numbers) > SHOWN)
+        return f"known: {', '.join(names)}{more}"
+
+
+def _exact(amount: object, symbol: str) -> Decimal:
+    match amount:
+        case bool():
+            raise NotAnAmount(f"{amount!r} is not an amount of {symbol}")
+        case Decimal():
+            value = amount
+        case str():
+            try:
+                # A comma parts thousands; where it stands elsewhere it may be meant as the decimal point.
+                value = Decimal(amount.replace(",", "") if GROUPED.fullmatch(amount.strip()) else amount)
+            except InvalidOperation:
+                raise NotAnAmount(f"{amount!r} is not an amount of {symbol}") from None
+        case Integral():
+            value = Decimal(int(amount))
+        case Real():
+            raise FloatAmount(f"{amount!r} {symbol} is a float; give text, a whole number or a Decimal")
+        case _:
+            raise NotAnAmount(f"{amount!r} is not an amount of {symbol}")
+    if not value.is_finite():
+        raise NotAnAmount(f"{amount!r} is not an amount of {symbol}")
+    return value

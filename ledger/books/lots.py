@@ -1,0 +1,169 @@
+"""What the trading events are made of: lots acquired and relieved, long or short."""
+
+from tieout.ledger.books import chart
+from tieout.ledger.books.arithmetic import share
+from tieout.ledger.books.arrays import LONG, SHORT_SIDE, Books, Relief, Status
+from tieout.ledger.books.compiled import leaf
+from tieout.ledger.books.posting import find_lot, held, move, open_lot, refuse, transfer
+
+NOT_POSITIVE = int(Status.NOT_POSITIVE)
+INSUFFICIENT_LOTS = int(Status.INSUFFICIENT_LOTS)
+UNKNOWN_LOT = int(Status.UNKNOWN_LOT)
+LOT_NOT_NAMED = int(Status.LOT_NOT_NAMED)
+OPPOSITE_POSITION = int(Status.OPPOSITE_POSITION)
+SPECIFIC = int(Relief.SPECIFIC)
+
+
+@leaf
+def charge(books: Books, money: int, fee: int, paying: int) -> None:
+    """Expense a commission; below zero it is a rebate."""
+    if fee >= 0:
+        move(books, money + chart.COMMISSIONS, paying, fee)
+    else:
+        move(books, paying, money + chart.REBATES, -fee)
+
+
+@leaf
+def refuse_size(books: Books, instrument: int, quantity: int, amount: int) -> None:
+    """Refuse a trade of no units, or for less than nothing, and say which."""
+    first = books.commodities[instrument].first
+    if quantity <= 0:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity)
+    else:
+        refuse(books.state[0], NOT_POSITIVE, first + chart.COST, amount)
+
+
+@leaf
+def _held_without_lots(books: Books, instrument: int, side: int) -> bool:
+    """Whether units are held that belong to no lot, as those of futures: the two are not mixed."""
+    units = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
+    return bool(units != 0) and not held(books, instrument, side)
+
+
+@leaf
+def acquire(books: Books, instrument: int, side: int, quantity: int, amount: int, cash: int) -> None:
+    """Open a lot of *quantity* for *amount*, which the account *cash* pays, or receives for a short sale."""
+    first = books.commodities[instrument].first
+    if quantity <= 0 or amount < 0:
+        refuse_size(books, instrument, quantity, amount)
+        return
+    if held(books, instrument, -side) or _held_without_lots(books, instrument, side):
+        refuse(
+            books.state[0],
+            OPPOSITE_POSITION,
+            first + chart.UNITS,
+            books.accounts[first + chart.UNITS].balance,
+        )
+        return
+    slot = open_lot(books, instrument, side, quantity, amount)
+    carrying = first + (chart.COST if side == LONG else chart.SHORT)
+    move_in_lot(books, slot, first + chart.UNITS, first + chart.MARKET, side * quantity)
+    move_in_lot(books, slot, carrying, cash, side * amount)
+
+
+@leaf
+def restrict(books: Books, instrument: int, amount: int) -> None:
+    """Set the proceeds of a short sale aside."""
+    first = books.commodities[instrument].first
+    move(
+        books,
+        first + chart.SHORT_PROCEEDS,
+        books.commodities[instrument].money + chart.CASH,
+        amount,
+    )
+
+
+@leaf
+def give_up(books: Books, instrument: int, quantity: int, amount: int) -> None:
+    """Sell or cover without a fee and whatever the method of relief, at once."""
+    first = books.commodities[instrument].first
+    side = LONG if books.accounts[first + chart.UNITS].balance > 0 else SHORT_SIDE
+    money = books.commodities[instrument].money
+    slot = books.queues[2 * instrument + (side != LONG)].head
+    _relieve_from(books, slot, False, instrument, side, quantity, amount, money + chart.CASH)
+
+
+@leaf
+def relieve(
+    books: Books, instrument: int, side: int, quantity: int, amount: int, cash: int, lot: int
+) -> None:
+    """Close *quantity* for *amount*: the lots in the order of relief, or the one that is named."""
+    slot = books.queues[2 * instrument + (side != LONG)].head
+    if lot != -1:
+        slot = find_lot(books, instrument, side, lot)
+        if slot < 0:
+            refuse(books.state[0], UNKNOWN_LOT, lot, quantity)
+            return
+    elif books.commodities[instrument].relief == SPECIFIC and slot >= 0:
+        refuse(
+            books.state[0],
+            LOT_NOT_NAMED,
+            books.commodities[instrument].first + chart.UNITS,
+            quantity,
+        )
+        return
+    _relieve_from(books, slot, lot != -1, instrument, side, quantity, amount, cash)
+
+
+@leaf
+def _relieve_from(
+    books: Books,
+    slot: int,
+    only: bool,
+    instrument: int,
+    side: int,
+    quantity: int,
+    amount: int,
+    cash: int,
+) -> None:
+    first = books.commodities[instrument].first
+    if quantity <= 0 or amount < 0:
+        refuse_size(books, instrument, quantity, amount)
+        return
+    left = quantity
+    while left > 0 and slot >= 0:
+        lot = books.lots[slot]
+        have = abs(lot.quantity)
+        if have > 0:  # a lot emptied earlier in this transaction is still in its list
+            taken = min(have, left)
+            part = share(amount, taken, left)
+            cost = share(abs(lot.cost), taken, have)
+            if side != LONG:
+                _release(books, instrument, cost)
+            move_in_lot(books, slot, first + chart.MARKET, lot.units, side * taken)
+            move_in_lot(books, slot, cash, lot.money, side * part)
+            move_in_lot(books, slot, lot.money, first + chart.REALISED, side * (part - cost))
+            amount -= part
+            left -= taken
+        slot = -1 if only else lot.next
+    if left > 0:
+        refuse(books.state[0], INSUFFICIENT_LOTS, first + chart.UNITS, quantity - left)
+
+
+@leaf
+def _release(books: Books, instrument: int, relieved: int) -> None:
+    """Free the proceeds that nothing will be owed for once *relieved* of the short is closed."""
+    first = books.commodities[instrument].first
+    owed_then = -books.accounts[first + chart.SHORT].balance - relieved
+    excess = books.accounts[first + chart.SHORT_PROCEEDS].balance - owed_then
+    if excess > 0:
+        cash = books.commodities[instrument].money + chart.CASH
+        transfer(books, cash, first + chart.SHORT_PROCEEDS, excess, -1)
+
+
+@leaf
+def write_off(books: Books, instrument: int, slot: int) -> None:
+    """A lot that has no unit left realises what it carries: a loss when long, a gain when short."""
+    lot = books.lots[slot]
+    if lot.cost < 0:
+        _release(books, instrument, -lot.cost)
+    move_in_lot(books, slot, books.commodities[instrument].first + chart.REALISED, lot.money, lot.cost)
+
+
+@leaf
+def move_in_lot(books: Books, slot: int, debit: int, credit: int, amount: int) -> None:
+    """A transfer of a lot's units or cost that may go either way: reversed below zero, none at zero."""
+    if amount < 0:
+        debit, credit, amount = credit, debit, -amount
+    if amount != 0:
+        transfer(books, debit, credit, amount, slot)

@@ -1,0 +1,394 @@
+"""Posting: the one way to change the books, compiled.
+
+    begin(books, when, kind, ...)        open a transaction
+    transfer(books, debit, credit, ...)  as often as needed; events.py says what each event transfers
+    commit(books)                        test it as a whole; keep all of it or nothing
+
+A refusal sticks: after the first, the transaction's further transfers do nothing and `commit` undoes the
+earlier ones and returns the reason. So an event is written straight down, without a test after each line.
+"""
+
+from tieout.ledger.books.arithmetic import NO_AMOUNT, higher_per_unit
+from tieout.ledger.books.arrays import LONG, Books, Int32s, Int64s, Record, Relief, Status
+from tieout.ledger.books.bounds import MAX_AMOUNT
+from tieout.ledger.books.chart import COST, SHORT, SHORT_PROCEEDS, UNITS
+from tieout.ledger.books.compiled import kernel
+
+# numba freezes module constants, and members of an IntEnum only as plain integers.
+POSTED = int(Status.POSTED)
+BACKDATED = int(Status.BACKDATED)
+EMPTY = int(Status.EMPTY)
+UNKNOWN_ACCOUNT = int(Status.UNKNOWN_ACCOUNT)
+NOT_POSITIVE = int(Status.NOT_POSITIVE)
+SAME_ACCOUNT = int(Status.SAME_ACCOUNT)
+COMMODITY_MISMATCH = int(Status.COMMODITY_MISMATCH)
+OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
+OVERDRAFT = int(Status.OVERDRAFT)
+UNKNOWN_LOT = int(Status.UNKNOWN_LOT)
+LOT_DISTURBED = int(Status.LOT_DISTURBED)
+TRANSFERS_FULL = int(Status.TRANSFERS_FULL)
+TXNS_FULL = int(Status.TXNS_FULL)
+LOTS_FULL = int(Status.LOTS_FULL)
+LIFO = int(Relief.LIFO)
+HIFO = int(Relief.HIFO)
+AVERAGE = int(Relief.AVERAGE)
+NONE = -1
+OUT = -2  # in place of the previous lot, of one that is in no list
+
+
+@kernel
+def begin(
+    books: Books, ts: int, kind: int, instrument: int, order_id: int, fill_id: int, reverses: int
+) -> None:
+    """Open a transaction at *ts* (nanoseconds since 1970, UTC). -1 stands for none."""
+    state = books.state[0]
+    state.status = POSTED
+    state.opened = state.transfers
+    state.next_lot_before = state.next_lot
+    state.free_before = state.free
+    if ts < state.ts:
+        refuse(state, BACKDATED, ts, state.ts)
+        return
+    if state.txns == books.txns.size:
+        refuse(state, TXNS_FULL, 0, 0)
+        return
+    txn = books.txns[state.txns]
+    txn.ts = ts
+    txn.kind = kind
+    txn.instrument = instrument
+    txn.order_id = order_id
+    txn.fill_id = fill_id
+    txn.reverses = reverses
+    txn.first = state.transfers
+
+
+@kernel
+def refuse(state: Record, status: int, account: int, amount: int) -> None:
+    """Refuse the transaction under way, unless it is refused already: the first reason is the one told."""
+    if state.status == POSTED:
+        state.status = status
+        state.account = account
+        state.amount = amount
+
+
+@kernel
+def transfer(books: Books, debit: int, credit: int, amount: int, slot: int) -> None:
+    """Move *amount* > 0 from the account *credit* to the account *debit*, both of one commodity.
+
+    *slot* is the place of the lot that the amount belongs to, -1 for none.
+    """
+    state = books.state[0]
+    if state.status != POSTED:
+        return
+    if not 0 <= debit < books.accounts.size or not 0 <= credit < books.accounts.size:
+        refuse(state, UNKNOWN_ACCOUNT, credit if 0 <= debit < books.accounts.size else debit, amount)
+        return
+    to, of = books.accounts[debit], books.accounts[credit]
+    if amount <= 0:
+        refuse(state, NOT_POSITIVE, debit, amount)
+        return
+    if debit == credit:
+        refuse(state, SAME_ACCOUNT, debit, amount)
+        return
+    if to.commodity != of.commodity:
+        refuse(state, COMMODITY_MISMATCH, debit, credit)
+        return
+    if to.balance > MAX_AMOUNT - amount or of.balance < amount - MAX_AMOUNT:
+        refuse(state, OUT_OF_RANGE, debit if to.balance > MAX_AMOUNT - amount else credit, amount)
+        return
+    if state.transfers == books.transfers.size:
+        refuse(state, TRANSFERS_FULL, 0, 0)
+        return
+
+    # From here on nothing may fail.
+    row = books.transfers[state.transfers]
+    row.debit = debit
+    row.credit = credit
+    row.amount = amount
+    row.slot = slot
+    row.lot = NONE
+    state.transfers += 1
+    to.balance += amount
+    of.balance -= amount
+    if slot >= 0:
+        row.lot = books.lots[slot].id
+        _move_lot(books.lots[slot], debit, credit, amount)
+
+
+@kernel
+def move(books: Books, debit: int, credit: int, amount: int) -> None:
+    """A transfer that may go either way: reversed below zero, none at zero, refused for `NO_AMOUNT`."""
+    if amount == NO_AMOUNT:
+        refuse(books.state[0], OUT_OF_RANGE, debit, amount)
+    elif amount > 0:
+        transfer(books, debit, credit, amount, NONE)
+    elif amount < 0:
+        transfer(books, credit, debit, -amount, NONE)
+
+
+@kernel
+def commit(books: Books) -> int:
+    """Keep the transaction under way if it is whole and breaks no rule; else undo it. Returns a `Status`."""
+    state = books.state[0]
+    if state.status == POSTED:
+        _test(books)
+    if state.status != POSTED:
+        undo(books)
+        return int(state.status)
+
+    # From here on nothing may fail.
+    for i in range(state.opened, state.transfers):
+        slot = books.transfers[i].slot
+        if slot >= 0 and books.lots[slot].id >= 0:
+            if books.lots[slot].quantity == 0:
+                _close_lot(books, slot)
+            elif books.commodities[books.lots[slot].queue // 2].relief == HIFO:
+                _take_out(books, slot)
+    for i in range(state.opened, state.transfers):
+        slot = books.transfers[i].slot
+        if slot >= 0 and books.lots[slot].previous == OUT:
+            _put_back(books, slot)
+    state.ts = books.txns[state.txns].ts
+    state.txns += 1
+    return POSTED
+
+
+@kernel
+def _test(books: Books) -> None:
+    """Refuse a transaction that moves nothing, overdraws a floored account or breaks a lot."""
+    state = books.state[0]
+    if state.opened == state.transfers:
+        refuse(state, EMPTY, 0, 0)
+    for i in range(state.opened, state.transfers):
+        row = books.transfers[i]
+        if row.slot >= 0:
+            lot = books.lots[row.slot]
+            if (
+                lot.quantity * lot.side < 0
+                or lot.cost * lot.side < 0
+                or (lot.quantity == 0 and lot.cost != 0)
+            ):
+                refuse(state, LOT_DISTURBED, lot.id, lot.quantity)
+            # Nor are more proceeds set aside than are owed: their restriction has to be reversed first.
+            restricted = books.accounts[lot.units - UNITS + SHORT_PROCEEDS].balance
+            if lot.side != LONG and restricted > -books.accounts[lot.money].balance:
+                refuse(state, LOT_DISTURBED, lot.id, lot.quantity)
+        # An account is overdrawn only by the leg that lowers it.
+        to, of = books.accounts[row.debit], books.accounts[row.credit]
+        if of.floor > 0 and of.balance < 0:
+            refuse(state, OVERDRAFT, row.credit, of.balance)
+        if to.floor < 0 and to.balance > 0:
+            refuse(state, OVERDRAFT, row.debit, to.balance)
+
+
+@kernel
+def undo(books: Books) -> None:
+    """Take back every transfer of the transaction under way, and the lots it opened."""
+    state = books.state[0]
+    for i in range(state.transfers - 1, state.opened - 1, -1):
+        row = books.transfers[i]
+        books.accounts[row.debit].balance -= row.amount
+        books.accounts[row.credit].balance += row.amount
+        if row.slot >= 0:
+            _move_lot(books.lots[row.slot], row.credit, row.debit, row.amount)
+    state.transfers = state.opened
+    for i in range(state.free, state.free_before):
+        _unlink(books, books.lots[i].free)
+        books.lots[books.lots[i].free].id = NONE
+    state.free = state.free_before
+    state.next_lot = state.next_lot_before
+
+
+# --- lots --------------------------------------------------------------------------------------------
+#
+# The open lots of one instrument and side form a list in the order of relief, so that a sale takes from the
+# head whatever the method. A lot is emptied by transfers and leaves its list when they are committed.
+
+
+@kernel
+def open_lot(books: Books, instrument: int, side: int, quantity: int, cost: int) -> int:
+    """The slot for *quantity* units at *cost* (both without sign): a new lot, or the one of average cost."""
+    state = books.state[0]
+    queue = 2 * instrument + (side != LONG)
+    if books.commodities[instrument].relief == AVERAGE and books.queues[queue].head >= 0:
+        return int(books.queues[queue].head)
+    slot = restore_lot(books, instrument, side, state.next_lot, quantity, cost)
+    if slot >= 0:
+        state.next_lot += 1
+    return int(slot)
+
+
+@kernel
+def restore_lot(books: Books, instrument: int, side: int, lot_id: int, quantity: int, cost: int) -> int:
+    """An empty lot numbered *lot_id*, ranked as *quantity* at *cost*, in its place among the open ones."""
+    state = books.state[0]
+    if state.free == 0:
+        refuse(state, LOTS_FULL, 0, 0)
+        return NONE
+    state.free -= 1
+    slot = books.lots[state.free].free
+    first = books.commodities[instrument].first
+    lot = books.lots[slot]
+    lot.id = lot_id
+    lot.quantity = 0
+    lot.cost = 0
+    lot.rank_quantity = quantity
+    lot.rank_cost = cost
+    lot.units = first + UNITS
+    lot.money = first + (COST if side == LONG else SHORT)
+    lot.queue = 2 * instrument + (side != LONG)
+    lot.side = side
+    _link(books, slot, books.commodities[instrument].relief)
+    return int(slot)
+
+
+@kernel
+def find_lot(books: Books, instrument: int, side: int, lot_id: int) -> int:
+    """The slot of an open lot by its number, or -1."""
+    slot = books.queues[2 * instrument + (side != LONG)].head
+    while slot >= 0 and books.lots[slot].id != lot_id:
+        slot = books.lots[slot].next
+    return int(slot)
+
+
+@kernel
+def held(books: Books, instrument: int, side: int) -> bool:
+    """Whether any lot of that side is open."""
+    slot = books.queues[2 * instrument + (side != LONG)].head
+    while slot >= 0 and books.lots[slot].quantity == 0:
+        slot = books.lots[slot].next
+    return bool(slot >= 0)
+
+
+@kernel
+def _relieved_before(a: Record, b: Record, relief: int) -> bool:
+    if relief == HIFO:
+        if higher_per_unit(a.rank_cost, a.rank_quantity, b.rank_cost, b.rank_quantity):
+            return True
+        if higher_per_unit(b.rank_cost, b.rank_quantity, a.rank_cost, a.rank_quantity):
+            return False
+    return bool(a.id > b.id if relief == LIFO else a.id < b.id)
+
+
+@kernel
+def _link(books: Books, slot: int, relief: int) -> None:
+    """Insert a lot where relief wants it, looking from the end at which a new one usually belongs."""
+    lot = books.lots[slot]
+    queue = books.queues[lot.queue]
+    if relief in (LIFO, HIFO):
+        after = queue.head
+        while after >= 0 and not _relieved_before(lot, books.lots[after], relief):
+            after = books.lots[after].next
+        before = books.lots[after].previous if after >= 0 else queue.tail
+    else:
+        before = queue.tail
+        while before >= 0 and _relieved_before(lot, books.lots[before], relief):
+            before = books.lots[before].previous
+        after = books.lots[before].next if before >= 0 else queue.head
+    lot.previous = before
+    lot.next = after
+    if before >= 0:
+        books.lots[before].next = slot
+    else:
+        queue.head = slot
+    if after >= 0:
+        books.lots[after].previous = slot
+    else:
+        queue.tail = slot
+
+
+@kernel
+def _unlink(books: Books, slot: int) -> None:
+    lot = books.lots[slot]
+    queue = books.queues[lot.queue]
+    if lot.previous >= 0:
+        books.lots[lot.previous].next = lot.next
+    else:
+        queue.head = lot.next
+    if lot.next >= 0:
+        books.lots[lot.next].previous = lot.previous
+    else:
+        queue.tail = lot.previous
+
+
+@kernel
+def _take_out(books: Books, slot: int) -> None:
+    """Take a lot that has moved out of its list, once.
+
+    All that moved leave before any comes back: they come back into what is in order.
+    """
+    if books.lots[slot].previous != OUT:
+        _unlink(books, slot)
+        books.lots[slot].previous = OUT
+
+
+@kernel
+def _put_back(books: Books, slot: int) -> None:
+    """Put a lot back by the cost per unit that it has now: a split changes it, and so does rounding."""
+    lot = books.lots[slot]
+    lot.rank_quantity = abs(lot.quantity)
+    lot.rank_cost = abs(lot.cost)
+    _link(books, slot, HIFO)
+
+
+@kernel
+def _close_lot(books: Books, slot: int) -> None:
+    state = books.state[0]
+    _unlink(books, slot)
+    books.lots[slot].id = NONE
+    books.lots[state.free].free = slot
+    state.free += 1
+
+
+@kernel
+def _move_lot(lot: Record, debit: int, credit: int, amount: int) -> None:
+    """A lot is a share of two accounts: what enters or leaves them for this lot changes it alike."""
+    if debit == lot.units:
+        lot.quantity += amount
+    elif credit == lot.units:
+        lot.quantity -= amount
+    elif debit == lot.money:
+        lot.cost += amount
+    elif credit == lot.money:
+        lot.cost -= amount
+
+
+# --- closing a block ---------------------------------------------------------------------------------
+
+
+@kernel
+def unload(
+    books: Books,
+    opening: Int64s,
+    txn: Int64s,
+    debit: Int32s,
+    credit: Int32s,
+    amount: Int64s,
+    lot: Int64s,
+) -> bool:
+    """Copy the block's transfers into columns, refolding *opening* on the way; whether the books agree.
+
+    True if every transaction is whole and in order and the opening balances plus all transfers are the
+    running balances. *opening* then holds the closing balances.
+    """
+    state = books.state[0]
+    following = 0
+    for i in range(state.transfers):
+        row = books.transfers[i]
+        if following < state.txns and books.txns[following].first == i:
+            following += 1
+        if following == 0 or row.amount <= 0:
+            return False
+        txn[i] = state.base_txn + following - 1
+        debit[i] = row.debit
+        credit[i] = row.credit
+        amount[i] = row.amount
+        lot[i] = row.lot
+        opening[row.debit] += row.amount
+        opening[row.credit] -= row.amount
+    if following != state.txns:
+        return False
+    agree = True
+    for account in range(opening.size):
+        agree &= opening[account] == books.accounts[account].balance
+    return agree

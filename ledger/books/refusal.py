@@ -1,0 +1,51 @@
+"""Why posting refused a transaction, as an error that a person can act on."""
+
+from tieout.ledger import errors
+from tieout.ledger.books.arrays import Books, Status
+from tieout.ledger.books.chart import Chart
+from tieout.ledger.moment import iso
+
+
+def refusal(status: Status, books: Books, chart: Chart, ts: int) -> errors.LedgerError:
+    """The error for a transaction at *ts* that ended in *status*."""
+    state = books.state[0]
+    number, amount = int(state.account), int(state.amount)
+    account = chart.name(number)
+    shown = f"{amount} units"
+    if 0 <= number < len(chart):
+        shown = str(chart.commodities[chart.accounts[number].commodity].decimal(amount))
+    match status:
+        case Status.BACKDATED:
+            return errors.BackdatedTransaction(
+                f"{iso(number)} is before {iso(amount)}, the time of the last transaction"
+            )
+        case Status.EMPTY:
+            return errors.EmptyTransaction(f"nothing is moved at {iso(ts)}")
+        case Status.UNKNOWN_ACCOUNT:
+            return errors.UnknownAccount(f"there is no account number {number}")
+        case Status.NOT_POSITIVE:
+            return errors.AmountNotPositive(f"{shown} on {account}: give more than zero")
+        case Status.SAME_ACCOUNT:
+            return errors.SameAccount(f"{account} is both debited and credited {shown}")
+        case Status.COMMODITY_MISMATCH:
+            return errors.CommodityMismatch(
+                f"{account} and {chart.name(amount)}: post each commodity against its own"
+                " counter-account, money through Trading:FX, units through Market"
+            )
+        case Status.OUT_OF_RANGE:
+            return errors.AmountOutOfRange(f"{shown} takes {account} past 64 bits")
+        case Status.OVERDRAFT:
+            return errors.Overdraft(f"{account} would be left at {shown}")
+        case Status.INSUFFICIENT_LOTS:
+            return errors.InsufficientLots(f"{account}: only {shown} can be given up")
+        case Status.UNKNOWN_LOT:
+            return errors.UnknownLot(f"lot {number} is not open on that side")
+        case Status.LOT_NOT_NAMED:
+            return errors.LotNotNamed(f"{account}: relief is specific, name the lot")
+        case Status.OPPOSITE_POSITION:
+            return errors.OppositePosition(f"{account} stands at {shown}; close it first, or post a reversal")
+        case _:
+            return errors.LotsDisturbed(
+                f"lot {number} would keep cost without units or fall below zero;"
+                " reverse what it was used for first"
+            )

@@ -1,0 +1,1 @@
+"""One DuckDB file: blocks are stored and sealed, and read back and verified."""

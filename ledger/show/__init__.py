@@ -1,0 +1,1 @@
+"""Views and traces of a journal, as a terminal shows them."""

@@ -1,0 +1,317 @@
+"""What a fill costs, what an account may do, and what may be traded: as told, and what is refused."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.support.stage import did, fills, market, orders
+from tieout import (
+    FRACTIONAL,
+    CashAccount,
+    Costs,
+    CustomCommission,
+    Instruments,
+    PercentCommission,
+    PerOrderCommission,
+    PerShareCommission,
+    Result,
+    Terms,
+    UnlimitedAccount,
+)
+from tieout.execution.errors import InvalidSetting
+from tieout.ledger.errors import LedgerError
+
+FLAT = """
+    ACME
+    10
+    10
+    10
+    10
+    10
+"""
+
+
+def bought(quantity: float, costs: Costs, **more: Any) -> Result:
+    """A purchase at 10 under these costs."""
+    result, _ = did(market(FLAT), {0: lambda _, b: b.buy("ACME", quantity)}, costs=costs, **more)
+    return result
+
+
+def commissions(result: Result) -> list[str]:
+    rows = result.journal.sql("select commission from fill order by id").rows()
+    return [f"{Decimal(row['commission']).scaleb(-6).normalize():f}" for row in rows]
+
+
+def tiered(quantity: float, notional: float) -> float:
+    """A cent a unit up to 100 units, half a cent above, and a basis point of the notional."""
+    return 0.01 * min(quantity, 100.0) + 0.005 * max(quantity - 100.0, 0.0) + 0.0001 * notional
+
+
+# --- commission ---------------------------------------------------------------------------------------------
+
+
+CHARGED: list[tuple[Any, float, list[str]]] = [
+    (PercentCommission(), 100, ["0"]),
+    (PercentCommission("0.001"), 100, ["1"]),
+    (PercentCommission("0.001", minimum=5), 100, ["5"]),
+    (PercentCommission("0.001", minimum=5), 600, ["6"]),
+    (PerShareCommission("0.005"), 100, ["0.5"]),
+    (PerShareCommission("0.005", minimum=1), 100, ["1"]),
+    (PerShareCommission("0.5", maximum="0.01"), 100, ["10"]),
+    (PerShareCommission("0.0001", minimum=1, maximum="0.01"), 1, ["0.1"]),
+    (PerOrderCommission("9.99"), 100, ["9.99"]),
+    (CustomCommission(tiered), 100, ["1.1"]),
+    (CustomCommission(tiered), 300, ["2.3"]),
+]
+
+
+@pytest.mark.parametrize(("commission", "quantity", "expected"), CHARGED)
+def test_a_commission_is_what_its_model_says(commission: Any, quantity: float, expected: list[str]) -> None:
+    assert expected == commissions(bought(quantity, Costs(commission)))
+
+
+# Volume is 1,000 a bar and a tenth of it may be taken: 250 units come in three fills.
+IN_PARTS: list[tuple[Any, list[str]]] = [
+    (PercentCommission("0.001"), ["1", "1", "0.5"]),
+    (PercentCommission("0.001", minimum=2), ["2", "0", "0.5"]),
+    (PerOrderCommission(3), ["3", "0", "0"]),
+    (PerShareCommission("0.01", minimum=5), ["5", "0", "0"]),
+    (CustomCommission(tiered), ["1.1", "0.6", "0.3"]),
+]
+
+
+@pytest.mark.parametrize(("commission", "expected"), IN_PARTS)
+def test_an_order_is_charged_as_a_whole_however_many_fills_it_takes(
+    commission: Any, expected: list[str]
+) -> None:
+    bars = market("\n".join(["ACME", *["10*1000"] * 5]))
+    result, _ = did(bars, {0: lambda _, b: b.buy("ACME", 250)}, costs=Costs(commission, participation=0.1))
+
+    assert ["1: +100 ACME @ 10", "2: +100 ACME @ 10", "3: +50 ACME @ 10"] == fills(result)
+    assert expected == commissions(result)
+
+
+def test_a_commission_that_cash_does_not_cover_refuses_the_purchase() -> None:
+    enough = bought(100, Costs(CustomCommission(tiered)), cash="1001.10")
+    short = bought(100, Costs(CustomCommission(tiered)), cash="1001.09")
+
+    assert ["buy 100 ACME -> filled"] == orders(enough)
+    assert ["buy 100 ACME -> rejected insufficient_cash"] == orders(short)
+
+
+def test_a_function_of_ones_own_is_part_of_what_determines_the_run() -> None:
+    def other(quantity: float, notional: float) -> float:
+        return 0.01 * quantity + 0.0001 * notional
+
+    ours, same, changed = (
+        bought(1, Costs(CustomCommission(function))).head for function in (tiered, tiered, other)
+    )
+
+    assert ours == same
+    assert ours != changed
+
+
+def test_a_function_without_a_source_is_refused() -> None:
+    made: dict[str, Callable[[float, float], float]] = {}
+    exec("def fee(quantity, notional): return 0.0", made)  # noqa: S102  as a prompt makes one
+
+    with pytest.raises(InvalidSetting, match=r"the source of .* cannot be read"):
+        CustomCommission(made["fee"])
+
+
+# --- slippage and volume ------------------------------------------------------------------------------------
+
+
+def test_slippage_is_against_who_trades_and_spares_limits() -> None:
+    acts = {
+        0: lambda _, b: (b.buy("ACME", 1), b.buy("ACME", 2, limit=10)),
+        1: lambda _, b: b.sell("ACME", 1),
+    }
+    result, _ = did(market(FLAT), acts, costs=Costs(slippage="0.01"))
+
+    assert ["1: +1 ACME @ 10.1", "1: +2 ACME @ 10", "2: -1 ACME @ 9.9"] == fills(result)
+
+
+def test_nothing_fills_without_volume_unless_asked() -> None:
+    bars = market("""
+        ACME
+        10
+        10*0
+        11
+    """)
+    acts = {0: lambda _, b: b.buy("ACME", 1)}
+
+    waits, _ = did(bars, acts)
+    asked, _ = did(bars, acts, costs=Costs(fill_without_volume=True))
+
+    assert ["2: +1 ACME @ 11"] == fills(waits)
+    assert ["1: +1 ACME @ 10"] == fills(asked)
+
+
+def test_all_orders_for_an_instrument_share_what_may_be_taken_of_a_bar() -> None:
+    bars = market("\n".join(["ACME", *["10*1000"] * 4]))
+    acts = {0: lambda _, b: (b.buy("ACME", 70), b.buy("ACME", 70))}
+    result, _ = did(bars, acts, costs=Costs(participation="0.1"))
+
+    assert ["1: +70 ACME @ 10", "1: +30 ACME @ 10", "2: +40 ACME @ 10"] == fills(result)
+
+
+SETTINGS: list[tuple[Callable[[], Any], str]] = [
+    (lambda: PercentCommission("-0.001"), "a number of zero or more, not '-0.001'"),
+    (lambda: PercentCommission(float("nan")), "a number of zero or more, not nan"),
+    (lambda: PercentCommission("a tenth"), "not 'a tenth'"),
+    (lambda: PerShareCommission("0.01", maximum=-1), "not -1"),
+    (lambda: PerOrderCommission(None), "not None"),  # type: ignore[arg-type]
+    (lambda: Costs(slippage=1), "slippage 1.0 is the whole price or more"),
+    (lambda: Costs(slippage=-0.01), "not -0.01"),
+    (lambda: Costs(participation=0), "a participation of 0 fills nothing"),
+    (lambda: CashAccount("1", insufficient="ignore"), "one of reject, cut, cut_to_lots, not 'ignore'"),  # type: ignore[arg-type]
+    (lambda: Terms(step=0), "step 0 is not a quantity above zero"),
+    (lambda: Terms(step="NaN"), "step 'NaN' is not a quantity above zero"),
+    (lambda: Terms(lot="-1"), "lot '-1' is not a quantity above zero"),
+    (lambda: Terms(step="0.001", scale=2), "step 0.001 has more than 2 decimals"),
+    (lambda: Terms(step=3, lot=10), "a lot of 10 is not a whole number of steps of 3"),
+    (lambda: Terms(step="1e300"), "step 1e+300 is more than there can be of an instrument"),
+    (lambda: Terms(lot="1e19"), "lot 1e+19 is more than there can be of an instrument"),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), SETTINGS)
+def test_a_setting_that_cannot_be_is_refused_when_it_is_made(make: Callable[[], Any], message: str) -> None:
+    with pytest.raises(InvalidSetting) as caught:
+        make()
+
+    assert message in str(caught.value)
+
+
+# --- accounts -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("insufficient", "terms", "expected"),
+    [
+        ("reject", Terms(), []),
+        ("cut", Terms(), ["1: +99 ACME @ 10"]),
+        ("cut_to_lots", Terms(lot=50), ["1: +50 ACME @ 10"]),
+        ("cut", FRACTIONAL, ["1: +99.9000999 ACME @ 10"]),
+    ],
+)
+def test_a_purchase_that_cash_does_not_cover_is_refused_or_cut(
+    insufficient: Any, terms: Terms, expected: list[str]
+) -> None:
+    result = bought(
+        150,
+        Costs(PercentCommission("0.001")),
+        account=CashAccount("1000", insufficient=insufficient),
+        instruments=Instruments(terms),
+    )
+
+    assert expected == fills(result)
+    assert ["buy 150 ACME -> rejected insufficient_cash"] == orders(result)
+
+
+def test_cutting_fractions_spends_cash_to_the_last_unit() -> None:
+    result = bought(
+        150,
+        Costs(PercentCommission("0.001")),
+        account=CashAccount("1000", insufficient="cut"),
+        instruments=Instruments(FRACTIONAL),
+    )
+
+    assert Decimal(0) == result.equity["cash"][-1]
+
+
+def test_more_than_is_held_is_not_sold() -> None:
+    acts = {
+        0: lambda _, b: b.buy("ACME", 5),
+        1: lambda _, b: b.sell("ACME", 6),
+        2: lambda _, b: b.sell("ACME", 5),
+        3: lambda _, b: b.sell("ACME", 1),
+    }
+    rejects, _ = did(market(FLAT), acts)
+    cuts, _ = did(market(FLAT), acts, account=CashAccount("10000", insufficient="cut"))
+
+    assert ["1: +5 ACME @ 10", "3: -5 ACME @ 10"] == fills(rejects)
+    assert ["1: +5 ACME @ 10", "2: -5 ACME @ 10"] == fills(cuts)
+
+
+def test_an_unlimited_account_fills_everything_and_its_journal_says_so() -> None:
+    acts = {0: lambda _, b: b.buy("ACME", 5_000), 2: lambda _, b: b.sell("ACME", 5_100)}
+    result, _ = did(market(FLAT), acts, account=UnlimitedAccount("10000"))
+    journal = result.journal
+
+    assert ["1: +5000 ACME @ 10", "3: -5100 ACME @ 10"] == fills(result)
+    assert [-40_000, 10_000] == [result.equity["cash"][t] for t in (1, 3)]  # a short brings none
+    spec = "select spec->>'$.account.kind' as kind, policies->'$.may_be_overdrawn' as paths from run"
+    assert [{"kind": "unlimited", "paths": '["Assets:Cash:USD"]'}] == journal.sql(spec).rows()
+    floored = "select floored from account where path = 'Assets:Cash:USD'"
+    assert [{"floored": False}] == journal.sql(floored).rows()
+
+
+def test_the_trial_balance_shows_what_an_unlimited_account_owes() -> None:
+    result, _ = did(market(FLAT), {0: lambda _, b: b.buy("ACME", 5_000)}, account=UnlimitedAccount("10000"))
+    cash = "select debit, credit from trial_balance where account = 'Assets:Cash:USD'"
+
+    assert [{"debit": Decimal(0), "credit": Decimal(40_000)}] == result.journal.sql(cash).rows()
+
+
+def test_fifty_orders_for_twenty_thousand_each_do_not_make_a_debt() -> None:
+    symbols = [f"S{n:02d}" for n in range(50)]
+    bars = market("\n".join([" ".join(symbols), *[" ".join(["100"] * 50)] * 3]))
+
+    def ask(_: Any, broker: Any) -> None:
+        for symbol in symbols:
+            broker.order_value(symbol, 20_000)
+
+    result, _ = did(bars, {0: ask}, cash="350000")
+
+    assert 17 == len(fills(result))
+    assert 33 == sum("rejected insufficient_cash" in order for order in orders(result))
+    assert [350_000, 10_000, 10_000] == result.equity["cash"].to_list()
+
+
+def test_an_account_may_begin_with_nothing() -> None:
+    result, _ = did(market(FLAT), {0: lambda _, b: b.buy("ACME", 1)}, cash="0")
+
+    assert ["buy 1 ACME -> rejected insufficient_cash"] == orders(result)
+    assert [0] * 5 == result.equity["equity"].to_list()
+
+
+# --- instruments --------------------------------------------------------------------------------------------
+
+
+def test_an_instrument_is_traded_in_its_own_steps() -> None:
+    bars = market("""
+        ACME  BOLT  CORK
+        10    20    30
+        10    20    30
+    """)
+    terms = Instruments(by_symbol={"BOLT": Terms(step="0.25", lot="0.25"), "CORK": Terms(step=100, lot=100)})
+
+    result, _ = did(bars, {0: lambda _, b: b.target_weights(np.full(3, 0.315))}, instruments=terms)
+
+    assert ["1: +315 ACME @ 10", "1: +157.5 BOLT @ 20", "1: +100 CORK @ 30"] == fills(result)
+
+
+def test_a_multiplier_counts_in_size_notional_and_value() -> None:
+    terms = Instruments(Terms(multiplier=50.0))
+
+    result, _ = did(market(FLAT), {0: lambda _, b: b.target_percent("ACME", 1.0)}, instruments=terms)
+
+    assert ["1: +20 ACME @ 10"] == fills(result)
+    assert [10_000, 0, 0, 0, 0] == result.equity["cash"].to_list()
+    assert [10_000] * 5 == result.equity["equity"].to_list()
+
+
+def test_terms_for_what_does_not_trade_are_refused() -> None:
+    with pytest.raises(InvalidSetting, match="terms for BOLT, which the bars do not have"):
+        bought(1, Costs(), instruments=Instruments(by_symbol={"BOLT": Terms()}))
+
+
+@pytest.mark.parametrize("terms", [Terms(multiplier=0.0), Terms(multiplier=-1.0)])
+def test_terms_that_the_ledger_cannot_keep_are_refused_before_anything_is_done(terms: Terms) -> None:
+    with pytest.raises(LedgerError):
+        bought(1, Costs(), instruments=Instruments(terms))

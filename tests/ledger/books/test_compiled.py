@@ -1,0 +1,112 @@
+"""How kernels are compiled: once for every whole number, however wide and however it was given."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import types
+from numba.core import config
+from numba.core.errors import TypingError
+
+from tieout.ledger.books import compiled
+
+
+def compile_here(function: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A kernel that is compiled though the suite may run without."""
+    monkeypatch.setattr(config, "DISABLE_JIT", 0)
+    return compiled.kernel(function)
+
+
+def test_a_kernel_is_compiled_once_for_whole_numbers_of_every_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    def twice(amount: int) -> int:
+        return 2 * amount
+
+    kernel = compile_here(twice, monkeypatch)
+
+    assert [6, -6, 2**33] == [kernel(3), kernel(np.int32(-3)), kernel(np.int64(2**32))]
+    kernel.compile((types.literal(3),))  # type: ignore[no-untyped-call]  # numba has no types of its own
+    assert [(types.int64,)] == kernel.signatures
+
+
+def test_what_is_not_a_whole_number_with_a_sign_keeps_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    def same(value: Any) -> Any:
+        return value
+
+    kernel = compile_here(same, monkeypatch)
+
+    given = (np.uint64(2**63), 0.5, True)
+    assert given == tuple(map(kernel, given))
+    assert [(types.uint64,), (types.float64,), (types.boolean,)] == kernel.signatures
+
+
+def test_the_code_behind_a_kernel_is_that_for_the_types_it_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def first(numbers: Any, place: int) -> Any:
+        return numbers[place]
+
+    kernel = compile_here(first, monkeypatch)
+    numbers = np.array([2.5, 3.5])
+
+    direct = compiled.direct(kernel, numbers, 0)
+
+    assert [2.5, 3.5] == [direct(numbers, place) for place in range(2)]
+    assert [(types.float64[::1], types.int64)] == kernel.signatures
+    monkeypatch.setattr(config, "DISABLE_JIT", 1)
+    assert first is compiled.direct(first, numbers, 0)
+
+
+def from_behind(numbers: Any, place: int) -> int:
+    found: int = numbers[numbers.size - 1 - place]
+    return found
+
+
+def one_more(numbers: Any, place: int) -> int:
+    return from_behind(numbers, place) + 1
+
+
+def twice_one_more(numbers: Any, place: int) -> int:
+    return 2 * one_more(numbers, place) + 0 * from_behind(numbers, place)
+
+
+@pytest.fixture
+def kernels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
+    """`twice_one_more`, `one_more` and, apart from both, `from_behind`, compiled whatever the suite is."""
+    monkeypatch.setattr(config, "DISABLE_JIT", 0)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
+    compiling = compiled.compiler("tieout.ledger", forceinline=True)
+    own = globals()
+    monkeypatch.setitem(
+        own, "from_behind", compiled.apart(compiling, lambda: (np.zeros(1, np.int64), 0))(from_behind)
+    )
+    monkeypatch.setitem(own, "one_more", compiling(one_more))
+    kernel: Any = compiling(twice_one_more)
+    (found,) = compiled.reached(kernel)
+    return [kernel, own["one_more"], found.kernel]
+
+
+def test_what_is_apart_is_there_before_it_is_called_and_only_for_its_types(kernels: list[Any]) -> None:
+    twice, _, behind = kernels
+
+    assert [16, 6] == [twice(np.array([2, 7]), place) for place in range(2)]
+    assert [(types.int64[::1], types.int64)] == behind.signatures
+    with pytest.raises(TypingError, match="is called with"):
+        twice(np.array([2.0, 7.0]), 0)
+
+
+def test_what_is_never_called_is_compiled_without_what_is_apart(kernels: list[Any]) -> None:
+    given = types.int64[::1], types.int64
+    with compiled.uncalled():
+        kernels[1].compile(given)
+
+    assert [[given], []] == [kernel.signatures for kernel in kernels[1:]]
+    with pytest.raises(SystemError):
+        kernels[1](np.array([2, 7]), 0)
+
+
+def test_nothing_is_apart_where_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config, "DISABLE_JIT", 1)
+
+    assert one_more is compiled.apart(compiled.kernel, lambda: (np.zeros(1, np.int64), 0))(one_more)

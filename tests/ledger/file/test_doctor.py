@@ -1,0 +1,318 @@
+"""Damaged files: what is said of them, what is saved, and that nothing is thrown away."""
+
+import json
+import shutil
+from pathlib import Path
+
+import duckdb
+import pytest
+from attrs import frozen
+
+from tieout.ledger.books.commodity import currency
+from tieout.ledger.books.events import deposit
+from tieout.ledger.errors import (
+    DamagedFile,
+    LockedByWriter,
+    NoSuchFile,
+    NotAJournal,
+    OlderSchema,
+    WriteFailed,
+)
+from tieout.ledger.file import doctor
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.run import Run
+from tieout.ledger.journal import Journal
+
+BLOCKS = 6
+# Of a DuckDB file as journals are written: its headers, and the blocks after them.
+HEADERS, BLOCK = 3 * 4096, 64 * 1024
+IN_FILE = 2
+USD = [currency("USD")]
+
+
+@frozen
+class Killed:
+    """A file and WAL as a killed writer leaves them; the heads and sizes of the WAL after each block."""
+
+    path: Path
+    heads: list[str]
+    sizes: list[int]
+
+    @property
+    def wal(self) -> Path:
+        return self.path.with_name(self.path.name + ".wal")
+
+    def damage(self, offset: int) -> None:
+        flip(self.wal, offset)
+
+
+def flip(path: Path, offset: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[offset] ^= 1
+    path.write_bytes(content)
+
+
+def post(journal: Journal, block: int) -> str:
+    journal.post(f"2024-01-{block + 1:02}", deposit, "USD", block + 1)
+    return journal.commit().digest.hex()
+
+
+@pytest.fixture
+def killed(tmp_path: Path) -> Killed:
+    path, copy = tmp_path / "running.duckdb", tmp_path / "books.duckdb"
+    wal = path.with_name(path.name + ".wal")
+    heads, sizes = [], [0] * IN_FILE
+    with Journal.create(path, USD) as journal:
+        heads += [post(journal, block) for block in range(IN_FILE)]
+    with Journal.open(path) as journal:
+        for block in range(IN_FILE, BLOCKS):
+            heads.append(post(journal, block))
+            sizes.append(wal.stat().st_size)
+        # A commit is on the disk, so a copy made now is what a kill would leave.
+        shutil.copyfile(path, copy)
+        shutil.copyfile(wal, copy.with_name(copy.name + ".wal"))
+    return Killed(copy, heads, sizes)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if "running" not in path.name}
+
+
+def test_a_killed_writers_file_is_sound(killed: Killed) -> None:
+    report = doctor.examine(killed.path, killed.heads[-1])
+
+    assert report.sound
+    assert (BLOCKS, BLOCKS - 1, killed.heads[-1]) == (report.blocks, report.last_txn, report.head)
+    assert (0, {}) == (report.torn, report.tables)
+
+
+def test_nothing_is_done_to_a_sound_file(killed: Killed, tmp_path: Path) -> None:
+    before = files(tmp_path)
+
+    repair = doctor.repair(killed.path)
+
+    assert not repair.repaired
+    assert f"{killed.path} is sound" in str(repair)
+    assert before == files(tmp_path)
+
+
+@pytest.mark.parametrize("block", range(IN_FILE, BLOCKS))
+def test_a_damaged_wal_is_cut_before_the_damage_and_set_aside_first(
+    killed: Killed, tmp_path: Path, block: int
+) -> None:
+    killed.damage(killed.sizes[block] - 100)
+    damaged = files(tmp_path)
+
+    with pytest.raises(DamagedFile, match="tieout doctor"):
+        Journal.open(killed.path)
+    repair = doctor.repair(killed.path)
+
+    assert repair.repaired
+    assert (block, killed.heads[block - 1]) == (repair.after.blocks, repair.after.head)
+    assert f"head digest {killed.heads[block - 1]}" in str(repair)
+    assert repair.aside == tmp_path / "books.duckdb.damaged-1"
+    kept = files(tmp_path)
+    assert damaged["books.duckdb"] == kept["books.duckdb"] == kept["books.duckdb.damaged-1"]
+    assert damaged["books.duckdb.wal"] == kept["books.duckdb.damaged-1.wal"]
+
+
+@pytest.mark.parametrize("resume", ["replay", "open"])
+def test_a_run_is_resumed_after_the_repair(killed: Killed, resume: str) -> None:
+    killed.damage(killed.sizes[3] - 20)
+    doctor.repair(killed.path)
+
+    with (
+        Journal.open(killed.path) if resume == "open" else Journal.replay(killed.path, USD, Run())
+    ) as journal:
+        for block in range(journal.count("txn"), BLOCKS):
+            post(journal, block)
+
+    assert killed.heads[-1] == doctor.examine(killed.path).head
+
+
+def test_where_duckdb_names_no_place_the_longest_start_that_opens_is_kept(
+    killed: Killed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A dozen looks, so in this process; what is damaged here only raises.
+    monkeypatch.setattr(doctor, "examine", lambda path: doctor.look(str(path)))
+    flip(killed.wal, 5)  # in its version: nothing of it can be read
+    with pytest.raises(DamagedFile) as refusal:
+        Journal.open(killed.path)
+    assert "byte position" not in str(refusal.value)
+
+    repair = doctor.repair(killed.path)
+
+    assert repair.repaired
+    assert (IN_FILE, killed.heads[IN_FILE - 1]) == (repair.after.blocks, repair.after.head)
+    assert (tmp_path / "books.duckdb.damaged-1.wal").stat().st_size == repair.length
+
+
+def test_an_earlier_copy_is_not_overwritten(killed: Killed, tmp_path: Path) -> None:
+    whole = killed.wal.read_bytes()
+    for number in (1, 2):
+        killed.wal.write_bytes(whole)
+        killed.damage(killed.sizes[3] - 20 - number)
+
+        assert doctor.repair(killed.path).aside == tmp_path / f"books.duckdb.damaged-{number}"
+
+    kept = files(tmp_path)
+    assert kept["books.duckdb.damaged-1.wal"] != kept["books.duckdb.damaged-2.wal"]
+
+
+def test_commits_that_duckdb_ignores_are_not_passed_over_in_silence(killed: Killed) -> None:
+    start = killed.sizes[3]
+    content = bytearray(killed.wal.read_bytes())
+    content[start + 6] ^= 1  # in the length of the first entry of block 4
+    killed.wal.write_bytes(content)
+
+    repair = doctor.repair(killed.path)
+
+    assert repair.before.sound
+    assert (4, len(content) - start) == (repair.before.blocks, repair.before.torn)
+    assert f"the last {len(content) - start} bytes of its WAL are no whole commit" in str(repair)
+    assert not doctor.examine(killed.path, killed.heads[-1]).sound
+
+
+@pytest.mark.parametrize(("kept", "torn"), [(0, 0), (4, 4), (8, 0), (20, 12), (40, 32)])
+def test_torn_bytes_are_counted_from_the_last_whole_entry(killed: Killed, kept: int, torn: int) -> None:
+    killed.wal.write_bytes(killed.wal.read_bytes()[:kept])
+
+    assert torn == doctor.examine(killed.path).torn
+
+
+def test_a_damaged_table_is_named_and_the_others_are_counted(killed: Killed) -> None:
+    Journal.open(killed.path).close()
+    whole = killed.path.read_bytes()
+    found: dict[str, set[int | str]] = {}
+    for place in range(HEADERS, len(whole), BLOCK):
+        killed.path.write_bytes(whole)
+        flip(killed.path, place + 20)
+        for name, rows in doctor.look(str(killed.path)).tables.items():
+            found.setdefault(name, set()).add("unreadable" if isinstance(rows, str) else rows)
+
+    assert {"unreadable", BLOCKS} == found["transfer"]
+
+
+def test_a_damaged_file_without_a_wal_is_left_alone(killed: Killed, tmp_path: Path) -> None:
+    Journal.open(killed.path).close()
+    flip(killed.path, HEADERS + 100)
+    before = files(tmp_path)
+
+    repair = doctor.repair(killed.path)
+
+    assert not repair.repaired
+    assert "cannot be repaired" in str(repair)
+    assert before == files(tmp_path)
+
+
+def test_a_file_that_does_not_open_without_its_wal_either_is_left_as_it_was(
+    killed: Killed, tmp_path: Path
+) -> None:
+    for place in range(HEADERS, killed.path.stat().st_size, BLOCK):
+        flip(killed.path, place + 100)
+    before = files(tmp_path)
+
+    repair = doctor.repair(killed.path)
+
+    assert not repair.repaired
+    assert f"a copy of it is {repair.aside}" in str(repair)
+    assert before.items() <= files(tmp_path).items()
+
+
+def test_a_journal_without_a_run_says_what_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    with Journal.create(path, USD) as journal:
+        post(journal, 0)
+    with duckdb.connect(path) as connection:
+        connection.execute("delete from run")
+
+    report = doctor.examine(path)
+
+    assert "0 rows in the table run" in report.refused
+    assert 1 == report.tables["transfer"]
+
+
+def test_a_departure_from_the_seals_is_reported_with_the_blocks_before_it(killed: Killed) -> None:
+    Journal.open(killed.path).close()
+    with duckdb.connect(killed.path) as connection:
+        connection.execute("update transfer set amount = amount + 1 where txn = 3")
+
+    report = doctor.examine(killed.path)
+
+    assert not report.sound
+    assert [True] == [what.startswith("block 3: ") for what in report.broken]
+    assert (3, killed.heads[2]) == (report.blocks, report.head)
+    assert BLOCKS == report.tables["transfer"]
+    assert report == doctor.look(str(killed.path))
+
+
+def test_what_is_not_damage_is_raised(killed: Killed, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no journal")
+    with duckdb.connect(tmp_path / "older.duckdb") as connection:
+        for table in ("run", "seal", "transfer", "txn"):
+            connection.execute(f"create table {table} (id integer)")
+        connection.execute("create table provenance as select 0 as schema_version")
+
+    with pytest.raises(NoSuchFile):
+        doctor.repair(tmp_path / "none.duckdb")
+    with pytest.raises(NotAJournal, match="not a DuckDB file"):
+        doctor.repair(tmp_path / "text")
+    with pytest.raises(OlderSchema, match="version 0"):
+        doctor.repair(tmp_path / "older.duckdb")
+    with Journal.open(killed.path), pytest.raises(LockedByWriter, match="somebody else"):
+        doctor.repair(killed.path)
+
+
+def test_a_process_that_damage_ends_is_a_finding(killed: Killed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_LOOK", "import os; os.kill(os.getpid(), 11)")
+
+    assert "reading it ends the process with signal 11" == doctor.examine(killed.path).refused
+
+    monkeypatch.setattr(doctor, "_LOOK", "raise MemoryError('too much')")
+
+    assert "reading it fails: MemoryError: too much" == doctor.examine(killed.path).refused
+
+
+def test_reading_in_this_process_finds_the_same(killed: Killed) -> None:
+    """What `examine` runs in a process of its own."""
+    found = doctor.look(str(killed.path))
+
+    assert doctor.examine(killed.path) == found == doctor.Report(**json.loads(found.json()))
+
+    killed.damage(killed.sizes[3] - 20)
+
+    assert doctor.examine(killed.path).refused == doctor.look(str(killed.path)).refused
+
+    Journal.create(killed.path.with_name("new.duckdb"), USD).close()
+    report = doctor.look(str(killed.path.with_name("new.duckdb")))
+
+    assert (True, 1, -1) == (report.sound, report.blocks, report.last_txn)
+
+
+def test_the_file_is_not_touched_before_its_copy_is_complete(
+    killed: Killed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed.damage(killed.sizes[3] - 20)
+    before = files(tmp_path)
+    monkeypatch.setattr("filecmp.cmp", lambda *_, **__: False)
+
+    with pytest.raises(WriteFailed, match="nothing was changed"):
+        doctor.repair(killed.path)
+
+    assert before.items() <= files(tmp_path).items()
+
+
+def test_a_reader_of_a_damaged_table_says_so(killed: Killed) -> None:
+    Journal.open(killed.path).close()
+    size, outcomes = killed.path.stat().st_size, set()
+    whole = killed.path.read_bytes()
+    for place in range(HEADERS, size, BLOCK):
+        killed.path.write_bytes(whole)
+        flip(killed.path, place + 20)
+        try:
+            with Reader(killed.path) as reader:
+                reader.sql("select sum(amount) from transfer")
+        except DamagedFile as error:
+            outcomes.add("doctor" in str(error))
+
+    assert {True} == outcomes

@@ -1,0 +1,353 @@
+"""Every check of the ledger: sound books pass it, a planted fault fails it, and without rows it says so.
+
+Faults are planted in a closed file with DuckDB alone, so the seals fail as well; here the other checks have
+to find them too, as they would if the fault had been sealed.
+"""
+
+import re
+import shutil
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pytest
+
+from tests.support.desk import two_weeks
+from tieout.execution.records import RECORDS
+from tieout.ledger.books.commodity import currency, instrument
+from tieout.ledger.books.events import buy, deposit, exchange, futures_open, sell, short_sale
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.schema import ledger_schema
+from tieout.ledger.file.verify import SHOWN, Outcome, Result, verify
+from tieout.ledger.journal import Journal
+
+CHECKS = ["seals", *ledger_schema().checks, *RECORDS.checks]
+
+# The check, how the fault is planted, and what the check says to it.
+FAULTS = [
+    (
+        "balanced",
+        "update transfer set debit = (select id from account where path = 'Assets:Cash:EUR') where seq = 0",
+        r"transfer 0: Assets:Cash:EUR and Equity:Contributions; expected: two accounts of one commodity",
+    ),
+    ("balanced", "update transfer set credit = debit where seq = 0", r"transfer 0: Assets:Cash:USD and "),
+    (
+        "balanced",
+        "update transfer set debit = (select id from account where path = 'Assets:Cash:EUR') where seq = 0",
+        r"commodity USD: sum -100000\.0+; expected: sum 0",
+    ),
+    (
+        "balanced",
+        # Without the table's own constraint, which refuses it.
+        (
+            "create table bare as from transfer; drop table transfer; alter table bare rename to transfer; "
+            "update transfer set debit = credit, credit = debit, amount = -amount where seq = 0"
+        ),
+        r"transfer 0: amount -100000000000; expected: above zero",
+    ),
+    ("cash", "update statement set cash = cash + 1", r"cash in USD: .*; expected: at hand 80012\.346681"),
+    (
+        "dense",
+        "delete from transfer where seq = 3",
+        r"transfer: number 4 of transaction 2; expected: number 3 ",
+    ),
+    ("dense", "delete from txn where id = 5", r"transaction: number 6; expected: number 5"),
+    ("dense", "delete from txn where id = (select max(id) from txn)", r"transactions: 2\d have transfers"),
+    ("dense", "delete from mark where id = 0", r"mark: number 1; expected: number 0"),
+    ("dense", "delete from statement where id = 1", r"statement: number 2; expected: number 1"),
+    ("dense", "delete from account where id = 9", r"account: number 10; expected: number 9"),
+    ("dense", "delete from commodity where id = 1", r"commodity: number 2; expected: number 1"),
+    ("dense", "delete from note where id = 0", r"note: number 1; expected: number 0"),
+    ("dense", "update transfer set lot = lot + 1 where lot > 1", r"lot: number 3; expected: number 2"),
+    ("dense", "update transfer set txn = 0 where txn = 1", r"transfer: number .* of transaction 2; expected"),
+    (
+        "known",
+        "update transfer set debit = 9999 where seq = 2",
+        r"transfer 2: account 9999; expected: in the chart",
+    ),
+    ("known", "update txn set kind = 200 where id = 3", r"transaction 3: kind 200; expected: a known kind"),
+    (
+        "known",
+        "update txn set instrument = 0 where id = 2",
+        r"transaction 2: instrument 0; expected: a declared",
+    ),
+    (
+        "known",
+        "update txn set reverses = 9 where id = 2",
+        r"transaction 2: reverses 9; expected: an earlier one",
+    ),
+    ("known", "update account set commodity = 99 where id = 1", r"account 1: commodity 99, instrument -1"),
+    (
+        "known",
+        "update account set path = 'Assets:Cash:USD' where id = 1",
+        r"account Assets:Cash:USD: 2 in commodity 0",
+    ),
+    (
+        "known",
+        "update commodity set symbol = 'USD' where id = 1",
+        r"commodity USD: 2 of that symbol; expected: one",
+    ),
+    (
+        "known",
+        "update mark set instrument = 1 where id = 0",
+        r"mark 0: instrument 1; expected: a declared instrument",
+    ),
+    ("known", "update statement set currency = 2 where id = 0", r"statement 0: currency 2, transaction 3"),
+    ("known", "update statement set txn = 999 where id = 0", r"statement 0: currency 0, transaction 999"),
+    (
+        "known",
+        "update note set txn = 999 where id = 0",
+        r"note 0: transaction 999; expected: a posted transaction",
+    ),
+    (
+        "lots",
+        "update transfer set lot = -1 where lot = 0 and txn = 2",
+        r"Assets:Positions:ACME: moved 1000000000 without",
+    ),
+    ("lots", "update transfer set lot = 5 where lot = 0 and txn = 2 ", r"lot 0: quantity -\d+, cost "),
+    (
+        "lots",
+        "update transfer set amount = amount + 1 where seq = (select min(seq) + 1 from leg where lot = 1)",
+        r"lot 1: .*no cost without quantity",
+    ),
+    (
+        "overdraft",
+        "update transfer set amount = 1000000 where seq = 0",
+        r"transaction 2: Assets:Cash:USD at -1000000000; expected: not below 0",
+    ),
+    (
+        "margin",
+        (
+            "update transfer set credit = (select min(id) from account where path = 'Trading:FX:EUR')"
+            " where credit = (select id from account where path = 'Memo:Margin:Contra' and commodity = 1)"
+        ),
+        r"requirement in EUR: required and contra sum to 100\.0+; expected: 0",
+    ),
+    (
+        "margin",
+        (
+            "update transfer set amount = amount + 1 where debit ="
+            " (select id from account where path = 'Assets:Margin:ShortProceeds:CORK')"
+        ),
+        r"short sale of CORK: restricted 1; expected: at most 0",
+    ),
+    (
+        "profit",
+        "update statement set equity = equity + 1 where id = 4",
+        r"statement 4 at 2024-01-04 .*: equity \d+",
+    ),
+    (
+        "profit",
+        "update statement set market_value = market_value - 1 where id = 0",
+        r"statement 0 at 2024-01-02 ",
+    ),
+    (
+        "statements",
+        "update statement set cash = cash + 1 where id = 9",
+        r"statement 9 at 2024-01-06 .*: cash 5008401",
+    ),
+    ("statements", "update statement set equity = equity - 1 where id = 3", r"statement 3 at 2024-01-03 "),
+    (
+        "statements",
+        "update statement set market_value = 0 where id = 1",
+        r"statement 1 at .*: cash 4949800, market value 0",
+    ),
+    ("statements", "delete from mark where id = 0", r"with 1 holdings marked, not 0"),
+    ("statements", "update mark set price = 200 where id = 1", r"statement 1 at 2024-01-02 "),
+    (
+        "time",
+        "update txn set ts = '2023-01-01' where id = 4",
+        r"transaction 4: 2023-01-01 00:00:00; expected: not before",
+    ),
+    (
+        "time",
+        "update mark set ts = '2025-01-01' where id = 4",
+        r"mark 5: 2024-01-04 00:00:00; expected: not before 2025",
+    ),
+    (
+        "time",
+        "update statement set ts = '2025-01-01' where id = 1",
+        r"statement 2: .*; expected: not before 2025-01-01",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sound") / "books.duckdb"
+    two_weeks(path).close()
+    return path
+
+
+def results(path: Path) -> dict[str, Result]:
+    with Reader(path) as reader:
+        return {result.name: result for result in verify(reader).results}
+
+
+def planted(sound: Path, folder: Path, statements: str) -> Path:
+    path = folder / "books.duckdb"
+    shutil.copy(sound, path)
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(statements)
+    return path
+
+
+def test_sound_books_pass_every_check_each_with_something_to_examine(sound: Path) -> None:
+    found = results(sound)
+
+    assert CHECKS == list(found)
+    assert {Outcome.OK} == {result.outcome for result in found.values()}
+    assert [] == [name for name, result in found.items() if result.examined == 0]
+    assert [] == [name for name, result in found.items() if not result.title[0].islower()]
+
+
+def test_books_without_anything_in_them_have_nothing_to_be_checked(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    Journal.create(path, schemas=[RECORDS]).close()
+    found = results(path)
+
+    assert Outcome.OK == found.pop("seals").outcome
+    assert {Outcome.NOT_APPLICABLE} == {result.outcome for result in found.values()}
+
+
+def test_books_that_no_simulator_fills_have_no_fills_to_be_checked(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    with Journal.create(path, [currency("USD"), instrument("ACME")], schemas=[RECORDS]) as journal:
+        journal.post(1, deposit, "USD", "1000")
+        journal.post(2, buy, "ACME", "10", "500", settled=False)
+    found = results(path)
+    applicable = {name for name, result in found.items() if result.outcome is Outcome.OK}
+
+    assert {"seals", "balanced", "cash", "dense", "known", "lots", "overdraft", "time"} == applicable
+    assert not any(result.outcome is Outcome.FAILED for result in found.values())
+
+
+def test_every_check_of_the_ledger_has_a_fault_that_it_finds() -> None:
+    assert ledger_schema().checks.keys() == {check for check, _, _ in FAULTS}
+
+
+@pytest.mark.parametrize(
+    ("check", "statements", "finding"), FAULTS, ids=[f"{check}-{n}" for n, (check, *_) in enumerate(FAULTS)]
+)
+def test_a_planted_fault_fails_its_check(
+    sound: Path, tmp_path: Path, check: str, statements: str, finding: str
+) -> None:
+    result = results(planted(sound, tmp_path, statements))[check]
+
+    assert Outcome.FAILED is result.outcome
+    assert any(re.search(finding, told) for told in result.findings)
+
+
+def test_what_is_found_most_often_is_told_in_part_and_counted(sound: Path, tmp_path: Path) -> None:
+    result = results(planted(sound, tmp_path, "update statement set cash = cash + 1"))["statements"]
+
+    assert SHOWN + 1 == len(result.findings)
+    assert f"and {10 - SHOWN} more" == result.findings[-1]
+
+
+@pytest.mark.parametrize(
+    "blinding",
+    [
+        "create or replace view check_balanced as select subject, found, expected from check_time limit 0",
+        "create or replace view leg as select seq, txn, debit as account, amount, lot from transfer",
+        "create or replace view unit as select scale, 1 as value, 1 as per_one from commodity",
+        "create or replace view proof as select 'none' as name, * from check_time limit 0",
+        "create macro sum(a) as 0",
+        "create macro count_star() as 0",
+        "create macro round_even(a, b) as 0",
+        "create macro sign(a) as 0",
+    ],
+)
+def test_views_and_functions_in_the_file_do_not_blind_its_checks(
+    sound: Path, tmp_path: Path, blinding: str
+) -> None:
+    before = results(sound)
+    (tmp_path / "sound").mkdir()
+    fault = "update transfer set credit = debit, lot = -1 where seq = 9; update statement set equity = 0"
+    seeing = results(planted(sound, tmp_path, fault))
+    blinded = results(planted(sound, tmp_path, f"{fault}; {blinding}"))
+
+    assert before == results(planted(sound, tmp_path / "sound", blinding))
+    assert Outcome.FAILED is seeing["balanced"].outcome
+    assert seeing == blinded
+
+
+# --- statements ------------------------------------------------------------------------------------------
+
+
+def failed(path: Path) -> list[Result]:
+    return [result for result in results(path).values() if result.outcome is Outcome.FAILED]
+
+
+def lines(path: Path) -> list[tuple[int, int, int]]:
+    """Cash, market value and equity of every statement, as claimed and as derived."""
+    with Reader(path) as reader:
+        claimed = reader.sql("select cash, market_value, equity from statement order by id").rows()
+        derived = reader.sql("select cash, market_value, equity from statement_derived order by id").rows()
+    assert claimed == derived
+    return [(row["cash"], row["market_value"], row["equity"]) for row in claimed]
+
+
+def test_statements_say_what_is_held_in_each_currency_however_it_came_and_went(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    held = [currency("USD", 2), currency("EUR", 0), instrument("ACME", scale=0), instrument("BOLT", scale=1)]
+    held += [instrument("CORK", currency="EUR", scale=0), instrument("ES", scale=0, multiplier=50)]
+    with Journal.create(path, held) as journal:
+        journal.statement(0)  # before anything is posted
+        journal.post(1, deposit, "USD", "10000")
+        journal.statement(1)
+        journal.post(2, exchange, "EUR", "1000", "USD", "1100")
+        journal.post(2, buy, "ACME", "10", "1000", "1")
+        journal.mark(2, {"ACME": 101.0})
+        journal.statement(2)
+        journal.statement(2)  # the same again
+        journal.post(3, sell, "ACME", "10", "1010", "1")
+        journal.post(3, short_sale, "CORK", "5", "100")
+        journal.mark(3, {"CORK": 21.0})
+        journal.statement(3)
+        journal.post(4, buy, "BOLT", "2.5", "50", settled=False)  # here and gone between two statements
+        journal.post(4, sell, "BOLT", "2.5", "55", settled=False)
+        journal.post(4, futures_open, "ES", "1", "500", "2")
+        journal.statement(5)  # the short sale at its last price
+    commodity_order = [
+        (0, 0, 0), (0, 0, 0),
+        (1_000_000, 0, 1_000_000), (0, 0, 0),
+        (789_900, 101_000, 890_900), (1_000, 0, 1_000),
+        (789_900, 101_000, 890_900), (1_000, 0, 1_000),
+        (890_800, 0, 890_800), (1_000, -105, 995),
+        (840_600, 0, 891_100), (1_000, -105, 995),
+    ]  # fmt: skip
+
+    assert commodity_order == lines(path)
+    assert [] == failed(path)
+    assert 12 == results(path)["profit"].examined
+
+
+def test_an_account_of_ones_own_counts_whatever_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    with Journal.create(path, [currency("USD", 0), instrument("ACME")]) as journal:
+        journal.open_account("Assets:Stamps:Valuation")
+        journal.post(1, deposit, "USD", "100")
+        with journal.transaction(1) as transaction:
+            transaction.transfer("Assets:Stamps:Valuation", "Assets:Cash:USD", "30")
+        journal.statement(1)
+
+    assert [(70, 0, 100)] == lines(path)
+    assert [] == failed(path)
+
+
+def test_many_days_of_statements_are_each_tied_to_their_own_marks(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    days = np.arange(1, 40)
+    with Journal.create(path, [currency("USD", 2), instrument("ACME", scale=0)]) as journal:
+        journal.post(0, deposit, "USD", "100000")
+        for day in days.tolist():
+            event = buy if day % 2 else sell  # held on odd days only
+            journal.post(day, event, "ACME", "10", str(10 * day))
+            journal.mark(day, {"ACME": day + 0.5})
+            journal.statement(day)
+
+    assert [1_000 * day + 500 if day % 2 else 0 for day in days.tolist()] == [
+        value for _, value, _ in lines(path)
+    ]
+    assert [] == failed(path)

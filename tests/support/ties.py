@@ -1,0 +1,52 @@
+"""What a history says of a journal and what the views say of it: two computations, to the last bit."""
+
+from typing import Any, Protocol
+
+import polars as pl
+from polars.testing import assert_frame_equal
+
+from tieout.execution.figures import schedules
+from tieout.execution.figures.record import History
+from tieout.ledger.file.query import Query
+from tieout.ledger.moment import Moment
+
+
+class Books(Protocol):
+    """A journal that is posted to, or one that is read."""
+
+    def sql(self, query: str, /, *, at: Moment | None = None) -> Query: ...
+
+
+def history_of(books: Any, at: Moment | None = None) -> History:
+    return History(books, at)
+
+
+def assert_tied(books: Books, at: Moment | None = None) -> None:
+    """Every figure of a history is the view's: frames with their names, types and order."""
+    history = history_of(books, at)
+    exposure, period = frame(books, "exposure", at), frame(books, "period", at)
+
+    assert_frame_equal(frame(books, "equity", at), schedules.equity(history), check_exact=True)
+    assert_frame_equal(frame(books, "trade", at), schedules.trades(history), check_exact=True)
+    assert in_units(exposure, "long", history) == history.stakes.long.tolist()
+    assert in_units(exposure, "short", history) == history.stakes.short.tolist()
+    assert exposure["positions"].to_list() == history.stakes.positions.tolist()
+    assert in_units(period, "put_in", history) == history.put_in.tolist()
+    for number, symbol in enumerate(history.commodities.symbol):
+        if history.commodities.is_currency[number]:
+            assert ends(books, symbol, at) == history.ends(number)
+
+
+def ends(books: Books, currency: str, at: Moment | None = None) -> tuple[dict[str, int], int]:
+    own = frame(books, "order_history", at).filter(currency=currency)
+    return dict(own["ended"].value_counts().iter_rows()), int(own["fills"].sum())
+
+
+def in_units(view: pl.DataFrame, column: str, history: History) -> list[int]:
+    """Amounts of a view by statement as whole numbers, as the currency of each has decimals."""
+    scales = history.commodities.scale[history.statements.currency].tolist()
+    return [int(amount.scaleb(scale)) for amount, scale in zip(view[column], scales, strict=True)]
+
+
+def frame(books: Books, view: str, at: Moment | None = None) -> pl.DataFrame:
+    return books.sql(f"from {view}", at=at).pl()

@@ -1,0 +1,57 @@
+"""The public names of `tieout`, and what importing them costs."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tieout
+
+HEAVY = {"numba", "polars", "pandas", "pyarrow", "duckdb", "numpy"}
+SOURCE = Path(tieout.__file__).read_text(encoding="utf-8")
+
+
+def loaded(code: str) -> set[str]:
+    """The heavy packages that a fresh process has loaded after *code*."""
+    program = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    return HEAVY & set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("name", tieout.__all__)
+def test_every_public_name_can_be_imported(name: str) -> None:
+    assert getattr(tieout, name) is getattr(tieout, name)
+    assert name in dir(tieout)
+
+
+def test_a_name_that_is_not_public_is_refused() -> None:
+    with pytest.raises(AttributeError, match="'tieout' has no attribute 'sold'"):
+        _ = tieout.sold  # type: ignore[attr-defined]
+
+
+def test_the_type_checker_sees_the_same_names_from_the_same_modules() -> None:
+    (block,) = (node for node in ast.parse(SOURCE).body if isinstance(node, ast.If))
+    checked = {
+        alias.name: str(node.module)
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+    assert {name: f"tieout.{home}" for name, home in tieout._HOMES.items()} == checked
+
+
+def test_importing_the_door_loads_nothing_heavy() -> None:
+    assert set() == loaded("import tieout")
+    assert set() == loaded("from tieout import Commodity, LedgerError, currency, instrument")
+
+
+def test_reading_a_journal_compiles_nothing() -> None:
+    light = loaded(
+        "from tieout import Reader\n"
+        "import tieout.ledger.file.verify, tieout.ledger.show.trace, tieout.ledger.show.tables"
+    )
+
+    assert {"numba", "polars", "pandas"}.isdisjoint(light)

@@ -1,0 +1,191 @@
+"""The native engine beside the imitations, on random runs in which the rules coincide."""
+
+from functools import cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pytest
+from attrs import evolve
+
+from tieout import (
+    Backtest,
+    Bar,
+    Bars,
+    Broker,
+    CashAccount,
+    Costs,
+    PercentCommission,
+    Strategy,
+    UnlimitedAccount,
+)
+from tieout.validation.compare.differences import Comparison
+from tieout.validation.compare.ours import Performed
+from tieout.validation.compare.run import through_backtrader, through_vectorbt
+from tieout.validation.engines.backtrader import imitation as backtrader
+from tieout.validation.engines.vectorbt import imitation as vectorbt
+from tieout.validation.evidence.native import COINCIDES, HALVES, add, compare_random, performed
+from tieout.validation.evidence.tally import CASH_BOUND, REVERSED, SHORT, Tally
+from tieout.validation.foreign.outcome import Outcome
+
+SEEDS = range(20)
+run_of = cache(performed)
+
+
+def by_imitation(run: Performed, engine: str) -> Outcome:
+    if engine == "vectorbt":
+        return through_vectorbt(run, vectorbt.imitate)
+    return through_backtrader(run, backtrader.imitate, checks_submission=False)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_random_run_has_in_it_what_the_rules_have_in_common(seed: int) -> None:
+    run = run_of(seed)
+    backtest = run.backtest
+
+    limits = [not np.isnan(order.limit) or not np.isnan(order.stop) for order in run.orders]
+    assert not any(limits)
+    assert len(run.orders) == len({(order.bar, order.column) for order in run.orders})
+    assert all(2 * order.quantity == int(2 * order.quantity) for order in run.orders)
+    assert {"insufficient_cash"} >= {refusal.reason for refusal in run.outcome.refusals}
+    assert str(backtest.account.cash).endswith(".000001")
+    assert run.panels.is_there[-1].all()
+    assert {} == dict(run.endings)
+    if isinstance(backtest.account, UnlimitedAccount):
+        assert not run.outcome.refusals
+        assert run.outcome.cash.min() >= 0
+    else:
+        assert isinstance(backtest.account, CashAccount)
+        assert "reject" == backtest.account.insufficient
+        assert all(order.reduces or order.quantity > 0 for order in run.orders)
+    if run.outcome.refusals:
+        assert 0 == backtest.costs.slippage
+        assert run.is_same_close or run.panels.is_there.all()
+
+
+def test_twenty_random_runs_have_in_them_whatever_is_drawn() -> None:
+    runs = [run_of(seed) for seed in SEEDS]
+    costs = [run.backtest.costs for run in runs]
+    gaps = {run.backtest.fill for run in runs if not run.panels.is_there.all()}
+
+    assert {"next_open", "same_close"} == gaps
+    assert {True, False} == {bool(run.panels.is_there.all()) for run in runs}
+    assert {True, False} == {one.slippage > 0 for one in costs}
+    assert {True, False} == {one.commission != PercentCommission(0.0) for one in costs}
+    assert {True, False} == {run.is_limited for run in runs}
+    assert {True, False} == {bool(run.outcome.refusals) for run in runs if run.is_limited}
+    assert {True, False} == {len(run.panels.symbols) > 1 for run in runs}
+
+
+def test_the_same_seed_draws_the_same_run_and_another_another() -> None:
+    one, again, other = run_of(3), performed(3), run_of(4)
+
+    assert str(one.orders) == str(again.orders)
+    assert one.outcome.fills == again.outcome.fills
+    assert str(one.orders) != str(other.orders)
+
+
+def test_random_runs_lead_to_the_same_books_everywhere() -> None:
+    """They bind cash, go short and reverse; twenty seeds reach all of it."""
+    tallies = {"vectorbt": Tally(), "backtrader": Tally()}
+    for seed in SEEDS:
+        run = run_of(seed)
+        for engine, tally in tallies.items():
+            add(tally, f"seed {seed}", Comparison(engine, run, by_imitation(run, engine)))
+
+    for tally in tallies.values():
+        assert [] == tally.differences
+        assert 20 == tally.scenarios
+        assert {CASH_BOUND, SHORT, REVERSED} == set(tally.regimes)
+
+
+@pytest.mark.parametrize(
+    ("name", "more", "what"),
+    [
+        ("fee", 0.006, "commission"),
+        ("fee", 0.004, ""),
+        ("price", 1e-6, "price"),
+        ("quantity", 1e-7, "quantity"),
+        ("quantity", 1e-9, ""),
+        ("bar", 1, "fill"),
+    ],
+)
+def test_a_fill_that_is_another_is_seen(name: str, more: float, what: str) -> None:
+    run = run_of(0)
+    theirs = by_imitation(run, "vectorbt")
+    first, *others = theirs.fills
+    other = evolve(first, **{name: getattr(first, name) + more})
+
+    found = Comparison("vectorbt", run, evolve(theirs, fills=[other, *others])).departures
+
+    assert [what] * bool(what) == [departure.what for departure in found]
+
+
+@pytest.mark.parametrize("name", ["cash", "value"])
+@pytest.mark.parametrize(("more", "seen"), [(0.004, 0), (0.006, 1)])
+def test_half_a_cent_of_cash_or_value_is_seen(name: str, more: float, seen: int) -> None:
+    run = run_of(0)
+    theirs = by_imitation(run, "vectorbt")
+
+    found = Comparison("vectorbt", run, evolve(theirs, **{name: getattr(theirs, name) + more})).departures
+
+    assert [(0, name)] * seen == [(departure.bar, departure.what) for departure in found]
+
+
+class Resting(Strategy):
+    """Limits, stops and market orders about the close, some for a day, some taken back."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self._random = np.random.default_rng(seed)
+
+    def on_bar(self, bar: Bar, broker: Broker) -> None:
+        """Ask for about one order for every other instrument."""
+        random = self._random
+        for symbol, close in zip(bar.symbols, bar.close.tolist(), strict=True):
+            kind = ("limit", "stop", "market", "none", "none")[int(random.integers(5))]
+            if kind == "none":
+                continue
+            terms: dict[str, Any] = {} if kind == "market" else {kind: round(close + random.normal(0, 2), 2)}
+            terms |= {"tif": "day"} if random.random() < 0.3 else {}
+            (broker.buy if random.random() < 0.5 else broker.sell)(
+                symbol, int(random.integers(1, 9)), **terms
+            )
+        resting = [order for order in broker.open_orders if order.type != "market"]
+        if resting and random.random() < 0.3:
+            broker.cancel(resting[int(random.integers(len(resting)))])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_limits_and_stops_fill_alike_in_backtrader_where_cash_is_ample(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    close = np.round(50 + rng.normal(0, 1, (40, 3)).cumsum(axis=0).clip(-30, 30), 2)
+    opened = np.round(close + rng.normal(0, 1, close.shape), 2)
+    high, low = np.maximum(close, opened) + 0.5, np.minimum(close, opened) - 0.5
+    ts = np.busday_offset("2024-01-01", np.arange(40), roll="forward").astype("M8[ns]")
+    backtest = Backtest(
+        bars=Bars.from_arrays(ts, list("ABC"), open=opened, high=high, low=low, close=close),
+        strategy=Resting(seed),
+        account=UnlimitedAccount("1000000"),
+        costs=Costs(PercentCommission("0.001")),
+    )
+    with backtest.run() as result:
+        run = Performed.of(backtest, result.journal)
+
+    assert 20 < len(run.outcome.fills) < len(run.orders)
+    assert [] == list(Comparison("backtrader", run, by_imitation(run, "backtrader")).departures)
+
+
+def test_the_steps_are_halves_whose_sums_floats_hold() -> None:
+    assert "0.5" == str(HALVES.default.step)
+    assert any("half units" in what for what in COINCIDES)
+
+
+@pytest.mark.reference
+@pytest.mark.skipif(
+    not all(find_spec(package) for package in ("vectorbt", "vectorbt_rust", "backtrader")),
+    reason="VectorBT or Backtrader is not installed",
+)
+def test_random_runs_lead_to_the_same_books_in_the_packages() -> None:
+    for tally in compare_random(40, 1_000).values():
+        assert (40, []) == (tally.scenarios, tally.differences)

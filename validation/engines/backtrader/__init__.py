@@ -1,0 +1,1 @@
+"""The rules of backtrader, its runs, and the package itself."""

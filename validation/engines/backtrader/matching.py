@@ -1,0 +1,139 @@
+"""At which price Backtrader 1.9.78.123 executes an order on a bar, if at any."""
+
+import math
+
+from tieout.ledger.books.arrays import Record
+from tieout.ledger.moment import DAY
+from tieout.validation.engines.backtrader.tables import STOP_TRAIL, STOP_TRAIL_LIMIT, Desk
+from tieout.validation.foreign.compiled import leaf
+
+_SESSION_END = DAY - 10_000
+"""Backtrader ends a session 10 microseconds before midnight."""
+_DAY_ORDER_END = DAY - 990_001_000
+"""The last moment of a day order, as Backtrader has it: 23:59:59.009999."""
+
+
+@leaf
+def set_prices(order: Record) -> None:
+    """The prices that an order is created with, out of those that were asked; 0 counts as none."""
+    has_price = order.asked != 0.0 and not math.isnan(order.asked)
+    has_limit = order.asked_limit != 0.0 and not math.isnan(order.asked_limit)
+    price = order.asked if has_price else order.close
+    order.limit = order.asked_limit if has_limit else price
+    order.price = order.asked_limit if has_limit and not has_price else price
+    order.annotated = math.nan
+    if order.type >= STOP_TRAIL:
+        order.limit_offset = order.price - order.limit
+        price = order.price
+        order.price = math.inf if order.quantity > 0.0 else -math.inf
+        trail(order, price)
+
+
+@leaf
+def valid_until(days: float, now: int) -> int:
+    """The last moment of an order that is created *now*."""
+    if math.isnan(days):
+        return -1
+    if days == 0.0:
+        return now - now % DAY + _DAY_ORDER_END
+    return now + round(days * DAY)
+
+
+@leaf
+def trail(order: Record, price: float) -> None:
+    """Follow *price*, towards it only; the limit goes along."""
+    distance = 0.0
+    if order.trail_amount != 0.0 and not math.isnan(order.trail_amount):
+        distance = order.trail_amount
+    elif order.trail_percent != 0.0 and not math.isnan(order.trail_percent):
+        distance = price * order.trail_percent
+    stop = price + distance if order.quantity > 0.0 else price - distance
+    if stop < order.price if order.quantity > 0.0 else stop > order.price:
+        order.price = stop
+        if order.type == STOP_TRAIL_LIMIT:
+            order.limit = stop - order.limit_offset
+
+
+@leaf
+def at_close(desk: Desk, order: Record, last: int, close: float) -> tuple[float, int]:
+    """The close of the session: of a bar past its end, or the one seen before that; NaN until then."""
+    now, created = desk.ts[last], desk.ts[order.created]
+    session_end = created - created % DAY + _SESSION_END
+    if now > created and now >= session_end:
+        if now > session_end and order.annotated != 0.0 and not math.isnan(order.annotated):
+            return order.annotated, desk.last[last - 1, order.column]
+        return close, last
+    order.annotated = close
+    return math.nan, last
+
+
+@leaf
+def at_limit(rules: Record, size: float, limit: float, opened: float, high: float, low: float) -> float:
+    """The open if it is no worse than the limit, else the limit if the bar touches it; NaN if not.
+
+    A sale that slips is held at its limit even where the bar's low is above it.
+    """
+    if size > 0.0:
+        if limit >= opened:
+            return slipped(rules, size, opened, limit, min(high, limit), rules.slip_open, 1)
+        return limit if limit >= low else math.nan
+    if limit <= opened:
+        return slipped(rules, size, opened, limit, high, rules.slip_open, 1)
+    return limit if limit <= high else math.nan
+
+
+@leaf
+def _is_beyond(size: float, price: float, level: float) -> bool:
+    """Whether a price is at a level or past it, the way a stop is passed."""
+    return price >= level if size > 0.0 else price <= level
+
+
+@leaf
+def at_stop(rules: Record, size: float, stop: float, opened: float, high: float, low: float) -> float:
+    """The open if it is beyond the stop, else the stop if the bar touches it; NaN if not."""
+    if _is_beyond(size, opened, stop):
+        return slipped(rules, size, opened, low, high, rules.slip_open, 0)
+    if _is_beyond(size, high if size > 0.0 else low, stop):
+        return slipped(rules, size, stop, low, high, 1, 0)
+    return math.nan
+
+
+@leaf
+def at_stop_limit(
+    rules: Record, order: Record, opened: float, high: float, low: float, close: float
+) -> float:
+    """Triggered by the open it is a limit order at once; by the bar, it fills only where that is sure.
+
+    That is where the limit is beyond the stop, or where the bar went against the stop's way and closed within
+    the limit.
+    """
+    size, stop, limit = order.quantity, order.price, order.limit
+    if _is_beyond(size, opened, stop):
+        order.is_triggered = 1
+        return at_limit(rules, size, limit, opened, high, low)
+    if not _is_beyond(size, high if size > 0.0 else low, stop):
+        return math.nan
+    order.is_triggered = 1
+    if _is_beyond(size, limit, stop):
+        return slipped(rules, size, stop, low, high, 1, 1)
+    is_back = opened > close if size > 0.0 else opened <= close
+    return limit if is_back and _is_beyond(size, limit, close) else math.nan
+
+
+@leaf
+def slipped(  # noqa: PLR0913, PLR0917  compiled code has no keyword arguments
+    rules: Record, size: float, price: float, lowest: float, highest: float, does_slip: int, is_limit: int
+) -> float:
+    """A price against the trader, but for the limits of the bar; NaN where there is no price within them."""
+    if not does_slip or (rules.slip_percent == 0.0 and rules.slip_fixed == 0.0):
+        return price
+    way = 1.0 if size > 0.0 else -1.0
+    percent: float = way * rules.slip_percent
+    fixed: float = way * rules.slip_fixed
+    reached = price * (1.0 + percent) if percent != 0.0 else price + fixed
+    cap = highest if size > 0.0 else lowest
+    if reached <= cap if size > 0.0 else reached >= cap:
+        return reached
+    if rules.slip_match or (is_limit and rules.slip_limit):
+        return reached if rules.slip_out else cap
+    return math.nan

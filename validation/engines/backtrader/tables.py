@@ -1,0 +1,172 @@
+"""The tables of Backtrader's imitation, and its words as numbers.
+
+No field is called as an attribute that every record of numpy has (``size``): that would be read, uncompiled.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout.ledger.books.arrays import Records
+
+Floats = NDArray[np.float64]
+Int64s = NDArray[np.int64]
+
+BUY, SELL, ENTER, CLOSE, TARGET_SIZE, TARGET_VALUE, TARGET_PERCENT, TRIM, TOP_UP, CANCEL = range(10)
+"""What is asked for: `ENTER` buys where nothing is held, `CLOSE` gives back what is.
+
+`TRIM` and `TOP_UP` are a target in percent where that sells, and where that buys.
+"""
+MARKET, AT_CLOSE, LIMIT, STOP, STOP_LIMIT, STOP_TRAIL, STOP_TRAIL_LIMIT = range(7)
+"""How an order is executed, numbered as Backtrader does."""
+CREATED, SUBMITTED, ACCEPTED, PARTIAL, COMPLETED, CANCELED, EXPIRED, MARGIN, REJECTED = range(9)
+"""What an order is, numbered as Backtrader does; what is below `COMPLETED` is alive."""
+NEXT_OPEN, CHEAT_ON_CLOSE, CHEAT_ON_OPEN = range(3)
+"""When a market order fills: at the next open, the close that it was decided at, the open of the same bar."""
+
+WHOLE, WORKING, DISSOLVED = range(3)
+"""What is left of an order with its children: all of them, the children, nothing."""
+
+ACTION = np.dtype(
+    [
+        ("bar", "i8"),
+        ("column", "i8"),
+        ("kind", "i8"),  # BUY to CANCEL
+        ("type", "i8"),  # MARKET to STOP_TRAIL_LIMIT
+        ("amount", "f8"),  # units, money or a share of the account's value
+        ("price", "f8"),  # of a limit, a stop, or what the check of the submission reckons with; NaN: none
+        ("limit", "f8"),  # of a stop-limit; NaN: none
+        ("trail_amount", "f8"),  # NaN: none
+        ("trail_percent", "f8"),  # a share of the price; NaN: none
+        ("valid", "f8"),  # days from the bar; 0: that day only; NaN: until it is cancelled
+        ("other", "i8"),  # the action whose order is cancelled, or in whose OCO group this one is; -1: none
+        ("parent", "i8"),  # the action whose order has to fill first; -1: none
+    ]
+)
+"""What the strategy asks of the broker, in the order of time. *other* and *parent* are rows."""
+
+ORDER = np.dtype(
+    [
+        ("column", "i8"),
+        ("bar", "i8"),  # at which it was asked for
+        ("created", "i8"),  # the last bar that its instrument then had
+        ("type", "i8"),
+        ("quantity", "f8"),  # below zero to sell
+        ("remaining", "f8"),
+        ("asked", "f8"),  # the price it was created with
+        ("asked_limit", "f8"),
+        ("price", "f8"),  # a trailing stop moves it
+        ("limit", "f8"),
+        ("close", "f8"),  # at its creation
+        ("trail_amount", "f8"),
+        ("trail_percent", "f8"),
+        ("limit_offset", "f8"),
+        ("annotated", "f8"),  # the close seen before the end of the session; NaN: none
+        ("valid", "i8"),  # nanoseconds; -1: until it is cancelled
+        ("leader", "i8"),  # the order whose number its OCO group has
+        ("generation", "i8"),  # of that group
+        ("group_generation", "i8"),  # of the group that this one leads
+        ("group_members", "i8"),
+        ("parent", "i8"),  # itself where it has none
+        ("children", "i8"),  # how many of the orders that follow are
+        ("stage", "i8"),  # WHOLE, WORKING or DISSOLVED
+        ("status", "i8"),
+        ("is_pending", "i8"),
+        ("is_active", "i8"),
+        ("is_triggered", "i8"),
+    ]
+)
+INSTRUMENT = np.dtype(
+    [
+        ("held", "f8"),
+        ("price", "f8"),  # the average
+        ("day", "i8"),  # to which interest is charged
+        ("credit", "f8"),  # interest that no commission has repeated yet
+        ("is_known", "i8"),  # whether the broker has been asked about it
+        ("checked_at", "i8"),  # the bar at which the check of the submission had its clone
+        ("checked_size", "f8"),
+        ("checked_price", "f8"),
+    ]
+)
+ACCOUNT = np.dtype(
+    [
+        ("cash", "f8"),
+        ("value", "f8"),
+        ("bar", "i8"),
+        ("told", "i8"),  # the bar at which the strategy hears of what happens
+        ("action", "i8"),  # the next one
+        ("orders", "i8"),
+        ("submitted", "i8"),  # the first order that is not checked
+        ("pending", "i8"),
+        ("place", "i8"),  # in `pending`, of the order that is worked on; at its end where none is
+        ("activated", "i8"),
+        ("known", "i8"),
+        ("executions", "i8"),
+        ("events", "i8"),
+        ("charges", "i8"),
+        ("credits", "i8"),
+    ]
+)
+RULES = np.dtype(
+    [
+        ("commission", "f8"),
+        ("is_per_unit", "i8"),  # else a share of the money
+        ("credit_rate", "f8"),  # of interest, for a day
+        ("charges_long", "i8"),
+        ("repeats_interest", "i8"),
+        ("checks_submission", "i8"),
+        ("timing", "i8"),
+        ("slip_percent", "f8"),
+        ("slip_fixed", "f8"),
+        ("slip_open", "i8"),
+        ("slip_match", "i8"),
+        ("slip_limit", "i8"),
+        ("slip_out", "i8"),
+    ]
+)
+EXECUTION = np.dtype(
+    [
+        ("bar", "i8"),
+        ("column", "i8"),
+        ("order", "i8"),
+        ("stamp", "i8"),  # the bar whose time it bears
+        ("quantity", "f8"),
+        ("price", "f8"),
+        ("fee", "f8"),  # as the record says: interest may be in it once more
+        ("commission", "f8"),  # as cash has paid it
+        ("quantity_before", "f8"),
+        ("quantity_after", "f8"),
+        ("cash_before", "f8"),
+        ("cash_after", "f8"),
+    ]
+)
+EVENT = np.dtype([("bar", "i8"), ("order", "i8"), ("status", "i8")])
+CHARGED = np.dtype([("bar", "i8"), ("execution", "i8"), ("cash_before", "f8"), ("cash_after", "f8")])
+CREDIT = np.dtype([("bar", "i8"), ("column", "i8"), ("amount", "f8")])
+
+
+class Desk(NamedTuple):
+    """What the loop reads and writes. Prices are [bars, columns], carried over where there is no bar."""
+
+    ts: Int64s
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    last: Int64s  # [bars, columns] the last bar that an instrument has, -1 before its first
+    actions: Records
+    rules: Records  # one row
+    account: Records  # one row
+    instruments: Records
+    known: Int64s  # columns in the order in which the broker was asked about them
+    orders: Records
+    order_of: Int64s  # by action; -1 where it made none
+    pending: Int64s
+    activated: Int64s  # children whose parent has filled at this bar
+    executions: Records
+    events: Records
+    charges: Records
+    credits: Records
+    cash: Floats
+    value: Floats

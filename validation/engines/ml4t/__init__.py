@@ -1,0 +1,1 @@
+"""The runs of ml4t in benchmarks."""

@@ -1,0 +1,1 @@
+"""The rules of vectorbt, its runs, and the package itself."""

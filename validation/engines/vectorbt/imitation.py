@@ -1,0 +1,291 @@
+"""VectorBT 1.2.0 imitated: `imitate` performs a scenario in its semantics, `booked` books what came of it."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, overload
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import NDArray
+
+from tieout.ledger.books.arrays import Records
+from tieout.validation.engines.vectorbt.loop import REFUSAL, RULES, TERMS, Desk, Sheet, perform
+from tieout.validation.engines.vectorbt.rules import (
+    ACCOUNT,
+    FILL,
+    FILLED,
+    HOLDING,
+    LONG_ONLY,
+    NO_QUOTIENT,
+    ORDER,
+    REASONS,
+    SHORT_ONLY,
+)
+from tieout.validation.engines.vectorbt.scenario import WORDS, Scenario, Value
+from tieout.validation.engines.vectorbt.signals import BAR, LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT
+from tieout.validation.foreign.booking import Booked, book, trades_of
+from tieout.validation.foreign.outcome import Fill, Floats, Outcome, Refusal
+
+T = TypeVar("T", Fill, Refusal)
+
+CELLS = ("open", "high", "low", "size", "price", "val_price")
+
+FIRST_DAY = np.datetime64("2020-01-01")
+"""Scenarios have no dates: their bars are days from this one on."""
+
+
+class WouldRaise(ValueError):
+    """VectorBT raises an error at a bar and a column; *is_division* where it divides by zero."""
+
+    def __init__(self, bar: int, column: int, *, is_division: bool) -> None:
+        super().__init__(
+            f"bar {bar}, column {column}: {'a division by zero' if is_division else 'a bad value'}"
+        )
+        self.is_division = is_division
+
+
+@frozen(eq=False)
+class Rows(Sequence[T]):
+    """Records of a structured array, made into objects when they are looked at."""
+
+    rows: NDArray[np.void]
+    columns: int
+    make: Callable[[Any, int], T]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, place: int) -> T: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[T]: ...
+    def __getitem__(self, place: int | slice) -> T | Sequence[T]:
+        if isinstance(place, slice):
+            return Rows(self.rows[place], self.columns, self.make)
+        return self.make(self.rows[place].item(), self.columns)
+
+    def __iter__(self) -> Iterator[T]:
+        return (self.make(row, self.columns) for row in self.rows.tolist())
+
+
+def _fill(row: tuple[Any, ...], columns: int) -> Fill:
+    bar, column, quantity, price, fee = row[:5]
+    return Fill(bar, column, bar * columns + column, quantity, price, fee)
+
+
+def _refusal(row: tuple[Any, ...], columns: int) -> Refusal:
+    bar, column, reason = row
+    return Refusal(bar, column, bar * columns + column, REASONS[reason])
+
+
+@frozen(eq=False)
+class Performed:
+    """What came of the accounts of a scenario: rows of `FILL` and `REFUSAL`, cash and value by account."""
+
+    scenario: Scenario
+    desks: Sequence[Desk]
+
+    @property
+    def accounts(self) -> list[Outcome]:
+        """An outcome an account, which is a column where cash is not shared."""
+        return [
+            self._outcome(self._fills(desk), self._refusals(desk), desk.cash, desk.value)
+            for desk in self.desks
+        ]
+
+    @property
+    def outcome(self) -> Outcome:
+        """All accounts together, bar by bar."""
+        cash, value = (sum(getattr(desk, name) for desk in self.desks) for name in ("cash", "value"))
+        return self._outcome(self.fills, self.refusals, np.asarray(cash), np.asarray(value))
+
+    @property
+    def fills(self) -> NDArray[np.void]:
+        """The fills of all accounts, bar by bar."""
+        return _by_bar([self._fills(desk) for desk in self.desks])
+
+    @property
+    def refusals(self) -> NDArray[np.void]:
+        """The refusals of all accounts, bar by bar."""
+        return _by_bar([self._refusals(desk) for desk in self.desks])
+
+    @staticmethod
+    def _fills(desk: Desk) -> NDArray[np.void]:
+        return desk.fills[: desk.counts[0]]
+
+    @staticmethod
+    def _refusals(desk: Desk) -> NDArray[np.void]:
+        return desk.refusals[: desk.counts[1]]
+
+    def _outcome(
+        self, fills: NDArray[np.void], refusals: NDArray[np.void], cash: Floats, value: Floats
+    ) -> Outcome:
+        columns = self.scenario.shape[1]
+        return Outcome(Rows(fills, columns, _fill), Rows(refusals, columns, _refusal), cash, value)
+
+
+def _by_bar(parts: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
+    if len(parts) == 1:
+        return parts[0]
+    rows: NDArray[np.void] = np.concatenate(parts)
+    in_time: NDArray[np.void] = rows[np.argsort(rows["bar"], kind="stable")]
+    return in_time
+
+
+def imitate(scenario: Scenario) -> Outcome:
+    """Perform a scenario. Raises `WouldRaise` where VectorBT raises an error.
+
+    An order's number is that of its cell, row by row. An order whose size is NaN is none, and not refused.
+    Where cash is not shared, cash and value are those of all columns together.
+    """
+    return simulate(scenario).outcome
+
+
+def booked(scenario: Scenario, *, has_refusals: bool = True) -> tuple[Outcome, Booked]:
+    """Perform a scenario, and book what comes of it; refusals are rows of the journal unless it has none."""
+    performed = simulate(scenario)
+    refusals = performed.outcome.refusals if has_refusals else ()
+    return performed.outcome, book_trades(scenario, trades_from(performed), refusals)
+
+
+def trades_from(performed: Performed) -> Records:
+    """The fills as the ledger's bridge takes them: states before and after."""
+    fills, columns = performed.fills, performed.scenario.shape[1]
+    trades = trades_of(len(fills))
+    for name in ("bar", "column", "price", "fee", "cash_before", "cash_after"):
+        trades[name] = fills[name]
+    trades["order"] = fills["bar"] * columns + fills["column"]
+    for when in ("before", "after"):
+        trades[f"quantity_{when}"] = fills[f"position_{when}"]
+    return trades
+
+
+def book_trades(
+    scenario: Scenario,
+    trades: Records,
+    refusals: Sequence[Refusal] = (),
+    *,
+    is_stated: bool = False,
+    path: Path | None = None,
+) -> Booked:
+    """Book trades of a scenario, a bar a day; without marks and statements unless it *is_stated*."""
+    bars, columns = scenario.shape
+    return book(
+        FIRST_DAY + np.arange(bars),
+        [f"A{column:03d}" for column in range(columns)],
+        scenario.cash if scenario.cash_sharing else np.full(columns, scenario.cash),
+        trades,
+        filled(scenario.close),
+        refusals=refusals,
+        is_stated=is_stated,
+        path=path,
+    )
+
+
+def simulate(scenario: Scenario) -> Performed:
+    """Perform a scenario, account by account. Raises `WouldRaise` where VectorBT raises an error."""
+    sheet, columns = _sheet(scenario), scenario.shape[1]
+    ranges = [(0, columns)] if scenario.cash_sharing else [(column, column + 1) for column in range(columns)]
+    desks = []
+    for first, last in ranges:
+        desk = _desk(scenario, last - first)
+        with np.errstate(all="ignore"):  # infinite sizes are meant
+            status = perform(sheet, desk, first, last)
+        if status != FILLED:
+            bar, column = divmod(int(desk.counts[2]), columns)
+            raise WouldRaise(bar, column, is_division=status == NO_QUOTIENT)
+        desks.append(desk)
+    return Performed(scenario, desks)
+
+
+def _desk(scenario: Scenario, own: int) -> Desk:
+    """A desk on which nothing has happened, with room for an order of each of *own* columns at each bar."""
+    bars, columns = scenario.shape
+    account, holdings = np.zeros(1, ACCOUNT), np.zeros(columns, HOLDING)
+    account["cash"] = account["free"] = scenario.cash
+    for name in ("mark", "loss", "gain"):
+        holdings[name] = np.nan
+    return Desk(
+        account,
+        holdings,
+        np.zeros(columns, ORDER),
+        np.zeros(columns),
+        np.zeros(columns, np.int64),
+        np.zeros(1, BAR),
+        # One more, which a decision that fills nothing writes to.
+        np.empty(bars * own + 1, FILL),
+        np.empty(bars * own, REFUSAL),
+        np.zeros(3, np.int64),
+        np.empty(bars),
+        np.empty(bars),
+    )
+
+
+def _sheet(scenario: Scenario) -> Sheet:
+    """The scenario in arrays of one type each, so that one compilation serves all."""
+    sequence, is_auto = _sequence(scenario)
+    is_signals = scenario.kind == "signals"
+    rules = is_signals, is_auto, scenario.of("ffill_val_price"), scenario.of("update_value")
+    return Sheet(
+        close=_kept(scenario.close),
+        worth=_kept(filled(scenario.close)),
+        flags=_kept(_flags(scenario) if is_signals else 0, np.int64),
+        sequence=_kept(sequence, np.int64),
+        terms=_given_terms(scenario),
+        rules=np.array([rules], RULES),
+        **{name: _kept(scenario.of(name)) for name in CELLS},
+    )
+
+
+def _kept(given: Value, dtype: type[np.generic] = np.float64) -> NDArray[Any]:
+    """Two dimensions, in one piece and not to be written to, as all of a sheet."""
+    kept = np.ascontiguousarray(np.atleast_2d(given), dtype).view()
+    kept.flags.writeable = False
+    return kept
+
+
+def _given_terms(scenario: Scenario) -> NDArray[np.void]:
+    """The terms, in as few rows and columns as say them."""
+    said = {name: scenario.codes(name) if name in WORDS else scenario.of(name) for name in TERMS.names or ()}
+    terms = np.zeros(np.broadcast_shapes((1, 1), *(np.shape(value) for value in said.values())), TERMS)
+    for name, value in said.items():
+        terms[name] = value
+    return terms
+
+
+def _flags(scenario: Scenario) -> NDArray[np.int64]:
+    """The signals of each cell as flags; without signals for shorts, the direction says whose they are."""
+    enter, leave = scenario.cells("entries"), scenario.cells("exits")
+    if "short_entries" in scenario.given or "short_exits" in scenario.given:
+        sides = enter, leave, scenario.cells("short_entries"), scenario.cells("short_exits")
+    else:
+        way = np.broadcast_to(scenario.codes("direction"), scenario.shape)
+        long, short = way == LONG_ONLY, way == SHORT_ONLY
+        sides = enter & ~short, leave & long, np.where(short, enter, leave & ~long), leave & short
+    flags = np.zeros(scenario.shape, np.int64)
+    for flag, side in zip((LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT), sides, strict=True):
+        flags |= np.where(side, flag, 0)
+    return flags
+
+
+def _sequence(scenario: Scenario) -> tuple[NDArray[np.int64], bool]:
+    """The columns of each bar in the order in which they are called; whether each bar finds its own."""
+    columns, given = scenario.shape[1], scenario.call_seq
+    if not scenario.cash_sharing or columns == 1:
+        return np.zeros((1, columns), np.int64), False
+    if not isinstance(given, str):
+        return given, False
+    return np.arange(columns)[None, :: -1 if given == "reversed" else 1], given == "auto"
+
+
+def filled(close: Floats) -> Floats:
+    """The closes, each that is missing as the one before it, or else as the one after it."""
+    if not np.isnan(close).any():
+        return close
+    there = ~np.isnan(close)
+    bars = np.arange(len(close))[:, None]
+    before = np.maximum.accumulate(np.where(there, bars, -1), axis=0)
+    after = np.minimum.accumulate(np.where(there, bars, len(close))[::-1], axis=0)[::-1]
+    found = np.where(before >= 0, before, np.minimum(after, len(close) - 1))
+    whole: Floats = np.take_along_axis(close, found, axis=0)
+    return whole

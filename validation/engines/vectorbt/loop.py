@@ -1,0 +1,282 @@
+"""VectorBT 1.2.0's portfolio simulation as a compiled loop: arrays in, records of fills and refusals out.
+
+The state is float64, as VectorBT's numba engine has it, and what is decided is decided on it. An account is
+all columns where cash is shared, else a column by itself. Of a bar: prices and marks of all columns, then one
+order a column, then the account's value, once, then the orders in their sequence; cash flows from one to the
+next, the value stays as it was. A bar's orders fill at that bar's prices: nothing keeps from looking ahead.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tieout.ledger.books.arrays import Record
+from tieout.validation.engines.vectorbt.rules import (
+    AMOUNT,
+    FILLED,
+    LONG_ONLY,
+    PERCENT,
+    SHORT_ONLY,
+    SIZE_NAN,
+    TARGET_AMOUNT,
+    TARGET_PERCENT,
+    TARGET_VALUE,
+    VALUE,
+    decide,
+)
+from tieout.validation.engines.vectorbt.signals import (
+    AT_CLOSE,
+    AT_STOP,
+    AT_STOP_AND_SLIPPAGE,
+    FROM_CLOSE,
+    FROM_FILL,
+    FROM_MARK,
+    arm,
+    on_stop,
+    order_from,
+    resolved,
+    stopped,
+)
+from tieout.validation.foreign.compiled import entry, leaf, routine
+from tieout.validation.foreign.outcome import Floats
+
+TERMS = np.dtype(
+    [
+        *((name, "i8") for name in ("size_type", "direction", "accumulate", "upon_long_conflict")),
+        *((name, "i8") for name in ("upon_short_conflict", "upon_dir_conflict", "upon_opposite_entry")),
+        *((name, "i8") for name in ("stop_entry_price", "stop_exit_price")),
+        *((name, "i8") for name in ("upon_stop_exit", "upon_stop_update")),
+        *((name, "f8") for name in ("fees", "fixed_fees", "slippage", "min_size", "max_size")),
+        *((name, "f8") for name in ("size_granularity", "sl_stop", "tp_stop")),
+        *((name, "?") for name in ("lock_cash", "allow_partial", "sl_trail")),
+    ]
+)
+"""What seldom differs between cells, under VectorBT's names."""
+RULES = np.dtype([(name, "?") for name in ("is_signals", "is_auto", "ffill_val_price", "update_value")])
+REFUSAL = np.dtype([("bar", "i8"), ("column", "i8"), ("reason", "i8")])
+
+
+class Sheet(NamedTuple):
+    """What is given, [bars, columns]; but for closes and flags one row or column may stand for all."""
+
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    worth: Floats  # the close, and where there is none the one before, or else after
+    size: Floats
+    price: Floats
+    val_price: Floats
+    flags: NDArray[np.int64]
+    sequence: NDArray[np.int64]
+    terms: NDArray[np.void]
+    rules: NDArray[np.void]
+
+
+class Desk(NamedTuple):
+    """The state of one account, and what comes of it. Orders, values and sequence are those of a bar."""
+
+    account: NDArray[np.void]
+    holdings: NDArray[np.void]
+    orders: NDArray[np.void]
+    values: Floats
+    sequence: NDArray[np.int64]
+    bar: NDArray[np.void]
+    fills: NDArray[np.void]
+    refusals: NDArray[np.void]
+    counts: NDArray[np.int64]  # of fills and refusals, and the cell that ended the run
+    cash: Floats
+    value: Floats
+
+
+@leaf
+def _at(given: NDArray[Any], bar: int, column: int) -> Any:
+    """What is given for a cell, where one row or column may stand for all."""
+    return given[bar if given.shape[0] > 1 else 0, column if given.shape[1] > 1 else 0]
+
+
+@leaf
+def _price(sheet: Sheet, desk: Desk, bar: int, column: int) -> None:
+    """The order's price, infinity put in place, and the mark that it or another price gives."""
+    order, holding, rules = desk.orders[column], desk.holdings[column], sheet.rules[0]
+    before = sheet.close[bar - 1, column] if bar > 0 else math.nan
+    price = _at(sheet.price, bar, column)
+    if price == math.inf:
+        price = sheet.close[bar, column]
+    elif price == -math.inf:
+        price = before
+        if rules["is_signals"] and not math.isnan(_at(sheet.open, bar, column)):
+            price = _at(sheet.open, bar, column)
+    order["price"] = price
+    mark = _at(sheet.val_price, bar, column)
+    if math.isinf(mark):
+        mark = price if mark > 0 else before
+    if not (math.isnan(mark) and rules["ffill_val_price"]):
+        holding["mark"] = mark
+
+
+@leaf
+def _write_order(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
+    """The order of a cell as it is given; ShortOnly means the size the other way about."""
+    order, terms = desk.orders[column], _at(sheet.terms, bar, column)
+    order["size_type"], order["direction"] = terms["size_type"], terms["direction"]
+    order["slippage"] = terms["slippage"]
+    size = _at(sheet.size, bar, column)
+    order["size"] = -size if terms["direction"] == SHORT_ONLY else size
+    return FILLED
+
+
+@leaf
+def _write_signal(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
+    """The order that the stops, or else the signals of a cell ask for."""
+    order, holding, terms = desk.orders[column], desk.holdings[column], _at(sheet.terms, bar, column)
+    order["size_type"], order["slippage"] = terms["size_type"], terms["slippage"]
+    position, stop = holding["position"], math.nan
+    if not (math.isnan(holding["loss"]) and math.isnan(holding["gain"])):
+        seen = desk.bar[0]
+        seen["open"], seen["close"] = _at(sheet.open, bar, column), sheet.close[bar, column]
+        seen["high"], seen["low"] = _at(sheet.high, bar, column), _at(sheet.low, bar, column)
+        stop = stopped(holding, seen)
+    if math.isnan(stop):
+        flags, accumulate = resolved(position, sheet.flags[bar, column], terms)
+    else:
+        flags, accumulate = on_stop(position, terms)
+        at = terms["stop_exit_price"]
+        if at in (AT_STOP, AT_STOP_AND_SLIPPAGE):
+            order["price"] = stop
+        elif at == AT_CLOSE:
+            order["price"] = sheet.close[bar, column]
+        if at == AT_STOP:
+            order["slippage"] = 0.0
+    return order_from(holding, flags, accumulate, _at(sheet.size, bar, column), order)
+
+
+@leaf
+def _value(desk: Desk, first: int, last: int) -> float:
+    """Cash and positions at their marks."""
+    value = desk.account[0]["cash"]
+    for column in range(first, last):
+        position = desk.holdings[column]["position"]
+        if position != 0:
+            value += position * desk.holdings[column]["mark"]
+    return float(value)
+
+
+@leaf
+def _about(account: Record, holding: Record, order: Record, is_signals: bool) -> float:  # noqa: FBT001  whether it is a signal
+    """About what an order comes to, below zero for sales; by this an automatic sequence is put in order."""
+    size, kind, held = order["size"], order["size_type"], holding["position"] * holding["mark"]
+    found = math.nan
+    if is_signals and size == 0:
+        found = 0.0
+    elif kind == AMOUNT:
+        found = size * holding["mark"]
+    elif kind == VALUE:
+        found = size
+    elif kind == PERCENT:
+        found = size * account["cash"]
+        if not size >= 0:
+            both = 2 * max(held, 0.0) + max(account["free"], 0.0)
+            found = size * (held if order["direction"] == LONG_ONLY else both)
+    elif kind == TARGET_AMOUNT:
+        found = size * holding["mark"] - held
+    elif kind == TARGET_VALUE:
+        found = size - held
+    elif kind == TARGET_PERCENT:
+        found = size * account["value"] - held
+    return float(found)
+
+
+@leaf
+def _arrange(desk: Desk, first: int, last: int) -> None:
+    """Put the columns in the order of their values: the smallest first, equals as they come, NaN at the end.
+
+    Of those that are NaN the last comes first: VectorBT inserts each before the ones that are there.
+    """
+    sequence, values = desk.sequence, desk.values
+    kept, end = first, last
+    for column in range(first, last):
+        if math.isnan(values[column]):
+            end -= 1
+            sequence[end] = column
+            continue
+        place = kept
+        while place > first and values[sequence[place - 1]] > values[column]:
+            sequence[place] = sequence[place - 1]
+            place -= 1
+        sequence[place] = column
+        kept += 1
+
+
+@routine
+def _place(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
+    """Decide on the order of a cell, and record what comes of it."""
+    account, holding, order = desk.account[0], desk.holdings[column], desk.orders[column]
+    rules, terms = sheet.rules[0], _at(sheet.terms, bar, column)
+    if rules["is_signals"] and order["size"] == 0:
+        return FILLED
+    fill = desk.fills[desk.counts[0]]
+    reason = decide(account, holding, order, terms, fill)
+    if reason == FILLED:
+        fill["bar"], fill["column"] = bar, column
+        desk.counts[0] += 1
+        before = fill["position_before"]
+        if rules["update_value"]:
+            worth = before * holding["mark"] if before != 0 else 0.0
+            held = holding["position"] * fill["price"] if holding["position"] != 0 else 0.0
+            account["value"] = account["value"] + (account["cash"] - fill["cash_before"]) + (held - worth)
+            holding["mark"] = fill["price"]
+        if rules["is_signals"]:
+            source, base = terms["stop_entry_price"], order["price"]
+            if source == FROM_MARK:
+                base = holding["mark"]
+            elif source == FROM_FILL:
+                base = fill["price"]
+            elif source == FROM_CLOSE:
+                base = sheet.close[bar, column]
+            arm(holding, terms, before, base)
+    elif reason > SIZE_NAN:
+        refusal = desk.refusals[desk.counts[1]]
+        refusal["bar"], refusal["column"], refusal["reason"] = bar, column, reason
+        desk.counts[1] += 1
+    return reason
+
+
+@entry
+def perform(sheet: Sheet, desk: Desk, first: int, last: int) -> int:
+    """Perform columns *first* to *last* as one account: FILLED, or how VectorBT ends where it raises."""
+    bars, columns = sheet.close.shape
+    rules, account = sheet.rules[0], desk.account[0]
+    for bar in range(bars):
+        for column in range(first, last):
+            _price(sheet, desk, bar, column)
+        account["value"] = _value(desk, first, last)
+        for column in range(first, last):
+            if rules["is_signals"]:
+                status = _write_signal(sheet, desk, bar, column)
+            else:
+                status = _write_order(sheet, desk, bar, column)
+            if status != FILLED:
+                desk.counts[2] = bar * columns + column
+                return status
+            if rules["is_auto"]:
+                desk.values[column] = _about(
+                    account, desk.holdings[column], desk.orders[column], rules["is_signals"]
+                )
+            else:
+                row = bar if sheet.sequence.shape[0] > 1 else 0
+                desk.sequence[column] = first + sheet.sequence[row, column]
+        if rules["is_auto"]:
+            _arrange(desk, first, last)
+        for place in range(first, last):
+            status = _place(sheet, desk, bar, desk.sequence[place])
+            if status < FILLED:
+                desk.counts[2] = bar * columns + desk.sequence[place]
+                return status
+        desk.cash[bar] = desk.value[bar] = account["cash"]
+        for column in range(first, last):
+            if desk.holdings[column]["position"] != 0:
+                desk.value[bar] += desk.holdings[column]["position"] * sheet.worth[bar, column]
+    return FILLED

@@ -1,0 +1,202 @@
+"""A run of VectorBT as data, in that package's own words; its text; and scenarios drawn at random.
+
+`Scenario` says what is given to ``Portfolio.from_orders`` or ``Portfolio.from_signals``. A figure may be one
+for all, one for each column (an array of one row), or one for each bar and column. What is left out is as
+that package has it by default, but for cash, which is shared between columns unless it is said otherwise.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self
+
+import numpy as np
+from attrs import field, frozen
+from numpy.typing import NDArray
+
+from tieout.validation.engines.vectorbt import signals
+from tieout.validation.engines.vectorbt.rules import DIRECTIONS, PERCENT, SIZE_TYPES
+
+Array = NDArray[Any]
+Floats = NDArray[np.float64]
+Value = float | bool | str | Array
+Engine = Literal["numba", "rust"]
+ENGINES: tuple[Engine, ...] = ("numba", "rust")
+"""VectorBT's own two engines."""
+
+WORDS: dict[str, tuple[str, ...]] = {
+    "size_type": SIZE_TYPES,
+    "direction": DIRECTIONS,
+    "accumulate": signals.ACCUMULATION,
+    "upon_long_conflict": signals.CONFLICTS,
+    "upon_short_conflict": signals.CONFLICTS,
+    "upon_dir_conflict": signals.DIRECTION_CONFLICTS,
+    "upon_opposite_entry": signals.OPPOSITE_ENTRIES,
+    "stop_entry_price": signals.STOP_ENTRY_PRICES,
+    "stop_exit_price": signals.STOP_EXIT_PRICES,
+    "upon_stop_exit": signals.STOP_EXITS,
+    "upon_stop_update": signals.STOP_UPDATES,
+}
+"""What is said by a word, and its words by VectorBT's number."""
+OF_ORDERS: dict[str, Value] = {
+    "size": np.inf,
+    "size_type": "amount",
+    "direction": "both",
+    "price": np.inf,
+    "val_price": np.inf,
+    "fees": 0.0,
+    "fixed_fees": 0.0,
+    "slippage": 0.0,
+    "min_size": 1e-8,
+    "max_size": np.inf,
+    "size_granularity": np.nan,
+    "lock_cash": False,
+    "allow_partial": True,
+    "ffill_val_price": True,
+    "update_value": False,
+}
+"""What may be given with orders, and what it is where it is not."""
+OF_SIGNALS: dict[str, Value] = {
+    **OF_ORDERS,
+    "direction": "longonly",
+    "open": np.nan,
+    "high": np.nan,
+    "low": np.nan,
+    "entries": False,
+    "exits": False,
+    "short_entries": False,
+    "short_exits": False,
+    "accumulate": "disabled",
+    "upon_long_conflict": "ignore",
+    "upon_short_conflict": "ignore",
+    "upon_dir_conflict": "ignore",
+    "upon_opposite_entry": "reversereduce",
+    "sl_stop": np.nan,
+    "sl_trail": False,
+    "tp_stop": np.nan,
+    "stop_entry_price": "close",
+    "stop_exit_price": "stoplimit",
+    "upon_stop_exit": "close",
+    "upon_stop_update": "override",
+}
+"""The same with signals. Where shorts have signals of their own, *direction* says nothing."""
+DEFAULTS = {"orders": OF_ORDERS, "signals": OF_SIGNALS}
+BOUNDS: dict[str, tuple[float, float]] = {
+    "fees": (-0.99, np.inf),
+    "fixed_fees": (-np.inf, np.inf),
+    "slippage": (0.0, 1.0),
+    "min_size": (0.0, np.inf),
+    "max_size": (0.0, np.inf),
+    "size_granularity": (0.0, np.inf),
+    "sl_stop": (0.0, np.inf),
+    "tp_stop": (0.0, np.inf),
+}
+"""Between what a figure lies; outside of it VectorBT raises, or sells below zero."""
+
+
+@frozen(eq=False)
+class Scenario:
+    """*close* is [bars, columns]; *cash* what each account begins with; *given* the rest by name.
+
+    *call_seq* is ``default``, ``reversed``, ``auto`` or the columns of each bar in their order.
+    """
+
+    kind: Literal["orders", "signals"]
+    close: Floats
+    cash: float
+    given: Mapping[str, Value] = field(factory=dict)
+    cash_sharing: bool = True
+    call_seq: str | NDArray[np.int64] = "default"
+
+    def __attrs_post_init__(self) -> None:
+        if unknown := set(self.given) - set(DEFAULTS[self.kind]):
+            raise ValueError(f"{self.kind} take no {', '.join(sorted(unknown))}")
+        for name, (low, high) in BOUNDS.items():
+            values = np.asarray(self.of(name), np.float64)
+            if np.any((values < low) | (values > high)):
+                raise ValueError(f"{name} lies between {low} and {high}")
+        if self.kind == "signals":
+            if np.any(np.asarray(self.of("size")) < 0):
+                raise ValueError("a signal has a side, so its size is not below zero")
+            if np.any(self.codes("size_type") > SIZE_TYPES.index("percent")):
+                raise ValueError("a signal has no target")
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Bars and columns."""
+        bars, columns = self.close.shape
+        return bars, columns
+
+    def of(self, name: str) -> Value:
+        """What is given under a name, or what it is by default; of signals, where there are none, nothing."""
+        return self.given[name] if name in self.given else {**OF_SIGNALS, **DEFAULTS[self.kind]}[name]
+
+    def codes(self, name: str) -> NDArray[np.int64]:
+        """What is given in words, as VectorBT's numbers."""
+        found: NDArray[np.int64] = np.vectorize(WORDS[name].index, otypes=[np.int64])(self.of(name))
+        return found
+
+    def cells(self, name: str) -> Array:
+        """What is given under a name, for each bar and column; not to be written to."""
+        return np.broadcast_to(self.of(name), self.shape)
+
+    @property
+    def text(self) -> str:
+        """The scenario as JSON, a name a line; NaN and infinity as Python writes them."""
+        lines = {
+            "kind": self.kind,
+            "cash": self.cash,
+            "cash_sharing": self.cash_sharing,
+            "call_seq": _plain(self.call_seq),
+            "close": _plain(self.close),
+            **{f"given.{name}": _plain(value) for name, value in self.given.items()},
+        }
+        return "{\n" + ",\n".join(f" {json.dumps(k)}: {json.dumps(v)}" for k, v in lines.items()) + "\n}\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """The scenario that has this text."""
+        said: dict[str, Any] = {name: _made(value) for name, value in json.loads(text).items()}
+        given = {name.removeprefix("given."): said.pop(name) for name in list(said) if "." in name}
+        return cls(given=given, **said)
+
+
+def _plain(value: Value) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _made(value: Any) -> Value:
+    made: Value = np.array(value) if isinstance(value, list) else value
+    return made
+
+
+GRANULARITY = "steps of a granularity"
+NOTHING = "a percent of zero"
+UNMARKED = "a percent without a valuation price in an automatic sequence"
+
+
+def where_engines_differ(scenario: Scenario) -> Sequence[str]:
+    """What is in a scenario of which VectorBT's numba and Rust engines make different things, by name.
+
+    Steps: a size of 1 in steps of 0.1 is 0.9 in numba, which takes the floor of a quotient, and 1 in Rust. A
+    percent of zero: numba fills NaN, and raises at the next order; Rust refuses it. A percent to sell where
+    there is no valuation price: in an automatic sequence it counts as NaN in numba, as a number in Rust.
+    """
+    is_auto = isinstance(scenario.call_seq, str) and scenario.call_seq == "auto"
+    is_shared = scenario.cash_sharing and scenario.shape[1] > 1
+    percent = np.broadcast_to(scenario.codes("size_type") == PERCENT, scenario.shape)
+    found = {
+        GRANULARITY: not np.all(np.isnan(np.asarray(scenario.of("size_granularity")))),
+        NOTHING: np.any(percent & (scenario.cells("size") == 0)),
+        UNMARKED: is_auto and is_shared and np.any(percent) and _may_lack_marks(scenario),
+    }
+    return [name for name, differs in found.items() if differs]
+
+
+def _may_lack_marks(scenario: Scenario) -> bool:
+    """Whether a column may have no valuation price: whether a price of its first bar, or of any, is NaN."""
+    bars = slice(None, 1) if scenario.of("ffill_val_price") else slice(None)
+    prices = [scenario.close[bars]]
+    for name in ("price", "val_price"):
+        cells = scenario.cells(name)[bars]
+        prices.append(np.where(cells == -np.inf, np.nan, cells))
+    return bool(np.any(np.isnan(prices)))

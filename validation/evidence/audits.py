@@ -1,0 +1,135 @@
+"""The auditor on what the packages themselves export: clean where it is, and each planted fault named."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import polars as pl
+
+from tieout.validation.audit.audit import Files, Terms, audit
+from tieout.validation.audit.books import Costs
+from tieout.validation.audit.faults import Fault, Rules
+from tieout.validation.workloads.workloads import generate
+
+AGREES, WRONG = "agrees", "found wrong"
+PLANTED_AT = 2_000
+"""The row of the fill that is tampered with."""
+
+
+class Sample(NamedTuple):
+    """What was audited, what came of it, and the faults that were named."""
+
+    name: str
+    verdict: str
+    faults: list[str]
+
+
+def audit_samples(workload: str = "W2") -> list[Sample]:
+    """VectorBT's engines and Backtrader as they are, then VectorBT's files with one fault of each kind."""
+    from tieout.validation.evidence import exports
+
+    made = generate(workload)
+    found = []
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        prices = exports.prices(made, folder)
+        for package in exports.EXPORTS:
+            fills, claims = exports.EXPORTS[package](made, folder)
+            # Backtrader's analyzer leaves the commission out.
+            rate = exports.RATE if package == "Backtrader" else 0.0
+            terms = Terms(costs=Costs(rate=rate), rules=Rules(may_be_short=False))
+            found.append(_sample(package, Files(fills, prices, claims), terms))
+        fills, claims = exports.vectorbt(made, folder)
+        found += _planted(folder, Files(fills, prices, claims))
+    return found
+
+
+def _sample(name: str, files: Files, terms: Terms) -> Sample:
+    found = audit(files, terms)
+    return Sample(
+        name, AGREES if found.agrees else WRONG, [finding.fault.value for finding in found.findings]
+    )
+
+
+def _planted(folder: Path, files: Files) -> Iterator[Sample]:
+    """Each fault in a copy of the files."""
+    terms = Terms(cash=1_000_000.0, rules=Rules(may_be_short=False))
+    for number, (fault, (which, tamper)) in enumerate(PLANTS.items()):
+        paths = [files.fills, *files.claims]
+        frames = {path.stem.partition("-")[2]: pl.read_csv(path, try_parse_dates=True) for path in paths}
+        frames[which] = tamper(frames[which], frames)
+        written = {}
+        for name, frame in frames.items():
+            written[name] = folder / f"planted-{number}-{name}.csv"
+            frame.write_csv(written[name])
+        fills = written.pop("fills")
+        yield _sample(f"planted: {fault.value}", Files(fills, files.prices, list(written.values())), terms)
+
+
+Frames = dict[str, pl.DataFrame]
+Tamper = Callable[[pl.DataFrame, Frames], pl.DataFrame]
+
+
+def _at(row: int, column: str, value: pl.Expr) -> pl.Expr:
+    """The *column* with another value in one row."""
+    return pl.when(pl.int_range(pl.len()) == row).then(value).otherwise(pl.col(column)).alias(column)
+
+
+def _fees(times: float) -> Tamper:
+    """Cash and value with commission counted that many times more."""
+
+    def tamper(curve: pl.DataFrame, frames: Frames) -> pl.DataFrame:
+        fees = frames["fills"].group_by("Timestamp").agg(pl.col("Fees").sum())
+        paid = curve.join(fees, left_on="", right_on="Timestamp", how="left", maintain_order="left")["Fees"]
+        more = paid.fill_null(0.0).cum_sum() * times
+        return curve.with_columns(cash=curve["cash"] - more, value=curve["value"] - more)
+
+    return tamper
+
+
+def _change(column: str, value: pl.Expr) -> Tamper:
+    """One fill that is another."""
+    return lambda frame, _: frame.with_columns(_at(PLANTED_AT, column, value))
+
+
+def _another(fills: pl.DataFrame) -> pl.DataFrame:
+    """A fill like one that there is, of a tenth of its size."""
+    tenth = (pl.col("Size") / 10).alias("Size"), (pl.col("Fees") / 10).alias("Fees")
+    return fills[PLANTED_AT : PLANTED_AT + 1].with_columns(
+        *tenth, pl.lit(-1).cast(pl.Int64).alias("Order Id")
+    )
+
+
+PLANTS: dict[Fault, tuple[str, Tamper]] = {
+    Fault.COMMISSION_TWICE: ("curve", _fees(1.0)),
+    Fault.COMMISSION_LEFT_OUT: ("curve", _fees(-1.0)),
+    Fault.COMMISSION_UNTOLD: ("fills", lambda frame, _: frame.with_columns(Fees=pl.lit(0.0))),
+    Fault.CASH: (
+        "curve",
+        lambda frame, _: frame.with_columns(cash=pl.col("cash") - 25.0 * (pl.int_range(pl.len()) >= 100)),
+    ),
+    Fault.EQUITY: (
+        "curve",
+        lambda frame, _: frame.with_columns(
+            value=pl.col("cash") + (pl.col("value") - pl.col("cash")).shift(1).fill_null(0.0)
+        ),
+    ),
+    Fault.PNL: ("curve", lambda frame, _: frame.with_columns(pnl=pl.col("cash").diff().fill_null(0.0))),
+    Fault.MISSING: ("fills", lambda frame, _: frame.filter(pl.int_range(pl.len()) != PLANTED_AT)),
+    Fault.TWICE: (
+        "fills",
+        lambda frame, _: pl.concat([frame[: PLANTED_AT + 1], frame[PLANTED_AT:]]),
+    ),
+    Fault.POSITION: ("positions", _change("quantity", pl.col("quantity") + 10.0)),
+    Fault.TRADES: ("trades", _change("PnL", pl.col("PnL") + pl.col("Exit Fees"))),
+    Fault.RANGE: ("fills", _change("Price", pl.col("Price") * 1.5)),
+    Fault.ALTERED: ("fills", _change("Size", pl.col("Size") * 0.5)),
+    Fault.BEFORE: ("fills", _change("Timestamp", pl.lit("2013-06-03").str.to_date())),
+    Fault.AFTER: ("fills", _change("Timestamp", pl.lit("2015-06-03").str.to_date())),
+    Fault.MOVED: ("fills", _change("Timestamp", pl.col("Timestamp").dt.offset_by("3d"))),
+    Fault.UNCLAIMED: ("fills", lambda frame, _: pl.concat([frame, _another(frame)])),
+    Fault.NEGATIVE_CASH: ("fills", _change("Size", pl.col("Size") * 1000.0)),
+    Fault.OVERSOLD: ("fills", _change("Side", pl.lit("Sell"))),
+}
+"""Which file is tampered with, and how."""

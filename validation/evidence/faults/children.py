@@ -1,0 +1,90 @@
+"""Functions run in processes of their own, which may be killed or crash.
+
+The processes are forked from a server that has imported and compiled everything and has no DuckDB thread,
+so that one takes milliseconds to start.
+"""
+
+import gc
+import multiprocessing
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from attrs import frozen
+
+from tieout.ledger.journal import Journal
+from tieout.validation.evidence.faults.program import COMMODITIES, RUN, SMALL
+
+Task = Callable[..., object]
+"""Called in a child with a function to report with, then its arguments; what it returns is reported last."""
+
+
+class ChildFailed(Exception):
+    """A child raised what nobody expects."""
+
+
+@frozen
+class Crashed:
+    """A child died of a signal that nobody sent."""
+
+    signal: int
+
+
+@contextmanager
+def child(task: Task, *args: object) -> Iterator[tuple[BaseProcess, Connection]]:
+    """A process that runs *task*, and where its reports arrive; it is killed when the block ends."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tieout.validation.evidence.faults.warm"])
+    reports, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(sender, task, args))
+    process.start()
+    sender.close()
+    try:
+        yield process, reports
+    finally:
+        process.kill()
+        process.join()
+        reports.close()
+
+
+def received(reports: Connection) -> Iterator[Any]:
+    """What a child reports until it ends."""
+    while True:
+        try:
+            report = reports.recv()
+        except (EOFError, ConnectionResetError):
+            return
+        if isinstance(report, ChildFailed):
+            raise report
+        yield report
+
+
+def outcome(task: Task, *args: object) -> Any:
+    """What *task* returns in a process of its own, or how that crashed."""
+    with child(task, *args) as (process, reports):
+        last = list(received(reports))[-1:]
+        process.join()
+        return last[0] if last else Crashed(-(process.exitcode or 0))
+
+
+def _run(sender: Connection, task: Task, args: tuple[object, ...]) -> None:
+    try:
+        sender.send(task(sender.send, *args))
+    except BaseException:  # noqa: BLE001  handed to the parent
+        sender.send(ChildFailed(traceback.format_exc()))
+    finally:
+        sender.close()
+
+
+def warm_up() -> None:
+    """Compile and import what the children will need, and leave no DuckDB thread behind."""
+    journal = Journal.create(None, COMMODITIES, RUN)
+    for blocks in SMALL.perform(journal):
+        if blocks == 2:
+            break
+    journal.close()
+    del journal
+    gc.collect()

@@ -1,0 +1,87 @@
+"""The run that is disturbed: blocks of two sizes, committed one after the other.
+
+Posting is a function of the block's number, so that a run can be taken up anywhere. Some blocks carry so
+many marks that the WAL is moved into the file while the run goes on, or that rows are written past it.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from attrs import frozen
+
+from tieout.ledger.books.commodity import currency, instrument
+from tieout.ledger.books.events import buy, deposit
+from tieout.ledger.file.run import Policies, Run
+from tieout.ledger.journal import Journal
+
+COMMODITIES = [currency("USD"), *(instrument(symbol) for symbol in ("AAA", "BBB", "CCC"))]
+RUN = Run(spec={"program": "faults"}, policies=Policies(block_transfers=1_000_000))
+NOON = 1_600_000_000_000_000_000
+
+
+@frozen
+class Program:
+    """*blocks* of *posts* transactions and *marks* marks each, every tenth of three times as many marks."""
+
+    blocks: int
+    posts: int
+    marks: int = 0
+
+    def perform(self, journal: Journal) -> Iterator[int]:
+        """Post what *journal* does not hold yet; the number of blocks that are durable, after each."""
+        if not len(journal.commodities):
+            for commodity in COMMODITIES:
+                journal.declare(commodity)
+        for block in range(journal.count("txn") // self.posts, self.blocks):
+            self._post(journal, block)
+            yield journal.commit().blocks
+
+    def _post(self, journal: Journal, block: int) -> None:
+        choice = random.Random(block)
+        if self.marks:
+            _add_marks(journal, block, self.marks * (1 if block % 10 else 3))
+        for number in range(self.posts):
+            ts = NOON + (block * self.posts + number) * 1_000_000_000
+            if number == 0:
+                journal.post(ts, deposit, "USD", "1000000", note=f"block {block}")
+            else:
+                symbol = choice.choice(("AAA", "BBB", "CCC"))
+                quantity, gross = choice.randint(1, 50), choice.randint(1, 5000)
+                journal.post(ts, buy, symbol, quantity, gross, "0.35")
+
+
+SMALL = Program(blocks=60, posts=10)
+LARGE = Program(blocks=20, posts=3, marks=45_000)
+
+
+def create(path: Path) -> Journal:
+    """A new journal for a program."""
+    return Journal.create(path, COMMODITIES, RUN)
+
+
+def replay(path: Path) -> Journal:
+    """The journal to be performed again from the start, against its seals."""
+    return Journal.replay(path, COMMODITIES, RUN)
+
+
+def proceed(path: Path) -> Journal:
+    """The journal to be continued after its last block."""
+    return Journal.open(path)
+
+
+RESUME: tuple[Callable[[Path], Journal], ...] = (replay, proceed)
+
+
+def _add_marks(journal: Journal, block: int, rows: int) -> None:
+    values = np.random.default_rng(block)
+    journal.add(
+        "mark",
+        {
+            "ts": np.full(rows, NOON + block, np.int64).view("M8[ns]"),
+            "instrument": values.integers(1, 4, rows).astype(np.int32),
+            "price": values.random(rows),
+            "stale": np.zeros(rows, bool),
+        },
+    )

@@ -1,0 +1,1 @@
+"""The fills of another engine or a broker, booked as a journal."""

@@ -1,1 +1,0 @@
-"""Other engines as reference runs: the rules of each as a loop of ours, beside the package itself."""
