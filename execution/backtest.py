@@ -95,7 +95,7 @@ class Backtest:
         )
 
         for given in self.features:
-            if given.is_dated and np.any(self.bars.ts % DAY):
+            if given.is_dated and np.any(self.bars.timestamp % DAY):
                 raise BadFeatures(
                     f"{given.named.name}: its times are dates, those of the bars have hours; say at what time"
                     " of the day each was known"
@@ -233,7 +233,7 @@ class Backtest:
         money = journal.commodities.currency(self.currency)
         if cash := journal.commodities[money].units(self.account.cash):
             # As integers, which they are here: to find out what a person means takes longer than a deposit.
-            opening = journal.transaction(int(self.bars.ts[0]), Kind.DEPOSIT, note="opening capital")
+            opening = journal.transaction(int(self.bars.timestamp[0]), Kind.DEPOSIT, note="opening capital")
             with opening as transaction:
                 transaction.add(deposit, money, cash)
         try:
@@ -265,7 +265,7 @@ class Backtest:
         program = program._replace(requests=program.requests.copy())
         for window in windows():
             engine.enter(window.first)
-            bars = len(window.market.ts)
+            bars = len(window.market.timestamp)
             part = _part(program, window.first, bars)
             chunk = bars if progress is None else max(1, total // _CHUNKS)
             for start in range(0, bars, chunk):
@@ -354,7 +354,7 @@ class _Performance:
         if self.history is None and self.strategy.lookback:
             self.history = History(names, len(self.bars.symbols), self.strategy.lookback)
         engine.enter(window.first)
-        for t in range(len(market.ts)):
+        for t in range(len(market.timestamp)):
             self.bar = window.first + t
             engine.before(market, t)
             self.notices.collect()
@@ -365,7 +365,7 @@ class _Performance:
             if self.history is not None:
                 self.history.add(now)
             context = {name: float(values[t]) for name, values in window.context.items()}
-            time = np.datetime64(int(market.ts[t]), "ns")
+            time = np.datetime64(int(market.timestamp[t]), "ns")
             bar = Bar(self.bar, time, self.bars.symbols, self.numbers, places, now, context, self.history)
             self.broker.open_bar(now[3])
             with self._strategys():
@@ -383,7 +383,7 @@ class _Performance:
         """End the journal at the bar that the strategy did not survive, and say which it was."""
         if self.bar < 0:
             raise StrategyFailed(f"the strategy failed before the first bar: {error!r}") from error
-        time = np.datetime64(int(self.bars.ts[self.bar]), "ns")
+        time = np.datetime64(int(self.bars.timestamp[self.bar]), "ns")
         self.engine.finish(int(Reason.RUN_STOPPED))
         raise StrategyFailed(
             f"the strategy failed at bar {self.bar}, {str(time).removesuffix('T00:00:00.000000000')}:"

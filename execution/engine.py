@@ -38,7 +38,7 @@ _TABLES = {
     "statements": "statement",
 }
 """The table in which each of a desk's arrays is stored."""
-_TIMES = frozenset(["ts"])
+_TIMES = frozenset(["timestamp"])
 _UNSTORED = frozenset(["column"])
 # Asked so seldom that it is not worth a door of its own to the compiled one.
 _lacking = getattr(lacking, "py_func", lacking)
@@ -222,7 +222,9 @@ class Engine:
     def _require_sound(self) -> None:
         """Raise what a posting ran into. Admission rules it out, so this is a fault in the rules."""
         if status := int(self._status[0]):
-            raise refusal(Status(status), self.journal.books, self.journal.chart, int(self.desk.state[0].ts))
+            raise refusal(
+                Status(status), self.journal.books, self.journal.chart, int(self.desk.state[0].timestamp)
+            )
 
 
 def _columns(rows: Records) -> dict[str, Any]:

@@ -5,7 +5,7 @@
 -- next bar of its instrument, and says so in `tif`.
 create table orders (
     id          bigint       not null,
-    ts          timestamp_ns not null,
+    timestamp          timestamp_ns not null,
     instrument  integer      not null,
     type        utinyint     not null,   -- named in the view order_type
     tif         utinyint     not null,   -- time in force, named in the view time_in_force
@@ -33,7 +33,7 @@ create table order_link (
 -- What became of it, where order and fills do not imply it.
 create table order_event (
     id       bigint       not null,
-    ts       timestamp_ns not null,
+    timestamp       timestamp_ns not null,
     order_id bigint       not null,
     event    utinyint     not null,   -- named in the view order_event_kind
     reason   utinyint     not null    -- named in the view reason
@@ -43,7 +43,7 @@ create table order_event (
 create table fill (
     id              bigint       not null,
     order_id        bigint       not null,
-    ts              timestamp_ns not null,
+    timestamp              timestamp_ns not null,
     instrument      integer      not null,
     side            tinyint      not null,
     quantity        bigint       not null,
@@ -55,6 +55,6 @@ create table fill (
 
 create table benchmark (
     id    bigint       not null,
-    ts    timestamp_ns not null,
+    timestamp    timestamp_ns not null,
     value double       not null
 );

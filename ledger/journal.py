@@ -256,7 +256,7 @@ class Journal(Closing):
         while True:
             begin(
                 self.books,
-                transaction.ts,
+                transaction.timestamp,
                 int(kind),
                 transaction.instrument,
                 transaction.order_id,
@@ -273,7 +273,7 @@ class Journal(Closing):
             if not self._made_room(status):
                 break
         if status is not Status.POSTED:
-            raise refusal(status, self.books, self.chart, transaction.ts)
+            raise refusal(status, self.books, self.chart, transaction.timestamp)
         state = self.books.state[0]
         transaction.number = int(state.base_txn + state.txns - 1)
         if transaction.note:
@@ -399,26 +399,26 @@ class Journal(Closing):
     def mark(self, when: Moment, prices: Mapping[str, float], *, stale: bool = False) -> None:
         """Record prices at which instruments are valued; *stale* if they are carried from earlier."""
         marks = {self.commodities.instrument(symbol): _price(price) for symbol, price in prices.items()}
-        ts = nanoseconds(when)
-        latest = max((marked for marked, _ in self._marks.values()), default=ts)
-        if ts < latest or (self._stated is not None and ts <= self._stated):
+        timestamp = nanoseconds(when)
+        latest = max((marked for marked, _ in self._marks.values()), default=timestamp)
+        if timestamp < latest or (self._stated is not None and timestamp <= self._stated):
             raise errors.BackdatedTransaction(
-                f"a mark at {iso(ts)} is before one at {iso(latest)}, or not after the last statement"
+                f"a mark at {iso(timestamp)} is before one at {iso(latest)}, or not after the last statement"
             )
-        self._mark(ts, marks, stale=stale)
+        self._mark(timestamp, marks, stale=stale)
 
-    def _mark(self, ts: int, prices: Mapping[int, float], *, stale: bool) -> None:
+    def _mark(self, timestamp: int, prices: Mapping[int, float], *, stale: bool) -> None:
         count = len(prices)
         self.add(
             "mark",
             {
-                "ts": np.full(count, ts, np.int64).view("M8[ns]"),
+                "timestamp": np.full(count, timestamp, np.int64).view("M8[ns]"),
                 "instrument": list(prices),
                 "price": list(prices.values()),
                 "stale": [stale] * count,
             },
         )
-        self._marks |= {number: (ts, price) for number, price in prices.items()}
+        self._marks |= {number: (timestamp, price) for number, price in prices.items()}
 
     def statement(self, when: Moment) -> None:
         """Record what the books say at *when*: cash, market value and equity, for each currency.
@@ -426,23 +426,25 @@ class Journal(Closing):
         Holdings not marked at that time are marked with their last price, as stale.
         """
         self._require_open()
-        ts = nanoseconds(when)
-        newest = max([int(self.books.state[0].ts), *(marked for marked, _ in self._marks.values())])
-        if ts < newest or (self._stated is not None and ts < self._stated):
-            raise errors.BackdatedTransaction(f"a statement at {iso(ts)} is before what is recorded already")
+        timestamp = nanoseconds(when)
+        newest = max([int(self.books.state[0].timestamp), *(marked for marked, _ in self._marks.values())])
+        if timestamp < newest or (self._stated is not None and timestamp < self._stated):
+            raise errors.BackdatedTransaction(
+                f"a statement at {iso(timestamp)} is before what is recorded already"
+            )
         rows = worth.statement(self.books, self.chart, {n: price for n, (_, price) in self._marks.items()})
         stale = {
             number: self._marks[number][1]
             for number in worth.held(self.books)
-            if self._marks[number][0] != ts
+            if self._marks[number][0] != timestamp
         }
-        self._mark(ts, stale, stale=True)
+        self._mark(timestamp, stale, stale=True)
         state = self.books.state[0]
         count = len(rows)
         self.add(
             "statement",
             {
-                "ts": np.full(count, ts, np.int64).view("M8[ns]"),
+                "timestamp": np.full(count, timestamp, np.int64).view("M8[ns]"),
                 "txn": [int(state.base_txn + state.txns - 1)] * count,
                 "currency": list(rows),
                 "cash": [cash for cash, _, _ in rows.values()],
@@ -450,7 +452,7 @@ class Journal(Closing):
                 "equity": [equity for _, _, equity in rows.values()],
             },
         )
-        self._stated = ts
+        self._stated = timestamp
 
     def close(self) -> Head | None:
         """Seal and store the open block and let go of the file; where the chain ends. Again: nothing."""
@@ -572,7 +574,7 @@ class Journal(Closing):
             slot = restore_lot(self.books, lot.instrument, lot.side, lot.id, *rank)
             self.books.lots[slot].quantity, self.books.lots[slot].cost = lot.quantity, lot.cost
         row = self.books.state[0]
-        row.ts, row.base_txn, row.next_lot = state.ts, state.stored["txn"], state.next_lot
+        row.timestamp, row.base_txn, row.next_lot = state.timestamp, state.stored["txn"], state.next_lot
         self._stored = Counter(state.stored)
         self._marks = state.marks
         self._stated = state.stated

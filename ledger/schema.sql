@@ -37,7 +37,7 @@ create table account (
 -- One event: a run of transfers posted whole.
 create table txn (
     id         bigint       not null,
-    ts         timestamp_ns not null,
+    timestamp         timestamp_ns not null,
     kind       utinyint     not null,   -- named in the view kind
     instrument integer      not null,
     order_id   bigint       not null,
@@ -65,7 +65,7 @@ create table note (
 -- Prices at which holdings were valued; stale if carried from an earlier bar.
 create table mark (
     id         bigint       not null,
-    ts         timestamp_ns not null,
+    timestamp         timestamp_ns not null,
     instrument integer      not null,
     price      double       not null,
     stale      boolean      not null
@@ -74,7 +74,7 @@ create table mark (
 -- What the engine claimed, to be tied to balances and marks.
 create table statement (
     id           bigint       not null,
-    ts           timestamp_ns not null,
+    timestamp           timestamp_ns not null,
     txn          bigint       not null,   -- the last transaction it covers
     currency     integer      not null,
     cash         bigint       not null,

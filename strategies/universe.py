@@ -35,13 +35,13 @@ def generate(
     high = np.maximum(_cents(np.maximum(close, opened) * reach[0]), np.maximum(close, opened))
     low = np.minimum(_cents(np.minimum(close, opened) / reach[1]), np.minimum(close, opened))
     volume = np.round(rng.uniform(2e5, 4e6, shape))
-    ts = np.busday_offset("2023-01-02", np.arange(days), roll="forward").astype("M8[ns]")
+    timestamp = np.busday_offset("2023-01-02", np.arange(days), roll="forward").astype("M8[ns]")
     symbols = [f"S{number:03d}" for number in range(stocks)]
-    bars = Bars.from_arrays(ts, symbols, open=opened, high=high, low=low, close=close, volume=volume)
+    bars = Bars.from_arrays(timestamp, symbols, open=opened, high=high, low=low, close=close, volume=volume)
     score = _scores(rng, close, information)[warmup:]
     features = pl.DataFrame(
         {
-            "timestamp": np.repeat(ts[warmup:], stocks),
+            "timestamp": np.repeat(timestamp[warmup:], stocks),
             "symbol": pl.Series(symbols * len(score), dtype=pl.Categorical),
             "score": score.ravel(),
         }

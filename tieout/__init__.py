@@ -31,11 +31,11 @@ _HOMES = {
     "dividend_on_short": "ledger.books.events",
     "dividend_on_short_payment": "ledger.books.events",
     "dividend_payment": "ledger.books.events",
-    "exchange": "ledger.books.events",
+    "fx_trade": "ledger.books.events",
     "ExecutionError": "execution.errors",
     "Fill": "execution.strategy.strategy",
     "FRACTIONAL": "execution.data.instruments",
-    "funding": "ledger.books.events",
+    "perpetual_funding": "ledger.books.events",
     "futures_close": "ledger.books.events",
     "futures_open": "ledger.books.events",
     "Instrument": "execution.strategy.strategy",
@@ -59,10 +59,10 @@ _HOMES = {
     "receive_trades": "ledger.books.events",
     "Rejection": "execution.strategy.strategy",
     "repay": "ledger.books.events",
-    "requirement": "ledger.books.events",
+    "margin_requirement": "ledger.books.events",
     "restrict_proceeds": "ledger.books.events",
     "Result": "execution.result",
-    "reversal": "ledger.books.events",
+    "flip": "ledger.books.events",
     "Run": "ledger.file.run",
     "Schema": "ledger.file.schema",
     "sell": "ledger.books.events",
@@ -124,20 +124,20 @@ if TYPE_CHECKING:
     from tieout.ledger.books.events import dividend_on_short as dividend_on_short
     from tieout.ledger.books.events import dividend_on_short_payment as dividend_on_short_payment
     from tieout.ledger.books.events import dividend_payment as dividend_payment
-    from tieout.ledger.books.events import exchange as exchange
-    from tieout.ledger.books.events import funding as funding
+    from tieout.ledger.books.events import flip as flip
     from tieout.ledger.books.events import futures_close as futures_close
     from tieout.ledger.books.events import futures_open as futures_open
+    from tieout.ledger.books.events import fx_trade as fx_trade
     from tieout.ledger.books.events import interest as interest
     from tieout.ledger.books.events import interest_payment as interest_payment
     from tieout.ledger.books.events import margin_interest as margin_interest
     from tieout.ledger.books.events import margin_interest_payment as margin_interest_payment
+    from tieout.ledger.books.events import margin_requirement as margin_requirement
     from tieout.ledger.books.events import pay_trades as pay_trades
+    from tieout.ledger.books.events import perpetual_funding as perpetual_funding
     from tieout.ledger.books.events import receive_trades as receive_trades
     from tieout.ledger.books.events import repay as repay
-    from tieout.ledger.books.events import requirement as requirement
     from tieout.ledger.books.events import restrict_proceeds as restrict_proceeds
-    from tieout.ledger.books.events import reversal as reversal
     from tieout.ledger.books.events import sell as sell
     from tieout.ledger.books.events import short_sale as short_sale
     from tieout.ledger.books.events import split as split

@@ -2,7 +2,7 @@
 create or replace view check_fees as
 select
     'fill ' || fill.id as subject,
-    'charged ' || coalesce(fill_booked.commission, 0) as found,
+    'charged ' || coalesce(fill_booked.commission, 0) as actual,
     'commission ' || fill.commission as expected
 from fill
 left join fill_booked on fill_booked.fill_id = fill.id

@@ -32,7 +32,7 @@ holding_after as (
 ),
 
 adding as (
-    select fill.id, fill.ts, fill.instrument, fill.price, txn.id as txn, commodity.currency
+    select fill.id, fill.timestamp, fill.instrument, fill.price, txn.id as txn, commodity.currency
     from fill
     join txn on txn.fill_id = fill.id
     join holding_after as hold on hold.instrument = fill.instrument and hold.txn = txn.id
@@ -44,7 +44,7 @@ adding as (
 held as (
     select wanted.*, hold.quantity, hold.has_cost
     from (
-        select adding.id, adding.ts, adding.txn, commodity.id as instrument,
+        select adding.id, adding.timestamp, adding.txn, commodity.id as instrument,
             case when commodity.id = adding.instrument then adding.price end as price
         from adding
         join commodity on commodity.currency = adding.currency and commodity.kind = 'instrument'
@@ -54,9 +54,9 @@ held as (
 ),
 
 mark_at as (
-    select ts, instrument, arg_max(price, id) as price
+    select timestamp, instrument, arg_max(price, id) as price
     from mark
-    group by ts, instrument
+    group by timestamp, instrument
 ),
 
 valued as (
@@ -75,8 +75,8 @@ valued as (
             0
         )::bigint as worth_before
     from held
-    asof left join mark_at as latest on latest.instrument = held.instrument and held.ts >= latest.ts
-    asof left join mark_at as earlier on earlier.instrument = held.instrument and held.ts > earlier.ts
+    asof left join mark_at as latest on latest.instrument = held.instrument and held.timestamp >= latest.timestamp
+    asof left join mark_at as earlier on earlier.instrument = held.instrument and held.timestamp > earlier.timestamp
     join commodity as instrument on instrument.id = held.instrument
     join commodity as money on money.id = instrument.currency
     join unit as instrument_unit on instrument_unit.scale = instrument.scale
@@ -119,7 +119,7 @@ other_money as (
 select
     'fill ' || adding.id as subject,
     'gross ' || coalesce(exposure.gross, exposure.gross_before)
-    || ' on equity ' || (other_money.net + coalesce(exposure.value, exposure.value_before)) as found,
+    || ' on equity ' || (other_money.net + coalesce(exposure.value, exposure.value_before)) as actual,
     'at most ' || cap.leverage || ' times' as expected
 from adding
 join exposure on exposure.id = adding.id and exposure.txn = adding.txn

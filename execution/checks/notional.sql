@@ -23,7 +23,7 @@ with performed as (
 
 select
     'fill ' || id as subject,
-    'booked ' || gross as found,
+    'booked ' || gross as actual,
     'performed again ' || notional as expected
 from performed
 where case when basis = 1 then abs(gross - notional) > price_of_one + 0.5 else gross != notional end;

@@ -3,15 +3,15 @@
 create or replace view check_orders as
 select
     'order ' || order_id as subject,
-    coalesce(string_agg(ended, ' and ' order by ended), 'no end') as found,
+    coalesce(string_agg(status, ' and ' order by status), 'no end') as actual,
     'one end' as expected
 from order_end
 group by order_id
-having count(ended) != 1
+having count(status) != 1
 union all
 select
     'fill ' || fill.id as subject,
-    'order ' || fill.order_id as found,
+    'order ' || fill.order_id as actual,
     'an order for the same instrument and side' as expected
 from fill
 left join orders on orders.id = fill.order_id
@@ -19,7 +19,7 @@ where orders.id is null or orders.instrument != fill.instrument or sign(orders.q
 union all
 select
     'order ' || orders.id as subject,
-    'filled ' || sum(fill.quantity) as found,
+    'filled ' || sum(fill.quantity) as actual,
     'at most ' || abs(orders.quantity) as expected
 from orders
 join fill on fill.order_id = orders.id
@@ -29,7 +29,7 @@ union all
 select
     'order ' || orders.id as subject,
     'instrument ' || orders.instrument || ', type ' || orders.type || ', time in force ' || orders.tif
-    || ', tag ' || orders.tag as found,
+    || ', tag ' || orders.tag as actual,
     'known ones' as expected
 from orders
 left join commodity on commodity.id = orders.instrument and commodity.kind = 'instrument'
@@ -40,7 +40,7 @@ where commodity.id is null or order_type.id is null or time_in_force.id is null 
 union all
 select
     'event ' || order_event.id as subject,
-    'order ' || order_event.order_id || ', event ' || order_event.event || ', reason ' || order_event.reason as found,
+    'order ' || order_event.order_id || ', event ' || order_event.event || ', reason ' || order_event.reason as actual,
     'a recorded order, a known event and a known reason' as expected
 from order_event
 left join orders on orders.id = order_event.order_id
@@ -48,14 +48,14 @@ left join order_event_kind as kind on kind.id = order_event.event
 left join reason on reason.id = order_event.reason
 where orders.id is null or kind.id is null or reason.id is null
 union all
-select 'event ' || order_event.id as subject, 'rejected for no reason' as found, 'a reason' as expected
+select 'event ' || order_event.id as subject, 'rejected for no reason' as actual, 'a reason' as expected
 from order_event
 join order_event_kind as kind on kind.id = order_event.event and kind.name = 'rejected'
 join reason on reason.id = order_event.reason and reason.name = 'none'
 union all
 select
     'link ' || order_link.id as subject,
-    'order ' || order_link.order_id || ', relation ' || order_link.relation || ', other ' || order_link.other as found,
+    'order ' || order_link.order_id || ', relation ' || order_link.relation || ', other ' || order_link.other as actual,
     'a known relation of a recorded order to an earlier one' as expected
 from order_link
 left join orders on orders.id = order_link.order_id

@@ -2,19 +2,19 @@
 -- gap, none is dated before the one before it, and nothing becomes of an order before it is given.
 create or replace view check_records as
 with recorded as (
-    select 'order' as name, id, ts, lag(id, 1, -1) over in_order as id_before, lag(ts) over in_order as ts_before
+    select 'order' as name, id, timestamp, lag(id, 1, -1) over in_order as id_before, lag(timestamp) over in_order as timestamp_before
     from orders
     window in_order as (order by id)
     union all
-    select 'event', id, ts, lag(id, 1, -1) over in_order, lag(ts) over in_order
+    select 'event', id, timestamp, lag(id, 1, -1) over in_order, lag(timestamp) over in_order
     from order_event
     window in_order as (order by id)
     union all
-    select 'fill', id, ts, lag(id, 1, -1) over in_order, lag(ts) over in_order
+    select 'fill', id, timestamp, lag(id, 1, -1) over in_order, lag(timestamp) over in_order
     from fill
     window in_order as (order by id)
     union all
-    select 'benchmark', id, ts, lag(id, 1, -1) over in_order, lag(ts) over in_order
+    select 'benchmark', id, timestamp, lag(id, 1, -1) over in_order, lag(timestamp) over in_order
     from benchmark
     window in_order as (order by id)
     union all
@@ -25,26 +25,26 @@ with recorded as (
     from order_link
 )
 
-select name as subject, 'number ' || id as found, 'number ' || (id_before + 1) as expected
+select name as subject, 'number ' || id as actual, 'number ' || (id_before + 1) as expected
 from recorded
 where id != id_before + 1
 union all
-select name || ' ' || id as subject, ts::varchar as found, 'not before ' || ts_before as expected
+select name || ' ' || id as subject, timestamp::varchar as actual, 'not before ' || timestamp_before as expected
 from recorded
-where ts < ts_before
+where timestamp < timestamp_before
 union all
-select 'fill ' || fill.id as subject, fill.ts::varchar as found, 'not before its order, at ' || orders.ts as expected
+select 'fill ' || fill.id as subject, fill.timestamp::varchar as actual, 'not before its order, at ' || orders.timestamp as expected
 from fill
 join orders on orders.id = fill.order_id
-where fill.ts < orders.ts
+where fill.timestamp < orders.timestamp
 union all
 select
     'event ' || order_event.id as subject,
-    order_event.ts::varchar as found,
-    'not before its order, at ' || orders.ts as expected
+    order_event.timestamp::varchar as actual,
+    'not before its order, at ' || orders.timestamp as expected
 from order_event
 join orders on orders.id = order_event.order_id
-where order_event.ts < orders.ts;
+where order_event.timestamp < orders.timestamp;
 
 create or replace view examined_records as
 select

@@ -27,7 +27,7 @@ with due as (
 
 select
     case when fill_id < 0 then 'no fill' else 'fill ' || fill_id end as subject,
-    path || ' at ' || outstanding as found,
+    path || ' at ' || outstanding as actual,
     case when fill_id < 0 then '0' else 'from 0 to the ' || booked || ' booked' end as expected
 from due
 where case

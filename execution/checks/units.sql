@@ -23,7 +23,7 @@ with without_fill as (
 select
     'fill ' || fill.id as subject,
     'moved ' || coalesce(fill_booked.units, 0)
-    || case when fill_booked.strays > 0 then ' and another instrument' else '' end as found,
+    || case when fill_booked.strays > 0 then ' and another instrument' else '' end as actual,
     'quantity ' || (fill.side * fill.quantity) as expected
 from fill
 left join fill_booked on fill_booked.fill_id = fill.id
@@ -31,7 +31,7 @@ where coalesce(fill_booked.units, 0) != fill.side * fill.quantity or fill_booked
 union all
 select
     'transaction ' || id as subject,
-    name || ' of fill ' || fill_id as found,
+    name || ' of fill ' || fill_id as actual,
     'a recorded fill' as expected
 from without_fill;
 

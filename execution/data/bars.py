@@ -35,14 +35,14 @@ class Window(NamedTuple):
 class Bars:
     """The bars of a run, checked; whole in memory or streamed in windows of time.
 
-    `ts` is int64[bars], the end of each bar in nanoseconds, rising; `symbols` are in alphabetical order.
-    `date` is int64[bars], days since 1970 in `zone`, the time zone of the timestamps. `repairs` is what
-    repairing did, None where it was not asked for.
+    `timestamp` is int64[bars], the end of each bar in nanoseconds, rising. `symbols` are in alphabetical
+    order. `date` is int64[bars], days since 1970 in `zone`, the time zone of the timestamps. `repairs` is
+    what repairing did, None where it was not asked for.
     """
 
     def __init__(
         self,
-        ts: Int64s,
+        timestamp: Int64s,
         symbols: tuple[str, ...],
         last: Int64s,
         load: Callable[[int, int], dict[str, Floats]],
@@ -57,23 +57,23 @@ class Bars:
         *window* is the number of bars loaded at a time; None for all. They are *is_in_memory* where loading
         gives the same for ever.
         """
-        if not len(ts):
+        if not len(timestamp):
             raise BadBars("there is no bar")
-        self.ts = fixed(ts)
+        self.timestamp = fixed(timestamp)
         self.symbols = symbols
         self.zone = zone
         self.repairs = repairs
-        self.window = window or len(ts)
-        self.date = _dates(ts, zone)
+        self.window = window or len(timestamp)
+        self.date = _dates(timestamp, zone)
         self.closing: Flags = _last_of(self.date)
         self.month_end: Flags = _last_of(self.date.astype("M8[D]").astype("M8[M]"))
-        self.endings = _endings(last, len(ts))
+        self.endings = _endings(last, len(timestamp))
         self._load = load
         self.is_in_memory = is_in_memory
         self._own: tuple[int, dict[str, str]] | None = None
 
     def __len__(self) -> int:
-        return len(self.ts)
+        return len(self.timestamp)
 
     @property
     def is_without_volume(self) -> bool:
@@ -117,20 +117,20 @@ class Bars:
         found = frames.inspected(named, WHOLE_BYTES // row_bytes if window is None else 0)
         if not repair:
             frames.refuse(named, found.repairs)
-        if not len(found.ts):
+        if not len(found.timestamp):
             raise BadBars(f"{named.name}: not one of its rows is a bar:\n{found.repairs}")
-        size = len(found.ts) * len(found.symbols) * row_bytes
+        size = len(found.timestamp) * len(found.symbols) * row_bytes
         if named.is_lazy and (window is not None or size > WHOLE_BYTES):
-            window = window or max(1, len(found.ts) * WINDOW_BYTES // size)
+            window = window or max(1, len(found.timestamp) * WINDOW_BYTES // size)
             return cls._streamed(named, found, zone, found.repairs if repair else None, window)
         assert found.rows is not None, "a frame in memory is kept whole, and a smaller lazy one too"
         rows, again = frames.mended(found.rows)
         if found.goes_back:
             frames.found_again(found.repairs, [again])
-        panels = _panels(rows, found.ts, found.symbols)
-        last = np.searchsorted(found.ts, found.last).astype(np.int64)
+        panels = _panels(rows, found.timestamp, found.symbols)
+        last = np.searchsorted(found.timestamp, found.last).astype(np.int64)
         return cls(
-            found.ts,
+            found.timestamp,
             found.symbols,
             last,
             _cutting(panels),
@@ -156,15 +156,15 @@ class Bars:
         *timestamp* is datetime64 or int64 nanoseconds, rising; *symbols* are in alphabetical order. All are
         copied. Raises `BadBars` where a rule is broken.
         """
-        ts, names = _moments(timestamp), tuple(symbols)
+        timestamp, names = _moments(timestamp), tuple(symbols)
         given = {"open": open, "high": high, "low": low, "close": close}
         panels = {name: _numbers(values, name) for name, values in given.items()}
-        shape = (len(ts), len(names))
+        shape = (len(timestamp), len(names))
         panels["volume"] = np.full(shape, np.nan) if volume is None else _numbers(volume, "volume")
-        _check(ts, names, panels)
+        _check(timestamp, names, panels)
         there = ~np.isnan(panels["close"])
-        last = len(ts) - 1 - np.argmax(there[::-1], axis=0) if len(ts) else np.zeros(0)
-        return cls(ts, names, last.astype(np.int64), _cutting(panels))
+        last = len(timestamp) - 1 - np.argmax(there[::-1], axis=0) if len(timestamp) else np.zeros(0)
+        return cls(timestamp, names, last.astype(np.int64), _cutting(panels))
 
     @classmethod
     def _streamed(
@@ -176,26 +176,28 @@ class Bars:
         window: int,
     ) -> Self:
         """Bars read anew for every window, as they were *found* to be."""
-        ts, symbols = found.ts, found.symbols
+        timestamp, symbols = found.timestamp, found.symbols
         typed = frames.typed(named)
 
         def part(frame: pl.LazyFrame, a: int, b: int) -> pl.DataFrame:
-            return named.collect(frames.between(frame, int(ts[a]), int(ts[b - 1])))
+            return named.collect(frames.between(frame, int(timestamp[a]), int(timestamp[b - 1])))
 
         def load(a: int, b: int) -> dict[str, Floats]:
             given = part(typed, a, b)
             rows, _ = frames.mended(frames.sound(given))
             if repairs is None and rows.height < given.height:
                 raise BadBars(f"{named.name}: changed while it was read")
-            return _panels(rows, ts[a:b], symbols, named.name)
+            return _panels(rows, timestamp[a:b], symbols, named.name)
 
         if repairs is not None and found.goes_back:
             numbered = typed.with_row_index("row")
-            starts = range(0, len(ts), window)
-            parts = (part(numbered, a, min(a + window, len(ts))) for a in starts)
+            starts = range(0, len(timestamp), window)
+            parts = (part(numbered, a, min(a + window, len(timestamp))) for a in starts)
             frames.found_again(repairs, (frames.mended(frames.sound(rows))[1] for rows in parts))
-        last = np.searchsorted(ts, found.last).astype(np.int64)
-        return cls(ts, symbols, last, load, zone=zone, repairs=repairs, window=window, is_in_memory=False)
+        last = np.searchsorted(timestamp, found.last).astype(np.int64)
+        return cls(
+            timestamp, symbols, last, load, zone=zone, repairs=repairs, window=window, is_in_memory=False
+        )
 
     def windows(self, features: Iterable[FeatureFrame] = ()) -> Iterator[Window]:
         """The run in windows of bars, with *features* joined. No window is held here once it is given out."""
@@ -204,7 +206,7 @@ class Bars:
             yield self._window(a, min(a + self.window, len(self)), join)
 
     def _window(self, a: int, b: int, join: Join) -> Window:
-        joined = join.window(self.ts[a:b])
+        joined = join.window(self.timestamp[a:b])
         is_all = self.is_in_memory and b - a == len(self)
         return Window(a, self._all if is_all else self._market(a, b), joined.features, joined.context)
 
@@ -215,7 +217,7 @@ class Bars:
 
     def _market(self, a: int, b: int) -> Market:
         panels: dict[str, Any] = self._load(a, b)
-        times = {name: getattr(self, name)[a:b] for name in ("ts", "date", "closing", "month_end")}
+        times = {name: getattr(self, name)[a:b] for name in ("timestamp", "date", "closing", "month_end")}
         parts = times | panels | {"endings": self.endings}
         return Market(**{name: fixed(array) for name, array in parts.items()})
 
@@ -232,10 +234,10 @@ class Bars:
             self._own = self._own or _digested(self.windows(), FIELDS)
             count, columns = self._own
             columns = columns | _digested(windows, ())[1]
-        keys = hashlib.sha256(self.ts.tobytes())
+        keys = hashlib.sha256(self.timestamp.tobytes())
         for symbol in self.symbols:
             keys.update(f"{len(symbol.encode())}:{symbol}".encode())
-        first, last = (str(np.datetime64(int(t), "ns")) for t in (self.ts[0], self.ts[-1]))
+        first, last = (str(np.datetime64(int(t), "ns")) for t in (self.timestamp[0], self.timestamp[-1]))
         return {
             "bars": count,
             "first": first,
@@ -273,14 +275,14 @@ def _canonical(values: Floats) -> bytes:
 
 
 def _panels(
-    rows: pl.DataFrame, ts: Int64s, symbols: tuple[str, ...], name: str = "bars"
+    rows: pl.DataFrame, timestamp: Int64s, symbols: tuple[str, ...], name: str = "bars"
 ) -> dict[str, Floats]:
-    """Rows in order of time and symbol as float64[ts, symbols]; NaN where there is no row."""
-    place = np.searchsorted(ts, rows["ns"].to_numpy())
+    """Rows in order of time and symbol as float64[timestamp, symbols]; NaN where there is no row."""
+    place = np.searchsorted(timestamp, rows["ns"].to_numpy())
     column = rows["symbol"].cast(pl.Enum(symbols), strict=False).to_physical()
-    if column.null_count() or not np.array_equal(ts[place], rows["ns"].to_numpy()):
+    if column.null_count() or not np.array_equal(timestamp[place], rows["ns"].to_numpy()):
         raise BadBars(f"{name}: changed while it was read")
-    shape = (len(ts), len(symbols))
+    shape = (len(timestamp), len(symbols))
     panels = {}
     for field in FIELDS:
         values = rows[field].to_numpy() if field in rows.columns else np.full(rows.height, np.nan)
@@ -302,30 +304,32 @@ def _endings(last: Int64s, bars: int) -> Records:
     return endings
 
 
-def _dates(ts: Int64s, zone: str | None) -> Int64s:
+def _dates(timestamp: Int64s, zone: str | None) -> Int64s:
     """Days since 1970 in *zone*."""
     if zone is None:
-        return ts // DAY
-    moments = pl.Series(ts).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(zone)
+        return timestamp // DAY
+    moments = pl.Series(timestamp).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(zone)
     return moments.dt.date().to_physical().to_numpy().astype(np.int64)
 
 
 def _moments(given: ArrayLike) -> Int64s:
     """Timestamps as nanoseconds."""
     try:
-        ts = np.asarray(given)
-        if ts.dtype.kind == "O":
-            ts = ts.astype("M8[us]")
+        timestamp = np.asarray(given)
+        if timestamp.dtype.kind == "O":
+            timestamp = timestamp.astype("M8[us]")
     except (TypeError, ValueError) as error:
         raise BadBars(f"timestamp is neither datetime64 nor int64: {error}") from None
-    if ts.ndim != 1 or ts.dtype.kind not in "Mi":
-        raise BadBars(f"timestamp is {ts.dtype}{list(ts.shape)}, not datetime64 or int64, one a bar")
-    if ts.dtype.kind == "M":
-        exact = ts.astype("M8[ns]")
-        if np.any(np.isnat(ts) | (exact.astype(ts.dtype) != ts)):
+    if timestamp.ndim != 1 or timestamp.dtype.kind not in "Mi":
+        raise BadBars(
+            f"timestamp is {timestamp.dtype}{list(timestamp.shape)}, not datetime64 or int64, one a bar"
+        )
+    if timestamp.dtype.kind == "M":
+        exact = timestamp.astype("M8[ns]")
+        if np.any(np.isnat(timestamp) | (exact.astype(timestamp.dtype) != timestamp)):
             raise BadBars("timestamp: one is missing, or outside the years 1678 to 2261")
-        ts = exact
-    return owned(ts.view(np.int64) if ts.dtype.kind == "M" else ts, np.int64)
+        timestamp = exact
+    return owned(timestamp.view(np.int64) if timestamp.dtype.kind == "M" else timestamp, np.int64)
 
 
 def _numbers(given: ArrayLike, name: str) -> Floats:
@@ -340,17 +344,19 @@ def _last_of(period: NDArray[Any]) -> Flags:
     return np.append(period[1:] != period[:-1], True)
 
 
-def _check(ts: Int64s, symbols: tuple[str, ...], panels: dict[str, Floats]) -> None:
+def _check(timestamp: Int64s, symbols: tuple[str, ...], panels: dict[str, Floats]) -> None:
     """Raise `BadBars` where arrays break a rule."""
     for name, values in panels.items():
-        if values.shape != (len(ts), len(symbols)):
-            raise BadBars(f"{name} is {values.shape}, not {len(ts)} bars of {len(symbols)} instruments")
+        if values.shape != (len(timestamp), len(symbols)):
+            raise BadBars(
+                f"{name} is {values.shape}, not {len(timestamp)} bars of {len(symbols)} instruments"
+            )
     if other := [symbol for symbol in symbols if not (isinstance(symbol, str) and symbol)]:
         raise BadBars(f"symbols: {other[0]!r} is not a text")
     if list(symbols) != sorted(set(symbols)):
         raise BadBars("symbols are not in alphabetical order, each once; sort the columns")
-    if np.any(ts[1:] <= ts[:-1]):
-        raise BadBars(f"timestamps do not rise at bar {int(np.argmax(ts[1:] <= ts[:-1])) + 1}")
+    if np.any(timestamp[1:] <= timestamp[:-1]):
+        raise BadBars(f"timestamps do not rise at bar {int(np.argmax(timestamp[1:] <= timestamp[:-1])) + 1}")
     o, h, low, c = (panels[name] for name in PRICES)
     missing = np.isnan(c)
     # Where the range holds open and close and the low is above zero, all four prices are numbers above zero.

@@ -39,7 +39,7 @@ class Joined(NamedTuple):
 class Rows(NamedTuple):
     """Rows of a feature frame in order of time: nanoseconds, number of the instrument, values by name."""
 
-    ts: Int64s
+    timestamp: Int64s
     column: Int64s
     values: dict[str, Floats]
 
@@ -186,20 +186,20 @@ class Join:
         self._carried: dict[str, Floats] = {}
         self._until: int | None = None
 
-    def window(self, ts: Int64s) -> Joined:
-        """The features of a window of bars that end at *ts*, which follows the window asked for before.
+    def window(self, timestamp: Int64s) -> Joined:
+        """Return the features of a window of bars that end at *timestamp*, later than the window before.
 
         Raises `BadFeatures` where a frame has none of the symbols.
         """
         joined = Joined({}, {})
-        until = int(ts[-1])
+        until = int(timestamp[-1])
         for frame in self._frames:
             rows = frame.rows(self._symbols, self._until, until)
-            if self._until is None and not rows.ts.size:  # else it has rows of them
+            if self._until is None and not rows.timestamp.size:  # else it has rows of them
                 frame.require_shared(self._symbols)
             width = len(self._symbols) if frame.by_instrument else 1
-            place = np.searchsorted(ts, rows.ts).astype(np.int64)
-            newest = _newest(place, rows.column, len(ts), width)
+            place = np.searchsorted(timestamp, rows.timestamp).astype(np.int64)
+            newest = _newest(place, rows.column, len(timestamp), width)
             for name, values in rows.values.items():
                 panel = self._spread(name, values, newest, width)
                 if frame.by_instrument:

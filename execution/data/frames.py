@@ -377,7 +377,7 @@ class Inspected(NamedTuple):
     *rows* are the sound ones in the order of the frame; None where they are more than were to be kept.
     """
 
-    ts: Int64s
+    timestamp: Int64s
     symbols: tuple[str, ...]
     last: Int64s
     repairs: Repairs

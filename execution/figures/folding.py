@@ -27,7 +27,7 @@ TRIP = np.dtype(
         ("position", "i8"),  # in the end
         ("side", "i8"),
         ("quantity", "i8"),  # the most that was held, without sign
-        ("gain", "i8"),
+        ("realized_pnl", "i8"),
         ("commission", "i8"),
         ("bought_high", "i8"),
         ("bought_low", "i8"),
@@ -60,7 +60,7 @@ PART = np.dtype([("cause", "i8"), ("trip", "i8"), ("units", "i8")])
 """What a transaction traded of a trip, without sign."""
 NOTE = np.dtype([("cause", "i8"), ("commodity", "i8"), ("amount", "i8")])
 """So much of a commodity by a transaction: charged, put in, or moved in lots."""
-TXN = np.dtype([("ts", "i8"), ("cause", "i8"), ("instrument", "i4"), ("trait", "i4")])
+TXN = np.dtype([("timestamp", "i8"), ("cause", "i8"), ("instrument", "i4"), ("trait", "i4")])
 """A transaction. Its *cause* is its fill, or a number of its own where it has none."""
 ACCOUNT = np.dtype([("instrument", "i4"), ("commodity", "i4"), ("trait", "i4")])
 COMMODITY = np.dtype(
@@ -77,7 +77,7 @@ COMMODITY = np.dtype(
     ]
 )
 """What is counted, and where it stands while statements are valued and charges shared."""
-MARK = np.dtype([("ts", "i8"), ("price", "f8"), ("instrument", "i8")])
+MARK = np.dtype([("timestamp", "i8"), ("price", "f8"), ("instrument", "i8")])
 STAKE = np.dtype(
     [
         ("txn", "i8"),  # the last that the statement covers
@@ -157,21 +157,21 @@ def fold_trips(transfers: Transfers, txns: Rows, accounts: Rows, standing: Rows,
             continue
         bought = amount if lot >= 0 and given.trait & CARRIED and taken.instrument < 0 else 0
         sold = amount if lot >= 0 and taken.trait & CARRIED and given.instrument < 0 else 0
-        gain = 0
+        realized_pnl = 0
         if txn.trait & GAINS:
             if taken.trait & (REALISED | VARIATION):
-                gain = amount
+                realized_pnl = amount
             elif given.trait & (REALISED | VARIATION):
-                gain = -amount
-        if units != 0 or bought != 0 or sold != 0 or gain != 0:
+                realized_pnl = -amount
+        if units != 0 or bought != 0 or sold != 0 or realized_pnl != 0:
             state = standing[instrument]
             if units != 0:
-                _moved(state, folded.trips, folded.counts, instrument, units, txn.ts)
+                _moved(state, folded.trips, folded.counts, instrument, units, txn.timestamp)
                 if state.position == NO_AMOUNT:
                     return OUT_OF_RANGE
             if state.trip >= 0:
                 _traded(state, folded, txn, units, bought + sold)
-                _booked(folded.trips[state.trip], lot, bought, sold, gain)
+                _booked(folded.trips[state.trip], lot, bought, sold, realized_pnl)
     return FOLDED
 
 
@@ -200,7 +200,7 @@ def _note(rows: Rows, count: Int64s, which: int, cause: int, commodity: int, amo
 
 
 @leaf
-def _moved(state: Row, trips: Rows, count: Int64s, instrument: int, units: int, ts: int) -> None:
+def _moved(state: Row, trips: Rows, count: Int64s, instrument: int, units: int, timestamp: int) -> None:
     """Units come or go."""
     before = state.position
     position = less(before, -units)
@@ -208,7 +208,7 @@ def _moved(state: Row, trips: Rows, count: Int64s, instrument: int, units: int, 
     if (position > 0 and before <= 0) or (position < 0 and before >= 0):
         begun = trips[count[0]]
         begun.instrument = instrument
-        begun.opened = begun.moved = ts
+        begun.opened = begun.moved = timestamp
         begun.side = 1 if units > 0 else -1
         begun.following = begun.part = -1
         if state.trip < 0:
@@ -219,7 +219,7 @@ def _moved(state: Row, trips: Rows, count: Int64s, instrument: int, units: int, 
         count[0] += 1
     if state.trip >= 0:
         trip = trips[state.trip]
-        trip.moved = ts
+        trip.moved = timestamp
         trip.position = position
         trip.quantity = max(trip.quantity, abs(position))
 
@@ -263,7 +263,7 @@ def _count_units(trip: Row, units: int) -> None:
 
 
 @leaf
-def _booked(trip: Row, lot: int, bought: int, sold: int, gain: int) -> None:
+def _booked(trip: Row, lot: int, bought: int, sold: int, realized_pnl: int) -> None:
     """Add the money of one transfer to a trip."""
     if lot >= 0:
         trip.has_cost = 1
@@ -271,7 +271,7 @@ def _booked(trip: Row, lot: int, bought: int, sold: int, gain: int) -> None:
     trip.bought_low += bought & _LOW
     trip.sold_high += sold >> _BITS
     trip.sold_low += sold & _LOW
-    trip.gain = less(trip.gain, -gain)
+    trip.realized_pnl = less(trip.realized_pnl, -realized_pnl)
 
 
 @entry
@@ -286,15 +286,15 @@ def fold_marks(marks: Rows, standing: Rows, trips: Rows) -> None:
         mark = marks[row]
         if mark.instrument < 0 or mark.instrument >= standing.size:
             continue
-        state, ts, price = standing[mark.instrument], mark.ts, mark.price
+        state, timestamp, price = standing[mark.instrument], mark.timestamp, mark.price
         following = state.first if state.trip < 0 else trips[state.trip].following
-        while following >= 0 and trips[following].opened <= ts:
+        while following >= 0 and trips[following].opened <= timestamp:
             state.trip = following
             following = trips[following].following
         if state.trip < 0:
             continue
         trip = trips[state.trip]
-        if trip.position == 0 and ts >= trip.moved:
+        if trip.position == 0 and timestamp >= trip.moved:
             continue
         if trip.marks == 0 or price > trip.highest or price != price:  # noqa: PLR0124  NaN is not itself
             trip.highest = price

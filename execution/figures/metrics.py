@@ -87,7 +87,7 @@ class Metrics:
 class _Record:
     """The statements of a currency from its first equity above zero on; money exact at both ends."""
 
-    ts: Moments
+    timestamp: Moments
     equity: Floats
     put_in: Floats
     exposure: Floats
@@ -97,9 +97,9 @@ class _Record:
     @property
     def years(self) -> float:
         """Calendar years from the first statement to the last."""
-        if self.ts.size == 0:
+        if self.timestamp.size == 0:
             return 0.0
-        return float((self.ts[-1] - self.ts[0]) / np.timedelta64(1, "D")) / DAYS_A_YEAR
+        return float((self.timestamp[-1] - self.timestamp[0]) / np.timedelta64(1, "D")) / DAYS_A_YEAR
 
 
 @frozen
@@ -133,12 +133,12 @@ def metrics(history: History, currency: str = "USD", periods_per_year: float = 2
     grown = growth(record.equity, record.put_in)
     per_year = cagr(grown, record.years)
     fall, top, bottom = drawdown(grown)
-    is_empty = record.ts.size == 0
+    is_empty = record.timestamp.size == 0
     return Metrics(
         currency=currency,
         periods_per_year=periods_per_year,
-        start=NO_TIME if is_empty else record.ts[0],
-        end=NO_TIME if is_empty else record.ts[-1],
+        start=NO_TIME if is_empty else record.timestamp[0],
+        end=NO_TIME if is_empty else record.timestamp[-1],
         start_equity=record.start_equity,
         end_equity=record.end_equity,
         total_return=float(grown[-1]) - 1 if grown.size > 1 else NAN,
@@ -147,8 +147,8 @@ def metrics(history: History, currency: str = "USD", periods_per_year: float = 2
         sharpe=_ratio(_mean(earned), _deviation(earned)) * math.sqrt(periods_per_year),
         sortino=_ratio(_mean(earned), _downside(earned)) * math.sqrt(periods_per_year),
         max_drawdown=fall,
-        drawdown_start=NO_TIME if top < 0 else record.ts[top],
-        drawdown_bottom=NO_TIME if bottom < 0 else record.ts[bottom],
+        drawdown_start=NO_TIME if top < 0 else record.timestamp[top],
+        drawdown_bottom=NO_TIME if bottom < 0 else record.timestamp[bottom],
         calmar=_ratio(per_year, -fall),
         turnover=_ratio(_ratio(closed.notional / 2, _mean(record.equity)), record.years),
         average_exposure=_mean(record.exposure),
@@ -214,7 +214,7 @@ def _record(history: History, currency: int) -> _Record:
     np.divide(history.stakes.gross[own], equity, out=exposure, where=equity != 0)
     scale = int(things.scale[currency])
     return _Record(
-        ts=statements.ts[own],
+        timestamp=statements.timestamp[own],
         equity=equity / one,
         put_in=history.put_in[own] / one,
         exposure=exposure,
@@ -227,7 +227,7 @@ def _trades(history: History, currency: int) -> _Trades:
     things, trips = history.commodities, history.trips
     own = np.flatnonzero(things.currency[trips["instrument"]] == currency)
     is_open = trips["position"][own] != 0
-    net = history.net[own[~is_open]]
+    net = history.pnl[own[~is_open]]
     one, scale = things.one[currency], int(things.scale[currency])
     return _Trades(
         net=net / one,

@@ -80,7 +80,7 @@ class Commodities:
 class Statements:
     """The table statement, in units."""
 
-    ts: NDArray[np.datetime64]
+    timestamp: NDArray[np.datetime64]
     txn: Int64s
     currency: Int64s
     cash: Int64s
@@ -125,11 +125,11 @@ class History:
     @cached_property
     def statements(self) -> Statements:
         """What the run claimed."""
-        names = ("ts", "txn", "currency", "cash", "market_value", "equity")
-        ts, txn, currency, *money = self._dated("statement", names)
+        names = ("timestamp", "txn", "currency", "cash", "market_value", "equity")
+        timestamp, txn, currency, *money = self._dated("statement", names)
         if currency.size and not 0 <= currency.min() <= currency.max() < self.commodities.symbol.size:
             raise DamagedFile("a statement is in a currency that is not there; verify the journal")
-        return Statements(ts, txn, _whole(currency), *money)
+        return Statements(timestamp, txn, _whole(currency), *money)
 
     @property
     def trips(self) -> Rows:
@@ -137,10 +137,12 @@ class History:
         return self._folded[0]
 
     @property
-    def net(self) -> Int64s:
+    def pnl(self) -> Int64s:
         """What each trip gained less its commission."""
-        gain, commission = self.trips["gain"], self.trips["commission"]
-        return joined((gain >> 31) - (commission >> 31), (gain & _LIMB - 1) - (commission & _LIMB - 1))
+        realized_pnl, commission = self.trips["realized_pnl"], self.trips["commission"]
+        return joined(
+            (realized_pnl >> 31) - (commission >> 31), (realized_pnl & _LIMB - 1) - (commission & _LIMB - 1)
+        )
 
     @property
     def notional(self) -> Floats:
@@ -162,15 +164,17 @@ class History:
 
     def ends(self, currency: int) -> tuple[dict[str, int], int]:
         """How many orders in *currency* ended in each way, and how many fills they had."""
-        ts, instrument, quantity = self._tables.columns("orders", ("ts", "instrument", "quantity")).values()
-        count = ts.size
+        timestamp, instrument, quantity = self._tables.columns(
+            "orders", ("timestamp", "instrument", "quantity")
+        ).values()
+        count = timestamp.size
         fill_of, filled_with = self._of_orders("fill", "quantity", count)
         event_of, event = self._of_orders("order_event", "event", count)
         things = self.commodities
         known = (instrument >= 0) & (instrument < things.symbol.size)
         wanted = known & (things.currency[np.where(known, instrument, 0)] == currency)
         if self._until is not None:
-            wanted &= ts <= self._until
+            wanted &= timestamp <= self._until
         filled = np.zeros(count, np.int64)
         np.add.at(filled, fill_of, filled_with)
         fills = np.bincount(fill_of, minlength=count)
@@ -187,19 +191,19 @@ class History:
 
     @cached_property
     def _txns(self) -> Rows:
-        ts, kind, instrument, fill, reverses = self._dated(
-            "txn", ("ts", "kind", "instrument", "fill_id", "reverses")
+        timestamp, kind, instrument, fill, reverses = self._dated(
+            "txn", ("timestamp", "kind", "instrument", "fill_id", "reverses")
         )
-        if np.any(ts[1:] < ts[:-1]):
+        if np.any(timestamp[1:] < timestamp[:-1]):
             raise DamagedFile("the transactions are not in the order of time; verify the journal")
-        undone = reverses[(reverses >= 0) & (reverses < ts.size)]
+        undone = reverses[(reverses >= 0) & (reverses < timestamp.size)]
         lives = reverses < 0
         lives[undone] = False
         closes = kind == Kind.CLOSE
         flows = ~closes  # of a reversal that is told by what it reverses
-        has_one = np.flatnonzero((reverses >= 0) & (reverses < ts.size))
+        has_one = np.flatnonzero((reverses >= 0) & (reverses < timestamp.size))
         flows[has_one] = ~closes[reverses[has_one]]
-        txns = records(ts.size, folding.TXN)
+        txns = records(timestamp.size, folding.TXN)
         for bit, holds in (
             (LIVE, lives),
             (SPLIT, kind == Kind.SPLIT),
@@ -208,9 +212,9 @@ class History:
         ):
             txns["trait"][holds] |= bit
         known = (instrument >= 0) & (instrument < self.commodities.symbol.size)
-        txns["ts"] = _whole(ts)
+        txns["timestamp"] = _whole(timestamp)
         txns["instrument"] = np.where(known, instrument, -1)
-        txns["cause"] = np.where(fill >= 0, fill, -2 - np.arange(ts.size))
+        txns["cause"] = np.where(fill >= 0, fill, -2 - np.arange(timestamp.size))
         return txns
 
     @cached_property
@@ -244,10 +248,10 @@ class History:
 
     @cached_property
     def _marks(self) -> Rows:
-        ts, instrument, price = self._dated("mark", ("ts", "instrument", "price"))
-        marks = records(ts.size, folding.MARK)
-        marks["ts"], marks["instrument"], marks["price"] = _whole(ts), instrument, price
-        return _by(marks, "ts")
+        timestamp, instrument, price = self._dated("mark", ("timestamp", "instrument", "price"))
+        marks = records(timestamp.size, folding.MARK)
+        marks["timestamp"], marks["instrument"], marks["price"] = _whole(timestamp), instrument, price
+        return _by(marks, "timestamp")
 
     @cached_property
     def _folded(self) -> tuple[Rows, Int64s, Stakes]:
@@ -278,7 +282,7 @@ class History:
         """Share the charges among the trips."""
         parts, charges = _by(parts, "cause"), _by(charges, "cause")
         _require(folding.share_charges(parts, charges, trips, self._priced()))
-        if np.any(trips["commission"] == NO_AMOUNT) or np.any(trips["gain"] == NO_AMOUNT):
+        if np.any(trips["commission"] == NO_AMOUNT) or np.any(trips["realized_pnl"] == NO_AMOUNT):
             _require(OUT_OF_RANGE)
 
     def _put_in(self, flows: Rows) -> Int64s:
@@ -299,8 +303,8 @@ class History:
 
     def _stakes(self, moves: Rows) -> Stakes:
         """What was at stake by statement."""
-        statements, marked = self.statements, self._marks["ts"]
-        moments = _whole(statements.ts)
+        statements, marked = self.statements, self._marks["timestamp"]
+        moments = _whole(statements.timestamp)
         stakes = records(moments.size, folding.STAKE)
         stakes["txn"], stakes["currency"] = statements.txn, statements.currency
         stakes["begin"] = np.searchsorted(marked, moments, "left")
@@ -340,7 +344,7 @@ class History:
 
     def _of_orders(self, table: str, name: str, orders: int) -> tuple[Int64s, Int64s]:
         """The order of each row of *table*, and its column *name*; of the first *orders* orders."""
-        _, order, values = self._dated(table, ("ts", "order_id", name))
+        _, order, values = self._dated(table, ("timestamp", "order_id", name))
         there = (order >= 0) & (order < orders)
         return order[there], _whole(values[there])
 
@@ -349,7 +353,9 @@ class _Nothing:
     """The tables of a journal in which there is nothing."""
 
     def columns(self, _: str, names: Sequence[str], /) -> dict[str, Column]:
-        kinds = {"ts": "M8[ns]", "price": "f8"} | dict.fromkeys(("symbol", "kind", "path", "type"), "O")
+        kinds = {"timestamp": "M8[ns]", "price": "f8"} | dict.fromkeys(
+            ("symbol", "kind", "path", "type"), "O"
+        )
         return {name: np.zeros(0, kinds.get(name, "i8")) for name in names}
 
 

@@ -27,7 +27,7 @@ def equity(history: History) -> pl.DataFrame:
     statements, things = history.statements, history.commodities
     plain = pl.DataFrame(
         {
-            "ts": statements.ts,
+            "timestamp": statements.timestamp,
             "currency": statements.currency,
             "cash": statements.cash,
             "market_value": statements.market_value,
@@ -36,7 +36,7 @@ def equity(history: History) -> pl.DataFrame:
         }
     )
     return plain.select(
-        pl.col("ts"),
+        pl.col("timestamp"),
         _named(things.symbol, "currency"),
         *(_decimals(name, "scale") for name in ("cash", "market_value", "equity")),
     )
@@ -59,7 +59,10 @@ def trades(history: History) -> pl.DataFrame:
     ]
     is_long = trips["side"] > 0
     plain = pl.DataFrame(
-        {name: trips[name] for name in ("instrument", "quantity", "gain", "commission", "position", "marks")}
+        {
+            name: trips[name]
+            for name in ("instrument", "quantity", "realized_pnl", "commission", "position", "marks")
+        }
         | {name: trips[name].view("M8[ns]") for name in ("opened", "moved")}
         | {
             "number": np.arange(trips.size),
@@ -70,7 +73,7 @@ def trades(history: History) -> pl.DataFrame:
             "sold": _wide(limbs["sold"]),
             "entry_price": np.where(is_long, *prices),
             "exit_price": np.where(is_long, *prices[::-1]),
-            "net": history.net,
+            "pnl": history.pnl,
             "best_mark": np.where(is_long, trips["highest"], trips["lowest"]),
             "worst_mark": np.where(is_long, trips["lowest"], trips["highest"]),
             "days": (trips["moved"] - trips["opened"]) / _A_DAY,
@@ -93,7 +96,7 @@ def trades(history: History) -> pl.DataFrame:
             pl.when(has_cost & pl.col(name).is_not_nan()).then(name).alias(name)
             for name in ("entry_price", "exit_price")
         ),
-        *(_decimals(name, "of_money") for name in ("gain", "commission", "net")),
+        *(_decimals(name, "of_money") for name in ("realized_pnl", "commission", "pnl")),
         *(pl.when(is_marked).then(name).alias(name) for name in ("best_mark", "worst_mark")),
         pl.when(~is_open).then("days").alias("days"),
     )

@@ -48,7 +48,7 @@ def record_event(desk: Desk, order_id: int, column: int, event: int, reason: int
     """Record what became of an order where its fills do not say it."""
     state = desk.state[0]
     row = desk.events[state.events]
-    row.ts = state.ts
+    row.timestamp = state.timestamp
     row.order_id = order_id
     row.column = column
     row.event = event

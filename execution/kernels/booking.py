@@ -8,7 +8,7 @@ from tieout.execution.kernels.compiled import apart, leaf, part, routine
 from tieout.execution.kernels.state import Desk
 from tieout.ledger.books.arrays import Books, Record, Status, empty_books
 from tieout.ledger.books.chart import ACCRUED_INTEREST, CASH, COST, FUTURES_MARGIN, SHORT, SHORT_PROCEEDS
-from tieout.ledger.books.events import delisting, reversal, valuation
+from tieout.ledger.books.events import delisting, flip, valuation
 from tieout.ledger.books.kinds import Kind
 from tieout.ledger.books.posting import begin, commit
 
@@ -17,7 +17,7 @@ BUY = int(Kind.BUY)
 SELL = int(Kind.SELL)
 SHORT_SALE = int(Kind.SHORT_SALE)
 COVER = int(Kind.COVER)
-REVERSAL = int(Kind.REVERSAL)
+FLIP = int(Kind.FLIP)
 DELISTING = int(Kind.DELISTING)
 VALUATION = int(Kind.VALUATION)
 
@@ -28,16 +28,16 @@ def kind_of(have: int, quantity: int) -> int:
     if quantity > 0:
         if have >= 0:
             return BUY
-        return COVER if quantity <= -have else REVERSAL
+        return COVER if quantity <= -have else FLIP
     if have <= 0:
         return SHORT_SALE
-    return SELL if -quantity <= have else REVERSAL
+    return SELL if -quantity <= have else FLIP
 
 
 @apart(routine, lambda: (empty_books(1), 0, 0, 0, 0))
-def post(books: Books, ts: int, kind: int, instrument: int, amount: int) -> int:
+def post(books: Books, timestamp: int, kind: int, instrument: int, amount: int) -> int:
     """Post what is no trade, the end of an instrument or a valuation, as a transaction; its status."""
-    begin(books, ts, kind, instrument, -1, -1, -1)
+    begin(books, timestamp, kind, instrument, -1, -1, -1)
     if kind == DELISTING:
         delisting(books, instrument, amount)
     else:
@@ -61,8 +61,8 @@ def book(
     instrument = desk.instruments[order.column]
     commodity = instrument.commodity
     kind = kind_of(books.accounts[instrument.units].balance, quantity)
-    begin(books, state.ts, kind, commodity, order.id, state.first_fill + state.fills, -1)
-    reversal(books, commodity, quantity, gross, fee, True)
+    begin(books, state.timestamp, kind, commodity, order.id, state.first_fill + state.fills, -1)
+    flip(books, commodity, quantity, gross, fee, True)
     status = commit(books)
     if status != POSTED:
         state.status = status
@@ -71,7 +71,7 @@ def book(
     # From here on nothing may fail.
     row = desk.fills[state.fills]
     row.order_id = order.id
-    row.ts = state.ts
+    row.timestamp = state.timestamp
     row.instrument = commodity
     row.side = 1 if quantity > 0 else -1
     row.quantity = abs(quantity)
@@ -111,7 +111,7 @@ def close_out(books: Books, desk: Desk, column: int, amount: int) -> None:
     """Close the position of an instrument that has ended, for *amount* and without a fee."""
     state = desk.state[0]
     commodity = desk.instruments[column].commodity
-    status = post(books, state.ts, DELISTING, commodity, amount)
+    status = post(books, state.timestamp, DELISTING, commodity, amount)
     if status != POSTED:
         state.status = status
         return
@@ -129,7 +129,7 @@ def allow_for(books: Books, desk: Desk, column: int, worth: int) -> None:
         carried += books.accounts[first + offset].balance
     if carried == worth:
         return
-    status = post(books, state.ts, VALUATION, commodity, worth)
+    status = post(books, state.timestamp, VALUATION, commodity, worth)
     if status != POSTED:
         state.status = status
 

@@ -96,7 +96,7 @@ ENDING = np.dtype([("bar", "i8"), ("column", "i8")])
 # stored: it follows from the order.
 ORDER = np.dtype(
     [
-        ("ts", "i8"),
+        ("timestamp", "i8"),
         ("instrument", "i4"),
         ("type", "u1"),
         ("tif", "u1"),
@@ -110,7 +110,7 @@ ORDER = np.dtype(
 FILL = np.dtype(
     [
         ("order_id", "i8"),
-        ("ts", "i8"),
+        ("timestamp", "i8"),
         ("instrument", "i4"),
         ("side", "i1"),
         ("quantity", "i8"),
@@ -120,12 +120,14 @@ FILL = np.dtype(
         ("basis", "u1"),
     ]
 )
-EVENT = np.dtype([("ts", "i8"), ("order_id", "i8"), ("event", "u1"), ("reason", "u1"), ("column", "i4")])
+EVENT = np.dtype(
+    [("timestamp", "i8"), ("order_id", "i8"), ("event", "u1"), ("reason", "u1"), ("column", "i4")]
+)
 LINK = np.dtype([("order_id", "i8"), ("relation", "u1"), ("other", "i8")])
-MARK = np.dtype([("ts", "i8"), ("instrument", "i4"), ("price", "f8"), ("stale", "?")])
+MARK = np.dtype([("timestamp", "i8"), ("instrument", "i4"), ("price", "f8"), ("stale", "?")])
 STATEMENT = np.dtype(
     [
-        ("ts", "i8"),
+        ("timestamp", "i8"),
         ("txn", "i8"),
         ("currency", "i4"),
         ("cash", "i8"),
@@ -137,7 +139,7 @@ DESK_STATE = np.dtype(
     [
         ("bar", "i8"),  # number of the bar under way, over all windows
         ("offset", "i8"),  # number of the window's first bar
-        ("ts", "i8"),
+        ("timestamp", "i8"),
         ("date", "i8"),
         ("working", "i8"),  # orders, in order of submission
         ("held", "i8"),
@@ -165,7 +167,7 @@ DESK_STATE = np.dtype(
 class Market(NamedTuple):
     """A window of bars. Prices and volume are float64[bars, instruments], NaN where there is no bar."""
 
-    ts: Int64s  # ends of the bars, nanoseconds since 1970
+    timestamp: Int64s  # ends of the bars, nanoseconds since 1970
     date: Int64s  # days since 1970, in the zone of the data
     closing: Flags  # the last bar of its date
     month_end: Flags  # the last bar of its month
@@ -223,7 +225,7 @@ _NO_TIMES = fixed(np.zeros(1, np.int64))
 _NO_FLAGS = fixed(np.zeros(1, np.bool_))
 _NO_PRICES = fixed(np.zeros((1, 0)))
 NO_MARKET = Market(
-    ts=_NO_TIMES,
+    timestamp=_NO_TIMES,
     date=_NO_TIMES,
     closing=_NO_FLAGS,
     month_end=_NO_FLAGS,

@@ -78,7 +78,7 @@ def perform(
             return t
         if what in (WHOLE, BEFORE):
             state.bar = state.offset + t
-            state.ts = market.ts[t]
+            state.timestamp = market.timestamp[t]
             state.date = market.date[t]
             _events(market, books, desk, t)  # 1
             if state.working > 0:
@@ -93,7 +93,7 @@ def perform(
             if desk.policy[0].same_close and state.working > 0:
                 _match(market, books, desk, t, CLOSE)  # 7
                 _expire(desk, market.volume[t], market.closing[t])
-            if _is_stated(market, desk, t) or t + 1 == market.ts.size:
+            if _is_stated(market, desk, t) or t + 1 == market.timestamp.size:
                 mark(market, books, desk, t)
             if market.month_end[t]:
                 revalue(books, desk)
@@ -116,7 +116,7 @@ def _upcoming(market: Market, desk: Desk, program: Program, t: int, stop: int) -
     is held is marked where the prices still are. What that bar will read is asked for already.
     """
     state = desk.state[0]
-    ending = market.ts.size - 1
+    ending = market.timestamp.size - 1
     if state.ended < market.endings.size:
         ending = min(ending, market.endings[state.ended].bar - state.offset)
     while t < min(stop, ending) and not _is_stated(market, desk, t):
@@ -124,8 +124,8 @@ def _upcoming(market: Market, desk: Desk, program: Program, t: int, stop: int) -
             break
         t += 1
     t = min(t, stop)
-    if t < market.ts.size:
-        prefetch(market.ts, (t,))
+    if t < market.timestamp.size:
+        prefetch(market.timestamp, (t,))
         prefetch(market.date, (t,))
         for i in range(state.held):
             prefetch(market.close, (t, desk.held[i]))

@@ -97,7 +97,7 @@ def _write(desk: Desk, request: Record, number: int, quantity: int, reason: int)
     state = desk.state[0]
     instrument = desk.instruments[request.column]
     row = desk.orders[state.orders]
-    row.ts = state.ts
+    row.timestamp = state.timestamp
     row.instrument = instrument.commodity
     row.type = request.type
     row.tif = request.tif

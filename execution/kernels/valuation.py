@@ -61,13 +61,13 @@ def record_statement(books: Books, desk: Desk) -> None:
     for i in range(state.held):
         instrument = desk.instruments[desk.held[i]]
         mark = desk.marks[state.marks]
-        mark.ts = state.ts
+        mark.timestamp = state.timestamp
         mark.instrument = instrument.commodity
         mark.price = instrument.price
         mark.stale = instrument.stale
         state.marks += 1
     row = desk.statements[state.statements]
-    row.ts = state.ts
+    row.timestamp = state.timestamp
     row.txn = books.state[0].base_txn + books.state[0].txns - 1
     row.currency = desk.policy[0].currency
     row.cash = state.cash

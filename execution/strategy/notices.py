@@ -53,7 +53,7 @@ class Notices:
     def _fill(self, row: np.record) -> Fill:
         column = self._columns[int(row["instrument"])]
         return Fill(
-            time=np.datetime64(int(row["ts"]), "ns"),
+            time=np.datetime64(int(row["timestamp"]), "ns"),
             order=int(row["order_id"]),
             symbol=self._engine.symbols[column],
             quantity=float(row["side"] * row["quantity"] / self._engine.desk.instruments[column].scale),
@@ -63,7 +63,7 @@ class Notices:
 
     def _rejection(self, row: np.record) -> Rejection:
         return Rejection(
-            time=np.datetime64(int(row["ts"]), "ns"),
+            time=np.datetime64(int(row["timestamp"]), "ns"),
             order=int(row["order_id"]),
             symbol=self._engine.symbols[int(row["column"])],
             reason=Reason(int(row["reason"])).name.lower(),

@@ -304,7 +304,7 @@ def _placed(named: Named, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.
         raise MalformedOrder(f"{named.name}: symbols that the bars do not have:\n{bad}")
     if rows["timestamp"].null_count():
         raise MalformedOrder(f"{named.name}: a timestamp is missing")
-    place = np.searchsorted(bars.ts, rows["timestamp"].to_numpy()).astype(np.int64)
+    place = np.searchsorted(bars.timestamp, rows["timestamp"].to_numpy()).astype(np.int64)
     if late := int(np.count_nonzero(place == len(bars))):
         raise MalformedOrder(f"{named.name}: {late} rows are after the last bar")
     return rows, place, codes.to_numpy().astype(np.int64)

@@ -3,7 +3,7 @@ create or replace view fill_history as
 select
     fill.id,
     fill.order_id,
-    fill.ts,
+    fill.timestamp,
     instrument.symbol,
     money.symbol as currency,
     case when fill.side > 0 then 'buy' else 'sell' end as side,
@@ -18,5 +18,5 @@ left join commodity as instrument on instrument.id = fill.instrument
 left join commodity as money on money.id = instrument.currency
 left join unit as instrument_unit on instrument_unit.scale = instrument.scale
 left join unit as money_unit on money_unit.scale = money.scale
-where getvariable('as_of') is null or fill.ts <= getvariable('as_of')
+where getvariable('as_of') is null or fill.timestamp <= getvariable('as_of')
 order by fill.id;

@@ -16,6 +16,6 @@ ended as (
     join order_event_kind as kind on kind.id = order_event.event and kind.is_end
 )
 
-select orders.id as order_id, ended.name as ended
+select orders.id as order_id, ended.name as status
 from orders
 left join ended on ended.order_id = orders.id;

@@ -13,10 +13,10 @@ with filled as (
             else sum(quantity::double * price) / sum(quantity)
         end as average_price,
         sum(commission)::bigint as commission,
-        min(ts) as first_fill,
-        max(ts) as last_fill
+        min(timestamp) as first_fill,
+        max(timestamp) as last_fill
     from fill
-    where getvariable('as_of') is null or ts <= getvariable('as_of')
+    where getvariable('as_of') is null or timestamp <= getvariable('as_of')
     group by order_id
 ),
 
@@ -25,11 +25,11 @@ ended as (
         order_event.order_id,
         arg_min(kind.name, order_event.id) as name,
         arg_min(reason.name, order_event.id) as reason,
-        arg_min(order_event.ts, order_event.id) as ts
+        arg_min(order_event.timestamp, order_event.id) as timestamp
     from order_event
     join order_event_kind as kind on kind.id = order_event.event and kind.is_end
     left join reason on reason.id = order_event.reason
-    where getvariable('as_of') is null or order_event.ts <= getvariable('as_of')
+    where getvariable('as_of') is null or order_event.timestamp <= getvariable('as_of')
     group by order_event.order_id
 ),
 
@@ -44,12 +44,12 @@ wanted as (
     select orders.*, coalesce(filled.quantity = abs(orders.quantity), false) as is_filled
     from orders
     left join filled on filled.order_id = orders.id
-    where getvariable('as_of') is null or orders.ts <= getvariable('as_of')
+    where getvariable('as_of') is null or orders.timestamp <= getvariable('as_of')
 )
 
 select
     wanted.id,
-    wanted.ts,
+    wanted.timestamp,
     instrument.symbol,
     money.symbol as currency,
     order_type.name as type,
@@ -65,9 +65,9 @@ select
     coalesce(filled.commission, 0) * money_unit.value as commission,
     filled.first_fill,
     filled.last_fill,
-    case when wanted.is_filled then 'filled' else coalesce(ended.name, 'working') end as ended,
+    case when wanted.is_filled then 'filled' else coalesce(ended.name, 'working') end as status,
     case when wanted.is_filled then 'none' else coalesce(ended.reason, 'none') end as reason,
-    case when wanted.is_filled then filled.last_fill else ended.ts end as ended_at,
+    case when wanted.is_filled then filled.last_fill else ended.timestamp end as ended_at,
     replaced.other as replaces
 from wanted
 left join filled on filled.order_id = wanted.id

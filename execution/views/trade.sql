@@ -2,19 +2,19 @@
 -- position round, what closes it belongs to one trade and what opens the other side to the next. Derived from the
 -- postings, so that gains foot with the income statement; a transaction that was reversed, and its reversal, are as
 -- if they had never been. A split changes units without trading. Futures have no cost, and so no notional: their
--- gain is the variation margin of their transactions.
+-- realized_pnl is the variation margin of their transactions.
 create or replace view trade as
 with dated as (
     select txn.*, kind.name
     from txn
     left join kind on kind.id = txn.kind
-    where getvariable('as_of') is null or txn.ts <= getvariable('as_of')
+    where getvariable('as_of') is null or txn.timestamp <= getvariable('as_of')
 ),
 
 live as (
     select
         dated.id,
-        dated.ts,
+        dated.timestamp,
         dated.instrument,
         dated.name,
         case when dated.fill_id >= 0 then dated.fill_id else -2 - dated.id end as cause
@@ -39,7 +39,7 @@ part as (
 moved as (
     select
         transfer.seq,
-        live.ts,
+        live.timestamp,
         live.cause,
         live.name = 'split' as is_split,
         transfer.lot >= 0 as has_cost,
@@ -60,7 +60,7 @@ moved as (
             when credit.is_realised or credit.is_variation then transfer.amount
             when debit.is_realised or debit.is_variation then -transfer.amount
             else 0
-        end as gain
+        end as realized_pnl
     from transfer
     join live on live.id = transfer.txn
     join part as debit on debit.id = transfer.debit
@@ -74,7 +74,7 @@ stood as (
         (sum(units) over in_order)::bigint as position,
         (sum(units) over in_order)::bigint - units as position_before
     from moved
-    where units != 0 or bought != 0 or sold != 0 or gain != 0
+    where units != 0 or bought != 0 or sold != 0 or realized_pnl != 0
     window in_order as (partition by instrument order by seq)
 ),
 
@@ -105,8 +105,8 @@ trip as (
         instrument,
         trip,
         min(seq) as opened_at,
-        arg_min(ts, seq) as opened,
-        max(ts) filter (where units != 0) as last_moved,
+        arg_min(timestamp, seq) as opened,
+        max(timestamp) filter (where units != 0) as last_moved,
         arg_max(position, seq) as position,
         arg_min(sign(units), seq) as side,
         max(abs(position)) as quantity,
@@ -115,7 +115,7 @@ trip as (
         sum(sold) as sold,
         sum(greatest(traded, 0)) as units_bought,
         sum(greatest(-traded, 0)) as units_sold,
-        sum(gain)::bigint as gain
+        sum(realized_pnl)::bigint as realized_pnl
     from step
     group by instrument, trip
 ),
@@ -174,10 +174,10 @@ last_opened as (
 marked as (
     select last_opened.instrument, last_opened.trip, max(mark.price) as highest, min(mark.price) as lowest
     from mark
-    asof join last_opened on last_opened.instrument = mark.instrument and mark.ts >= last_opened.opened
+    asof join last_opened on last_opened.instrument = mark.instrument and mark.timestamp >= last_opened.opened
     join trip on trip.instrument = last_opened.instrument and trip.trip = last_opened.trip
-    where (trip.position != 0 or mark.ts < trip.last_moved)
-        and (getvariable('as_of') is null or mark.ts <= getvariable('as_of'))
+    where (trip.position != 0 or mark.timestamp < trip.last_moved)
+        and (getvariable('as_of') is null or mark.timestamp <= getvariable('as_of'))
     group by last_opened.instrument, last_opened.trip
 ),
 
@@ -225,9 +225,9 @@ select
     case when told.has_cost then told.received end as sold,
     case when told.side > 0 then told.price_bought else told.price_sold end as entry_price,
     case when told.side > 0 then told.price_sold else told.price_bought end as exit_price,
-    told.gain * told.money_unit as gain,
+    told.realized_pnl * told.money_unit as realized_pnl,
     told.commission * told.money_unit as commission,
-    ((told.gain::hugeint - told.commission)::bigint * told.money_unit) as net,
+    ((told.realized_pnl::hugeint - told.commission)::bigint * told.money_unit) as pnl,
     case when told.side > 0 then marked.highest else marked.lowest end as best_mark,
     case when told.side > 0 then marked.lowest else marked.highest end as worst_mark,
     case

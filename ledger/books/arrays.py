@@ -29,7 +29,7 @@ TRANSFER = np.dtype(
 )
 TXN = np.dtype(
     [
-        ("ts", "i8"),
+        ("timestamp", "i8"),
         ("order_id", "i8"),
         ("fill_id", "i8"),
         ("reverses", "i8"),
@@ -72,7 +72,7 @@ LOT = np.dtype(
 QUEUE = np.dtype([("head", "i4"), ("tail", "i4")])
 STATE = np.dtype(
     [
-        ("ts", "i8"),  # of the newest transaction
+        ("timestamp", "i8"),  # of the newest transaction
         ("base_txn", "i8"),  # number of the block's first transaction
         ("txns", "i8"),  # posted in the block
         ("transfers", "i8"),
@@ -196,7 +196,7 @@ def with_more_lots(books: Books, size: int) -> Books:
 
 def _no_books() -> Books:
     state = records(1, STATE)
-    state["ts"] = np.iinfo(np.int64).min
+    state["timestamp"] = np.iinfo(np.int64).min
     tables = {"accounts": ACCOUNT, "commodities": COMMODITY, "queues": QUEUE, "lots": LOT}
     tables |= {"txns": TXN, "transfers": TRANSFER}
     empty = {name: records(0, dtype) for name, dtype in tables.items()}

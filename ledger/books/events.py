@@ -172,8 +172,8 @@ def cover(
     charge(books, money, fee, paying)
 
 
-@event(Kind.REVERSAL)
-def reversal(
+@event(Kind.FLIP)
+def flip(
     books: Books,
     instrument: InstrumentNo,
     quantity: Units,
@@ -277,8 +277,8 @@ def repay(books: Books, currency: CurrencyNo, amount: Money) -> None:
     transfer(books, first + chart.MARGIN_LOAN, first + chart.CASH, amount, -1)
 
 
-@event(Kind.REQUIREMENT)
-def requirement(books: Books, currency: CurrencyNo, required: Money) -> None:
+@event(Kind.MARGIN_REQUIREMENT)
+def margin_requirement(books: Books, currency: CurrencyNo, required: Money) -> None:
     """The margin requirement becomes *required*. A memo: no cash moves.
 
     From 500 to 800: `Memo:Margin:Required <- Memo:Margin:Contra` 300.
@@ -438,8 +438,8 @@ def interest_payment(books: Books, currency: CurrencyNo, amount: Money) -> None:
     transfer(books, first + chart.CASH, first + chart.RECEIVABLE_INTEREST, amount, -1)
 
 
-@event(Kind.FUNDING)
-def funding(books: Books, currency: CurrencyNo, amount: Money) -> None:
+@event(Kind.PERPETUAL_FUNDING)
+def perpetual_funding(books: Books, currency: CurrencyNo, amount: Money) -> None:
     """Funding of a perpetual future: received above zero, paid below.
 
     Pay 2 (`amount` -2): `Expenses:Funding <- Assets:Cash:USD` 2. Receive 2: `Assets:Cash:USD <-
@@ -530,8 +530,8 @@ def futures_close(
 # --- the rest ----------------------------------------------------------------------------------------
 
 
-@event(Kind.EXCHANGE)
-def exchange(books: Books, bought: CurrencyNo, amount: Money, sold: CurrencyNo, price: Money) -> None:
+@event(Kind.FX_TRADE)
+def fx_trade(books: Books, bought: CurrencyNo, amount: Money, sold: CurrencyNo, price: Money) -> None:
     """One currency for another, each side balanced in its own commodity.
 
     Buy 100 EUR for 110 USD: `Assets:Cash:EUR <- Trading:FX:EUR` 100 EUR, `Trading:FX:USD <-

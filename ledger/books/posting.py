@@ -38,22 +38,22 @@ OUT = -2  # in place of the previous lot, of one that is in no list
 
 @kernel
 def begin(
-    books: Books, ts: int, kind: int, instrument: int, order_id: int, fill_id: int, reverses: int
+    books: Books, timestamp: int, kind: int, instrument: int, order_id: int, fill_id: int, reverses: int
 ) -> None:
-    """Open a transaction at *ts* (nanoseconds since 1970, UTC). -1 stands for none."""
+    """Open a transaction at *timestamp* (nanoseconds since 1970, UTC). -1 stands for none."""
     state = books.state[0]
     state.status = POSTED
     state.opened = state.transfers
     state.next_lot_before = state.next_lot
     state.free_before = state.free
-    if ts < state.ts:
-        refuse(state, BACKDATED, ts, state.ts)
+    if timestamp < state.timestamp:
+        refuse(state, BACKDATED, timestamp, state.timestamp)
         return
     if state.txns == books.txns.size:
         refuse(state, TXNS_FULL, 0, 0)
         return
     txn = books.txns[state.txns]
-    txn.ts = ts
+    txn.timestamp = timestamp
     txn.kind = kind
     txn.instrument = instrument
     txn.order_id = order_id
@@ -148,7 +148,7 @@ def commit(books: Books) -> int:
         slot = books.transfers[i].slot
         if slot >= 0 and books.lots[slot].previous == OUT:
             _put_back(books, slot)
-    state.ts = books.txns[state.txns].ts
+    state.timestamp = books.txns[state.txns].timestamp
     state.txns += 1
     return POSTED
 

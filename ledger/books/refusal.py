@@ -6,8 +6,8 @@ from tieout.ledger.books.chart import Chart
 from tieout.ledger.moment import iso
 
 
-def refusal(status: Status, books: Books, chart: Chart, ts: int) -> errors.LedgerError:
-    """The error for a transaction at *ts* that ended in *status*."""
+def refusal(status: Status, books: Books, chart: Chart, timestamp: int) -> errors.LedgerError:
+    """The error for a transaction at *timestamp* that ended in *status*."""
     state = books.state[0]
     number, amount = int(state.account), int(state.amount)
     account = chart.name(number)
@@ -20,7 +20,7 @@ def refusal(status: Status, books: Books, chart: Chart, ts: int) -> errors.Ledge
                 f"{iso(number)} is before {iso(amount)}, the time of the last transaction"
             )
         case Status.EMPTY:
-            return errors.EmptyTransaction(f"nothing is moved at {iso(ts)}")
+            return errors.EmptyTransaction(f"nothing is moved at {iso(timestamp)}")
         case Status.UNKNOWN_ACCOUNT:
             return errors.UnknownAccount(f"there is no account number {number}")
         case Status.NOT_POSITIVE:

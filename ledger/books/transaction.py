@@ -22,7 +22,7 @@ Event = Callable[..., None]
 class Transaction:
     """Events that are posted together, whole or not at all. Made by `Journal.transaction`."""
 
-    ts: int
+    timestamp: int
     kind: Kind | None = None
     instrument: int = -1
     order_id: int = -1

@@ -46,11 +46,11 @@ closing as (
 
 select
     'cash in ' || closing.symbol as subject,
-    'opening and flows lead to ' || closing.amount as found,
-    'at hand ' || coalesce(cash_flow.net, 0) as expected
+    'opening and flows lead to ' || closing.amount as actual,
+    'at hand ' || coalesce(cash_flow.net_flow, 0) as expected
 from closing
 left join cash_flow on cash_flow.commodity = closing.symbol and cash_flow.activity = 'cash at hand'
-where closing.amount != coalesce(cash_flow.net, 0);
+where closing.amount != coalesce(cash_flow.net_flow, 0);
 
 create or replace view examined_cash as
 select count(*) as rows

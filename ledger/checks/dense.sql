@@ -32,24 +32,24 @@ appeared as (
     from (select lot, min(seq) as first_seq from transfer where lot >= 0 group by lot)
 )
 
-select name as subject, 'number ' || id as found, 'number ' || (before + 1) as expected
+select name as subject, 'number ' || id as actual, 'number ' || (before + 1) as expected
 from numbered
 where id != before + 1
 union all
 select
     'transfer' as subject,
-    'number ' || seq || ' of transaction ' || txn as found,
+    'number ' || seq || ' of transaction ' || txn as actual,
     'number ' || (seq_before + 1) || ' of transaction ' || greatest(txn_before, 0) || ' or ' || (txn_before + 1) as expected
 from followed
 where seq != seq_before + 1 or txn not in (txn_before, txn_before + 1) or txn < 0
 union all
 select
     'transactions' as subject,
-    (select coalesce(max(txn) + 1, 0) from transfer) || ' have transfers' as found,
+    (select coalesce(max(txn) + 1, 0) from transfer) || ' have transfers' as actual,
     (select count(*) from txn) || ' have' as expected
 where (select coalesce(max(txn) + 1, 0) from transfer) != (select count(*) from txn)
 union all
-select 'lot' as subject, 'number ' || lot as found, 'number ' || (before + 1) as expected
+select 'lot' as subject, 'number ' || lot as actual, 'number ' || (before + 1) as expected
 from appeared
 where lot != before + 1;
 

@@ -38,13 +38,13 @@ standing as (
     group by lot
 )
 
-select carrying.path as subject, 'moved ' || without_lot.amount || ' without a lot' as found, 'nothing' as expected
+select carrying.path as subject, 'moved ' || without_lot.amount || ' without a lot' as actual, 'nothing' as expected
 from without_lot
 join carrying on carrying.id = without_lot.account
 union all
 select
     'lot ' || lot as subject,
-    'quantity ' || quantity || ', cost ' || cost as found,
+    'quantity ' || quantity || ', cost ' || cost as actual,
     case when side > 0 then 'neither below zero' else 'neither above zero' end
     || ', and no cost without quantity' as expected
 from standing

@@ -3,7 +3,7 @@
 create or replace view check_margin as
 select
     'requirement in ' || commodity as subject,
-    'required and contra sum to ' || sum(amount) as found,
+    'required and contra sum to ' || sum(amount) as actual,
     '0' as expected
 from balance
 where path in ('Memo:Margin:Required', 'Memo:Margin:Contra')
@@ -12,7 +12,7 @@ having sum(amount) != 0
 union all
 select
     'short sale of ' || commodity.symbol as subject,
-    'restricted ' || coalesce(sum(balance.units) filter (where balance.type = 'asset'), 0) as found,
+    'restricted ' || coalesce(sum(balance.units) filter (where balance.type = 'asset'), 0) as actual,
     'at most ' || -coalesce(sum(balance.units) filter (where balance.type = 'liability'), 0) as expected
 from balance
 join commodity

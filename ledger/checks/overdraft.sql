@@ -17,7 +17,7 @@ running as (
 
 select
     'transaction ' || running.txn as subject,
-    account.path || ' at ' || running.balance as found,
+    account.path || ' at ' || running.balance as actual,
     'not below 0' as expected
 from running
 join account on account.id = running.account

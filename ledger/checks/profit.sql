@@ -3,8 +3,8 @@
 -- leaves out.
 create or replace view check_profit as
 select
-    'statement ' || statement.id || ' at ' || statement.ts as subject,
-    'equity ' || statement.equity as found,
+    'statement ' || statement.id || ' at ' || statement.timestamp as subject,
+    'equity ' || statement.equity as actual,
     'contributed and earned ' || derived.contributed_and_earned || ', unrealised '
     || (statement.market_value - derived.carried) as expected
 from statement

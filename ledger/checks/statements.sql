@@ -2,8 +2,8 @@
 -- everything held is marked at the time of the statement.
 create or replace view check_statements as
 select
-    'statement ' || statement.id || ' at ' || statement.ts as subject,
-    'cash ' || statement.cash || ', market value ' || statement.market_value || ', equity ' || statement.equity as found,
+    'statement ' || statement.id || ' at ' || statement.timestamp as subject,
+    'cash ' || statement.cash || ', market value ' || statement.market_value || ', equity ' || statement.equity as actual,
     'cash ' || derived.cash || ', market value ' || derived.market_value || ', equity ' || derived.equity
     || case when derived.marked = derived.held then '' else ', with ' || derived.held || ' holdings marked, not '
     || derived.marked end as expected

@@ -1,5 +1,5 @@
 -- When each lot was opened, of what, and on which side.
-select lot_units.lot, txn.ts::date as opened, lot_units.instrument, lot_units.side
+select lot_units.lot, txn.timestamp::date as opened, lot_units.instrument, lot_units.side
 from lot_units
 join txn on txn.id = lot_units.opened_by
 order by lot_units.lot;

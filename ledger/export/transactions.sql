@@ -1,7 +1,7 @@
 -- Transactions $1 to $2 in order, with what was written beside them.
 select
     txn.id,
-    txn.ts::varchar as moment,
+    txn.timestamp::varchar as moment,
     coalesce(kind.name, 'kind ' || txn.kind) as kind,
     txn.order_id,
     txn.fill_id,

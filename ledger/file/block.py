@@ -38,7 +38,7 @@ def posted(books: Books, opening: NDArray[np.int64], first_seq: int) -> dict[str
     rows = books.txns[:txns]
     txn = {"id": _counted(first, txns)}
     for name, dtype in (
-        ("ts", np.dtype("M8[ns]")),
+        ("timestamp", np.dtype("M8[ns]")),
         ("kind", np.dtype("u1")),
         ("instrument", np.dtype("i4")),
         ("order_id", np.dtype("i8")),
@@ -46,7 +46,7 @@ def posted(books: Books, opening: NDArray[np.int64], first_seq: int) -> dict[str
         ("reverses", np.dtype("i8")),
     ):
         txn[name] = _room(txns, dtype)
-        txn[name][:] = rows[name].view(dtype) if name == "ts" else rows[name]
+        txn[name][:] = rows[name].view(dtype) if name == "timestamp" else rows[name]
     numbers, amounts, lots = (_room(transfers, np.dtype("i8")) for _ in range(3))
     debits, credits_ = (_room(transfers, np.dtype("i4")) for _ in range(2))
     if not unload(books, opening.copy(), numbers, debits, credits_, amounts, lots):

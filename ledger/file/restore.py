@@ -49,7 +49,7 @@ class State:
     balances: list[int]
     lots: list[OpenLot]
     next_lot: int
-    ts: int
+    timestamp: int
     marks: dict[int, tuple[int, float]]
     stated: int | None
     stored: dict[str, int]
@@ -112,7 +112,9 @@ def state(held: Held) -> State:
         ).fetchall()
     ]
     (next_lot,) = run("select coalesce(max(lot) + 1, 0) from transfer").fetchall()[0]
-    (ts,) = run("select coalesce(max(epoch_ns(ts)), -9223372036854775808) from txn").fetchall()[0]
+    (timestamp,) = run("select coalesce(max(epoch_ns(timestamp)), -9223372036854775808) from txn").fetchall()[
+        0
+    ]
     stored = {
         table: run(f'select count(*) from "{table}"').fetchall()[0][0]  # noqa: S608  from the layout
         for table in held.layout
@@ -124,15 +126,15 @@ def state(held: Held) -> State:
         balances=balances,
         lots=lots,
         next_lot=next_lot,
-        ts=ts,
+        timestamp=timestamp,
         marks={
             instrument: (marked, price)
             for instrument, marked, price in run(
-                "select instrument, epoch_ns(arg_max(ts, id)), arg_max(price, id)"
+                "select instrument, epoch_ns(arg_max(timestamp, id)), arg_max(price, id)"
                 " from mark group by instrument"
             ).fetchall()
         },
-        stated=run("select epoch_ns(max(ts)) from statement").fetchall()[0][0],
+        stated=run("select epoch_ns(max(timestamp)) from statement").fetchall()[0][0],
         stored=stored,
         blocks=len(held.digests),
     )

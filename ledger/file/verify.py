@@ -110,11 +110,11 @@ def _check(reader: Reader, name: str, sql: str) -> Result:
     try:
         with explained(reader.path, DamagedFile):
             ((examined,),) = run(f'select rows from "examined_{name}"').fetchall()  # noqa: S608  our own names
-            rows = run(f'select subject, found, expected from "check_{name}"').fetchall()  # noqa: S608
+            rows = run(f'select subject, actual, expected from "check_{name}"').fetchall()  # noqa: S608
             rows.sort(key=_in_order_of_numbers)
     except DamagedFile as error:
         return Result(name, title, Outcome.FAILED, 0, [str(error)])
-    findings = [f"{subject}: {found}; expected: {expected}" for subject, found, expected in rows[:SHOWN]]
+    findings = [f"{subject}: {actual}; expected: {expected}" for subject, actual, expected in rows[:SHOWN]]
     if len(rows) > SHOWN:
         findings.append(f"and {len(rows) - SHOWN} more")
     if rows:

@@ -18,7 +18,7 @@ with moved as (
 select
     moved.txn,
     moved.lot,
-    lot.instrument,
+    lot.symbol,
     lot.side,
     case
         when lot.opened_by = moved.txn then 'opened'
@@ -32,7 +32,7 @@ select
     lot.currency
 from moved
 join lot on lot.lot = moved.lot
-join commodity as instrument on instrument.symbol = lot.instrument
+join commodity as instrument on instrument.symbol = lot.symbol
 join commodity as money on money.symbol = lot.currency
 join unit as instrument_unit on instrument_unit.scale = instrument.scale
 join unit as money_unit on money_unit.scale = money.scale

@@ -8,9 +8,9 @@ with asked as (
 
 select
     txn.id as txn,
-    txn.ts,
+    txn.timestamp,
     kind.name as kind,
-    coalesce(instrument.symbol, '') as instrument,
+    coalesce(instrument.symbol, '') as symbol,
     coalesce(note.text, '') as note,
     txn.order_id,
     txn.fill_id,

@@ -305,7 +305,7 @@ def _symbols(answer: pa.Table, name: str) -> list[Any]:
 
 def _owners(name: str) -> tuple[str, ...]:
     """The columns that may say what an amount is an amount of."""
-    return ("instrument",) if "quantity" in name else ("commodity", "currency")
+    return ("symbol",) if "quantity" in name else ("commodity", "currency")
 
 
 def _text(value: Value) -> str:
@@ -358,7 +358,7 @@ def _said(rows: pa.Table) -> pa.Table:
 
 
 def _headings(entry: Mapping[str, Any]) -> Iterator[str]:
-    parts = [f"transaction {entry['txn']}", _text(entry["ts"]), entry["kind"], entry["instrument"]]
+    parts = [f"transaction {entry['txn']}", _text(entry["timestamp"]), entry["kind"], entry["symbol"]]
     parts += [f"{w} {entry[f'{w}_id']}" for w in ("order", "fill") if entry[f"{w}_id"] >= 0]
     yield "  ".join(part for part in parts if part)
     if entry["note"]:

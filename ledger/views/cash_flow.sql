@@ -32,7 +32,7 @@ flow as (
     from total
 )
 
-select commodity, activity, kind, inflow, outflow, (inflow - outflow)::decimal(37, 12) as net
+select commodity, activity, kind, inflow, outflow, (inflow - outflow)::decimal(37, 12) as net_flow
 from flow
 union all
 select
@@ -41,7 +41,7 @@ select
     '' as kind,
     sum(inflow)::decimal(37, 12) as inflow,
     sum(outflow)::decimal(37, 12) as outflow,
-    sum(inflow - outflow)::decimal(37, 12) as net
+    sum(inflow - outflow)::decimal(37, 12) as net_flow
 from flow
 group by commodity
 order by commodity, activity = 'cash at hand', activity, kind;

@@ -1,7 +1,7 @@
 -- The equity curve: every statement in exact decimals, as the engine claimed it.
 create or replace view equity as
 select
-    statement.ts,
+    statement.timestamp,
     commodity.symbol as currency,
     statement.cash * unit.value as cash,
     statement.market_value * unit.value as market_value,
@@ -9,5 +9,5 @@ select
 from statement
 join commodity on commodity.id = statement.currency
 join unit on unit.scale = commodity.scale
-where getvariable('as_of') is null or statement.ts <= getvariable('as_of')
+where getvariable('as_of') is null or statement.timestamp <= getvariable('as_of')
 order by statement.id;

@@ -5,7 +5,7 @@ create or replace view exposure as
 with stated as (
     select *
     from statement
-    where getvariable('as_of') is null or ts <= getvariable('as_of')
+    where getvariable('as_of') is null or timestamp <= getvariable('as_of')
 ),
 
 at_stake as (
@@ -20,7 +20,7 @@ at_stake as (
 
 select
     stated.id as statement,
-    stated.ts,
+    stated.timestamp,
     money.symbol as currency,
     coalesce(at_stake.long, 0) * unit.value as long,
     coalesce(at_stake.short, 0) * unit.value as short,

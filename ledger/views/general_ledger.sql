@@ -5,7 +5,7 @@ select
     commodity.symbol as commodity,
     leg.seq,
     leg.txn,
-    txn.ts,
+    txn.timestamp,
     kind.name as kind,
     contra.path as against,
     greatest(leg.amount, 0) * unit.value as debit,

@@ -5,10 +5,10 @@ with mark_at as (
     select
         instrument,
         arg_max(price, id) as price,
-        arg_max(ts, id) as ts,
+        arg_max(timestamp, id) as timestamp,
         arg_max(stale, id) as stale
     from mark
-    where getvariable('as_of') is null or ts <= getvariable('as_of')
+    where getvariable('as_of') is null or timestamp <= getvariable('as_of')
     group by instrument
 ),
 
@@ -47,7 +47,7 @@ select
     held.quantity,
     held.cost,
     mark_at.price,
-    mark_at.ts as marked,
+    mark_at.timestamp as marked,
     mark_at.stale,
     round_even(
         coalesce(in_lots.quantity, 0)::double * mark_at.price * instrument.multiplier

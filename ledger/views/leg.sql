@@ -4,9 +4,9 @@ create or replace view leg as
 select seq, txn, debit as account, amount, lot
 from transfer
 where getvariable('as_of') is null
-    or txn <= (select coalesce(max(id), -1) from txn where ts <= getvariable('as_of'))
+    or txn <= (select coalesce(max(id), -1) from txn where timestamp <= getvariable('as_of'))
 union all
 select seq, txn, credit as account, -amount as amount, lot
 from transfer
 where getvariable('as_of') is null
-    or txn <= (select coalesce(max(id), -1) from txn where ts <= getvariable('as_of'));
+    or txn <= (select coalesce(max(id), -1) from txn where timestamp <= getvariable('as_of'));

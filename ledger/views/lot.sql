@@ -3,16 +3,16 @@
 create or replace view lot as
 select
     lot_units.lot,
-    instrument.symbol as instrument,
+    instrument.symbol,
     case when lot_units.side > 0 then 'long' else 'short' end as side,
-    opening.ts as opened,
+    opening.timestamp as opened,
     lot_units.opened_by,
     lot_units.acquired_quantity * instrument_unit.value as acquired_quantity,
     lot_units.acquired_cost * money_unit.value as acquired_cost,
     lot_units.quantity * instrument_unit.value as quantity,
     lot_units.cost * money_unit.value as cost,
     money.symbol as currency,
-    case when lot_units.quantity = 0 then closing.ts end as closed
+    case when lot_units.quantity = 0 then closing.timestamp end as closed
 from lot_units
 join commodity as instrument on instrument.id = lot_units.instrument
 join commodity as money on money.id = instrument.currency

@@ -4,7 +4,7 @@ create or replace view period as
 with stated as (
     select *
     from statement
-    where getvariable('as_of') is null or ts <= getvariable('as_of')
+    where getvariable('as_of') is null or timestamp <= getvariable('as_of')
 ),
 
 closing as (
@@ -15,7 +15,7 @@ closing as (
     where kind.name = 'close'
 ),
 
-put_in as (
+net_flow as (
     select leg.txn, account.commodity as currency, sum(-leg.amount) as amount
     from leg
     join account on account.id = leg.account and account.type in ('equity', 'contra')
@@ -32,18 +32,18 @@ cut as (
 ),
 
 flow as (
-    select cut.id, sum(put_in.amount) as amount
-    from put_in
-    asof join cut on cut.currency = put_in.currency and put_in.txn <= cut.txn
+    select cut.id, sum(net_flow.amount) as amount
+    from net_flow
+    asof join cut on cut.currency = net_flow.currency and net_flow.txn <= cut.txn
     group by cut.id
 )
 
 select
     stated.id as statement,
-    stated.ts,
+    stated.timestamp,
     money.symbol as currency,
     stated.equity * unit.value as equity,
-    coalesce(flow.amount, 0)::bigint * unit.value as put_in
+    coalesce(flow.amount, 0)::bigint * unit.value as net_flow
 from stated
 join commodity as money on money.id = stated.currency
 join unit on unit.scale = money.scale

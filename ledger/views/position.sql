@@ -1,15 +1,15 @@
 -- Every open position: quantity (below zero when short), what it cost, and what it is worth at its last mark.
 create or replace view position as
 select
-    symbol as instrument,
+    symbol,
     quantity * quantity_unit as quantity,
     cost * money_unit as cost,
     price as mark,
     marked,
     stale,
     market_value * money_unit as market_value,
-    (market_value - cost) * money_unit as unrealised,
+    (market_value - cost) * money_unit as unrealized_pnl,
     currency
 from holding
 where quantity != 0
-order by instrument;
+order by symbol;

@@ -3,7 +3,7 @@ create or replace view posting as
 select
     leg.seq,
     leg.txn,
-    txn.ts,
+    txn.timestamp,
     kind.name as kind,
     account.path as account,
     commodity.symbol as commodity,

@@ -28,16 +28,16 @@ holding_at as (
 ),
 
 mark_at as (
-    select mark.ts, mark.instrument, commodity.currency, arg_max(mark.price, mark.id) as price
+    select mark.timestamp, mark.instrument, commodity.currency, arg_max(mark.price, mark.id) as price
     from mark
     join commodity on commodity.id = mark.instrument
-    group by mark.ts, mark.instrument, commodity.currency
+    group by mark.timestamp, mark.instrument, commodity.currency
 ),
 
 priced as (
     select statement.id, statement.txn, mark_at.instrument, mark_at.price
     from statement
-    join mark_at on mark_at.ts = statement.ts and mark_at.currency = statement.currency
+    join mark_at on mark_at.timestamp = statement.timestamp and mark_at.currency = statement.currency
 )
 
 select

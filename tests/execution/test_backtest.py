@@ -56,8 +56,8 @@ class Does(Strategy):
 def ends(strategy: Strategy, account: Any = None, **more: Any) -> list[tuple[int, str]]:
     account = account or CashAccount("1000")
     with Backtest(bars=bars(**more), strategy=strategy, account=account).run() as result:
-        rows = result.journal.sql("from order_end order by order_id, ended").rows()
-        return [(row["order_id"], row["ended"]) for row in rows]
+        rows = result.journal.sql("from order_end order by order_id, status").rows()
+        return [(row["order_id"], row["status"]) for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -266,7 +266,7 @@ def test_a_commission_that_fails_refuses_the_order() -> None:
     costs = Costs(commission=CustomCommission(fails))
     strategy = Does(lambda broker: broker.buy("ACME", 1))
     with Backtest(bars=bars(), strategy=strategy, costs=costs).run() as result:
-        assert ["rejected"] == result.orders["ended"].to_list()
+        assert ["rejected"] == result.orders["status"].to_list()
 
 
 def test_what_a_commission_reads_around_it_is_recorded() -> None:
@@ -363,4 +363,4 @@ def test_what_is_done_after_a_run_does_not_change_what_is_recorded_of_it() -> No
     assert expected == performed(lambda _, __, notes: notes["by"]["whom"].append("you"))
     assert expected == performed(lambda backtest, _, __: setattr(backtest, "bars", bars()))
     with pytest.raises(ValueError, match="read-only"):
-        two().ts[0] = 0
+        two().timestamp[0] = 0

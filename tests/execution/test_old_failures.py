@@ -22,7 +22,7 @@ def test_a_portfolio_moves_when_its_orders_fill() -> None:
 
     with performed(bars, Does({0: lambda _, broker: broker.buy("S00", 10)})) as result:
         equity = [float(value) for value in result.equity["equity"]]
-        held = result.positions.select("instrument", "quantity").rows()
+        held = result.positions.select("symbol", "quantity").rows()
 
     assert [10_000.0] + [10_000.0 + 10 * day for day in range(DAYS - 1)] == equity
     assert [("S00", 10)] == held
@@ -39,7 +39,7 @@ def test_positions_do_not_pile_up_under_repeated_targets() -> None:
 
     table = "ACME BETA\n10 10\n10 -\n10*0 10\n10 -\n10 10\n10 10"
     with performed(market(table), Insists()) as result:
-        held = result.positions.select("instrument", "quantity").rows()
+        held = result.positions.select("symbol", "quantity").rows()
         bought = result.journal.sql("select sum(side * quantity) // 100000000 as units from fill").rows()
 
     assert [("ACME", 10), ("BETA", 5)] == held
@@ -50,7 +50,7 @@ def test_weights_repeated_on_every_bar_trade_once_where_prices_stand_still() -> 
     table = "ACME BETA\n" + "10 20\n" * 10
 
     with performed(market(table), TargetWeights(np.full((10, 2), 0.25))) as result:
-        orders = result.orders.select("symbol", "quantity", "ended").rows()
+        orders = result.orders.select("symbol", "quantity", "status").rows()
 
     assert [("ACME", 250, "filled"), ("BETA", 125, "filled")] == orders
 
@@ -69,15 +69,16 @@ def test_no_order_is_stuck() -> None:
 
     with performed(rising(), Restless(), cash="100000") as result:
         ends = result.journal.sql(
-            "select ended, reason, max(date_diff('day', ts, ended_at)) as days, max(ts) as last"
+            "select status, reason, max(date_diff('day', timestamp, ended_at)) as days,"
+            " max(timestamp) as last"
             " from order_history group by all order by all"
         ).rows()
-        last = result.equity["ts"][-1]
+        last = result.equity["timestamp"][-1]
 
-    assert {"filled", "rejected", "open_at_the_end"} == {row["ended"] for row in ends}
+    assert {"filled", "rejected", "open_at_the_end"} == {row["status"] for row in ends}
     assert {"none", "insufficient_cash", "insufficient_position"} == {row["reason"] for row in ends}
     assert {0, 1} >= {row["days"] for row in ends}
-    assert [last] == [row["last"] for row in ends if row["ended"] == "open_at_the_end"]
+    assert [last] == [row["last"] for row in ends if row["status"] == "open_at_the_end"]
 
 
 def fifty_orders(insufficient: str) -> tuple[list[float], int, set[str]]:
@@ -93,7 +94,7 @@ def fifty_orders(insufficient: str) -> tuple[list[float], int, set[str]]:
         cash = [float(value) for value in result.equity["cash"]]
         orders = result.orders
         assert [] == result.journal.sql("from proof").rows()
-    filled = int((orders["ended"] == "filled").sum())
+    filled = int((orders["status"] == "filled").sum())
     return cash, filled, set(orders["reason"]) - {"none"}
 
 

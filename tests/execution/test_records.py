@@ -194,7 +194,7 @@ def test_records_are_dated_in_order_and_never_before_their_order(desk: Desk) -> 
     desk.fill("ACME", "1", 10.0, order=order)
     desk.happened(order, OrderEvent.CANCELLED)
     desk.order("ACME", "1")
-    desk.journal.add("benchmark", {"ts": moments(2, 1), "value": [1.0, 2.0]})
+    desk.journal.add("benchmark", {"timestamp": moments(2, 1), "value": [1.0, 2.0]})
     then, now = "2024-01-04 00:00:00", "2024-01-03 00:00:00"
 
     assert [

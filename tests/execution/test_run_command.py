@@ -52,9 +52,9 @@ HEAD = re.compile(r"head digest ([0-9a-f]{64})")
 
 def prices(days: int = DAYS) -> pl.DataFrame:
     rng = np.random.default_rng(11)
-    ts = np.busday_offset("2024-01-01", np.arange(days), roll="forward").astype("M8[ns]")
+    timestamp = np.busday_offset("2024-01-01", np.arange(days), roll="forward").astype("M8[ns]")
     close = np.round(20 + rng.normal(0, 1, (days, 4)).cumsum(axis=0).clip(-10, 10), 2)
-    rows = {"timestamp": np.repeat(ts, 4), "symbol": list("ABCD") * days, "close": close.ravel()}
+    rows = {"timestamp": np.repeat(timestamp, 4), "symbol": list("ABCD") * days, "close": close.ravel()}
     return pl.DataFrame(rows).with_columns(
         open=pl.col("close"), high=pl.col("close") + 1, low=pl.col("close") - 1, volume=pl.lit(1e6)
     )
@@ -242,7 +242,7 @@ def test_a_strategy_that_raises_ends_the_run_in_good_order(folder: Path) -> None
     verified = tieout("verify", folder / "swing.duckdb")
     with Reader(folder / "swing.duckdb") as reader:
         ends = reader.sql(
-            "select id, ended, reason from order_history where not ended in ('filled', 'expired')"
+            "select id, status, reason from order_history where not status in ('filled', 'expired')"
         ).rows()
 
     assert 2 == result.exit_code

@@ -94,7 +94,7 @@ def test_every_order_ends_once_and_no_check_finds_anything(case: Case) -> None:
         for schema in (ledger_schema(), RECORDS):
             for name in schema.checks:
                 assert [] == result.journal.sql(f"from check_{name}").rows(), name
-        ends = result.journal.sql("select count(ended) as ends from order_end group by order_id").rows()
+        ends = result.journal.sql("select count(status) as ends from order_end group by order_id").rows()
         derived = result.journal.sql(
             "select cash, market_value, equity from statement_derived order by id"
         ).rows()
@@ -192,7 +192,7 @@ def test_a_statement_a_session_says_what_that_of_its_last_bar_does(case: Case, d
     row = st.lists(st.sampled_from(SELDOM), min_size=shape[1], max_size=shape[1])
     weights = np.array(data.draw(st.lists(row, min_size=shape[0], max_size=shape[0])))
     bars = bars_of(case)
-    closes = set(bars.ts[bars.closing].view("M8[ns]").tolist())
+    closes = set(bars.timestamp[bars.closing].view("M8[ns]").tolist())
 
     with (
         run(case, TargetWeights(weights)) as every,
@@ -208,11 +208,11 @@ def test_a_statement_a_session_says_what_that_of_its_last_bar_does(case: Case, d
 
 def stated(result: Result, table: str) -> list[tuple[Any, ...]]:
     columns = {
-        "statement": ("ts", "txn", "cash", "market_value", "equity"),
-        "mark": ("ts", "instrument", "price", "stale"),
+        "statement": ("timestamp", "txn", "cash", "market_value", "equity"),
+        "mark": ("timestamp", "instrument", "price", "stale"),
     }[table]
     rows = result.journal.columns(table, columns)
-    return list(zip(range(len(rows["ts"])), *(rows[name].tolist() for name in columns), strict=True))
+    return list(zip(range(len(rows["timestamp"])), *(rows[name].tolist() for name in columns), strict=True))
 
 
 class Follows(Strategy):

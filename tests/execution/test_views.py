@@ -147,7 +147,7 @@ def test_each_end_has_its_name_and_its_moment(desk: Desk) -> None:
         "EUR 0 0 rejected dust day-4",
         "EUR 0 0 open_at_the_end none day-5",
         "EUR 0 0 working none -",
-    ] == told(desk, "currency, fills, commission, ended, reason, ended_at", "order_history")
+    ] == told(desk, "currency, fills, commission, status, reason, ended_at", "order_history")
 
 
 def test_a_price_that_all_fills_have_in_common_is_their_average(desk: Desk) -> None:
@@ -162,7 +162,7 @@ def test_an_order_of_unknown_words_is_not_left_out(desk: Desk) -> None:
     desk.order("ACME", "1", instrument=99, type=98, tif=97, tag=96)
 
     assert ["0 - - - - - - working"] == told(
-        desk, "id, symbol, currency, type, time_in_force, quantity, tag, ended", "order_history"
+        desk, "id, symbol, currency, type, time_in_force, quantity, tag, status", "order_history"
     )
 
 
@@ -173,7 +173,7 @@ def test_orders_are_shown_as_they_stood_at_a_moment(desk: Desk) -> None:
     desk.today = 5
     desk.trade("ACME", "6", 10.0, "1", order=order)
     desk.happened(desk.order("BOLT", "1"), OrderEvent.OPEN_AT_THE_END)
-    columns = "id, filled_quantity, commission, last_fill, ended, ended_at"
+    columns = "id, filled_quantity, commission, last_fill, status, ended_at"
 
     assert [[], ["0 0 0 - working -"], ["0 4 1 day-3 working -"]] == [
         told(desk, columns, "order_history", at=at) for at in (0, 2, 3)
@@ -186,7 +186,7 @@ def test_orders_are_shown_as_they_stood_at_a_moment(desk: Desk) -> None:
 # --- trades ------------------------------------------------------------------------------------------------
 
 
-TRIP = "number, symbol, side, opened, closed, quantity, gain, commission, net"
+TRIP = "number, symbol, side, opened, closed, quantity, realized_pnl, commission, pnl"
 
 
 def test_a_trade_goes_from_flat_to_flat(desk: Desk) -> None:
@@ -366,7 +366,7 @@ def test_exposure_is_long_and_short_gross_and_net(desk: Desk) -> None:
     desk.mark(BOLT=15.0)
     desk.statement()
 
-    columns = "statement, ts, currency, long, short, gross, net, equity, positions"
+    columns = "statement, timestamp, currency, long, short, gross, net, equity, positions"
     assert [
         "0 day-1 USD 1100 -240 1340 860 10060 2",
         "1 day-1 EUR 0 0 0 0 10000 0",
@@ -392,7 +392,7 @@ def test_what_is_put_in_belongs_to_the_first_statement_after_it(desk: Desk) -> N
     desk.today = 2
     desk.statement()
     desk.statement()
-    desk.post(events.exchange, "EUR", "100", "USD", "110")
+    desk.post(events.fx_trade, "EUR", "100", "USD", "110")
     desk.post(events.withdrawal, "USD", "90")
     wrong = desk.post(events.deposit, "EUR", "77")
     desk.journal.reverse(wrong, day(2))
@@ -412,7 +412,7 @@ def test_what_is_put_in_belongs_to_the_first_statement_after_it(desk: Desk) -> N
         "5 EUR 10000 0",
         "6 USD 9805 -200",
         "7 EUR 10100 100",
-    ] == told(desk, "statement, currency, equity, put_in", "period")
+    ] == told(desk, "statement, currency, equity, net_flow", "period")
     assert 2 == len(rows(desk, "from period", at=1))
 
 
@@ -440,7 +440,7 @@ def many_trades(seed: int) -> Desk:
                 if chance.random() < 0.5:
                     have, want = desk.position(symbol), Decimal(size)
                     with desk.booking(last["fill"]) as again:
-                        again.book(events.reversal, symbol, want, "77.77", "0.33")
+                        again.book(events.flip, symbol, want, "77.77", "0.33")
                     assert desk.position(symbol) == have + want
             if desk.position(symbol) and chance.random() < 0.1:
                 desk.post(events.delisting, symbol, "12.34")
@@ -458,7 +458,7 @@ BOOKS: list[Callable[[], Desk]] = [two_weeks, *(lambda s=seed: many_trades(s) fo
 def test_trades_tie_to_the_income_statement(book: Callable[[], Desk]) -> None:
     desk = book()
     traded = rows(
-        desk, "select currency, sum(gain), sum(commission), sum(net) from trade group by 1 order by 1"
+        desk, "select currency, sum(realized_pnl), sum(commission), sum(pnl) from trade group by 1 order by 1"
     )
     earned = rows(
         desk,
@@ -476,9 +476,9 @@ def test_trades_tie_to_the_income_statement(book: Callable[[], Desk]) -> None:
 def test_open_trades_are_the_positions(book: Callable[[], Desk]) -> None:
     desk = book()
 
-    assert rows(
-        desk, "select instrument, case when quantity > 0 then 'long' else 'short' end from position"
-    ) == (rows(desk, "select symbol, side from trade where is_open order by symbol"))
+    assert rows(desk, "select symbol, case when quantity > 0 then 'long' else 'short' end from position") == (
+        rows(desk, "select symbol, side from trade where is_open order by symbol")
+    )
     assert list(range(len(rows(desk, "from trade")))) == [
         n for (n,) in rows(desk, "select number from trade")
     ]
@@ -488,8 +488,8 @@ def test_open_trades_are_the_positions(book: Callable[[], Desk]) -> None:
 def test_exposure_ties_to_the_statements(book: Callable[[], Desk]) -> None:
     desk = book()
 
-    assert rows(desk, "select ts, currency, market_value, equity from equity") == (
-        rows(desk, "select ts, currency, net, equity from exposure")
+    assert rows(desk, "select timestamp, currency, market_value, equity from equity") == (
+        rows(desk, "select timestamp, currency, net, equity from exposure")
     )
     assert rows(desk, "select id, held from statement_derived order by id") == (
         rows(desk, "select statement, positions from exposure")
@@ -498,7 +498,7 @@ def test_exposure_ties_to_the_statements(book: Callable[[], Desk]) -> None:
 
 def test_money_put_in_is_all_there_is_to_contributions() -> None:
     desk = two_weeks()
-    (dollars, euros) = rows(desk, "select sum(put_in) from period group by currency order by currency desc")
+    (dollars, euros) = rows(desk, "select sum(net_flow) from period group by currency order by currency desc")
 
     assert (Decimal("99891.5"), Decimal(50100)) == (dollars[0], euros[0])
 
@@ -526,7 +526,7 @@ def test_trades_are_told_apart_by_a_second_reckoning() -> None:
     charged = [Decimal(fee).scaleb(-6) for fee in fees if fee]
 
     assert [(Decimal(gain),) for gain in gains[:-1]] == rows(
-        desk, "select gain from trade where not is_open order by number"
+        desk, "select realized_pnl from trade where not is_open order by number"
     )
     assert [(fee,) for fee in charged] == rows(desk, "select commission from trade order by number")
 

@@ -159,7 +159,7 @@ def test_nothing_is_lost_where_no_terminal_is(books: Path) -> None:
     header = printed("show", books, "general-ledger").splitlines()[1]
 
     assert header.split() == [
-        *("account", "commodity", "seq", "txn", "ts", "kind", "against"),
+        *("account", "commodity", "seq", "txn", "timestamp", "kind", "against"),
         *("debit", "credit", "balance", "note"),
     ]
 
@@ -273,10 +273,10 @@ def test_nested_answers_are_exact_too() -> None:
 def test_a_time_keeps_its_nanoseconds(capsys: pytest.CaptureFixture[str]) -> None:
     times = pa.array([0, 1, 1_500_000_000], pa.timestamp("ns"))
 
-    present.write(Query(pa.table({"ts": times})), "csv", {})
+    present.write(Query(pa.table({"timestamp": times})), "csv", {})
 
     assert [
-        "ts",
+        "timestamp",
         "1970-01-01T00:00:00",
         "1970-01-01T00:00:00.000000001",
         "1970-01-01T00:00:01.5",

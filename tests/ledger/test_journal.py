@@ -68,7 +68,9 @@ def test_one_moment_may_be_written_in_many_ways(when: object) -> None:
     with journal() as books:
         books.post(when, deposit, "USD", 1)  # type: ignore[arg-type]
 
-        assert [{"t": 1_704_153_600_000_000_000}] == books.sql("select epoch_ns(ts) as t from txn").rows()
+        assert [{"t": 1_704_153_600_000_000_000}] == books.sql(
+            "select epoch_ns(timestamp) as t from txn"
+        ).rows()
 
 
 def test_amounts_may_be_given_by_name_and_as_text_numbers_or_decimals() -> None:
@@ -246,7 +248,7 @@ def test_books_begun_from_the_commodities_of_others_have_none_of_their_accounts(
 def test_rows_of_other_tables_are_numbered_and_checked() -> None:
     with journal() as books:
         rows = {
-            "ts": np.array(["2024-01-02"] * 2, "M8[ns]"),
+            "timestamp": np.array(["2024-01-02"] * 2, "M8[ns]"),
             "instrument": [2, 3],
             "price": [1, 2.5],
             "stale": [False] * 2,

@@ -35,7 +35,7 @@ def asked(journal: Path, query: str) -> list[tuple[Any, ...]]:
 def test_the_generated_universe_has_the_same_bytes_everywhere() -> None:
     bars, scores = generate()
     (window,) = bars.windows()
-    sha = hashlib.sha256(window.market.ts.tobytes())
+    sha = hashlib.sha256(window.market.timestamp.tobytes())
     for name in ("open", "high", "low", "close", "volume"):
         sha.update(getattr(window.market, name).tobytes())
     sha.update(scores["score"].to_numpy().tobytes())
@@ -52,14 +52,16 @@ def test_two_demonstrations_have_one_head_digest_and_the_books_are_in_order(jour
 
 
 def test_it_rebalances_239_times_and_holds_25(journal: Path) -> None:
-    assert [(239,)] == asked(journal, "select count(distinct ts) from orders")
+    assert [(239,)] == asked(journal, "select count(distinct timestamp) from orders")
     assert [(25,)] == asked(journal, "select count(*) from position where quantity > 0")
 
 
 def test_every_order_has_one_named_end(journal: Path) -> None:
     orders = asked(journal, "select count(*), count(distinct id) from orders")[0]
-    ends = dict(asked(journal, "select ended, count(*) from order_history group by ended"))
-    last = asked(journal, "select count(*) from orders where ts = (select max(ts) from statement)")[0][0]
+    ends = dict(asked(journal, "select status, count(*) from order_history group by status"))
+    last = asked(
+        journal, "select count(*) from orders where timestamp = (select max(timestamp) from statement)"
+    )[0][0]
 
     assert orders[0] == orders[1] == sum(ends.values())
     assert {"filled", "open_at_the_end"} == ends.keys()

@@ -66,9 +66,9 @@ def days(rows: pl.DataFrame) -> list[Any]:
 
 def test_it_trades_each_month_and_ends_every_order(result: Result, rows: pl.DataFrame) -> None:
     months = rows.filter(pl.col("date") >= days(rows)[252])["date"].dt.truncate("1mo").n_unique()
-    ends = {name for (name,) in asked(result, "select distinct ended from order_history")}
+    ends = {name for (name,) in asked(result, "select distinct status from order_history")}
 
-    assert [(months,)] == asked(result, "select count(distinct ts) from orders where tag = 0")
+    assert [(months,)] == asked(result, "select count(distinct timestamp) from orders where tag = 0")
     assert ends <= {"filled", "cancelled", "expired", "rejected", "open_at_the_end"}
     assert [] == asked(result, "from check_overdraft")
 
@@ -87,7 +87,8 @@ def test_nothing_is_ordered_before_there_is_a_year_of_bars(result: Result, rows:
     orders = pl.DataFrame(
         asked(
             result,
-            "select c.symbol, cast(min(o.ts) as date) from orders o join commodity c on c.id = o.instrument"
+            "select c.symbol, cast(min(o.timestamp) as date)"
+            " from orders o join commodity c on c.id = o.instrument"
             " group by c.symbol",
         ),
         schema=["symbol", "date"],
@@ -105,14 +106,14 @@ def test_what_stops_trading_is_closed_at_its_last_close(result: Result, rows: pl
     ended = {s: (d, c) for s, d, c in last.rows() if d < days(rows)[-1]}
     closed = asked(
         result,
-        "select c.symbol, cast(t.ts as date),"
+        "select c.symbol, cast(t.timestamp as date),"
         " -sum(case when p.account like 'Assets:Positions:%' and p.commodity = c.symbol then p.amount end),"
         " sum(case when p.account = 'Assets:Cash:USD' then p.amount end)"
         " from posting p join txn t on t.id = p.txn join commodity c on c.id = t.instrument"
         " where p.kind = 'delisting' group by all order by 1",
     )
     following = dict(zip(days(rows), days(rows)[1:], strict=False))
-    held = {symbol for (symbol,) in asked(result, "select instrument from position where quantity != 0")}
+    held = {symbol for (symbol,) in asked(result, "select symbol from position where quantity != 0")}
 
     assert closed
     assert held.isdisjoint(ended)
@@ -126,11 +127,12 @@ def test_a_gap_fills_nothing_and_is_marked_with_the_last_close(result: Result, r
     there = {(s, d.isoformat()[:10]) for s, d in rows.select("symbol", "date").iter_rows()}
     fills = asked(
         result,
-        "select c.symbol, strftime(f.ts, '%Y-%m-%d') from fill f join commodity c on c.id = f.instrument",
+        "select c.symbol, strftime(f.timestamp, '%Y-%m-%d')"
+        " from fill f join commodity c on c.id = f.instrument",
     )
     marks = asked(
         result,
-        "select c.symbol, strftime(m.ts, '%Y-%m-%d'), m.stale, m.price"
+        "select c.symbol, strftime(m.timestamp, '%Y-%m-%d'), m.stale, m.price"
         " from mark m join commodity c on c.id = m.instrument",
     )
     closes = {(s, d.isoformat()[:10]): c for s, d, c in rows.select("symbol", "date", "close").iter_rows()}

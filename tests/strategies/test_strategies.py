@@ -185,7 +185,7 @@ def momentum(bars: Bars, **terms: Any) -> Result:
 def bought(result: Result) -> list[tuple[str, str]]:
     """The day of every order to buy and what."""
     rows = result.orders.sort("id").filter(pl.col("quantity") > 0).to_dicts()
-    return [(f"{row['ts']:%m-%d}", row["symbol"]) for row in rows]
+    return [(f"{row['timestamp']:%m-%d}", row["symbol"]) for row in rows]
 
 
 def test_momentum_ranks_at_the_first_bar_of_a_month_once_it_has_a_year() -> None:

@@ -121,7 +121,7 @@ class Desk:
         gross = self.journal.notional(symbol, abs(size), price)
         with self.booking(number) as transaction:
             if have * size < 0 and abs(size) > abs(have):
-                transaction.book(events.reversal, symbol, size, gross, fee, settled=settled)
+                transaction.book(events.flip, symbol, size, gross, fee, settled=settled)
             else:
                 transaction.book(event_for(have, size), symbol, abs(size), gross, fee, settled=settled)
         return number
@@ -169,7 +169,7 @@ class Desk:
 
     def _add(self, table: str, row: Mapping[str, object]) -> None:
         columns = {name: [value] for name, value in row.items()}
-        self.journal.add(table, {"ts": moments(self.today), **columns})
+        self.journal.add(table, {"timestamp": moments(self.today), **columns})
 
 
 def event_for(have: Decimal, size: Decimal) -> Callable[..., None]:
@@ -192,7 +192,7 @@ def first_days(desk: Desk) -> int:
     desk.today = 2
     bolt = desk.trade("BOLT", "7", 20.0, "0.5", settled=False)
     desk.trade("CORK", "-20", 41.0, "2")  # from long to short
-    desk.post(events.requirement, "EUR", "100")
+    desk.post(events.margin_requirement, "EUR", "100")
     part = desk.order("ACME", "5")
     desk.trade("ACME", "2", 99.0, order=part)
     desk.happened(part, OrderEvent.CANCELLED)
@@ -227,7 +227,7 @@ def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Des
     triggered = desk.order("ACME", "-15", "stop-loss", type=OrderType.STOP, stop_price=56.0)
     desk.happened(triggered, OrderEvent.TRIGGERED)
     acme = desk.trade("ACME", "-15", 55.0, "1", settled=False, order=triggered)
-    desk.post(events.exchange, "EUR", "100", "USD", "108.5")
+    desk.post(events.fx_trade, "EUR", "100", "USD", "108.5")
     wrong = desk.post(events.deposit, "USD", "77")
     desk.journal.reverse(wrong, day(4))
     desk.happened(desk.order("BOLT", "900"), OrderEvent.REJECTED, Reason.INSUFFICIENT_CASH)
@@ -242,7 +242,7 @@ def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Des
     desk.trade("CORK", "7.5", 44.0, "2")
     desk.trade("BOLT", "-7", 23.0, "0.5")
     desk.happened(desk.order("ACME", "1"), OrderEvent.OPEN_AT_THE_END)
-    desk.journal.add("benchmark", {"ts": moments(5), "value": [1.25]})
+    desk.journal.add("benchmark", {"timestamp": moments(5), "value": [1.25]})
     desk.mark(ACME=57.0, ES=5_020.0)
     desk.statement()
     return desk

@@ -32,14 +32,14 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "sell": ("share", "units", "money", "fee", "flag", "lot"),
     "short_sale": ("share", "units", "money", "fee", "flag", "flag"),
     "cover": ("share", "units", "money", "fee", "flag", "lot"),
-    "reversal": ("share", "signed units", "money", "fee", "flag"),
+    "flip": ("share", "signed units", "money", "fee", "flag"),
     "pay_trades": ("currency", "money"),
     "receive_trades": ("currency", "signed"),
     "restrict_proceeds": ("share", "money"),
     "delisting": ("share", "money"),
     "borrow": ("currency", "money"),
     "repay": ("currency", "money"),
-    "requirement": ("currency", "signed"),
+    "margin_requirement": ("currency", "signed"),
     "dividend": ("share", "money"),
     "dividend_payment": ("currency", "money", "fee"),
     "dividend_on_short": ("share", "money"),
@@ -55,12 +55,12 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "futures_open": ("future", "signed units", "money", "fee"),
     "variation_margin": ("future", "signed"),
     "futures_close": ("future", "units", "signed", "fee"),
-    "funding": ("currency", "signed"),
-    "exchange": ("currency", "money", "currency", "money"),
+    "perpetual_funding": ("currency", "signed"),
+    "fx_trade": ("currency", "money", "currency", "money"),
     "valuation": ("share", "signed"),
 }
 # Drawn more often than the rest: without trades there is nothing for the others to act on.
-TRADES = ("buy", "sell", "short_sale", "cover", "reversal", "split", "cash_in_lieu", "delisting")
+TRADES = ("buy", "sell", "short_sale", "cover", "flip", "split", "cash_in_lieu", "delisting")
 
 HUGE = st.sampled_from([2**31, 2**53 - 1, 2**53, 10**17 + 1, 2**62, 2**63 - 2, 2**63 - 1])
 
@@ -102,7 +102,7 @@ class Post(NamedTuple):
 
 
 class Reverse(NamedTuple):
-    """The reversal of a transaction, that may not exist."""
+    """The flip of a transaction, that may not exist."""
 
     days: int
     number: int

@@ -142,7 +142,7 @@ def orders_program(bars: Bars, wishes: Sequence[Iterable[oracle.Wish]], scale: i
     """The same as a frame of orders, which holds one sizing and names no earlier order."""
     rows = [
         {
-            "timestamp": int(bars.ts[t]),
+            "timestamp": int(bars.timestamp[t]),
             "symbol": wish.symbol,
             wish.sizing: wish.amount / scale if wish.sizing.endswith("quantity") else float(wish.amount),
             "limit": wish.price if wish.kind == "limit" else None,
@@ -209,16 +209,16 @@ class Story(NamedTuple):
 def read(result: Result, bars: Bars) -> Story:
     """What the journal of a run says."""
     journal = result.journal
-    place = {int(t): n for n, t in enumerate(bars.ts)}
+    place = {int(t): n for n, t in enumerate(bars.timestamp)}
     symbols = {row["id"]: row["symbol"] for row in journal.sql("from commodity").rows()}
     rows = journal.sql(
-        "select order_id, epoch_ns(ts) as ts, instrument, side * quantity as quantity, price,"
+        "select order_id, epoch_ns(timestamp) as timestamp, instrument, side * quantity as quantity, price,"
         " reference_price, commission, basis from fill order by id"
     ).rows()
     fills = [
         oracle.Fill(
             row["order_id"],
-            place[row["ts"]],
+            place[row["timestamp"]],
             symbols[row["instrument"]],
             row["quantity"],
             row["price"],
@@ -229,7 +229,7 @@ def read(result: Result, bars: Bars) -> Story:
         for row in rows
     ]
     rows = journal.sql(
-        "select *, epoch_ns(ts) as bar, epoch_ns(ended_at) as ended_bar from order_history order by id"
+        "select *, epoch_ns(timestamp) as bar, epoch_ns(ended_at) as ended_bar from order_history order by id"
     ).rows()
     ends = [
         End(
@@ -240,7 +240,7 @@ def read(result: Result, bars: Bars) -> Story:
             row["time_in_force"],
             int(row["quantity"].scaleb(8)),
             row["limit_price"] if row["stop_price"] is None else row["stop_price"],
-            row["ended"],
+            row["status"],
             row["reason"],
             place.get(row["ended_bar"], -1),
             row["replaces"],
@@ -248,9 +248,9 @@ def read(result: Result, bars: Bars) -> Story:
         for row in rows
     ]
     rows = journal.sql(
-        "select txn, cash, market_value, equity, epoch_ns(ts) as ts from statement order by id"
+        "select txn, cash, market_value, equity, epoch_ns(timestamp) as timestamp from statement order by id"
     ).rows()
-    assert list(place) == [row["ts"] for row in rows]
+    assert list(place) == [row["timestamp"] for row in rows]
     books = folded(journal.sql, [row["txn"] for row in rows], symbols)
     states = [
         oracle.State(row["cash"], book.positions, row["market_value"], row["equity"])

@@ -79,7 +79,7 @@ def by_number(lots: Lots) -> Lots:
 def contents(journal: Journal) -> tuple[object, ...]:
     """All that a refusal has to leave as it was."""
     books, state = journal.books, journal.books.state[0]
-    counts = (state.ts, state.base_txn, state.txns, state.transfers, state.next_lot, state.free)
+    counts = (state.timestamp, state.base_txn, state.txns, state.transfers, state.next_lot, state.free)
     return (
         books.accounts["balance"].tolist(),
         open_lots(journal),

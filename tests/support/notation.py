@@ -9,9 +9,9 @@
 A row is an event, then what it changes or, after an exclamation mark, why it is refused. Events are named as
 in `ledger/books/events.py`; symbols and numbers follow in the order of its parameters, ``@`` gives a
 total as quantity times price, ``for`` the total itself, a name gives that parameter. Effects are on the
-normal side of the account: what is owed and what is earned grows above zero. All of them are listed but the mirror of another
-(Market, Memo:Margin:Contra). A refused row is also tested for leaving everything as it was. Several events
-with a semicolon between them are one transaction. Days pass by one a row.
+normal side of the account: what is owed and what is earned grows above zero. All of them are listed but the
+mirror of another (Market, Memo:Margin:Contra). A refused row is also tested for leaving everything as it was.
+Several events with a semicolon between them are one transaction. Days pass by one a row.
 """
 
 import inspect

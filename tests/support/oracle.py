@@ -300,13 +300,13 @@ class Oracle:
         self._money("Expenses:WithholdingTax", currency, tax)
         self._money("Assets:Receivable:Dividends", currency, -amount)
 
-    def funding(self, currency: str, amount: int) -> None:
+    def perpetual_funding(self, currency: str, amount: int) -> None:
         if amount == 0:
             raise Refused("AmountNotPositive")
         self._money("Assets:Cash:{}", currency, amount)
         self._money("Income:Funding" if amount > 0 else "Expenses:Funding", currency, -amount)
 
-    def exchange(self, bought: str, amount: int, sold: str, price: int) -> None:
+    def fx_trade(self, bought: str, amount: int, sold: str, price: int) -> None:
         if bought == sold:
             raise Refused("SameAccount")
         for currency, change, sign in ((bought, amount, 1), (sold, price, -1)):
@@ -315,7 +315,7 @@ class Oracle:
             self._money("Assets:Cash:{}", currency, sign * change)
             self._money("Trading:FX:{}", currency, -sign * change)
 
-    def requirement(self, currency: str, required: int) -> None:
+    def margin_requirement(self, currency: str, required: int) -> None:
         change = required - self.state.held["Memo:Margin:Required", currency]
         self._money("Memo:Margin:Required", currency, change)
         self._money("Memo:Margin:Contra", currency, -change)
@@ -377,9 +377,7 @@ class Oracle:
         self._close(self._named(instrument, "short", lot), instrument, "short", quantity, gross, side)
         self._fee(instrument, fee, side)
 
-    def reversal(
-        self, instrument: str, quantity: int, gross: int, fee: int = 0, settled: bool = True
-    ) -> None:
+    def flip(self, instrument: str, quantity: int, gross: int, fee: int = 0, settled: bool = True) -> None:
         if quantity == 0 or gross < 0:
             raise Refused("AmountNotPositive")
         have = self._have(instrument)

@@ -93,7 +93,7 @@ def orders(result: Result) -> list[str]:
         words = [side, f"{abs(row['quantity']).normalize():f}", row["symbol"]]
         words += [row["type"]] * (row["type"] != "market") + ([f"{price:g}"] if price is not None else [])
         words += [row["time_in_force"]] * (row["time_in_force"] != "gtc")
-        words += ["->", row["ended"], *([row["reason"]] if row["reason"] not in {"", "none"} else [])]
+        words += ["->", row["status"], *([row["reason"]] if row["reason"] not in {"", "none"} else [])]
         lines.append(" ".join(words))
     return lines
 
@@ -101,7 +101,7 @@ def orders(result: Result) -> list[str]:
 def fills(result: Result) -> list[str]:
     """Every fill in a line: the day, quantity and price."""
     rows: Sequence[Mapping[str, Any]] = result.journal.sql(
-        "select epoch_ns(ts) as ns, symbol, side * quantity * value as quantity, price from fill"
+        "select epoch_ns(timestamp) as ns, symbol, side * quantity * value as quantity, price from fill"
         " join commodity on commodity.id = instrument join unit using (scale) order by fill.id"
     ).rows()
     first = int(FIRST_DAY.astype(np.int64))

@@ -31,7 +31,7 @@ def assert_tied(books: Books, at: Moment | None = None) -> None:
     assert in_units(exposure, "long", history) == history.stakes.long.tolist()
     assert in_units(exposure, "short", history) == history.stakes.short.tolist()
     assert exposure["positions"].to_list() == history.stakes.positions.tolist()
-    assert in_units(period, "put_in", history) == history.put_in.tolist()
+    assert in_units(period, "net_flow", history) == history.put_in.tolist()
     for number, symbol in enumerate(history.commodities.symbol):
         if history.commodities.is_currency[number]:
             assert ends(books, symbol, at) == history.ends(number)
@@ -39,7 +39,7 @@ def assert_tied(books: Books, at: Moment | None = None) -> None:
 
 def ends(books: Books, currency: str, at: Moment | None = None) -> tuple[dict[str, int], int]:
     own = frame(books, "order_history", at).filter(currency=currency)
-    return dict(own["ended"].value_counts().iter_rows()), int(own["fills"].sum())
+    return dict(own["status"].value_counts().iter_rows()), int(own["fills"].sum())
 
 
 def in_units(view: pl.DataFrame, column: str, history: History) -> list[int]:

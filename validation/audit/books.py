@@ -122,7 +122,7 @@ class Books:
     @property
     def paid_in(self) -> Floats:
         """What the owner paid in since the opening, less what was paid out, at the end of every bar."""
-        moves, found = self.placed.moves, np.zeros(self.prices.ts.size)
+        moves, found = self.placed.moves, np.zeros(self.prices.timestamp.size)
         np.add.at(found, moves.bar[moves.is_capital], moves.amount[moves.is_capital])
         return found.cumsum()
 
@@ -143,17 +143,17 @@ def placed(fills: Fills, prices: Prices, costs: Costs, flows: Flows | None = Non
     if costs:
         fills = evolve(fills, fee=costs.of(fills))
     _require_hours("fills are", fills, prices)
-    meant = prices.place(fills.ts, fills.day)
-    order = np.lexsort((fills.ts, meant))  # a day may be of several zones
+    meant = prices.place(fills.timestamp, fills.day)
+    order = np.lexsort((fills.timestamp, meant))  # a day may be of several zones
     picked = {
         name: getattr(fills, name)[order]
-        for name in ("ts", "day", "symbol", "quantity", "price", "fee", "row", "content")
+        for name in ("timestamp", "day", "symbol", "quantity", "price", "fee", "row", "content")
     }
     ids = None if fills.order is None else fills.order[order]
-    last = prices.ts.size - 1
+    last = prices.timestamp.size - 1
     at, meant = np.clip(meant, 0, last)[order], meant[order]
     fills = evolve(fills, order=ids, **picked)
-    return Placed(fills, at, meant, column[order], _moves(flows, prices, fills.ts, meant))
+    return Placed(fills, at, meant, column[order], _moves(flows, prices, fills.timestamp, meant))
 
 
 def _columns(rows: Fills | Flows, prices: Prices) -> Int64s:
@@ -173,14 +173,14 @@ def _columns(rows: Fills | Flows, prices: Prices) -> Int64s:
 
 
 def _require_hours(what: str, rows: Fills | Flows, prices: Prices) -> None:
-    if len(rows.ts) and prices.has_other_times(rows.ts):
+    if len(rows.timestamp) and prices.has_other_times(rows.timestamp):
         raise AuditRefused(
             f"{rows.name}, row 1: {what} dated without an hour, and {prices.name} has bars within days;"
             " give the times, or bars of days"
         )
 
 
-def _moves(flows: Flows | None, prices: Prices, ts: Int64s, meant: Int64s) -> Moves:
+def _moves(flows: Flows | None, prices: Prices, timestamp: Int64s, meant: Int64s) -> Moves:
     """Money at its bars, among the fills of these times and bars; of one time, it is before them.
 
     Of a day without an hour, what is received is before its fills, and what is paid after them.
@@ -189,25 +189,25 @@ def _moves(flows: Flows | None, prices: Prices, ts: Int64s, meant: Int64s) -> Mo
         none = np.zeros(0, np.int64)
         return Moves("", none, none, none, _NONE, none, none)
     _require_hours("money is", flows, prices)
-    bar, column = prices.place(flows.ts, flows.day), _columns(flows, prices)
+    bar, column = prices.place(flows.timestamp, flows.day), _columns(flows, prices)
     for wrong, where, remedy in (
         (bar < 0, "before the first bar", "leave it out, as it is in the opening cash, or add the bars"),
-        (bar >= prices.ts.size, "after the last bar", "add the bars, or leave it out"),
+        (bar >= prices.timestamp.size, "after the last bar", "add the bars, or leave it out"),
     ):
         rows = np.flatnonzero(wrong)
         if rows.size:
-            at = np.datetime64(int(flows.ts[rows[0]]), "ns").astype("M8[s]")
+            at = np.datetime64(int(flows.timestamp[rows[0]]), "ns").astype("M8[s]")
             raise AuditRefused(
                 f"{flows.name}, row {flows.row[rows[0]]}: money moved at {at}, {where} of {prices.name};"
                 f" {remedy}"
             )
-    when = flows.ts
+    when = flows.timestamp
     if prices.is_daily:
-        is_dated = (flows.ts % DAY == 0) | (not np.any(ts % DAY))
+        is_dated = (flows.timestamp % DAY == 0) | (not np.any(timestamp % DAY))
         when = np.where(is_dated, (flows.day + np.where(flows.amount > 0, -1, 2)) * DAY, when)
     order = np.lexsort((when, bar))
     is_fill = np.repeat([False, True], [bar.size, meant.size])
-    every = np.lexsort((is_fill, np.append(when[order], ts), np.append(bar[order], meant)))
+    every = np.lexsort((is_fill, np.append(when[order], timestamp), np.append(bar[order], meant)))
     before = np.cumsum(is_fill[every])[~is_fill[every]]
     amount = np.rint(flows.amount * CENTS) / CENTS
     return Moves(
@@ -281,7 +281,7 @@ def booked(there: Placed, prices: Prices, opening: float, path: Path | None = No
         trades.quantity_before[own] = np.append(0.0, after[:-1])
     valuation = _without_gaps(there, prices)
     found = book(
-        prices.ts,
+        prices.timestamp,
         prices.symbols,
         opening,
         trades,

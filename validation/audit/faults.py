@@ -86,7 +86,7 @@ def named_twice(books: Books) -> dict[int, int]:
     fills = books.placed.fills
     first: dict[tuple[object, ...], int] = {}
     found: dict[int, int] = {}
-    columns = (fills.ts, fills.symbol, fills.quantity, fills.content)
+    columns = (fills.timestamp, fills.symbol, fills.quantity, fills.content)
     for number, key in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
         if key in first:
             found[number] = first[key]
@@ -116,7 +116,7 @@ def _without_bars(books: Books) -> Iterator[Finding]:
     before = there.meant < begins[there.column]
     after = there.meant > ends[there.column]
     inside = np.clip(there.meant, 0, last)
-    own = books.prices.moments(there.fills.ts, there.fills.day)
+    own = books.prices.moments(there.fills.timestamp, there.fills.day)
     none = (~has[inside, there.column] | _of_no_day(books)) & ~before & ~after
     for fault, wrong, text in (
         (Fault.BEFORE, before, "row {} is of {}, the first bar of {} of {}"),
@@ -136,7 +136,7 @@ def _without_bars(books: Books) -> Iterator[Finding]:
 def _of_no_day(books: Books) -> Flags:
     """Which fills are of a day that has no bar at all, where bars are of days."""
     there, prices = books.placed, books.prices
-    own = prices.moments(there.fills.ts, there.fills.day)
+    own = prices.moments(there.fills.timestamp, there.fills.day)
     found: Flags = np.bool_(prices.is_every_day) & (own != prices.ends[there.bar])
     return found
 
@@ -160,7 +160,7 @@ def _below_zero(books: Books, tolerance: float) -> Iterator[Finding]:
     there, cash = books.placed, books.cash.copy()
     if len(there):
         # Of fills at one time nobody knows which was first; what they leave together is what there was.
-        at_once = np.append(np.diff(there.fills.ts) == 0, False)
+        at_once = np.append(np.diff(there.fills.timestamp) == 0, False)
         np.fmin.at(cash, there.bar[~at_once], books.left[~at_once])
     below = np.flatnonzero(cash < -tolerance)
     if below.size:
@@ -175,7 +175,7 @@ def _oversold(books: Books) -> Iterator[Finding]:
     for column in np.unique(there.column).tolist():
         own = np.flatnonzero(there.column == column)
         held = there.fills.quantity[own].cumsum()
-        at_once = np.append(np.diff(there.fills.ts[own]) == 0, False)
+        at_once = np.append(np.diff(there.fills.timestamp[own]) == 0, False)
         short = np.flatnonzero((np.rint(held * ONE) < 0) & ~at_once)
         if short.size:
             seen.append((int(there.bar[own[short[0]]]), column, float(held[short[0]])))

@@ -67,7 +67,7 @@ FLOW_KINDS: dict[str, tuple[int, int]] = {
     **dict.fromkeys(
         ("borrow_fee", "borrow_fees", "stock_loan_fee", "short_interest"), (int(Kind.BORROW_FEE), _PAID)
     ),
-    "funding": (int(Kind.FUNDING), _EITHER),
+    "funding": (int(Kind.PERPETUAL_FUNDING), _EITHER),
     **dict.fromkeys(("fee", "fees", "service_fee", "other_fee", "other_fees"), (FEE, _PAID)),
     **dict.fromkeys(("refund", "rebate", "fee_refund"), (FEE, _RECEIVED)),
     **dict.fromkeys(("tax", "taxes", "withholding", "withholding_tax"), (TAX, _PAID)),
@@ -88,13 +88,13 @@ class AuditRefused(ExecutionError):
 class Fills:
     """Executions in the order of their file. *row* counts from 1; *order* is None where no column says it.
 
-    *ts* are nanoseconds since 1970, *day* days since 1970 in the zone of the file. *content* is alike where
-    all columns are, those too that are not read. *has_fee* if a column says what they cost.
+    *timestamp* are nanoseconds since 1970, *day* days since 1970 in the zone of the file. *content* is
+    alike where all columns are, those too that are not read. *has_fee* if a column says what they cost.
     """
 
     name: str
     form: str | None
-    ts: Int64s
+    timestamp: Int64s
     day: Int64s
     symbol: Texts
     quantity: Floats
@@ -114,7 +114,7 @@ class Flows:
     """
 
     name: str
-    ts: Int64s
+    timestamp: Int64s
     day: Int64s
     amount: Floats
     kind: Int64s
@@ -124,11 +124,11 @@ class Flows:
 
 @frozen(eq=False)
 class Claims:
-    """One file of claims of a *kind*: *columns* by our names, *ts* and *day* by row (of trades: the exit)."""
+    """One file of claims of a *kind*: *columns* by our names, *timestamp* and *day* by row (of the exit)."""
 
     name: str
     kind: str
-    ts: Int64s
+    timestamp: Int64s
     day: Int64s
     columns: Mapping[str, NDArray[Any]]
 
@@ -137,11 +137,11 @@ class Claims:
 class Prices:
     """Bars as panels float64[bars, symbols], NaN where there is none.
 
-    *ts* are nanoseconds since 1970, *day* days since 1970 in the zone of the file.
+    *timestamp* are nanoseconds since 1970, *day* days since 1970 in the zone of the file.
     """
 
     name: str
-    ts: Int64s
+    timestamp: Int64s
     day: Int64s
     symbols: tuple[str, ...]
     open: Floats
@@ -152,51 +152,51 @@ class Prices:
     @property
     def is_daily(self) -> bool:
         """Whether every bar is alone on its day, and no hour of it tells anything."""
-        if self.ts.size == 1:
-            return not np.any(self.ts % DAY)
-        return bool(np.all(np.diff(self.day) > 0) and np.diff(self.ts).min() > DAY // 2)
+        if self.timestamp.size == 1:
+            return not np.any(self.timestamp % DAY)
+        return bool(np.all(np.diff(self.day) > 0) and np.diff(self.timestamp).min() > DAY // 2)
 
     @property
     def is_every_day(self) -> bool:
         """Whether bars are of days, not of weeks or more."""
-        return self.is_daily and (self.ts.size == 1 or int(np.diff(self.day).min()) == 1)
+        return self.is_daily and (self.timestamp.size == 1 or int(np.diff(self.day).min()) == 1)
 
     @cached_property
     def ends(self) -> Int64s:
         """The times that `moments` are compared with."""
-        return self.moments(self.ts, self.day)
+        return self.moments(self.timestamp, self.day)
 
-    def moments(self, ts: Int64s, day: Int64s) -> Int64s:
+    def moments(self, timestamp: Int64s, day: Int64s) -> Int64s:
         """Times as the bars have them: the date alone where that is all that they have."""
-        return day * DAY if self.is_daily else ts
+        return day * DAY if self.is_daily else timestamp
 
-    def place(self, ts: Int64s, day: Int64s) -> Int64s:
+    def place(self, timestamp: Int64s, day: Int64s) -> Int64s:
         """The bar in which each time falls; -1 before the first begins, how many there are after the last.
 
         Bars are dated by their end: of those within a day, the first is taken to be as long as the shortest.
         """
-        moments, ends = self.moments(ts, day), self.ends
+        moments, ends = self.moments(timestamp, day), self.ends
         found: Int64s = np.searchsorted(ends, moments)
-        is_short = self.ts.size > 1 and not self.is_every_day
+        is_short = self.timestamp.size > 1 and not self.is_every_day
         length = int(np.diff(ends).min()) if is_short else 1
         found[moments <= ends[0] - length] = -1
         return found
 
-    def has_other_times(self, ts: Int64s) -> bool:
-        """Whether *ts* are dates without an hour, and no bar ends at a midnight."""
-        return not self.is_daily and not np.any(ts % DAY) and bool(np.all(self.ts % DAY))
+    def has_other_times(self, timestamp: Int64s) -> bool:
+        """Whether *timestamp* are dates without an hour, and no bar ends at a midnight."""
+        return not self.is_daily and not np.any(timestamp % DAY) and bool(np.all(self.timestamp % DAY))
 
     def claimed(self, claim: Claims) -> Int64s:
         """The last bar at or before each row; -1 before the first. Raises `AuditRefused` after the last.
 
         A date is the end of its day, also where bars are within the day.
         """
-        moments, ends = self.moments(claim.ts, claim.day), self.ends
-        if self.has_other_times(claim.ts):
+        moments, ends = self.moments(claim.timestamp, claim.day), self.ends
+        if self.has_other_times(claim.timestamp):
             moments, ends = claim.day, self.day
         late = np.flatnonzero(moments > ends[-1])
         if late.size:
-            when = np.datetime64(int(claim.ts[late[0]]), "ns").astype("M8[s]")
+            when = np.datetime64(int(claim.timestamp[late[0]]), "ns").astype("M8[s]")
             raise AuditRefused(
                 f"{claim.name}, row {late[0] + 1}: it claims something at {when}, after the last bar of"
                 f" {self.name}; add the bars, or leave out the claims"
@@ -238,17 +238,17 @@ def read_prices(path: Path, columns: Mapping[str, str]) -> Prices:
     panels = {
         field: np.concatenate([getattr(market, field) for market in markets]) for field in frames.PRICES
     }
-    ts, day = np.asarray(bars.ts), np.asarray(bars.date)
+    timestamp, day = np.asarray(bars.timestamp), np.asarray(bars.date)
     if _is_text(path):
         column = columns.get("timestamp", "timestamp")
         written, days = _moments(_texts(path, {"timestamp": column}), "timestamp", str(path))
-        ts, first = np.unique(written, return_index=True)
+        timestamp, first = np.unique(written, return_index=True)
         day = days[first]
-        if not np.array_equal(ts, bars.ts):
+        if not np.array_equal(timestamp, bars.timestamp):
             raise AuditRefused(
                 f"{path}: its times can be read in two ways; write them as 2024-03-31T16:00:00"
             )
-    return Prices(str(path), ts, day, bars.symbols, **panels)
+    return Prices(str(path), timestamp, day, bars.symbols, **panels)
 
 
 def _require_symbols(path: Path, symbols: Sequence[str], columns: Mapping[str, str]) -> None:
@@ -274,7 +274,7 @@ def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fill
     _require_one_of_each(path, FILLS, rivals_of(there, FILLS, form, columns))
     rows, names = _rows(path, FILLS, columns_of(there, FILLS, form, columns), there)
     name, count = str(path), rows.height
-    ts, day = _moments(rows, "timestamp", name)
+    timestamp, day = _moments(rows, "timestamp", name)
     quantity = _numbers(rows, "quantity", name)
     if "side" in names:
         side = _sides(rows, name)
@@ -291,7 +291,9 @@ def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fill
     symbol = _symbols(rows, name)
     order = rows["order"].cast(pl.String).to_numpy() if "order" in names else None
     row, content = np.arange(1, count + 1), _contents(path)
-    return Fills(name, form, ts, day, symbol, quantity, price, fee, order, row, content, has_fee=has_fee)
+    return Fills(
+        name, form, timestamp, day, symbol, quantity, price, fee, order, row, content, has_fee=has_fee
+    )
 
 
 def read_flows(path: Path, columns: Mapping[str, str]) -> Flows:
@@ -300,7 +302,7 @@ def read_flows(path: Path, columns: Mapping[str, str]) -> Flows:
     _require_one_of_each(path, FLOWS, rivals_of(there, FLOWS, None, columns))
     rows, names = _rows(path, FLOWS, columns_of(there, FLOWS, None, columns), there)
     name, count = str(path), rows.height
-    ts, day = _moments(rows, "timestamp", name)
+    timestamp, day = _moments(rows, "timestamp", name)
     amount = _numbers(rows, "amount", name)
     _refuse(name, amount == 0, "amount is zero", "leave out what did not happen, and correct the rest")
     words = _words(rows["kind"]) if "kind" in names else [""] * count
@@ -318,7 +320,7 @@ def read_flows(path: Path, columns: Mapping[str, str]) -> Flows:
     symbol = np.full(count, "", object)
     if "symbol" in names:
         symbol = _symbols(rows.with_columns(pl.col("symbol").cast(pl.String).fill_null("")), name)
-    return Flows(name, ts, day, amount, kind, symbol, np.arange(1, count + 1))
+    return Flows(name, timestamp, day, amount, kind, symbol, np.arange(1, count + 1))
 
 
 def require_claimed(paths: Sequence[Path], columns: Mapping[str, str]) -> None:
@@ -352,7 +354,7 @@ def _claims(path: Path, kind: str, found: dict[str, str], there: list[str]) -> C
     name = str(path)
     if kind == CURVE and rows.is_empty():
         raise AuditRefused(f"{name}: there is no row in it; leave it out, or export what it claims")
-    ts, day = _moments(rows, "closed" if kind == TRADES else "timestamp", name)
+    timestamp, day = _moments(rows, "closed" if kind == TRADES else "timestamp", name)
     columns: dict[str, NDArray[Any]] = {}
     for ours in names:
         if ours == "symbol":
@@ -365,9 +367,9 @@ def _claims(path: Path, kind: str, found: dict[str, str], there: list[str]) -> C
         for ours, figures in columns.items():
             if not np.any(np.isfinite(figures)):
                 raise AuditRefused(f"{name}: no row says {ours}; leave out the column, or complete it")
-        back = np.append(False, np.diff(ts) < 0)
+        back = np.append(False, np.diff(timestamp) < 0)
         _refuse(name, back, "its time goes back", "sort the claims by time")
-    return Claims(name, kind, ts, day, columns)
+    return Claims(name, kind, timestamp, day, columns)
 
 
 def _is_text(path: Path) -> bool:

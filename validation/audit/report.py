@@ -42,8 +42,8 @@ def _show_read(found: Audit) -> None:
     present.show(
         f"{_counted(len(books.placed), 'fill')} in {of}, {fills.name}{form}{fees}",
         *_flows_read(books),
-        f"{_counted(prices.ts.size, 'bar')} of {_counted(len(prices.symbols), 'instrument')},"
-        f" {moment(books, 0)} to {moment(books, prices.ts.size - 1)}, {prices.name}",
+        f"{_counted(prices.timestamp.size, 'bar')} of {_counted(len(prices.symbols), 'instrument')},"
+        f" {moment(books, 0)} to {moment(books, prices.timestamp.size - 1)}, {prices.name}",
         f"opening cash {money(books.opening)}, {found.opening}",
         "",
     )

@@ -147,7 +147,7 @@ def _gains(
     books: Books, claim: Claims, bar: Int64s, own: Flags, number: int
 ) -> Iterator[tuple[int, int, float, float, int]]:
     """Rows of `_GAIN` of one instrument, whose trades are the rows *own*."""
-    there, end, pnl = books.placed, books.prices.ts.size - 1, claim.columns["pnl"]
+    there, end, pnl = books.placed, books.prices.timestamp.size - 1, claim.columns["pnl"]
     is_open = np.zeros(own.size, bool)
     if "status" in claim.columns:
         is_open = claim.columns["status"] == "open"

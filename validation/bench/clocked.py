@@ -102,7 +102,7 @@ class Views:
 
     def __init__(self, window: Window, symbols: tuple[str, ...]) -> None:
         self.panels = [*(getattr(window.market, name) for name in FIELDS), *window.features.values()]
-        self._ts = window.market.ts
+        self._ts = window.market.timestamp
         self._symbols = symbols
         self._numbers = {symbol: column for column, symbol in enumerate(symbols)}
         self._places = {name: place for place, name in enumerate(fields(window.features))}
@@ -157,7 +157,7 @@ def _bar_by_bar(backtest: Backtest, strategy: Strategy) -> Performed:
     broker = Broker(stand_in, backtest.instruments, backtest.seed)
     strategy.on_start(broker)
     asked = viewed = 0.0
-    for t in range(len(window.market.ts)):
+    for t in range(len(window.market.timestamp)):
         clocked.before(window.market, t)
         with Clock() as clock:
             bar = views.at(t)

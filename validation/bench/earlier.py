@@ -145,5 +145,6 @@ def _memory(folder: Path) -> float:
 def _frame(held: Workload) -> pl.DataFrame:
     """The bars as a long frame."""
     return long(
-        Workload(held.name, held.ts, {"close": held.bars["close"]}, held.bars), {n: n for n in held.bars}
+        Workload(held.name, held.timestamp, {"close": held.bars["close"]}, held.bars),
+        {n: n for n in held.bars},
     )

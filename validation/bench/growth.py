@@ -86,7 +86,7 @@ def over_open_orders(size: int) -> Prepared:
     symbols = [workload.symbols[n % 500] for n in range(size)]
     frame = pl.DataFrame(
         {
-            "timestamp": np.full(size, workload.ts[0]).astype("M8[ns]"),
+            "timestamp": np.full(size, workload.timestamp[0]).astype("M8[ns]"),
             "symbol": symbols,
             "quantity": np.ones(size),
             "limit": np.full(size, 0.01),

@@ -293,7 +293,7 @@ class Bench:
     def stages(self, timings: Mapping[str, Timing]) -> list[Stage]:
         """What was timed, in the order of a run."""
         market, program = self.window.market, self.program
-        bars = market.ts.nbytes + sum(getattr(market, name).nbytes for name in FIELDS)
+        bars = market.timestamp.nbytes + sum(getattr(market, name).nbytes for name in FIELDS)
         features = sum(panel.nbytes for panel in self.window.features.values())
         ends, columns = market.closing.nbytes, sum(map(size, self.block.values()))
         asked = self.requests * REQUEST.itemsize
@@ -305,7 +305,7 @@ class Bench:
             ranked = market.close.nbytes + market.volume.nbytes + features + asked
             decided = [
                 Stage("features joined", timings["features"], self._frames() + features),
-                Stage("the view of a bar", timings["view"], 2 * (bars - market.ts.nbytes + features)),
+                Stage("the view of a bar", timings["view"], 2 * (bars - market.timestamp.nbytes + features)),
                 Stage("strategy: `on_bar` alone", timings["strategy"], ranked),
             ]
         return [

@@ -36,7 +36,7 @@ def prepared(backtest: Backtest) -> Prepared:
         every_bar=bool(np.all(bars.closing)),
         block_bars=0,
     )
-    journal.post(int(bars.ts[0]), deposit, backtest.currency, account.cash)
+    journal.post(int(bars.timestamp[0]), deposit, backtest.currency, account.cash)
     program = backtest.strategy.program(bars, terms, money, tags)
     window = next(bars.windows())
     engine.enter(window.first)

@@ -78,10 +78,10 @@ def write(source: Path, orders: Path, days: int = DAYS, instruments: int = INSTR
     asked, held = [], np.zeros(instruments, np.bool_)
     with pq.ParquetWriter(source, _SCHEMA, compression="zstd") as writer:
         for midnight in midnights:
-            ts = midnight + (np.arange(MINUTES, dtype=np.int64) + _OPENING + 1) * _MINUTE
+            timestamp = midnight + (np.arange(MINUTES, dtype=np.int64) + _OPENING + 1) * _MINUTE
             panels, close = _day(rng, price)
             columns = [
-                np.repeat(ts, instruments).view("M8[ns]"),
+                np.repeat(timestamp, instruments).view("M8[ns]"),
                 pa.array(symbols * MINUTES),
                 *(panel.ravel() for panel in panels),
             ]
@@ -90,11 +90,11 @@ def write(source: Path, orders: Path, days: int = DAYS, instruments: int = INSTR
             best[np.argsort(price / close[-1], kind="stable")[:BEST]] = True
             wanted = np.flatnonzero(best | held)
             shares = np.where(best[wanted], INVESTED / BEST, 0.0)
-            asked.append((ts[-1], [symbols[n] for n in wanted], shares))
+            asked.append((timestamp[-1], [symbols[n] for n in wanted], shares))
             price, held = close[-1], best
     frames = [
-        pl.DataFrame({"timestamp": np.full(len(names), ts), "symbol": names, "target_percent": shares})
-        for ts, names, shares in asked
+        pl.DataFrame({"timestamp": np.full(len(names), timestamp), "symbol": names, "target_percent": shares})
+        for timestamp, names, shares in asked
     ]
     pl.concat(frames).with_columns(pl.col("timestamp").cast(pl.Datetime("ns"))).write_parquet(orders)
 

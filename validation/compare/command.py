@@ -73,7 +73,7 @@ def performed(given: Path, folder: Path | None) -> Performed:
             raise CannotCompare(f"{given} holds another run than its inputs give: {'; '.join(causes)}")
         if sealed.broken:
             raise CannotCompare(f"{given} is not as it was sealed: {'; '.join(sealed.broken)}")
-        stated = reader.columns("statement", ("ts",))["ts"].astype("M8[ns]").view(np.int64)
-        if not stated.size or stated[-1] < backtest.bars.ts[-1]:
+        stated = reader.columns("statement", ("timestamp",))["timestamp"].astype("M8[ns]").view(np.int64)
+        if not stated.size or stated[-1] < backtest.bars.timestamp[-1]:
             raise CannotCompare(f"the run in {given} ended before its bars do; complete it first")
         return Performed.of(backtest, reader)

@@ -153,5 +153,5 @@ def last_chance(run: Performed, order: Order) -> int:
         return -1
     if order.tif is TimeInForce.TARGET:
         return first
-    date = run.panels.ts // DAY
+    date = run.panels.timestamp // DAY
     return int(np.flatnonzero(date == date[first])[-1])

@@ -51,7 +51,7 @@ class Order:
 class Panels:
     """The bars of a run: int64[bars] nanoseconds, symbols, and float64[bars, columns] by field."""
 
-    ts: Int64s
+    timestamp: Int64s
     symbols: Sequence[str]
     fields: Mapping[str, Floats]
 
@@ -60,15 +60,15 @@ class Panels:
         """All windows of the bars together."""
         windows = [window.market for window in bars.windows()]
         fields = {name: np.concatenate([getattr(market, name) for market in windows]) for name in FIELDS}
-        return cls(bars.ts, bars.symbols, fields)
+        return cls(bars.timestamp, bars.symbols, fields)
 
     def __getitem__(self, field: str) -> Floats:
         return self.fields[field]
 
     def when(self, bar: int) -> str:
         """The time of a bar; a date where it is one."""
-        moment = str(np.datetime64(int(self.ts[bar]), "ns"))
-        return moment[:10] if self.ts[bar] % DAY == 0 else moment[:19].replace("T", " ")
+        moment = str(np.datetime64(int(self.timestamp[bar]), "ns"))
+        return moment[:10] if self.timestamp[bar] % DAY == 0 else moment[:19].replace("T", " ")
 
     @cached_property
     def is_there(self) -> NDArray[np.bool_]:
@@ -79,7 +79,7 @@ class Panels:
     @cached_property
     def valuation(self) -> Floats:
         """float64[bars, columns]: the last close so far, NaN before the first."""
-        last = np.maximum.accumulate(np.where(self.is_there, np.arange(len(self.ts))[:, None], -1))
+        last = np.maximum.accumulate(np.where(self.is_there, np.arange(len(self.timestamp))[:, None], -1))
         prices: Floats = np.take_along_axis(self["close"], np.maximum(last, 0), axis=0)
         return np.where(last >= 0, prices, np.nan)
 
@@ -142,9 +142,9 @@ class _Journal:
         self.column = np.array([columns.get(name, -1) for name in names], np.int64)
         self.money = names.index(currency)
 
-    def bar(self, ts: NDArray[Any]) -> Int64s:
+    def bar(self, timestamp: NDArray[Any]) -> Int64s:
         """The bar of each time: the first that is not before it."""
-        found: Int64s = np.searchsorted(self.panels.ts, ts.view(np.int64)).astype(np.int64)
+        found: Int64s = np.searchsorted(self.panels.timestamp, timestamp.view(np.int64)).astype(np.int64)
         return found
 
     def table(self, name: str, *columns: str) -> dict[str, NDArray[Any]]:
@@ -153,14 +153,16 @@ class _Journal:
 
     def fills(self) -> list[Fill]:
         """The fills, in the order in which they happened."""
-        rows = self.table("fill", "ts", "instrument", "order_id", "side", "quantity", "price", "commission")
+        rows = self.table(
+            "fill", "timestamp", "instrument", "order_id", "side", "quantity", "price", "commission"
+        )
         kinds = rows["instrument"]
         quantity = rows["side"] * rows["quantity"] / self.scale[kinds]
         fee = rows["commission"] / self.scale[self.money]
         return [
             Fill(*row)
             for row in zip(
-                self.bar(rows["ts"]).tolist(),
+                self.bar(rows["timestamp"]).tolist(),
                 self.column[kinds].tolist(),
                 rows["order_id"].tolist(),
                 quantity.tolist(),
@@ -172,10 +174,10 @@ class _Journal:
 
     def refusals(self) -> list[Refusal]:
         """The orders that were rejected, and why."""
-        events = self.table("order_event", "ts", "order_id", "event", "reason")
+        events = self.table("order_event", "timestamp", "order_id", "event", "reason")
         instrument = self.table("orders", "instrument")["instrument"]
         chosen = np.flatnonzero(events["event"] == int(OrderEvent.REJECTED))
-        bars = self.bar(events["ts"])
+        bars = self.bar(events["timestamp"])
         return [
             Refusal(
                 int(bars[row]),
@@ -189,9 +191,9 @@ class _Journal:
     def orders(self) -> list[Order]:
         """Every order, as it was given."""
         rows = self.table(
-            "orders", "ts", "instrument", "quantity", "type", "limit_price", "stop_price", "tif"
+            "orders", "timestamp", "instrument", "quantity", "type", "limit_price", "stop_price", "tif"
         )
-        bars, columns = self.bar(rows["ts"]).tolist(), self.column[rows["instrument"]].tolist()
+        bars, columns = self.bar(rows["timestamp"]).tolist(), self.column[rows["instrument"]].tolist()
         ended = self._cancelled()
         found: list[Order] = []
         held = [0] * len(self.panels.symbols)
@@ -223,10 +225,10 @@ class _Journal:
 
     def _moves(self) -> list[tuple[int, int, int, int]]:
         """Of every fill: its bar, order, column, and units, below zero for a sale."""
-        rows = self.table("fill", "ts", "order_id", "instrument", "side", "quantity")
+        rows = self.table("fill", "timestamp", "order_id", "instrument", "side", "quantity")
         return list(
             zip(
-                self.bar(rows["ts"]).tolist(),
+                self.bar(rows["timestamp"]).tolist(),
                 rows["order_id"].tolist(),
                 self.column[rows["instrument"]].tolist(),
                 (rows["side"] * rows["quantity"]).tolist(),
@@ -236,16 +238,16 @@ class _Journal:
 
     def _cancelled(self) -> dict[int, int]:
         """The bar at which each order was cancelled, of those that were."""
-        events = self.table("order_event", "ts", "order_id", "event")
+        events = self.table("order_event", "timestamp", "order_id", "event")
         chosen = events["event"] == int(OrderEvent.CANCELLED)
-        bars = self.bar(events["ts"][chosen])
+        bars = self.bar(events["timestamp"][chosen])
         return dict(zip(events["order_id"][chosen].tolist(), bars.tolist(), strict=True))
 
     def endings(self) -> dict[int, int]:
         """Where positions were closed without an order, by column."""
-        txns = self.table("txn", "ts", "kind", "instrument")
+        txns = self.table("txn", "timestamp", "kind", "instrument")
         chosen = txns["kind"] == int(Kind.DELISTING)
-        columns, bars = self.column[txns["instrument"][chosen]], self.bar(txns["ts"][chosen])
+        columns, bars = self.column[txns["instrument"][chosen]], self.bar(txns["timestamp"][chosen])
         return dict(zip(columns.tolist(), bars.tolist(), strict=True))
 
     # --- folds -------------------------------------------------------------------------------------
@@ -254,13 +256,13 @@ class _Journal:
     def _moved(self) -> tuple[Int64s, Int64s, Int64s, Int64s]:
         """Of every transfer: its bar, the accounts debited and credited, and the amount."""
         rows = self.table("transfer", "txn", "debit", "credit", "amount")
-        ts = self.table("txn", "ts")["ts"]
-        return self.bar(ts)[rows["txn"]], rows["debit"], rows["credit"], rows["amount"]
+        timestamp = self.table("txn", "timestamp")["timestamp"]
+        return self.bar(timestamp)[rows["txn"]], rows["debit"], rows["credit"], rows["amount"]
 
     def _folded(self, place: Int64s, width: int) -> Int64s:
         """int64[bars, width]: balances at every bar of what *place* puts accounts in; -1 for nowhere."""
         bars, debit, credit, amount = self._moved
-        balances = np.zeros((len(self.panels.ts), width), np.int64)
+        balances = np.zeros((len(self.panels.timestamp), width), np.int64)
         for account, sign in ((debit, 1), (credit, -1)):
             chosen = place[account] >= 0
             np.add.at(balances, (bars[chosen], place[account][chosen]), sign * amount[chosen])

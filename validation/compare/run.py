@@ -84,13 +84,13 @@ def backtrader(run: Performed, *, checks_submission: bool = True) -> tuple[of_ba
         slip_out=True,
     )
     actions, numbers = _actions(run)
-    ts, bars, there = run.panels.ts, dict(run.panels.fields), run.panels.is_there
+    timestamp, bars, there = run.panels.timestamp, dict(run.panels.fields), run.panels.is_there
     if run.is_same_close:
         last = run.panels.valuation[-1:]
         bars = {name: np.vstack([prices, last]) for name, prices in bars.items()}
-        ts = np.append(ts, ts[-1] + DAY)
+        timestamp = np.append(timestamp, timestamp[-1] + DAY)
         there = np.vstack([there, np.ones_like(there[:1])])
-    scenario = of_backtrader.of_bars(ts, bars, of_backtrader.table(actions), rules, there)
+    scenario = of_backtrader.of_bars(timestamp, bars, of_backtrader.table(actions), rules, there)
     return scenario, numbers
 
 
@@ -126,7 +126,7 @@ def _action(run: Performed, order: Order) -> of_backtrader.Action:
         order.column,
         {OrderType.MARKET: "Market", OrderType.LIMIT: "Limit", OrderType.STOP: "Stop"}[order.type],
         price=None if order.type is OrderType.MARKET else price,
-        valid=None if last < 0 else float(run.panels.ts[last] - run.panels.ts[order.bar]) / DAY,
+        valid=None if last < 0 else float(run.panels.timestamp[last] - run.panels.timestamp[order.bar]) / DAY,
     )
 
 
@@ -157,7 +157,7 @@ def settled(run: Performed, followed: Followed) -> Outcome:
     """
     if not run.is_same_close:
         return followed
-    bars = len(run.panels.ts)
+    bars = len(run.panels.timestamp)
     fills, cash = [], followed.cash[1:].copy()
     held = np.zeros(run.panels["close"].shape)
     for fill, stamp in zip(followed.fills, followed.stamps, strict=True):

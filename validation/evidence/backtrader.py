@@ -50,7 +50,7 @@ def compare_random(count: int, seed: int = 0) -> Tally:
 
 
 def _digest(scenario: Scenario) -> bytes:
-    parts = (scenario.ts, *scenario.bars.values(), scenario.there, scenario.actions)
+    parts = (scenario.timestamp, *scenario.bars.values(), scenario.there, scenario.actions)
     whole = b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
     return hashlib.sha256(whole + repr(asdict(scenario.rules)).encode()).digest()
 

@@ -51,10 +51,10 @@ def demo(terms: Terms) -> tuple[Inputs, Result]:
 def booked(result: Result, symbols: int) -> Account:
     """What the journal says: statements as stored, and positions as the sum of what was posted to them."""
     ask = result.journal.sql
-    statements = ask("select ts, cash, equity from statement order by ts").arrow()
-    ts = statements["ts"].to_numpy()
+    statements = ask("select timestamp, cash, equity from statement order by timestamp").arrow()
+    timestamp = statements["timestamp"].to_numpy()
     moved = ask(
-        "select ts, commodity.id as instrument, sum(amount)::bigint as units from leg"
+        "select timestamp, commodity.id as instrument, sum(amount)::bigint as units from leg"
         " join txn on txn.id = leg.txn join account on account.id = leg.account"
         " join commodity on commodity.id = account.commodity and commodity.kind = 'instrument'"
         " where path like 'Assets:Positions:%' group by all"
@@ -62,8 +62,8 @@ def booked(result: Result, symbols: int) -> Account:
     ids = [
         row["id"] for row in ask("select id from commodity where kind = 'instrument' order by symbol").rows()
     ]
-    positions: Any = np.zeros((len(ts), symbols), np.int64)
-    place = np.searchsorted(ts, moved["ts"].to_numpy())
+    positions: Any = np.zeros((len(timestamp), symbols), np.int64)
+    place = np.searchsorted(timestamp, moved["timestamp"].to_numpy())
     column = np.searchsorted(ids, moved["instrument"].to_numpy())
     positions[place, column] = moved["units"].to_numpy()
     return Account(

@@ -22,7 +22,7 @@ CASH, RATE = 1_000_000.0, 0.001
 
 def prices(workload: Workload, folder: Path) -> Path:
     """The bars of a workload as a long Parquet file."""
-    times = pd.DatetimeIndex(workload.ts.view("M8[ns]"), name="timestamp")
+    times = pd.DatetimeIndex(workload.timestamp.view("M8[ns]"), name="timestamp")
     count = len(workload.symbols)
     columns = {name: workload.bars[name].ravel() for name in FIELDS}
     frame = pd.DataFrame(
@@ -35,7 +35,9 @@ def prices(workload: Workload, folder: Path) -> Path:
 
 def vectorbt(workload: Workload, folder: Path, engine: str = "numba") -> tuple[Path, list[Path]]:
     """Shares of equity at the close; the file of fills, and those of claims."""
-    weights = pd.DataFrame(workload.weights, pd.DatetimeIndex(workload.ts.view("M8[ns]")), workload.symbols)
+    weights = pd.DataFrame(
+        workload.weights, pd.DatetimeIndex(workload.timestamp.view("M8[ns]")), workload.symbols
+    )
     close = pd.DataFrame(workload.bars["close"], weights.index, weights.columns)
     task = Task(workload.name, {"close": close, "weights": weights}, Rules("close", CASH, RATE), folder)
     portfolio = vectorbt_engine.simulation(task, engine)()
@@ -51,8 +53,8 @@ def vectorbt(workload: Workload, folder: Path, engine: str = "numba") -> tuple[P
 
 def backtrader(workload: Workload, folder: Path) -> tuple[Path, list[Path]]:
     """The best by score at the next open; the file of fills, and those of claims."""
-    arrays = {"ts": workload.ts, **workload.bars, **workload.inputs}
-    days = (workload.ts / (86_400 * 10**9) + 719_163).tolist()
+    arrays = {"timestamp": workload.timestamp, **workload.bars, **workload.inputs}
+    days = (workload.timestamp / (86_400 * 10**9) + 719_163).tolist()
     cerebro = bt.Cerebro(stdstats=False)
     cerebro.broker.setcash(CASH)
     cerebro.broker.setcommission(commission=RATE)

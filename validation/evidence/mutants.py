@@ -224,8 +224,8 @@ MUTANTS = (
         "backdating allowed",
         "an entry slips in before the last one",
         "ledger/books/posting.py",
-        "if ts < state.ts:",
-        "if ts < state.ts - 1:",
+        "if timestamp < state.timestamp:",
+        "if timestamp < state.timestamp - 1:",
         "ledger/books/test_posting.py::test_time_does_not_go_back_and_may_stand_still",
     ),
     Mutant(

@@ -109,9 +109,9 @@ def drawn(seed: int) -> Backtest:
     slippage = 0.0 if kind == "bound" else float(rng.choice(SLIPPAGES))
     dearest = float(np.nanmax(panels["high"])) * most / 2.0
     cash = f"{_cash(rng, kind, dearest, bars * columns)}.000001"
-    ts = np.busday_offset("2020-01-01", np.arange(bars), roll="forward").astype("M8[ns]")
+    timestamp = np.busday_offset("2020-01-01", np.arange(bars), roll="forward").astype("M8[ns]")
     return Backtest(
-        bars=Bars.from_arrays(ts, [f"I{column}" for column in range(columns)], **panels),
+        bars=Bars.from_arrays(timestamp, [f"I{column}" for column in range(columns)], **panels),
         strategy=Wishes(wishes, is_free=kind == "unlimited"),
         account=UnlimitedAccount(cash) if kind == "unlimited" else CashAccount(cash),
         costs=Costs(PercentCommission(rate), slippage=slippage),

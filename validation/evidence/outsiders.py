@@ -203,7 +203,7 @@ def _found(tool: str) -> str:
 
 
 def _lot(row: Mapping[str, Any]) -> Key:
-    return str(row["lot"]), row["instrument"]
+    return str(row["lot"]), row["symbol"]
 
 
 def _nonzero(figures: Figures) -> Figures:

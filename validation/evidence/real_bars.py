@@ -34,7 +34,7 @@ CASH = 1_000_000.0
 class Market:
     """Panels of float64[bars, columns] by field, NaN where a symbol has no bar, and times in nanoseconds."""
 
-    ts: NDArray[np.int64]
+    timestamp: NDArray[np.int64]
     symbols: Sequence[str]
     fields: dict[str, Floats]
 
@@ -52,14 +52,14 @@ class Market:
         for name in FIELDS:
             fields[name] = np.full(shape, np.nan)
             fields[name][bar, column] = rows[name].cast(pl.Float64).to_numpy()
-        ts = dates.cast(pl.Datetime("ns")).to_numpy().astype(np.int64)
-        return cls(ts, symbols.to_list(), fields)
+        timestamp = dates.cast(pl.Datetime("ns")).to_numpy().astype(np.int64)
+        return cls(timestamp, symbols.to_list(), fields)
 
     def until(self, bars: int) -> "Market":
         """The first *bars* of it, and the symbols that have one of them."""
         (kept,) = np.nonzero(np.any(~np.isnan(self.fields["close"][:bars]), axis=0))
         fields = {name: one[:bars, kept] for name, one in self.fields.items()}
-        return Market(self.ts[:bars], [self.symbols[column] for column in kept.tolist()], fields)
+        return Market(self.timestamp[:bars], [self.symbols[column] for column in kept.tolist()], fields)
 
 
 def book(market: Market) -> Floats:
@@ -92,7 +92,7 @@ def book(market: Market) -> Floats:
 def for_backtrader(market: Market, shares: Floats) -> of_backtrader.Scenario:
     """Each symbol's own bars, and its share of the account where it has a bar; at the next open."""
     rules = of_backtrader.Rules(cash=CASH, commission=RATE)
-    return of_backtrader.of_bars(market.ts, market.fields, of_backtrader.targets(shares), rules)
+    return of_backtrader.of_bars(market.timestamp, market.fields, of_backtrader.targets(shares), rules)
 
 
 def for_vectorbt(market: Market, shares: Floats) -> of_vectorbt.Scenario:

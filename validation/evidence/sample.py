@@ -25,20 +25,20 @@ from tieout.ledger.books.events import (
     dividend_on_short,
     dividend_on_short_payment,
     dividend_payment,
-    exchange,
-    funding,
+    flip,
     futures_close,
     futures_open,
+    fx_trade,
     interest,
     interest_payment,
     margin_interest,
     margin_interest_payment,
+    margin_requirement,
     pay_trades,
+    perpetual_funding,
     receive_trades,
     repay,
-    requirement,
     restrict_proceeds,
-    reversal,
     sell,
     short_sale,
     split,
@@ -189,7 +189,7 @@ class Year:
         if action == "turn":
             size = abs(have) + wish
             gross = self.worth(symbol, size)
-            self.post(reversal, symbol, size if buying else -size, gross, fee, settled)
+            self.post(flip, symbol, size if buying else -size, gross, fee, settled)
         elif action == "reduce":
             size = self.part(abs(have))
             gross = self.worth(symbol, size)
@@ -265,7 +265,7 @@ class Year:
     def change_money(self) -> None:
         """Exchange one currency for the other."""
         bought, sold = self.random.sample(("USD", "EUR"), 2)
-        self.post(exchange, bought, self.money(10_000), sold, self.money(10_000))
+        self.post(fx_trade, bought, self.money(10_000), sold, self.money(10_000))
 
     def trade_futures(self) -> None:
         """Open, settle the day's gain, or close."""
@@ -295,9 +295,9 @@ class Year:
             case 0 | 1:
                 self.post(borrow, money, amount)
             case 2:
-                self.post(funding, money, self.random.choice((1, -1)) * amount)
+                self.post(perpetual_funding, money, self.random.choice((1, -1)) * amount)
             case 3 if amount != self.journal.balance("Memo:Margin:Required", money):
-                self.post(requirement, money, amount)
+                self.post(margin_requirement, money, amount)
             case _:
                 accrue, pay = self.random.choice(accruals)
                 self.post(accrue, money, amount)

@@ -171,13 +171,13 @@ def flagged(
     if size is not None:
         enters = actions["kind"] == ENTER
         actions["amount"][enters] = size[actions["bar"][enters], actions["column"][enters]]
-    return of_backtrader.of_bars(workload.ts, workload.bars, actions, given)
+    return of_backtrader.of_bars(workload.timestamp, workload.bars, actions, given)
 
 
 def targets(workload: Workload, invested: float, *, sells_first: bool = False) -> of_backtrader.Scenario:
     """Shares of the account for Backtrader, at the next open; *sells_first*: what has to be sold, first."""
     actions = of_backtrader.targets(held(workload, invested), sells_first=sells_first)
-    return of_backtrader.of_bars(workload.ts, workload.bars, actions, rules(TIGHT))
+    return of_backtrader.of_bars(workload.timestamp, workload.bars, actions, rules(TIGHT))
 
 
 def whole(workload: Workload) -> of_vectorbt.Scenario:

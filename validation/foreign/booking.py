@@ -35,7 +35,7 @@ from tieout.ledger.books.arithmetic import NO_AMOUNT, notional, rounded
 from tieout.ledger.books.arrays import Books, Record, Records, Status, records
 from tieout.ledger.books.chart import CASH, COMMISSIONS, ROUNDING, SHORT_PROCEEDS, UNITS
 from tieout.ledger.books.commodity import Commodities, currency, instrument
-from tieout.ledger.books.events import deposit, reversal
+from tieout.ledger.books.events import deposit, flip
 from tieout.ledger.books.kinds import Kind
 from tieout.ledger.books.posting import begin, commit, move
 from tieout.ledger.file.run import Policies, Run
@@ -143,7 +143,7 @@ class _Batch(NamedTuple):
 
     trades: Records
     charges: Records
-    ts: Int64s
+    timestamp: Int64s
     instruments: Int64s  # commodity by column
     orders: Int64s  # row of the table orders by trade
     cash: Int64s  # the engine's own, rounded: one for all columns or one for each
@@ -156,12 +156,12 @@ class _Batch(NamedTuple):
 class Booked:
     """A journal in memory, or in a file, and what its transfers add up to at the end of each bar.
 
-    *ts* are the ends of the bars, int64[bars] nanoseconds; *cash* and *value* are float64[bars], *units*
-    int64[bars, columns]; *fills* are the rows of the table fill, as `tieout.execution.kernels.state.FILL`.
+    *timestamp* are the ends of the bars, int64[bars] nanoseconds. *cash* and *value* are float64[bars],
+    *units* int64[bars, columns]. *fills* are the rows of the table fill, as `execution.kernels.state.FILL`.
     """
 
     journal: Journal
-    ts: Int64s
+    timestamp: Int64s
     cash: Floats
     value: Floats
     units: Int64s
@@ -179,7 +179,7 @@ def charges_of(count: int) -> Records:
 
 
 def book(  # noqa: PLR0913, PLR0917  one engine's whole account
-    ts: ArrayLike,
+    timestamp: ArrayLike,
     symbols: Sequence[str],
     opening_cash: float | Floats,
     trades: Records,
@@ -196,14 +196,14 @@ def book(  # noqa: PLR0913, PLR0917  one engine's whole account
 ) -> Booked:
     """Book what an engine did, in memory or in a new file at *path*.
 
-    *ts* are the ends of the bars, rising, int64 nanoseconds or datetime64. *opening_cash* is one sum, or one
-    for each column where columns do not share cash. *trades* are rows of `TRADE`, *charges* of `CHARGE`,
-    *orders* of `ORDER`; *prices* are float64[bars, columns] at which holdings are valued, NaN where there is
+    *timestamp* are the ends of the bars, rising, int64 nanoseconds or datetime64. *opening_cash* is one
+    sum, or one for each column where columns do not share cash. *trades* are rows of `TRADE`,
+    *charges* of `CHARGE`, *orders* of `ORDER`; *prices* are float64[bars, columns] at which holdings are valued, NaN where there is
     none yet, and *stale* which of them are carried on from a bar before. Without *is_stated* there are no
     marks and no statements.
     Raises `BookingRefused` where a state is no number, or is not the one that the trade before it left.
     """
-    moments = np.ascontiguousarray(ts).astype("M8[ns]").view(np.int64)
+    moments = np.ascontiguousarray(timestamp).astype("M8[ns]").view(np.int64)
     trades, charges = rows(trades, TRADE), rows(charges, CHARGE)
     opening = np.atleast_1d(np.asarray(opening_cash, np.float64))
     shape = (moments.size, len(symbols))
@@ -306,8 +306,8 @@ def _fill(books: Books, batch: _Batch, i: int, quantity: int, paid: int, fee: in
         left, gross, basis = side * (gross - wanted), wanted, _QUANTITY
     elif gross < 0:
         gross, fee = 0, paid  # money went the way that no trade at a price takes it
-    begin(books, batch.ts[trade.bar], kind_of(had, quantity), commodity, order, done.fills, -1)
-    reversal(books, commodity, quantity, gross, fee, True)  # noqa: FBT003  compiled code has no keywords
+    begin(books, batch.timestamp[trade.bar], kind_of(had, quantity), commodity, order, done.fills, -1)
+    flip(books, commodity, quantity, gross, fee, True)  # noqa: FBT003  compiled code has no keywords
     move(books, money + ROUNDING, money + CASH, left)
     status = commit(books)
     if status != _POSTED:
@@ -317,7 +317,7 @@ def _fill(books: Books, batch: _Batch, i: int, quantity: int, paid: int, fee: in
     # From here on nothing may fail.
     row = batch.fills[done.fills]
     row.order_id = order
-    row.ts = batch.ts[trade.bar]
+    row.timestamp = batch.timestamp[trade.bar]
     row.instrument = commodity
     row.side = side
     row.quantity = abs(quantity)
@@ -339,7 +339,7 @@ def _move_money(books: Books, batch: _Batch, i: int, paid: int, fee: int) -> Non
         return
     commodity = batch.instruments[trade.column]
     first = books.commodities[commodity].money
-    begin(books, batch.ts[trade.bar], _GENERAL, commodity, batch.orders[i], -1, -1)
+    begin(books, batch.timestamp[trade.bar], _GENERAL, commodity, batch.orders[i], -1, -1)
     move(books, first + COMMISSIONS, first + CASH, fee)
     move(books, first + ROUNDING, first + CASH, paid - fee)
     status = commit(books)
@@ -357,7 +357,7 @@ def _charge(books: Books, batch: _Batch, i: int) -> None:
     if done.status != _POSTED or paid == 0:
         return
     commodity = batch.instruments[charge.column] if charge.column >= 0 else -1
-    begin(books, batch.ts[charge.bar], kind_booked(charge.kind, paid), commodity, -1, -1, -1)
+    begin(books, batch.timestamp[charge.bar], kind_booked(charge.kind, paid), commodity, -1, -1, -1)
     book_charge(books, batch.own, charge.kind, commodity, paid)
     status = commit(books)
     if status != _POSTED:
@@ -389,7 +389,7 @@ def _stop(done: Record, status: int, row: int, is_charge: int, here: int) -> Non
 
 
 def _post(
-    journal: Journal, ts: Int64s, trades: Records, charges: Records, opening: Floats, asked: "Orders"
+    journal: Journal, timestamp: Int64s, trades: Records, charges: Records, opening: Floats, asked: "Orders"
 ) -> Records:
     """Post everything; the rows of the table fill."""
     room = journal.run.policies.block_transfers
@@ -400,10 +400,14 @@ def _post(
     journal.reserve(transfers=room, txns=trades.size + charges.size + 1, lots=trades.size + 1)
     standing = np.rint(opening * CENTS).astype(np.int64)
     if standing.sum():
-        journal.post(int(ts[0]), deposit, MONEY, str(journal.commodities[0].decimal(int(standing.sum()))))
+        journal.post(
+            int(timestamp[0]), deposit, MONEY, str(journal.commodities[0].decimal(int(standing.sum())))
+        )
     numbers = np.arange(1, len(journal.commodities), dtype=np.int64)
     fills, done = records(trades.size, FILL), records(1, _DONE)
-    batch = _Batch(trades, charges, ts, numbers, asked.rows_of(trades["order"]), standing, own, fills, done)
+    batch = _Batch(
+        trades, charges, timestamp, numbers, asked.rows_of(trades["order"]), standing, own, fills, done
+    )
     perform(journal.books, batch)
     if done[0].status != _POSTED:
         raise BookingRefused(_told(journal, batch))
@@ -440,19 +444,19 @@ def _record(journal: Journal, fills: Records) -> None:
     """Add the rows of the table fill."""
     names = FILL.names or ()
     columns = {name: np.ascontiguousarray(fills[name]) for name in names}
-    columns["ts"] = columns["ts"].view("M8[ns]")
+    columns["timestamp"] = columns["timestamp"].view("M8[ns]")
     journal.add("fill", columns)
 
 
 # --- what the transfers add up to ------------------------------------------------------------------------
 
 
-def _folded(journal: Journal, ts: Int64s, columns: int) -> tuple[Int64s, Int64s, Int64s]:
+def _folded(journal: Journal, timestamp: Int64s, columns: int) -> tuple[Int64s, Int64s, Int64s]:
     """Cash, cash without short proceeds, and units[bars, columns] at the end of each bar, from transfers."""
     books = journal.books
     state = books.state[0]
     txns, transfers = books.txns[: state.txns], books.transfers[: state.transfers]
-    bar = np.searchsorted(ts, txns["ts"])
+    bar = np.searchsorted(timestamp, txns["timestamp"])
     bar = np.repeat(bar, np.diff(np.append(txns["first"], transfers.size)))
     amount = np.ascontiguousarray(transfers["amount"])
     first = np.array(journal.chart.first)
@@ -461,8 +465,8 @@ def _folded(journal: Journal, ts: Int64s, columns: int) -> tuple[Int64s, Int64s,
     is_cash[np.append(first[1:] + SHORT_PROCEEDS, first[0] + CASH)] = True
     column = np.full(books.accounts.size, -1, np.int64)
     column[first[1:] + UNITS] = np.arange(columns)
-    cash, at_hand = np.zeros((2, ts.size), np.int64)
-    units = np.zeros((ts.size, columns), np.int64)
+    cash, at_hand = np.zeros((2, timestamp.size), np.int64)
+    units = np.zeros((timestamp.size, columns), np.int64)
     for side, sign in (("debit", 1), ("credit", -1)):
         account = transfers[side]
         for total, counts in ((cash, is_cash), (at_hand, is_hand)):
@@ -482,7 +486,7 @@ def _folded(journal: Journal, ts: Int64s, columns: int) -> tuple[Int64s, Int64s,
 
 def _mark(
     journal: Journal,
-    ts: Int64s,
+    timestamp: Int64s,
     prices: Floats,
     held: tuple[Int64s, Int64s],
     stale: NDArray[np.bool_] | None,
@@ -494,34 +498,37 @@ def _mark(
         at = int(np.flatnonzero(wrong)[0])
         symbol = journal.commodities[int(column[at]) + 1].symbol
         raise BookingRefused(
-            f"{symbol} is held at {iso(int(ts[bar[at]]))}, and its price there is {price[at]}"
+            f"{symbol} is held at {iso(int(timestamp[bar[at]]))}, and its price there is {price[at]}"
         )
     is_stale = np.zeros(bar.size, bool) if stale is None else stale[held]
-    journal.add("mark", {"ts": times(ts, bar), "instrument": column + 1, "price": price, "stale": is_stale})
+    journal.add(
+        "mark",
+        {"timestamp": times(timestamp, bar), "instrument": column + 1, "price": price, "stale": is_stale},
+    )
 
 
 def _state(
-    journal: Journal, ts: Int64s, prices: Floats, cash: Int64s, at_hand: Int64s, units: Int64s
+    journal: Journal, timestamp: Int64s, prices: Floats, cash: Int64s, at_hand: Int64s, units: Int64s
 ) -> None:
     """Add a statement at every bar."""
     bar, column = np.nonzero(units)
     price = prices[bar, column]
     # As the ledger rounds a product: float64, left to right, half to even.
     worth = np.rint(units[bar, column].astype(np.float64) * price * 1.0 * RATIO)
-    whole = np.bincount(bar, np.abs(worth), ts.size)
+    whole = np.bincount(bar, np.abs(worth), timestamp.size)
     if not np.all(whole < _MOST):
         at = int(np.argmax(~(whole < _MOST)))
-        raise BookingRefused(f"what is held at {iso(int(ts[at]))} is worth more than books can hold")
-    market_value = np.zeros(ts.size, np.int64)
+        raise BookingRefused(f"what is held at {iso(int(timestamp[at]))} is worth more than books can hold")
+    market_value = np.zeros(timestamp.size, np.int64)
     np.add.at(market_value, bar, worth.astype(np.int64))
     state = journal.books.state[0]
-    dated = journal.books.txns[: state.txns]["ts"]
+    dated = journal.books.txns[: state.txns]["timestamp"]
     journal.add(
         "statement",
         {
-            "ts": ts.view("M8[ns]"),
-            "txn": np.searchsorted(dated, ts, "right") - 1,
-            "currency": np.zeros(ts.size, np.int64),
+            "timestamp": timestamp.view("M8[ns]"),
+            "txn": np.searchsorted(dated, timestamp, "right") - 1,
+            "currency": np.zeros(timestamp.size, np.int64),
             "cash": at_hand,
             "market_value": market_value,
             "equity": cash + market_value,

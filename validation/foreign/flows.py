@@ -10,11 +10,11 @@ from tieout.ledger.books.events import (
     dividend_on_short,
     dividend_on_short_payment,
     dividend_payment,
-    funding,
     interest,
     interest_payment,
     margin_interest,
     margin_interest_payment,
+    perpetual_funding,
     withdrawal,
 )
 from tieout.ledger.books.kinds import Kind
@@ -29,7 +29,7 @@ OWN_ACCOUNTS = ("Expenses:Fees", "Income:Unspecified", "Expenses:Unspecified")
 _GENERAL, _DEPOSIT, _WITHDRAWAL = int(Kind.GENERAL), int(Kind.DEPOSIT), int(Kind.WITHDRAWAL)
 _DIVIDEND, _ON_SHORT = int(Kind.DIVIDEND), int(Kind.DIVIDEND_ON_SHORT)
 _INTEREST, _MARGIN_INTEREST = int(Kind.INTEREST), int(Kind.MARGIN_INTEREST)
-_FUNDING = int(Kind.FUNDING)
+_FUNDING = int(Kind.PERPETUAL_FUNDING)
 
 
 @leaf
@@ -71,7 +71,7 @@ def book_charge(books: Books, own: tuple[int, int, int], kind: int, commodity: i
         dividend_on_short(books, max(commodity, 0), paid)
         dividend_on_short_payment(books, money, paid)
     elif booked == _FUNDING:
-        funding(books, money, -paid)
+        perpetual_funding(books, money, -paid)
     elif booked == _INTEREST:
         interest(books, money, -paid)
         interest_payment(books, money, -paid)

@@ -90,14 +90,14 @@ class Orders:
     ended: list[tuple[int, int, str]]
 
     @classmethod
-    def of(cls, trades: Records, given: Records, refusals: Sequence[Refusal], ts: Int64s) -> "Orders":
+    def of(cls, trades: Records, given: Records, refusals: Sequence[Refusal], timestamp: Int64s) -> "Orders":
         """Those that are given, that have trades, and that were refused."""
         refused = np.array([(r.order, r.bar, r.column) for r in refusals], np.int64).reshape(-1, 3)
         number = np.concatenate((given["number"], trades["order"], refused[:, 0]))
         numbers, first, which = np.unique(number, return_index=True, return_inverse=True)
         of_given, of_trade, of_refusal = np.split(which, [given.size, given.size + trades.size])
         table = records(numbers.size, ORDER)
-        bars = np.full(numbers.size, ts.size, np.int64)
+        bars = np.full(numbers.size, timestamp.size, np.int64)
         for of, when in ((of_trade, trades["bar"]), (of_refusal, refused[:, 1])):
             np.minimum.at(bars, of, when)
         table["number"], table["bar"] = numbers, bars
@@ -134,7 +134,9 @@ class Orders:
         place[rank] = np.arange(numbers.size)
         for row in np.flatnonzero((filled != units) | (filled == 0)).tolist():
             is_dust = trips[row] > 0 and filled[row] == 0
-            words.setdefault(row, (int(table["bar"][row]), "SizeZero") if is_dust else (ts.size - 1, "Open"))
+            words.setdefault(
+                row, (int(table["bar"][row]), "SizeZero") if is_dust else (timestamp.size - 1, "Open")
+            )
         ended = [(bar, int(place[row]), word) for row, (bar, word) in words.items()]
         return cls(numbers, place, table[rank], units[rank], sorted(ended, key=lambda end: end[:2]))
 
@@ -143,7 +145,7 @@ class Orders:
         found: Int64s = self.place[np.searchsorted(self.numbers, numbers)]
         return found
 
-    def record(self, journal: Journal, ts: Int64s) -> None:
+    def record(self, journal: Journal, timestamp: Int64s) -> None:
         """Add the rows of orders, of what became of them, and of tags."""
         if not self.table.size:
             return
@@ -156,7 +158,7 @@ class Orders:
         journal.add(
             "orders",
             {
-                "ts": times(ts, self.table["bar"]),
+                "timestamp": times(timestamp, self.table["bar"]),
                 "instrument": self.table["column"] + 1,
                 "type": self.table["type"],
                 "tif": np.full(self.table.size, int(TimeInForce.GTC)),
@@ -171,7 +173,7 @@ class Orders:
         journal.add(
             "order_event",
             {
-                "ts": times(ts, np.array([bar for bar, *_ in self.ended], np.int64)),
+                "timestamp": times(timestamp, np.array([bar for bar, *_ in self.ended], np.int64)),
                 "order_id": np.array([row for _, row, _ in self.ended], np.int64),
                 "event": np.array([event for event, _ in ends], np.int64),
                 "reason": np.array([reason for _, reason in ends], np.int64),
@@ -200,6 +202,6 @@ def rows(given: Any, dtype: "np.dtype[Any]") -> Records:
     return array.view(np.recarray)
 
 
-def times(ts: Int64s, bar: Int64s) -> NDArray[Any]:
+def times(timestamp: Int64s, bar: Int64s) -> NDArray[Any]:
     """The times of *bar*."""
-    return ts[bar].view("M8[ns]")
+    return timestamp[bar].view("M8[ns]")

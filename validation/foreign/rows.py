@@ -47,7 +47,7 @@ def unlike(booked: Booked, ours: Records, theirs: Records) -> Iterator[Differenc
     own = theirs[changed]
     units, paid = _units(own), _rounded(own["cash_before"], CENTS) - _rounded(own["cash_after"], CENTS)
     for what, here, there, room in (
-        ("bar", np.searchsorted(booked.ts, fills["ts"]), own["bar"], 0),
+        ("bar", np.searchsorted(booked.timestamp, fills["timestamp"]), own["bar"], 0),
         ("instrument", fills["instrument"] - 1, own["column"], 0),
         ("side", fills["side"], np.sign(own["quantity_after"] - own["quantity_before"]), 0),
         ("quantity", fills["quantity"], np.abs(units), 1),

@@ -30,12 +30,12 @@ def workload(name: str) -> Workload:
     arrays = {path.stem: np.load(path) for path in kept(name).glob("*.npy")}
     bars = {field: arrays.pop(field) for field in FIELDS}
     arrays.pop("weights", None)
-    return Workload(name, arrays.pop("ts"), bars, arrays)
+    return Workload(name, arrays.pop("timestamp"), bars, arrays)
 
 
 def write(workload: Workload, folder: Path) -> None:
     """Every array as a file that bears its name."""
-    arrays = {"ts": workload.ts, **workload.bars, **workload.inputs}
+    arrays = {"timestamp": workload.timestamp, **workload.bars, **workload.inputs}
     if "top" in workload.inputs:
         arrays["weights"] = workload.weights
     for name, values in arrays.items():

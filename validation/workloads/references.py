@@ -249,7 +249,7 @@ REFERENCES = tuple(
 
 def bars_of(workload: Workload) -> Bars:
     """The workload's bars, not copied."""
-    return Bars.from_arrays(workload.ts, workload.symbols, **workload.bars)
+    return Bars.from_arrays(workload.timestamp, workload.symbols, **workload.bars)
 
 
 def long(workload: Workload, columns: dict[str, str], first: int = 0) -> pl.DataFrame:
@@ -257,7 +257,7 @@ def long(workload: Workload, columns: dict[str, str], first: int = 0) -> pl.Data
     bars, instruments = workload.bars["close"].shape
     return pl.DataFrame(
         {
-            "timestamp": np.repeat(workload.ts[first:], instruments).astype("M8[ns]"),
+            "timestamp": np.repeat(workload.timestamp[first:], instruments).astype("M8[ns]"),
             "symbol": pl.Series(workload.symbols * (bars - first), dtype=pl.Categorical),
             **{name: workload.inputs[key][first:].ravel() for name, key in columns.items()},
         }

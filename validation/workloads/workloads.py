@@ -42,10 +42,10 @@ FIELDS = ("open", "high", "low", "close", "volume")
 
 @frozen(slots=False)
 class Workload:
-    """Arrays [bars, instruments]: *bars* by field, *inputs* of a strategy. *ts* are nanoseconds."""
+    """Arrays [bars, instruments]: *bars* by field, *inputs* of a strategy. *timestamp* are nanoseconds."""
 
     name: str
-    ts: NDArray[np.int64]
+    timestamp: NDArray[np.int64]
     bars: Mapping[str, Floats]
     inputs: Mapping[str, Array]
 
@@ -59,7 +59,7 @@ class Workload:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over every array with its name, the first 16 digits."""
-        arrays = {"ts": self.ts, **self.bars, **self.inputs}
+        arrays = {"timestamp": self.timestamp, **self.bars, **self.inputs}
         sha = hashlib.sha256()
         for name in sorted(arrays):
             sha.update(name.encode())
@@ -106,15 +106,15 @@ def _ranked(name: str, seed: int, shape: tuple[int, int], *, monthly: bool = Fal
     first, volatility = rng.uniform(20, 500, instruments), rng.uniform(0.008, 0.022, instruments)
     fields = _bars(rng, shape, first, volatility, 0.0003)
     score = np.round(_scores(rng, fields["close"], 0.06, 0.8), 6)
-    ts = _days(bars)
+    timestamp = _days(bars)
     decided = np.arange(bars) >= WARMUP
     if monthly:
-        month = ts.view("M8[ns]").astype("M8[M]")
+        month = timestamp.view("M8[ns]").astype("M8[M]")
         decided[:-1] &= month[1:] != month[:-1]
     top = np.full((bars, BEST), -1, np.int64)
     for t in np.flatnonzero(decided):
         top[t] = np.sort(np.argsort(-score[t], kind="stable")[:BEST])
-    return Workload(name, ts, fields, {"score": score, "top": top})
+    return Workload(name, timestamp, fields, {"score": score, "top": top})
 
 
 def _minutes() -> Workload:
@@ -126,8 +126,12 @@ def _minutes() -> Workload:
     was_above = np.concatenate([[False], above[:-1]])
     was_there = np.concatenate([[False], there[:-1]])
     up, down = there & was_there & above & ~was_above, there & was_there & ~above & was_above
-    ts = np.datetime64("2020-01-01T00:00", "ns").astype(np.int64) + np.arange(bars, dtype=np.int64) * _MINUTE
-    return Workload("W4", ts, fields, _none_at_the_end({"entries": up[:, None], "exits": down[:, None]}))
+    timestamp = (
+        np.datetime64("2020-01-01T00:00", "ns").astype(np.int64) + np.arange(bars, dtype=np.int64) * _MINUTE
+    )
+    return Workload(
+        "W4", timestamp, fields, _none_at_the_end({"entries": up[:, None], "exits": down[:, None]})
+    )
 
 
 _GENERATORS: dict[str, Callable[[], Workload]] = {

@@ -40,7 +40,9 @@ def whole(bars: Bars, *features: FeatureFrame) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for window in bars.windows(features):
         market = window.market
-        columns = {name: getattr(market, name) for name in (*FIELDS, "ts", "date", "closing", "month_end")}
+        columns = {
+            name: getattr(market, name) for name in (*FIELDS, "timestamp", "date", "closing", "month_end")
+        }
         for name, values in (columns | window.features | window.context).items():
             found.setdefault(name, []).extend(str(row) for row in values.tolist())
     return found
@@ -446,7 +448,7 @@ def test_what_becomes_of_an_array_that_was_given_changes_nothing() -> None:
     [DAYS.astype("M8[ns]"), DAYS.astype("M8[ns]").view(np.int64), DAYS.astype("M8[s]"), DAYS.tolist()],
 )
 def test_timestamps_of_arrays_are_of_any_unit(timestamp: Any) -> None:
-    assert arrays().ts.tolist() == arrays(timestamp=timestamp).ts.tolist()
+    assert arrays().timestamp.tolist() == arrays(timestamp=timestamp).timestamp.tolist()
 
 
 BROKEN = "a price is missing or not above zero, or the range does not hold open and close"

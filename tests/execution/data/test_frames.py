@@ -158,7 +158,7 @@ def test_a_zone_says_what_day_it_is() -> None:
     tokyo = Bars.read(long_frame().with_columns(times.dt.convert_time_zone("Asia/Tokyo")))
 
     assert ("UTC", "Asia/Tokyo") == (utc.zone, tokyo.zone)
-    assert utc.ts.tolist() == tokyo.ts.tolist()
+    assert utc.timestamp.tolist() == tokyo.timestamp.tolist()
     assert (utc.date + 1).tolist() == tokyo.date.tolist()
     assert utc.fingerprints()["keys"] == tokyo.fingerprints()["keys"]
 
@@ -169,7 +169,7 @@ def test_an_offset_of_arrow_is_a_zone() -> None:
     times = table["timestamp"].cast(pa.timestamp("us", "+02:00"))
     bars = Bars.read(table.set_column(0, "timestamp", times))
 
-    assert Bars.read(frame).ts.tolist() == bars.ts.tolist()
+    assert Bars.read(frame).timestamp.tolist() == bars.timestamp.tolist()
 
 
 def test_a_csv_file_is_typed_by_all_of_its_rows(tmp_path: Path) -> None:

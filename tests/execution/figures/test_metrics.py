@@ -360,19 +360,20 @@ def test_ratios_are_of_what_the_views_show(currency: str) -> None:
     desk = two_weeks()
     found = figures(desk, currency=currency)
     shown = desk.journal.sql(
-        "select period.equity, gross_to_equity, put_in"
-        " from period join exposure using (statement, ts, currency) where currency = ? order by statement",
+        "select period.equity, gross_to_equity, net_flow"
+        " from period join exposure using (statement, timestamp, currency)"
+        " where currency = ? order by statement",
         [currency],
     ).rows()
-    nets = desk.journal.sql("select net from trade where currency = ? and not is_open", [currency]).rows()
+    nets = desk.journal.sql("select pnl from trade where currency = ? and not is_open", [currency]).rows()
     equity = [float(row["equity"]) for row in shown]
     earned = [
-        b / (a + float(row["put_in"])) - 1 for a, b, row in zip(equity, equity[1:], shown[1:], strict=False)
+        b / (a + float(row["net_flow"])) - 1 for a, b, row in zip(equity, equity[1:], shown[1:], strict=False)
     ]
 
     assert same(statistics.fmean(row["gross_to_equity"] for row in shown), found.average_exposure)
     assert same(math.prod(1 + r for r in earned) - 1, found.total_return)
     assert same(statistics.stdev(earned) * math.sqrt(252), found.volatility)
     assert sorted([found.best_trade, found.worst_trade]) == [
-        f(row["net"] for row in nets) for f in (min, max)
+        f(row["pnl"] for row in nets) for f in (min, max)
     ]

@@ -155,7 +155,7 @@ def years_and_money() -> Desk:
     desk.mark(ACME=12.0)
     desk.statement()
     desk.statement()
-    desk.post(events.exchange, "EUR", "100", "USD", "110")
+    desk.post(events.fx_trade, "EUR", "100", "USD", "110")
     desk.post(events.withdrawal, "USD", "90")
     wrong = desk.post(events.deposit, "EUR", "77")
     desk.journal.reverse(wrong, day(1))
@@ -182,7 +182,9 @@ def marked_twice() -> Desk:
     desk.statement()
     desk.today = 1
     for number, price in ((2, 8.0), (1, 7.0), (1, float("nan")), (2, 12.0)):
-        desk.journal.add("mark", {"ts": [day(number)], "instrument": [2], "price": [price], "stale": [True]})
+        desk.journal.add(
+            "mark", {"timestamp": [day(number)], "instrument": [2], "price": [price], "stale": [True]}
+        )
     desk.today = 2
     desk.mark(ACME=0.0, CORK=5.0)
     desk.statement()
@@ -190,7 +192,7 @@ def marked_twice() -> Desk:
     desk.today = 3
     desk.trade("ACME", "1", 2.0)
     desk.mark(ACME=99.0)
-    desk.journal.add("mark", {"ts": [day(1)], "instrument": [2], "price": [-1.0], "stale": [False]})
+    desk.journal.add("mark", {"timestamp": [day(1)], "instrument": [2], "price": [-1.0], "stale": [False]})
     return desk
 
 
@@ -303,9 +305,9 @@ def trade_again(desk: Desk, symbol: str, size: int, price: int, fee: str) -> Non
     """Under the fill before, as a correction has it."""
     fill = desk.journal.count("fill") - 1
     with desk.booking(fill) as transaction:
-        transaction.book(events.reversal, symbol, str(size), str(abs(size) * price), fee)
+        transaction.book(events.flip, symbol, str(size), str(abs(size) * price), fee)
         if size % 2:
-            transaction.book(events.reversal, SYMBOLS[size % 3], str(-size), str(price), fee)
+            transaction.book(events.flip, SYMBOLS[size % 3], str(-size), str(price), fee)
 
 
 def undo(desk: Desk, _symbol: str, size: int, _price: int, _fee: str) -> None:
@@ -340,7 +342,7 @@ def settle(desk: Desk, _symbol: str, size: int, price: int, _fee: str) -> None:
 def pay_in(desk: Desk, symbol: str, size: int, price: int, _fee: str) -> None:
     money = "EUR" if symbol == "CORK" else "USD"
     if size > 2:
-        desk.post(events.exchange, "EUR", str(size), "USD", str(price))
+        desk.post(events.fx_trade, "EUR", str(size), "USD", str(price))
     else:
         desk.post(events.deposit if size > 0 else events.withdrawal, money, str(price))
 
@@ -424,7 +426,7 @@ class Altered:
         ("transfer", "txn", 2, 2, "or is out of order"),
         ("transfer", "debit", 3, 10_000, "a transfer names what is not there"),
         ("transfer", "credit", 3, -1, "a transfer names what is not there"),
-        ("txn", "ts", 1, np.datetime64(0, "ns"), "the transactions are not in the order of time"),
+        ("txn", "timestamp", 1, np.datetime64(0, "ns"), "the transactions are not in the order of time"),
         ("account", "commodity", 5, 77, "an account is in a commodity that is not there"),
         ("account", "instrument", 5, 77, "an account is of an instrument that is not there"),
         ("commodity", "currency", 2, 6, "ACME is priced in what is not there"),

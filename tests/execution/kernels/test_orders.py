@@ -490,7 +490,7 @@ def test_what_cannot_be_an_order_of_another_instrument_does_not_replace_one() ->
             broker.buy("BETA", 1, replaces=working)
 
     with performed(market("ACME BETA\n10 10\n10 10"), Does({0: act})) as result:
-        ended = result.orders["ended"].to_list()
+        ended = result.orders["status"].to_list()
 
     assert ["open_at_the_end"] == ended
 
@@ -506,6 +506,6 @@ def test_weights_take_back_what_earlier_weights_asked_for_and_did_not_get() -> N
             }
         ),
     ) as result:
-        held = result.positions["instrument"].to_list()
+        held = result.positions["symbol"].to_list()
 
     assert ["ACME"] == held

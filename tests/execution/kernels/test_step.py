@@ -29,7 +29,7 @@ def bars() -> pl.DataFrame:
 def test_a_holding_without_a_bar_keeps_its_last_close_and_the_mark_says_so() -> None:
     with Backtest(bars=bars(), strategy=Buys(), account=CashAccount("100")).run() as result:
         marks = result.journal.sql(
-            "select strftime(ts, '%d') as day, price, stale from mark order by id"
+            "select strftime(timestamp, '%d') as day, price, stale from mark order by id"
         ).rows()
 
         expected = [("30", 11.0, False), ("31", 13.0, False), ("01", 13.0, True), ("02", 12.0, False)]
@@ -39,7 +39,7 @@ def test_a_holding_without_a_bar_keeps_its_last_close_and_the_mark_says_so() -> 
 def test_holdings_are_revalued_at_the_end_of_a_month_and_of_the_data() -> None:
     with Backtest(bars=bars(), strategy=Buys(), account=CashAccount("100")).run() as result:
         gains = result.journal.sql(
-            "select strftime(txn.ts, '%d') as day, transfer.amount"
+            "select strftime(txn.timestamp, '%d') as day, transfer.amount"
             " from txn join transfer on transfer.txn = txn.id join kind on kind.id = txn.kind"
             " where kind.name = 'valuation' order by txn.id"
         ).rows()

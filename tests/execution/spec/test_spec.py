@@ -100,7 +100,7 @@ def test_a_spec_is_the_backtest_that_it_describes(folder: Path) -> None:
     backtest = assemble(read(written(folder, WHOLE)))
 
     assert ("2024-01-03", "2024-01-19") == tuple(
-        str(np.datetime64(int(t), "ns"))[:10] for t in backtest.bars.ts[[0, -1]]
+        str(np.datetime64(int(t), "ns"))[:10] for t in backtest.bars.timestamp[[0, -1]]
     )
     assert ({"score"}, {"fear"}) == (set(backtest.features[0].names), set(backtest.features[1].names))
     assert (2, 0.9) == (backtest.strategy.count, backtest.strategy.invested)

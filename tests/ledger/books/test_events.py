@@ -112,17 +112,17 @@ def test_a_short_sale_unsettled_is_restricted_on_receipt_as_far_as_it_is_still_o
 def test_a_reversal_closes_one_side_and_opens_the_other() -> None:
     check("""
         deposit 2000 | cash +2000  contributions +2000
-        reversal 10 ACME @ 100 | cash -1000  holding +10  cost +1000
-        reversal -15 ACME @ 100       | cash +1000  holding -15  cost -1000  owed +500  restricted +500
-        reversal -1 ACME for 101 | holding -1  owed +101  restricted +101
-        reversal 2 ACME for 199 | cash +1  holding +2  owed -200  restricted -200  gain +1
-        reversal 6 ACME @ 110 | cash -259  holding +6  owed -401  restricted -401  cost +220  gain -39
-        reversal 0 ACME for 1 ! amount_not_positive
-        reversal 1 ACME for -1 ! amount_not_positive
-        reversal 100 ACME @ 100 ! overdraft
-        reversal -2 ACME @ 120 unsettled | receivable +240  holding -2  cost -220  gain +20
-        reversal -2 ACME @ 120 unsettled | receivable +240  holding -2  owed +240
-        reversal 3 ACME @ 100 unsettled | payable +300  holding +3  owed -240  cost +100  gain +40
+        flip 10 ACME @ 100 | cash -1000  holding +10  cost +1000
+        flip -15 ACME @ 100       | cash +1000  holding -15  cost -1000  owed +500  restricted +500
+        flip -1 ACME for 101 | holding -1  owed +101  restricted +101
+        flip 2 ACME for 199 | cash +1  holding +2  owed -200  restricted -200  gain +1
+        flip 6 ACME @ 110 | cash -259  holding +6  owed -401  restricted -401  cost +220  gain -39
+        flip 0 ACME for 1 ! amount_not_positive
+        flip 1 ACME for -1 ! amount_not_positive
+        flip 100 ACME @ 100 ! overdraft
+        flip -2 ACME @ 120 unsettled | receivable +240  holding -2  cost -220  gain +20
+        flip -2 ACME @ 120 unsettled | receivable +240  holding -2  owed +240
+        flip 3 ACME @ 100 unsettled | payable +300  holding +3  owed -240  cost +100  gain +40
     """)
 
 
@@ -145,11 +145,11 @@ def test_borrowing_and_the_margin_requirement() -> None:
         repay 500            | cash -500  loan -500
         borrow 0             ! amount_not_positive
         repay -1             ! amount_not_positive
-        requirement 500      | required +500
-        requirement 800      | required +300
-        requirement 800      ! empty_transaction
-        requirement -1       ! overdraft
-        requirement 0        | required -800
+        margin_requirement 500      | required +500
+        margin_requirement 800      | required +300
+        margin_requirement 800      ! empty_transaction
+        margin_requirement -1       ! overdraft
+        margin_requirement 0        | required -800
     """)
 
 
@@ -246,10 +246,10 @@ def test_financing_accrues_and_is_paid() -> None:
         interest 0                   ! amount_not_positive
         interest_payment 0.3         ! overdraft
         interest_payment 0.2         | cash +0.2  interest-due -0.2
-        funding -2                   | cash -2  funding-paid +2
-        funding 2                    | cash +2  funding-received +2
-        funding 0                    ! amount_not_positive
-        funding -99.79               ! overdraft
+        perpetual_funding -2                   | cash -2  funding-paid +2
+        perpetual_funding 2                    | cash +2  funding-received +2
+        perpetual_funding 0                    ! amount_not_positive
+        perpetual_funding -99.79               ! overdraft
     """)
 
 
@@ -279,11 +279,11 @@ def test_futures_settle_in_cash_and_carry_no_cost() -> None:
 def test_one_currency_is_exchanged_for_another() -> None:
     check("""
         deposit 200                     | cash +200  contributions +200
-        exchange 100 EUR 110 USD        | cash/EUR +100  fx/EUR +100  cash -110  fx -110
-        exchange 10 USD 101 EUR         ! overdraft
-        exchange 0 USD 1 EUR            ! amount_not_positive
-        exchange 1 USD 0 EUR            ! amount_not_positive
-        exchange 11 USD 10 EUR          | cash +11  fx +11  cash/EUR -10  fx/EUR -10
+        fx_trade 100 EUR 110 USD        | cash/EUR +100  fx/EUR +100  cash -110  fx -110
+        fx_trade 10 USD 101 EUR         ! overdraft
+        fx_trade 0 USD 1 EUR            ! amount_not_positive
+        fx_trade 1 USD 0 EUR            ! amount_not_positive
+        fx_trade 11 USD 10 EUR          | cash +11  fx +11  cash/EUR -10  fx/EUR -10
     """)
 
 
@@ -313,9 +313,9 @@ def test_a_valuation_past_64_bits_is_refused_on_either_side() -> None:
         valuation ACME 0                  | valuation -9000000000000  unrealised -9000000000000
         sell 1 ACME for 1                 | cash +1  holding -1  cost -9000000000000  gain -8999999999999
         valuation ACME 300000000000       ! amount_out_of_range
-        requirement -9223372036854        ! overdraft
-        requirement 9223372036854         | required +9223372036854
-        requirement -9223372036854        ! amount_out_of_range
+        margin_requirement -9223372036854        ! overdraft
+        margin_requirement 9223372036854         | required +9223372036854
+        margin_requirement -9223372036854        ! amount_out_of_range
     """)
 
 
@@ -385,7 +385,7 @@ EXAMPLES: dict[str, tuple[list[str], str]] = {
     ),
     "borrow": ([], "borrow 2000"),
     "repay": (["borrow 2000"], "repay 2000"),
-    "requirement": (["requirement 500"], "requirement 800"),
+    "margin_requirement": (["margin_requirement 500"], "margin_requirement 800"),
     "dividend": ([], "dividend ACME 5"),
     "dividend_payment": (["dividend ACME 5"], "dividend_payment 5 tax 0.75"),
     "dividend_on_short": ([], "dividend_on_short ACME 5"),
@@ -400,11 +400,11 @@ EXAMPLES: dict[str, tuple[list[str], str]] = {
     "margin_interest_payment": (["deposit 9", "margin_interest 9"], "margin_interest_payment 9"),
     "interest": ([], "interest 0.2"),
     "interest_payment": (["interest 6"], "interest_payment 6"),
-    "funding": (["deposit 2"], "funding -2"),
+    "perpetual_funding": (["deposit 2"], "perpetual_funding -2"),
     "futures_open": (["deposit 2004"], "futures_open 2 ES for 2000 fee 4"),
     "variation_margin": ([], "variation_margin ES 150"),
     "futures_close": (["deposit 2000", "futures_open 2 ES for 2000"], "futures_close 1 ES for 30 fee 2"),
-    "exchange": (["deposit 110"], "exchange 100 EUR 110 USD"),
+    "fx_trade": (["deposit 110"], "fx_trade 100 EUR 110 USD"),
     "valuation": (
         ["deposit 1000", "buy 10 ACME for 1000", "valuation ACME 1100"],
         "valuation ACME 1150",
@@ -418,9 +418,9 @@ ALIKE: dict[str, tuple[list[str], str, str]] = {
         "cash_in_lieu 0.5 ACME for 25",
         "sell 0.5 ACME for 25",
     ),
-    "reversal": (
+    "flip": (
         ["deposit 1000", "buy 10 ACME for 1000"],
-        "reversal -15 ACME for 1500",
+        "flip -15 ACME for 1500",
         "sell 10 ACME for 1000 ; short_sale 5 ACME for 500",
     ),
 }
@@ -463,7 +463,7 @@ def test_the_worked_example_of_an_event_is_what_it_posts(name: str) -> None:
     assert wanted
     # Some descriptions go on to a second example: the other way round.
     assert wanted[: len(posted)] == posted
-    assert name == "funding" or len(wanted) == len(posted)
+    assert name == "perpetual_funding" or len(wanted) == len(posted)
 
 
 @pytest.mark.parametrize("name", ALIKE)

@@ -50,7 +50,7 @@ def test_with_specific_relief_the_lot_named_is_given_up() -> None:
         sell 4 ACME for 50 lot 1   ! insufficient_lots
         sell 1 ACME for 50 lot 2   ! unknown_lot
         cover 1 ACME for 50 lot 1  ! unknown_lot
-        reversal -7 ACME for 70    ! lot_not_named
+        flip -7 ACME for 70    ! lot_not_named
         sell 3 ACME for 50 lot 1   | cash +50  holding -3  cost -90  gain -40
         sell 1 ACME for 50 lot 1   ! unknown_lot
         sell 3 ACME for 50 lot 0   | cash +50  holding -3  cost -30  gain +20

@@ -34,8 +34,8 @@ def journal(block_transfers: int = 1_000) -> Journal:
     return Journal.create(None, [currency("USD", 0), instrument("ACME", scale=0)], Run(policies=policies))
 
 
-def start(books: object, ts: int = 0) -> None:
-    begin(books, ts, 0, -1, -1, -1, -1)  # type: ignore[arg-type]
+def start(books: object, timestamp: int = 0) -> None:
+    begin(books, timestamp, 0, -1, -1, -1, -1)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -108,19 +108,19 @@ def test_a_move_goes_either_way_or_not_at_all(amount: int) -> None:
 def test_time_does_not_go_back_and_may_stand_still() -> None:
     with journal() as open_journal:
         books = open_journal.books
-        for ts, status in (
+        for timestamp, status in (
             (5, Status.POSTED),
             (5, Status.POSTED),
             (4, Status.BACKDATED),
             (-1, Status.BACKDATED),
         ):
-            start(books, ts)
+            start(books, timestamp)
             transfer(books, CASH, CONTRIBUTIONS, 1, -1)
             assert status == commit(books)
         start(books, 9)
         assert Status.EMPTY == commit(books)
 
-        assert (5, 2) == (books.state[0].ts, books.accounts[CASH].balance)
+        assert (5, 2) == (books.state[0].timestamp, books.accounts[CASH].balance)
 
 
 def test_an_undone_transaction_gives_back_its_lots() -> None:

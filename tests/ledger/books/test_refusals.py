@@ -25,7 +25,7 @@ from tieout.ledger.books.events import (
     buy,
     cover,
     deposit,
-    exchange,
+    fx_trade,
     sell,
     short_sale,
     split,
@@ -179,7 +179,7 @@ GALLERY: list[tuple[str, Attempt, str]] = [
         lambda j: attempt(j, (withdrawal, "USD", "500")),
         "Assets:Cash:USD in USD would be left at -1.0",
     ),
-    ("Overdraft", lambda j: attempt(j, (exchange, "USD", "1", "EUR", "1")), "Assets:Cash:EUR in EUR"),
+    ("Overdraft", lambda j: attempt(j, (fx_trade, "USD", "1", "EUR", "1")), "Assets:Cash:EUR in EUR"),
     ("Overdraft", lambda j: own(j, "Assets:Cash:USD", "Assets:Petty", "1"), "Assets:Petty in USD"),
     (
         "BackdatedTransaction",

@@ -13,9 +13,9 @@ from tieout.ledger.books.events import (
     buy,
     cover,
     deposit,
-    exchange,
     futures_close,
     futures_open,
+    fx_trade,
     interest,
     sell,
     split,
@@ -134,7 +134,7 @@ def test_futures_and_lots_of_one_instrument_do_not_mix() -> None:
 
 def test_a_currency_is_not_exchanged_for_itself() -> None:
     with journal() as books, pytest.raises(errors.SameAccount):
-        books.post("2024-01-02", exchange, "USD", "100", "USD", "110")
+        books.post("2024-01-02", fx_trade, "USD", "100", "USD", "110")
 
 
 def test_a_lot_has_a_number_or_none_is_named() -> None:

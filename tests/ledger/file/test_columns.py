@@ -39,7 +39,8 @@ def test_the_columns_of_closed_blocks_make_no_tables() -> None:
 
         assert [[0, 1, 2], [1, 2, 3]] == told(books.columns("transfer", NAMES))
         assert [(0, "datetime64[ns]"), (0, "float64")] == [
-            (column.size, str(column.dtype)) for column in books.columns("mark", ("ts", "price")).values()
+            (column.size, str(column.dtype))
+            for column in books.columns("mark", ("timestamp", "price")).values()
         ]
         assert books._store.holds_blocks
 
@@ -126,9 +127,9 @@ def test_a_long_table_is_read_as_a_short_one(path: Path, few: int, monkeypatch: 
     monkeypatch.setattr("tieout.ledger.file.reader.FEW", few)
     names = {
         "transfer": NAMES,
-        "txn": ("ts", "kind", "instrument"),
+        "txn": ("timestamp", "kind", "instrument"),
         "account": ("path",),
-        "mark": ("ts", "price", "stale"),
+        "mark": ("timestamp", "price", "stale"),
     }
     with Reader(path) as reader:
         found = {table: reader.columns(table, columns) for table, columns in names.items()}
@@ -149,7 +150,12 @@ class Notebook:
     def rows(self) -> dict[str, dict[str, Any]]:
         count = len(self.prices)
         times = np.full(count, np.datetime64("2024-01-02", "ns"))
-        marks = {"ts": times, "instrument": [1] * count, "price": self.prices, "stale": [False] * count}
+        marks = {
+            "timestamp": times,
+            "instrument": [1] * count,
+            "price": self.prices,
+            "stale": [False] * count,
+        }
         return {"mark": marks} if count else {}
 
     def restart(self) -> None:

@@ -30,7 +30,7 @@ WEATHER = Schema(
         -- What the sky did on the days on which money moved.
         create table sky (
             id    bigint       not null,
-            ts    timestamp_ns not null,
+            timestamp    timestamp_ns not null,
             rain  double       not null,
             wind  smallint     not null,
             cloud tinyint      not null,
@@ -40,19 +40,19 @@ WEATHER = Schema(
         );
     """,
     views={
-        "wet_days": "create or replace view wet_days as select ts, rain from rainy where rain > 1",
+        "wet_days": "create or replace view wet_days as select timestamp, rain from rainy where rain > 1",
         "rainy": "create or replace view rainy as select * from sky where rain > 0",
     },
     checks={
         "rain": """-- Rain: none falls below zero.
             create or replace view check_rain as
-            select 'day ' || id as subject, 'rain ' || rain as found, 'not below 0' as expected
+            select 'day ' || id as subject, 'rain ' || rain as actual, 'not below 0' as expected
             from sky where rain < 0;
             create or replace view examined_rain as select count(*) as rows from sky;"""
     },
 )
 DAYS: dict[str, Any] = {
-    "ts": np.array([1, 2], "M8[ns]"),
+    "timestamp": np.array([1, 2], "M8[ns]"),
     "rain": [0.5, 2.5],
     "wind": [10, -10],
     "cloud": [8, 0],
@@ -201,7 +201,10 @@ def test_a_view_comes_after_those_it_reads() -> None:
     ("columns", "reason"),
     [
         ({"rain": [1.0]}, "differ in length"),
-        ({"humidity": [1.0, 2.0]}, "has the columns ts, rain, wind, cloud, place, clear, words, not ts"),
+        (
+            {"humidity": [1.0, 2.0]},
+            "has the columns timestamp, rain, wind, cloud, place, clear, words, not timestamp",
+        ),
         ({"id": [0, 1]}, "has the columns"),
         ({"wind": [1, 40_000]}, "sky.wind is SMALLINT and cannot hold 40000"),
         ({"wind": [1, 1.5]}, "sky.wind is SMALLINT and cannot hold 1.5"),
@@ -215,9 +218,9 @@ def test_a_view_comes_after_those_it_reads() -> None:
         ({"clear": [True, 2]}, "sky.clear is BOOLEAN and cannot hold 2"),
         ({"words": ["dry", 5]}, "sky.words is VARCHAR and cannot hold"),
         ({"words": ["dry", None]}, "sky.words is VARCHAR and cannot hold None"),
-        ({"ts": ["yesterday", "today"]}, "sky.ts"),
-        ({"ts": np.array([1, "NaT"], "M8[ns]")}, "sky.ts"),
-        ({"ts": [1.5, 2.5]}, "sky.ts"),
+        ({"timestamp": ["yesterday", "today"]}, "sky.timestamp"),
+        ({"timestamp": np.array([1, "NaT"], "M8[ns]")}, "sky.timestamp"),
+        ({"timestamp": [1.5, 2.5]}, "sky.timestamp"),
         ({"rain": [[1.0], [2.0]]}, "sky.rain"),
         ({"rain": 1.0}, "sky.rain"),
         ({"words": ["dry", "\ud800"]}, "sky.words"),
@@ -238,7 +241,7 @@ def test_rows_that_do_not_fit_their_table_are_refused_and_nothing_is_kept(
 def test_rows_that_miss_a_column_or_a_table_are_refused() -> None:
     with books(None, WEATHER) as journal:
         with pytest.raises(InvalidRows, match="sky has the columns"):
-            journal.add("sky", {"ts": DAYS["ts"]})
+            journal.add("sky", {"timestamp": DAYS["timestamp"]})
         for table in ("transfer", "txn", "account", "commodity", "note", "seal", "run", "fill", "tide"):
             with pytest.raises(InvalidRows, match=f"there is no table '{table}' to add to"):
                 journal.add(table, {})

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from tests.support import naive
 from tests.support.desk import Desk, day
 from tieout.execution.kernels.orders import OrderEvent, Reason
-from tieout.ledger.books.events import requirement
+from tieout.ledger.books.events import margin_requirement
 from tieout.ledger.cli import COULD_NOT_RUN, FOUND_WRONG, application
 from tieout.ledger.errors import DamagedFile
 from tieout.ledger.file import chain
@@ -59,7 +59,7 @@ def trade_for_a_while(path: Path, seed: int) -> Closed:
         desk.happened(refused, OrderEvent.REJECTED, Reason.INSUFFICIENT_CASH)
         desk.link(refused, refused - 1)
         required, note = str(1_000 + desk.today), f"the requirement of day {desk.today}"
-        desk.journal.post(day(desk.today), requirement, "USD", required, note=note)
+        desk.journal.post(day(desk.today), margin_requirement, "USD", required, note=note)
         desk.mark(**prices)
         desk.statement()
     head = desk.close()
@@ -291,7 +291,7 @@ def edited(file: File, table: str, assignment: str, rows: int = 3) -> set[int]:
 
 
 ROWS_EDITED = (
-    ("txn", "ts = ts + to_microseconds(1)"),
+    ("txn", "timestamp = timestamp + to_microseconds(1)"),
     ("txn", "kind = 0"),
     ("txn", "instrument = instrument + 1"),
     ("txn", "order_id = order_id + 1"),
@@ -307,7 +307,7 @@ ROWS_EDITED = (
     ("mark", "stale = not stale"),
     ("statement", "equity = equity + 1"),
     ("statement", "cash = cash + 1, equity = equity + 1"),
-    ("statement", "ts = ts + to_microseconds(1)"),
+    ("statement", "timestamp = timestamp + to_microseconds(1)"),
     ("orders", "tag = 1 - tag"),
     ("orders", "tif = 1"),
     ("orders", "signal = 0.75"),

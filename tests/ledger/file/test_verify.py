@@ -15,7 +15,7 @@ import pytest
 from tests.support.desk import two_weeks
 from tieout.execution.records import RECORDS
 from tieout.ledger.books.commodity import currency, instrument
-from tieout.ledger.books.events import buy, deposit, exchange, futures_open, sell, short_sale
+from tieout.ledger.books.events import buy, deposit, futures_open, fx_trade, sell, short_sale
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.schema import ledger_schema
 from tieout.ledger.file.verify import SHOWN, Outcome, Result, verify
@@ -156,17 +156,17 @@ FAULTS = [
     ("statements", "update mark set price = 200 where id = 1", r"statement 1 at 2024-01-02 "),
     (
         "time",
-        "update txn set ts = '2023-01-01' where id = 4",
+        "update txn set timestamp = '2023-01-01' where id = 4",
         r"transaction 4: 2023-01-01 00:00:00; expected: not before",
     ),
     (
         "time",
-        "update mark set ts = '2025-01-01' where id = 4",
+        "update mark set timestamp = '2025-01-01' where id = 4",
         r"mark 5: 2024-01-04 00:00:00; expected: not before 2025",
     ),
     (
         "time",
-        "update statement set ts = '2025-01-01' where id = 1",
+        "update statement set timestamp = '2025-01-01' where id = 1",
         r"statement 2: .*; expected: not before 2025-01-01",
     ),
 ]
@@ -248,7 +248,7 @@ def test_what_is_found_most_often_is_told_in_part_and_counted(sound: Path, tmp_p
 @pytest.mark.parametrize(
     "blinding",
     [
-        "create or replace view check_balanced as select subject, found, expected from check_time limit 0",
+        "create or replace view check_balanced as select subject, actual, expected from check_time limit 0",
         "create or replace view leg as select seq, txn, debit as account, amount, lot from transfer",
         "create or replace view unit as select scale, 1 as value, 1 as per_one from commodity",
         "create or replace view proof as select 'none' as name, * from check_time limit 0",
@@ -296,7 +296,7 @@ def test_statements_say_what_is_held_in_each_currency_however_it_came_and_went(t
         journal.statement(0)  # before anything is posted
         journal.post(1, deposit, "USD", "10000")
         journal.statement(1)
-        journal.post(2, exchange, "EUR", "1000", "USD", "1100")
+        journal.post(2, fx_trade, "EUR", "1000", "USD", "1100")
         journal.post(2, buy, "ACME", "10", "1000", "1")
         journal.mark(2, {"ACME": 101.0})
         journal.statement(2)

@@ -14,7 +14,7 @@ from tieout.ledger.books.events import (
     buy,
     deposit,
     dividend,
-    exchange,
+    fx_trade,
     interest,
     interest_payment,
     sell,
@@ -40,7 +40,7 @@ def books() -> Iterator[Journal]:
         journal.post("2024-01-02", deposit, "USD", 1000, note="start")
         journal.post("2024-01-03", buy, "ACME", 10, 500, 1)
         journal.post("2024-01-04", sell, "ACME", 4, 240)
-        journal.post("2024-01-05", exchange, "EUR", 50, "USD", 55)
+        journal.post("2024-01-05", fx_trade, "EUR", 50, "USD", 55)
         journal.post("2024-01-05", short_sale, "BETA", 2, 50)
         journal.post("2024-01-06", dividend, "ACME", 3)
         journal.mark("2024-01-06", {"ACME": 61.0, "BETA": 20.0})
@@ -113,12 +113,12 @@ def test_cash_came_in_and_went_out(books: Journal) -> None:
         ("USD", "financing", "deposit", 1000, 0, 1000),
         ("USD", "trading", "buy", 0, 501, -501),
         ("USD", "trading", "sell", 240, 0, 240),
-        ("USD", "exchange", "exchange", 0, 55, -55),
+        ("USD", "exchange", "fx_trade", 0, 55, -55),
         ("USD", "cash at hand", "", 1240, 556, 684),
-        ("EUR", "exchange", "exchange", 50, 0, 50),
+        ("EUR", "exchange", "fx_trade", 50, 0, 50),
         ("EUR", "trading", "short_sale", 50, 50, 0),
         ("EUR", "cash at hand", "", 100, 50, 50),
-    } == rows(books, "select commodity, activity, kind, inflow, outflow, net from cash_flow")
+    } == rows(books, "select commodity, activity, kind, inflow, outflow, net_flow from cash_flow")
 
 
 def test_positions_at_cost_and_at_their_marks(books: Journal) -> None:
@@ -127,17 +127,15 @@ def test_positions_at_cost_and_at_their_marks(books: Journal) -> None:
         ("BETA", -2, -50, 20.0, -40, 10, "EUR"),
     } == rows(
         books,
-        "select instrument, quantity, cost, mark, market_value, unrealised, currency from position",
+        "select symbol, quantity, cost, mark, market_value, unrealized_pnl, currency from position",
     )
     assert {("ACME", 10, 500, None, None)} == rows(
-        books, "select instrument, quantity, cost, mark, market_value from position", at="2024-01-03"
+        books, "select symbol, quantity, cost, mark, market_value from position", at="2024-01-03"
     )
 
 
 def test_lots_as_acquired_and_as_left(books: Journal) -> None:
-    query = (
-        "select lot, instrument, side, acquired_quantity, acquired_cost, quantity, cost, opened_by from lot"
-    )
+    query = "select lot, symbol, side, acquired_quantity, acquired_cost, quantity, cost, opened_by from lot"
 
     assert {
         (0, "ACME", "long", 10, 500, 6, 300, 1),
@@ -151,7 +149,7 @@ def test_the_general_ledger_runs_account_by_account(books: Journal) -> None:
         (1, "buy", "Assets:Positions:ACME", 0, 500, 500, None),
         (1, "buy", "Expenses:Commissions", 0, 1, 499, None),
         (2, "sell", "Assets:Positions:ACME", 240, 0, 739, None),
-        (3, "exchange", "Trading:FX:USD", 0, 55, 684, None),
+        (3, "fx_trade", "Trading:FX:USD", 0, 55, 684, None),
     } == rows(
         books,
         "select txn, kind, against, debit, credit, balance, note from general_ledger"
@@ -193,7 +191,7 @@ def test_a_valuation_is_carried_beside_cost_and_is_no_part_of_it() -> None:
         journal.post("2024-01-02", buy, "ACME", 1, 100)
         journal.post("2024-01-03", valuation, "ACME", 130)
 
-        assert {("ACME", 1, 100)} == rows(journal, "select instrument, quantity, cost from position")
+        assert {("ACME", 1, 100)} == rows(journal, "select symbol, quantity, cost from position")
         assert {("Assets:Positions:ACME:Valuation", 30)} == rows(
             journal, "select account, debit from trial_balance where account like '%Valuation'"
         )

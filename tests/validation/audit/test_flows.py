@@ -261,7 +261,7 @@ def test_flows_of_parquet_are_those_of_csv_and_need_no_kind(tmp_path: Path) -> N
     one, other = (read_flows(tmp_path / f"flows.{form}", {}) for form in ("csv", "parquet"))
     flows.select("timestamp", "amount").write_csv(tmp_path / "plain.csv")
 
-    for field in ("ts", "day", "amount", "kind", "symbol", "row"):
+    for field in ("timestamp", "day", "amount", "kind", "symbol", "row"):
         assert getattr(one, field).tolist() == getattr(other, field).tolist()
     assert {1003} == set(read_flows(tmp_path / "plain.csv", {}).kind.tolist())
 

@@ -50,12 +50,12 @@ def run(orders: str, bars: dict[str, Sequence[Any]], volume: Any = None, **setti
     opened, close = both[..., 0].T, both[..., 1].T
     high, low = np.maximum(opened, close), np.minimum(opened, close)
     traded = np.full(close.shape, 1e6) if volume is None else np.array([volume] * len(symbols), float).T
-    ts = DAYS[: len(close)]
+    timestamp = DAYS[: len(close)]
     panels = {"open": opened, "high": high, "low": low, "close": close, "volume": traded}
     rows = [line.split() for line in orders.strip().splitlines()]
     frame = pl.DataFrame(
         {
-            "timestamp": ts[[int(row[0]) for row in rows]],
+            "timestamp": timestamp[[int(row[0]) for row in rows]],
             "symbol": [row[1] for row in rows],
             "quantity": [float(row[2]) for row in rows],
             "limit": [_after(row, "limit") for row in rows],
@@ -64,7 +64,7 @@ def run(orders: str, bars: dict[str, Sequence[Any]], volume: Any = None, **setti
         }
     )
     given: dict[str, Any] = {"account": CashAccount("1000"), "costs": Costs()} | settings
-    backtest = Backtest(bars=Bars.from_arrays(ts, symbols, **panels), strategy=Orders(frame), **given)
+    backtest = Backtest(bars=Bars.from_arrays(timestamp, symbols, **panels), strategy=Orders(frame), **given)
     with backtest.run() as result:
         return Performed.of(backtest, result.journal)
 

@@ -162,9 +162,9 @@ def test_limits_and_stops_fill_alike_in_backtrader_where_cash_is_ample(seed: int
     close = np.round(50 + rng.normal(0, 1, (40, 3)).cumsum(axis=0).clip(-30, 30), 2)
     opened = np.round(close + rng.normal(0, 1, close.shape), 2)
     high, low = np.maximum(close, opened) + 0.5, np.minimum(close, opened) - 0.5
-    ts = np.busday_offset("2024-01-01", np.arange(40), roll="forward").astype("M8[ns]")
+    timestamp = np.busday_offset("2024-01-01", np.arange(40), roll="forward").astype("M8[ns]")
     backtest = Backtest(
-        bars=Bars.from_arrays(ts, list("ABC"), open=opened, high=high, low=low, close=close),
+        bars=Bars.from_arrays(timestamp, list("ABC"), open=opened, high=high, low=low, close=close),
         strategy=Resting(seed),
         account=UnlimitedAccount("1000000"),
         costs=Costs(PercentCommission("0.001")),

@@ -94,10 +94,12 @@ def market(columns: int = 60, bars: int = HISTORY + 30) -> Market:
     """Symbols whose prices grow the faster the higher their number."""
     growth = 1.0 + (np.arange(columns) - columns / 2) * 1e-5
     close: Floats = np.asarray(100.0 * growth ** np.arange(bars)[:, None], np.float64)
-    ts = np.busday_offset("2015-01-01", np.arange(bars), roll="forward").astype("M8[ns]").astype(np.int64)
+    timestamp = (
+        np.busday_offset("2015-01-01", np.arange(bars), roll="forward").astype("M8[ns]").astype(np.int64)
+    )
     fields = {field: close.copy() for field in ("open", "high", "low", "close")}
     fields["volume"] = np.ones(close.shape)
-    return Market(ts, [f"S{n:02d}" for n in range(columns)], fields)
+    return Market(timestamp, [f"S{n:02d}" for n in range(columns)], fields)
 
 
 def test_the_book_is_long_the_best_and_short_the_worst() -> None:

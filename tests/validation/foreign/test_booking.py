@@ -213,7 +213,7 @@ def test_every_order_ends_in_one_way_and_keeps_the_word_of_its_engine(tmp_path: 
     books = booked(trades, orders=orders, refusals=refusals, path=tmp_path / "orders.duckdb")
     books.journal.close()
     with Reader(tmp_path / "orders.duckdb") as reader:
-        ends = reader.sql("select ended, reason, tag from order_history").rows()
+        ends = reader.sql("select status, reason, tag from order_history").rows()
 
     assert [
         ("filled", "none", None),
@@ -221,7 +221,7 @@ def test_every_order_ends_in_one_way_and_keeps_the_word_of_its_engine(tmp_path: 
         ("rejected", "insufficient_cash", "NoCashLong"),
         ("open_at_the_end", "none", "Open"),
         ("expired", "none", "Expired"),
-    ] == [(row["ended"], row["reason"], row["tag"]) for row in ends]
+    ] == [(row["status"], row["reason"], row["tag"]) for row in ends]
     assert [] == failing(tmp_path / "orders.duckdb")
 
 

@@ -18,9 +18,9 @@ from tieout import (
 
 with np.load(sys.argv[1]) as arrays:
     fields = {name: arrays[name] for name in ("open", "high", "low", "close", "volume")}
-    ts, weights = arrays["ts"], arrays["weights"]
+    timestamp, weights = arrays["timestamp"], arrays["weights"]
 symbols = [f"A{number:03d}" for number in range(weights.shape[1])]
-bars, program = Bars.from_arrays(ts, symbols, **fields), TargetWeights(weights)
+bars, program = Bars.from_arrays(timestamp, symbols, **fields), TargetWeights(weights)
 # Both have copied what they were given.
 del fields, weights
 result = Backtest(

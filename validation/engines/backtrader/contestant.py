@@ -110,7 +110,7 @@ def _run(task: Task) -> Run:
         cerebro = bt.Cerebro(stdstats=False)
         cerebro.broker.setcash(rules.cash)
         cerebro.broker.setcommission(commission=rules.rate)
-        days = (arrays["ts"] / _DAY + _EPOCH).tolist()
+        days = (arrays["timestamp"] / _DAY + _EPOCH).tolist()
         for n in range(arrays["close"].shape[1]):
             columns = {name: arrays[name][:, n].tolist() for name in FIELDS}
             cerebro.adddata(Feed(columns={"datetime": days, **columns}))

@@ -75,7 +75,7 @@ def _tells_time_inexactly(scenario: Scenario) -> bool:
     asked = np.asarray(scenario.actions)
     days = asked["valid"]
     is_timed = ~np.isnan(days) | (asked["type"] == AT_CLOSE)
-    inexact = np.any(scenario.ts % MINUTE) or np.any(np.rint(days[~np.isnan(days)] * DAY) % MINUTE)
+    inexact = np.any(scenario.timestamp % MINUTE) or np.any(np.rint(days[~np.isnan(days)] * DAY) % MINUTE)
     return bool(np.any(is_timed) and inexact)
 
 

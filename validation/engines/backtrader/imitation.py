@@ -89,7 +89,7 @@ class Performance:
         notices = [
             Notice(bar, order, STATUSES[status])
             for bar, order, status in self.rows("events").tolist()
-            if bar < self.scenario.ts.size  # what happens after the last bar is heard by nobody
+            if bar < self.scenario.timestamp.size  # what happens after the last bar is heard by nobody
         ]
         return Followed(
             fills=[Fill(*row) for row in zip(*(done[name].tolist() for name in names), strict=True)],
@@ -159,7 +159,7 @@ def books(performance: Performance, **options: Any) -> Booked:
     for name in ("bar", "cash_before", "cash_after"):
         charges[name] = charged[name]
     return book(
-        scenario.ts,
+        scenario.timestamp,
         scenario.symbols,
         scenario.rules.cash,
         trades_from(performance),
@@ -203,7 +203,7 @@ def of_records(scenario: Scenario, followed: Followed) -> tuple[Records, Records
         np.asarray(trades)[row_of_trade] = (fill.bar, fill.column, fill.order, *states, fee, fill.price)
         held[fill.column], cash = had + fill.quantity, left
     row_of_trade = len(followed.fills)
-    charge(scenario.ts.size)
+    charge(scenario.timestamp.size)
     return trades, charges
 
 
@@ -211,7 +211,7 @@ def books_of_records(scenario: Scenario, followed: Followed, **options: Any) -> 
     """What the records of a run say, in a journal; *options* are those of `booking.book`."""
     trades, charges = of_records(scenario, followed)
     prices = np.where(last_bars(scenario) >= 0, carried(scenario)[-1], np.nan)
-    return book(scenario.ts, scenario.symbols, scenario.rules.cash, trades, prices, charges, **options)
+    return book(scenario.timestamp, scenario.symbols, scenario.rules.cash, trades, prices, charges, **options)
 
 
 def _asked(orders: Records) -> Records:
@@ -276,7 +276,7 @@ def _desk(scenario: Scenario) -> tables.Desk:
     interest = bars if scenario.rules.interest else 0
     opened, high, low, close = carried(scenario)
     return tables.Desk(
-        scenario.ts,
+        scenario.timestamp,
         opened,
         high,
         low,
@@ -302,7 +302,7 @@ def _desk(scenario: Scenario) -> tables.Desk:
 
 def last_bars(scenario: Scenario) -> Int64s:
     """int64[bars, columns]: the last bar with prices that an instrument has by then, -1 where none."""
-    number = np.arange(scenario.ts.size)[:, None]
+    number = np.arange(scenario.timestamp.size)[:, None]
     found: Int64s = np.maximum.accumulate(np.where(scenario.is_priced, number, -1), axis=0)
     return found
 

@@ -57,7 +57,7 @@ def trail(order: Record, price: float) -> None:
 @leaf
 def at_close(desk: Desk, order: Record, last: int, close: float) -> tuple[float, int]:
     """The close of the session: of a bar past its end, or the one seen before that; NaN until then."""
-    now, created = desk.ts[last], desk.ts[order.created]
+    now, created = desk.timestamp[last], desk.timestamp[order.created]
     session_end = created - created % DAY + _SESSION_END
     if now > created and now >= session_end:
         if now > session_end and order.annotated != 0.0 and not math.isnan(order.annotated):

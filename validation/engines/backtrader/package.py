@@ -49,7 +49,7 @@ def run(scenario: Scenario) -> Followed:
     broker.setcash(rules.cash)
     broker.addcommissioninfo(charged)
     _set(broker, rules)
-    days = scenario.ts / DAY + _EPOCH
+    days = scenario.timestamp / DAY + _EPOCH
     panels = {"datetime": np.broadcast_to(days[:, None], scenario.close.shape), **scenario.bars}
     for column in range(scenario.columns):
         there = scenario.there[:, column]
@@ -121,7 +121,7 @@ class _Acting(bt.Strategy):  # type: ignore[misc]  # as above
     def __init__(self) -> None:
         scenario = self.p.scenario
         parent = scenario.actions["parent"]
-        self.first = np.searchsorted(scenario.actions["bar"], np.arange(scenario.ts.size + 1)).tolist()
+        self.first = np.searchsorted(scenario.actions["bar"], np.arange(scenario.timestamp.size + 1)).tolist()
         self.is_parent = set(parent.tolist())
         # The last of a bracket transmits all of it; an order by itself is the last of one.
         family = np.where(parent >= 0, parent, np.arange(parent.size))
@@ -130,7 +130,7 @@ class _Acting(bt.Strategy):  # type: ignore[misc]  # as above
         self.number: dict[int, int] = {}  # by Backtrader's own, which goes on from run to run
         self.columns: list[int] = []
         self.column = {id(data): column for column, data in enumerate(self.datas)}
-        self.days = {moment: bar for bar, moment in enumerate((scenario.ts / DAY + _EPOCH).tolist())}
+        self.days = {moment: bar for bar, moment in enumerate((scenario.timestamp / DAY + _EPOCH).tolist())}
         self.fills: list[Fill] = []
         self.stamps: list[int] = []
         self.notices: list[Notice] = []

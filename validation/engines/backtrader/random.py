@@ -78,7 +78,7 @@ class _Drawing:
 
     def scenario(self) -> Scenario:
         bars, columns = self.pick(5, self.size.bars), self.pick(1, self.one((1, 2, self.size.columns)))
-        ts = self._times(bars)
+        timestamp = self._times(bars)
         tick = self.one((0.25, 0.01, 0.1))
         panels = self._prices(bars, columns, tick)
         there = np.ones((bars, columns), bool)
@@ -90,7 +90,7 @@ class _Drawing:
         is_careful = not self.once_in(20)
         for bar in sorted(self.pick(0, bars - 1) for _ in range(self.pick(1, self.size.actions))):
             self._act(bar, there, panels["close"], tick, rules, is_careful=is_careful)
-        return of_bars(ts, panels, table(self.rows), rules, there)
+        return of_bars(timestamp, panels, table(self.rows), rules, there)
 
     def _times(self, bars: int) -> Int64s:
         """Days with gaps, or eighths of days."""

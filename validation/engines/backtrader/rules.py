@@ -61,7 +61,7 @@ def perform(desk: Desk) -> None:
     """Every bar, in order; `cash` and `value` are what the strategy sees at each of them."""
     account = desk.account[0]
     is_first = desk.rules[0].timing == CHEAT_ON_OPEN
-    for bar in range(desk.ts.size):
+    for bar in range(desk.timestamp.size):
         account.bar = bar
         account.told = bar
         if is_first:
@@ -106,7 +106,7 @@ def _process(desk: Desk, number: int) -> None:
     """One pending order: expired, left alone, or tried."""
     order = desk.orders[number]
     last = desk.last[desk.account[0].bar, order.column]
-    if order.type != MARKET and order.valid >= 0 and desk.ts[last] > order.valid:
+    if order.type != MARKET and order.valid >= 0 and desk.timestamp[last] > order.valid:
         _tell(desk, number, EXPIRED)
         _leave_group(desk, number)
         _dissolve(desk, number)
@@ -200,7 +200,7 @@ def _create(desk: Desk, row: int, size: float, price: float) -> None:
     order.close = desk.close[account.bar, action.column]
     order.trail_amount, order.trail_percent = action.trail_amount, action.trail_percent
     set_prices(order)
-    order.valid = valid_until(action.valid, desk.ts[order.created])
+    order.valid = valid_until(action.valid, desk.timestamp[order.created])
     leader = number
     if action.other >= 0 and desk.order_of[action.other] >= 0:
         leader = desk.orders[desk.order_of[action.other]].leader
@@ -383,7 +383,7 @@ def _charge_interest(desk: Desk) -> None:
         instrument = desk.instruments[column]
         if instrument.held == 0.0:
             continue
-        day = desk.ts[desk.last[account.bar, column]] // DAY
+        day = desk.timestamp[desk.last[account.bar, column]] // DAY
         if (
             day > instrument.day
             and (instrument.held < 0.0 or rules.charges_long)
@@ -500,7 +500,7 @@ def _execute(desk: Desk, number: int, price: float, stamp: int) -> None:
         account.cash = cash
         instrument.held, instrument.price, _, _ = _updated(held, average, size, price)
         row.quantity_after = instrument.held
-        instrument.day = desk.ts[desk.last[account.bar, order.column]] // DAY
+        instrument.day = desk.timestamp[desk.last[account.bar, order.column]] // DAY
         order.remaining -= size
         _tell(desk, number, PARTIAL if order.remaining != 0.0 else COMPLETED)
         _leave_group(desk, number)

@@ -162,13 +162,13 @@ def table(actions: Iterable[Action]) -> Records:
 
 @frozen(eq=False, slots=False)
 class Scenario:
-    """Feeds of float64[bars, columns], a row a time that any of them has: *ts* in nanoseconds, rising.
+    """Feeds of float64[bars, columns], a row a time that any of them has: *timestamp* in nanoseconds, rising.
 
     *there* tells which bars an instrument has; where it has none its prices mean nothing. *actions* are rows
     of `ACTION` in the order of their bars.
     """
 
-    ts: Int64s
+    timestamp: Int64s
     open: Floats
     high: Floats
     low: Floats
@@ -179,9 +179,9 @@ class Scenario:
 
     def __attrs_post_init__(self) -> None:
         for name in (*FIELDS, "there"):
-            if getattr(self, name).shape != (self.ts.size, self.columns):
+            if getattr(self, name).shape != (self.timestamp.size, self.columns):
                 raise ValueError(f"{name} is of shape {getattr(self, name).shape}")
-        if np.any(np.diff(self.ts) <= 0) or not np.all(self.there.any(axis=1)):
+        if np.any(np.diff(self.timestamp) <= 0) or not np.all(self.there.any(axis=1)):
             raise ValueError("each time is after the one before it, and some instrument has a bar at it")
         if not np.all(self.there.any(axis=0)):
             raise ValueError("each instrument has a bar, without which Backtrader does not start")
@@ -235,7 +235,7 @@ class Scenario:
             "rules": {
                 name: value for name, value in asdict(self.rules).items() if value != getattr(Rules(), name)
             },
-            "days": (self.ts / DAY).tolist(),
+            "days": (self.timestamp / DAY).tolist(),
             "there": self.there.astype(int).tolist(),
             **bars,
         }
@@ -249,7 +249,7 @@ class Scenario:
         whole = json.loads(text)
         prices = {name: np.array(whole[name], np.float64) for name in FIELDS}
         return cls(
-            ts=np.rint(np.array(whole["days"]) * DAY).astype(np.int64),
+            timestamp=np.rint(np.array(whole["days"]) * DAY).astype(np.int64),
             there=np.array(whole["there"], bool),
             actions=table(Action(**action) for action in whole["actions"]),
             rules=Rules(**whole["rules"]),
@@ -258,12 +258,12 @@ class Scenario:
 
 
 def of_bars(
-    ts: Int64s, bars: Mapping[str, Floats], actions: Records, rules: Rules, there: Bools | None = None
+    timestamp: Int64s, bars: Mapping[str, Floats], actions: Records, rules: Rules, there: Bools | None = None
 ) -> Scenario:
     """A scenario of bars by field, of which those are there that have a close unless *there* says it."""
     panels = {name: np.ascontiguousarray(bars[name], np.float64) for name in FIELDS}
     return Scenario(
-        ts,
+        timestamp,
         there=~np.isnan(panels["close"]) if there is None else there,
         actions=actions,
         rules=rules,
@@ -314,7 +314,10 @@ def _faults(scenario: Scenario) -> Iterator[tuple[Bools, str]]:
     asked, row = np.asarray(scenario.actions), np.arange(scenario.actions.size)
     bar, column, kind, amount = (asked[name] for name in ("bar", "column", "kind", "amount"))
     other, parent = asked["other"], asked["parent"]
-    yield (bar < 0) | (bar >= scenario.ts.size) | (np.diff(bar, prepend=0) < 0), "is at no bar, or late"
+    yield (
+        (bar < 0) | (bar >= scenario.timestamp.size) | (np.diff(bar, prepend=0) < 0),
+        "is at no bar, or late",
+    )
     yield (column < 0) | (column >= scenario.columns), "is of no instrument"
     yield (kind < BUY) | (kind > CANCEL) | (asked["type"] < 0) | (asked["type"] >= len(TYPES)), "is unknown"
     yield ~np.isfinite(amount) | ((kind <= ENTER) & (amount <= 0.0)), "has no size"

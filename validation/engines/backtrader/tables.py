@@ -149,7 +149,7 @@ CREDIT = np.dtype([("bar", "i8"), ("column", "i8"), ("amount", "f8")])
 class Desk(NamedTuple):
     """What the loop reads and writes. Prices are [bars, columns], carried over where there is no bar."""
 
-    ts: Int64s
+    timestamp: Int64s
     open: Floats
     high: Floats
     low: Floats

@@ -64,7 +64,7 @@ def _frames(task: Task) -> tuple[pl.DataFrame, pl.DataFrame]:
         count = bars - first
         return pl.DataFrame(
             {
-                "timestamp": np.repeat(arrays["ts"][first:], instruments).astype("M8[ns]"),
+                "timestamp": np.repeat(arrays["timestamp"][first:], instruments).astype("M8[ns]"),
                 "asset": names * count,
                 **{name: arrays[name][first:].ravel() for name in fields},
             }

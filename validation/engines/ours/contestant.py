@@ -88,8 +88,8 @@ def by_weights(task: Task) -> Callable[[Any], float]:
 def workload_of(task: Task) -> Workload:
     """The arrays as a workload."""
     bars = {name: task.arrays[name] for name in FIELDS}
-    inputs = {n: values for n, values in task.arrays.items() if n not in {*FIELDS, "ts", "weights"}}
-    return Workload(task.workload, task.arrays["ts"], bars, inputs)
+    inputs = {n: values for n, values in task.arrays.items() if n not in {*FIELDS, "timestamp", "weights"}}
+    return Workload(task.workload, task.arrays["timestamp"], bars, inputs)
 
 
 def settings(task: Task, workload: Workload) -> dict[str, Any]:

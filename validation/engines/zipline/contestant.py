@@ -49,7 +49,7 @@ def contestants(task: Task) -> dict[str, Contestant]:
     if "score" not in task.arrays or task.rules.fill != "open":
         return {}
     name = f"bench-{task.workload}"
-    sessions = pd.DatetimeIndex(task.arrays["ts"].view("M8[ns]"))
+    sessions = pd.DatetimeIndex(task.arrays["timestamp"].view("M8[ns]"))
     ingest = partial(_ingest, task, sessions)
     bundles.register(
         name, ingest, calendar_name=CALENDAR, start_session=sessions[0], end_session=sessions[-1]

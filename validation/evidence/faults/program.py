@@ -43,13 +43,13 @@ class Program:
         if self.marks:
             _add_marks(journal, block, self.marks * (1 if block % 10 else 3))
         for number in range(self.posts):
-            ts = NOON + (block * self.posts + number) * 1_000_000_000
+            timestamp = NOON + (block * self.posts + number) * 1_000_000_000
             if number == 0:
-                journal.post(ts, deposit, "USD", "1000000", note=f"block {block}")
+                journal.post(timestamp, deposit, "USD", "1000000", note=f"block {block}")
             else:
                 symbol = choice.choice(("AAA", "BBB", "CCC"))
                 quantity, gross = choice.randint(1, 50), choice.randint(1, 5000)
-                journal.post(ts, buy, symbol, quantity, gross, "0.35")
+                journal.post(timestamp, buy, symbol, quantity, gross, "0.35")
 
 
 SMALL = Program(blocks=60, posts=10)
@@ -79,7 +79,7 @@ def _add_marks(journal: Journal, block: int, rows: int) -> None:
     journal.add(
         "mark",
         {
-            "ts": np.full(rows, NOON + block, np.int64).view("M8[ns]"),
+            "timestamp": np.full(rows, NOON + block, np.int64).view("M8[ns]"),
             "instrument": values.integers(1, 4, rows).astype(np.int32),
             "price": values.random(rows),
             "stale": np.zeros(rows, bool),

@@ -84,8 +84,8 @@ def scenario(case: Case) -> Scenario:
         ]
     )
     bars = {name: prices[:, :, place] for place, name in enumerate(("open", "high", "low", "close"))}
-    ts = MONDAY + np.arange(len(rows)) * (DAY // bars_a_day)
-    return of_bars(ts, bars, table(asked), rules)
+    timestamp = MONDAY + np.arange(len(rows)) * (DAY // bars_a_day)
+    return of_bars(timestamp, bars, table(asked), rules)
 
 
 def told(case: Case, followed: Followed) -> list[list[str]]:

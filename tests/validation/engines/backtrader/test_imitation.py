@@ -140,7 +140,7 @@ def test_flags_give_what_is_known_of_them(
     w1 = generate("W1")
     asked = flags(w1.inputs["entries"], w1.inputs["exits"], QUANTITY)
     given = evolve(Rules(cash=cash, commission=0.001), **rules)
-    followed = imitate(of_bars(w1.ts, w1.bars, asked, given))
+    followed = imitate(of_bars(w1.timestamp, w1.bars, asked, given))
 
     assert (fills, value) == (len(followed.fills), round(followed.value[-1], 2))
 
@@ -158,7 +158,7 @@ def test_targets_give_what_is_known_of_them(
     w2 = generate("W2")
     shares = w2.weights / task.INVESTED * invested
     asked = targets(shares, sells_first=sells_first)
-    followed = imitate(of_bars(w2.ts, w2.bars, asked, Rules(cash=1e6, commission=0.001)))
+    followed = imitate(of_bars(w2.timestamp, w2.bars, asked, Rules(cash=1e6, commission=0.001)))
 
     assert (fills, value) == (len(followed.fills), round(followed.value[-1], 2))
 

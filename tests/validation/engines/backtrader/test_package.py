@@ -158,12 +158,12 @@ def before_the_first_bar() -> Scenario:
 
 def in_seconds() -> Scenario:
     """At each of some seconds an order that is good for one, and that the next bar fills."""
-    ts = MONDAY + np.arange(SECONDS) * 10**9
-    flat = {name: np.full((ts.size, 1), 10.0) for name in ("open", "high", "low", "close")}
+    timestamp = MONDAY + np.arange(SECONDS) * 10**9
+    flat = {name: np.full((timestamp.size, 1), 10.0) for name in ("open", "high", "low", "close")}
     asked = table(
         Action(bar, "buy", 1.0, type="Limit", price=10.0, valid=1 / 86_400) for bar in range(SECONDS - 1)
     )
-    return of_bars(ts, flat, asked, Rules(cash=1e6))
+    return of_bars(timestamp, flat, asked, Rules(cash=1e6))
 
 
 PLANTED = {
