@@ -108,7 +108,7 @@ def prose(path: Path) -> str:
 
 PAGES = [
     path
-    for path in (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md")))
+    for path in sorted(page for folder in ("", "docs", ".github") for page in (ROOT / folder).glob("*.md"))
     if path.relative_to(ROOT).as_posix() not in WRITTEN_ELSEWHERE
 ]
 
