@@ -46,7 +46,7 @@ TO_DO = r"\b(T[O]DO|F[I]XME|X[X]X|H[A]CK)\b"
 LEFTOVER = r"_v\d+$|_old$|archived|^debug_"
 BARE_MARK = r"#\s*type:\s*ignore(?!\[)|#\s*noqa(?!:\s*[A-Z])"
 ELSEWHERE = r"(?<![\w.])/(home|root|Users|work|tmp|mnt|opt|srv)/|pypi[.]|python[h]osted|index[-]url"
-COMPILERS = {"apart", "entry", "kernel", "leaf", "part", "routine"}
+COMPILERS = {"entry", "inlined", "kernel", "leaf", "part", "routine", "separate", "shared"}
 SKIP = r"pytest\.(mark\.)?(skip|skipif|xfail)"
 
 TextNode = ast.Constant | ast.JoinedStr
@@ -269,7 +269,7 @@ PLANTED: list[tuple[Rule, str, str]] = [
         "execution/a.py",
         "from tieout.execution.b import leaf\n@leaf\ndef f(): ...",
     ),
-    (kernels_are_seen_to_change, "execution/a.py", "@apart(routine, g)\ndef f(): ..."),
+    (kernels_are_seen_to_change, "execution/a.py", "@separate(shared, g)\ndef f(): ..."),
     (the_ledger_explains_itself, "ledger/a.py", "class A:\n    def f(self): ..."),
 ]
 RULES = list(dict.fromkeys(rule for rule, _, _ in PLANTED))

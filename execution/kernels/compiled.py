@@ -2,12 +2,12 @@
 
 A function that takes the books or the desk takes some hundred values, which makes a call costly to compile.
 Most kernels are therefore copied into their callers. A kernel with several callers that calls much itself is
-compiled once, and `apart` from its callers where half of the room is behind it.
+compiled once, and `separate` from its callers where half of the room is behind it.
 """
 
-from tieout.ledger.books.compiled import apart, cache_folder, compiler
+from tieout.ledger.books.compiled import cache_folder, compiler, separate
 
-__all__ = ["FOLDER", "apart", "entry", "inlined", "leaf", "routine", "shared"]
+__all__ = ["FOLDER", "entry", "inlined", "leaf", "part", "routine", "separate", "shared"]
 
 _ROOMS = ("tieout.ledger", "tieout.execution")
 
@@ -16,6 +16,9 @@ FOLDER = cache_folder(*_ROOMS)
 
 inlined = compiler(*_ROOMS, forceinline=True, no_cpython_wrapper=True)
 """For a kernel that is copied into its callers."""
+
+part = compiler(*_ROOMS, inline="always", no_cpython_wrapper=True)
+"""For a kernel with one caller, of which it becomes a part before that is compiled."""
 
 shared = compiler(*_ROOMS, no_cpython_wrapper=True)
 """For a kernel with several callers."""

@@ -5,7 +5,7 @@ No other module writes the type, the remaining quantity or the trial bar of a wo
 
 import math
 
-from tieout.execution.kernels.compiled import inlined, shared
+from tieout.execution.kernels.compiled import inlined, part, shared
 from tieout.execution.kernels.orders import ORDER_EVENT, ORDER_TYPE, REASON, TIME_IN_FORCE
 from tieout.execution.kernels.state import Desk
 from tieout.ledger.numeric import CHECKED, Floats, Record
@@ -16,7 +16,7 @@ TRIALS_AN_ORDER = 1
 """Most trials of an order at one bar: `is_due` holds for one price alone."""
 
 
-@inlined
+@part
 def start(desk: Desk, request: Record, number: int, quantity: int) -> None:
     """Put an order of *quantity* at the end of the working ones."""
     state = desk.state[0]
@@ -59,7 +59,7 @@ def is_due(order: Record, bar: int, close: float) -> bool:
     return bool(order.remaining != 0 and order.trial_bar != bar and not math.isnan(close))
 
 
-@inlined
+@part
 def begin_trial(order: Record, bar: int) -> None:
     """Note that an order is tried at number *bar*, where it cannot be tried again."""
     order.trial_bar = bar
@@ -72,7 +72,7 @@ def trigger(order: Record) -> None:
         order.type = ORDER_TYPE.MARKET
 
 
-@inlined
+@part
 def take_fill(desk: Desk, order: Record, quantity: int, gross: int, fee: int) -> None:
     """Take a fill of *quantity* (below zero for a sale) off an order, which may be done then."""
     instrument = desk.instruments[order.column]
@@ -141,7 +141,7 @@ def expire(desk: Desk, volume: Floats, is_closing: bool) -> None:
     state.working = count
 
 
-@inlined
+@part
 def leave_open(desk: Desk) -> None:
     """Record the orders that work at the end of the data, or of a run that is stopped, as open."""
     state = desk.state[0]

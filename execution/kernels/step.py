@@ -12,7 +12,7 @@ import math
 from tieout.execution.kernels.admission import admit, within_volume
 from tieout.execution.kernels.booking import book, close_out, hold, record_fill
 from tieout.execution.kernels.charges import value
-from tieout.execution.kernels.compiled import apart, entry, inlined, shared
+from tieout.execution.kernels.compiled import entry, inlined, part, separate, shared
 from tieout.execution.kernels.lifecycle import (
     begin_trial,
     end_order,
@@ -100,7 +100,7 @@ def perform(
     return t
 
 
-@inlined
+@part
 def _next_event(market: Market, desk: Desk, program: Program, t: int, stop: int) -> int:
     """Return the first bar from *t* on with an order, a statement or an instrument's end; else *stop*.
 
@@ -130,7 +130,7 @@ def _has_statement(market: Market, desk: Desk, t: int) -> bool:
     return bool(desk.policy[0].every_bar or market.closing[t])
 
 
-@inlined
+@part
 def _end_instruments(market: Market, books: Books, desk: Desk, t: int) -> None:
     """1: close an instrument without a later bar at its last close, and cancel its orders."""
     state = desk.state[0]
@@ -149,7 +149,7 @@ def _end_instruments(market: Market, books: Books, desk: Desk, t: int) -> None:
             close_out(books, desk, column, abs(value(instrument, position, instrument.price)))
 
 
-@apart(shared, lambda: (NO_MARKET, empty_books(1), empty_desk(1), 0, 0))
+@separate(shared, lambda: (NO_MARKET, empty_books(1), empty_desk(1), 0, 0))
 def _match(market: Market, books: Books, desk: Desk, t: int, stage: int) -> None:
     """Fill the orders that the bar satisfies at one *stage* of it.
 
@@ -160,32 +160,52 @@ def _match(market: Market, books: Books, desk: Desk, t: int, stage: int) -> None
     state = desk.state[0]
     if stage == INSIDE:
         collect_touches(market, books, desk, t)
-        while state.touches > 0:
+    turn = 0
+    while True:
+        if stage == INSIDE:
+            if state.touches == 0:
+                break
             order = desk.working[pop_touch(desk)]
-            column = order.column
-            high, low = market.high[t, column], market.low[t, column]
+            high, low = market.high[t, order.column], market.low[t, order.column]
             price = inside(order.type, order.remaining, order.limit, order.stop, high, low)
-            _fill(books, desk, order, market.volume[t, column], price)
-        return
-    for is_adding in (False, True):
-        for place in range(state.working):
-            order = desk.working[place]
-            column = order.column
-            if not is_due(order, state.bar, market.close[t, column]):
-                continue
-            position = books.accounts[desk.instruments[column].units].balance
-            reduces = position > 0 > order.remaining or position < 0 < order.remaining
-            if not is_adding and not reduces:
-                continue
-            price = market.close[t, column] if stage == CLOSE else market.open[t, column]
-            price = at_once(order.type, order.remaining, order.limit, order.stop, price)
-            if stage == CLOSE or not math.isnan(price):
-                begin_trial(order, state.bar)
-            if not math.isnan(price):
-                _fill(books, desk, order, market.volume[t, column], price)
+        else:
+            turn, price = _next_at_once(market, books, desk, t, stage, turn)
+            if turn < 0:
+                break
+            order = desk.working[turn - 1 if turn <= state.working else turn - 1 - state.working]
+        # One call for all stages: what is inlined twice is compiled twice.
+        _fill(books, desk, order, market.volume[t, order.column], price)
 
 
-@inlined
+@part
+def _next_at_once(
+    market: Market, books: Books, desk: Desk, t: int, stage: int, turn: int
+) -> tuple[int, float]:
+    """Return the turn after the next order that the open or the close fills, and the price; -1 for none.
+
+    Every working order has two turns: the first if it reduces a position, the second in any case.
+    """
+    state = desk.state[0]
+    while turn < 2 * state.working:
+        is_first = turn < state.working
+        order = desk.working[turn if is_first else turn - state.working]
+        turn += 1
+        column = order.column
+        if not is_due(order, state.bar, market.close[t, column]):
+            continue
+        position = books.accounts[desk.instruments[column].units].balance
+        if is_first and not (position > 0 > order.remaining or position < 0 < order.remaining):
+            continue
+        price = market.close[t, column] if stage == CLOSE else market.open[t, column]
+        price = at_once(order.type, order.remaining, order.limit, order.stop, price)
+        if stage == CLOSE or not math.isnan(price):
+            begin_trial(order, state.bar)
+        if not math.isnan(price):
+            return turn, price
+    return -1, math.nan
+
+
+@part
 def _fill(books: Books, desk: Desk, order: Record, volume: float, reference: float) -> None:
     """Fill *order* at *reference*, made worse by slippage, as far as volume and account allow.
 

@@ -79,12 +79,11 @@ def kernels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
     compiling = compiled.compiler("tieout.ledger", forceinline=True)
     own = globals()
     monkeypatch.setitem(
-        own, "from_behind", compiled.apart(compiling, lambda: (np.zeros(1, np.int64), 0))(from_behind)
+        own, "from_behind", compiled.separate(compiling, lambda: (np.zeros(1, np.int64), 0))(from_behind)
     )
     monkeypatch.setitem(own, "one_more", compiling(one_more))
     kernel: Any = compiling(twice_one_more)
-    (found,) = compiled.reached(kernel)
-    return [kernel, own["one_more"], found.kernel]
+    return [kernel, own["one_more"], compiled._separate[-1].kernel]
 
 
 def test_what_is_apart_is_there_before_it_is_called_and_only_for_its_types(kernels: list[Any]) -> None:
@@ -98,7 +97,7 @@ def test_what_is_apart_is_there_before_it_is_called_and_only_for_its_types(kerne
 
 def test_what_is_never_called_is_compiled_without_what_is_apart(kernels: list[Any]) -> None:
     given = types.int64[::1], types.int64
-    with compiled.uncalled():
+    with compiled.without_separate():
         kernels[1].compile(given)
 
     assert [[given], []] == [kernel.signatures for kernel in kernels[1:]]
@@ -109,4 +108,4 @@ def test_what_is_never_called_is_compiled_without_what_is_apart(kernels: list[An
 def test_nothing_is_apart_where_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "DISABLE_JIT", 1)
 
-    assert one_more is compiled.apart(compiled.kernel, lambda: (np.zeros(1, np.int64), 0))(one_more)
+    assert one_more is compiled.separate(compiled.kernel, lambda: (np.zeros(1, np.int64), 0))(one_more)
