@@ -51,11 +51,11 @@ def compare(
     against: Annotated[
         Literal["vectorbt", "backtrader"], typer.Option(help="The engine that the orders are given to.")
     ],
-    folder: Annotated[
+    data_dir: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Where the paths that a journal records begin; this folder, or the journal's, if not given.",
+            help="Folder that holds the data files (default: current folder, then the journal's).",
         ),
     ] = None,
 ) -> None:
@@ -66,7 +66,7 @@ def compare(
     """
     from tieout.validation.compare import command
 
-    if not command.run(given, against, folder):
+    if not command.run(given, against, data_dir):
         raise typer.Exit(1)
 
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from tieout.execution.data import bar_rules
 from tieout.execution.data import bars as bars_module
-from tieout.execution.data import frames
 from tieout.execution.data.bars import Bars, Window, as_bars
 from tieout.execution.data.features import FeatureFrame
 from tieout.execution.errors import BadBars, ExecutionError, InvalidSetting
@@ -326,7 +326,7 @@ def repaired(rows: list[Any]) -> set[Row]:
 def counted(bars: Bars) -> list[tuple[str, int, list[int]]]:
     """The repairs: what was done, to how many rows, and the numbers of the first of them."""
     assert bars.repairs is not None
-    return [(what, count, rows["row"].to_list()) for what, count, rows in bars.repairs.done]
+    return [(what, count, rows["row"].to_list()) for what, count, rows in bars.repairs.entries]
 
 
 @given(messes)
@@ -367,7 +367,7 @@ def test_a_stream_is_repaired_as_a_whole_frame_is(rows: list[Any], window: int, 
     frame = long_frame(rows)
     plain = Bars.read(frame, repair=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "BATCH", batch)
+        patch.setattr(bar_rules, "BATCH", batch)
         streamed = Bars.read(frame.lazy(), repair=True, window=window)
 
     assert counted(plain) == counted(streamed)
@@ -386,13 +386,13 @@ def test_a_stream_is_refused_as_a_whole_frame_is(rows: list[Any], window: int, b
 
     frame = long_frame(rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "BATCH", batch)
+        patch.setattr(bar_rules, "BATCH", batch)
 
         assert outcome(frame, None) == outcome(frame.lazy(), window)
 
 
 def test_time_that_goes_back_across_windows_and_batches_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "BATCH", 1)
+    monkeypatch.setattr(bar_rules, "BATCH", 1)
     frame = long_frame([bar(1, "ACME"), bar(2, "BOLT"), bar(0, "ACME"), bar(3, "ACME")])
 
     with pytest.raises(BadBars, match=r"^bars: time goes back in 1 row, the first:\n"):
@@ -474,8 +474,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"symbols": ["BOLT", "ACME"]}, "symbols are not in alphabetical order, each once; sort the columns"),
     ({"symbols": ["ACME", "ACME"]}, "symbols are not in alphabetical order, each once; sort the columns"),
     ({"symbols": ["ACME"]}, "open is (3, 2), not 3 bars of 1 instruments"),
-    ({"symbols": [1, 2]}, "symbols: 1 is not a text"),
-    ({"symbols": ["", "ACME"]}, "symbols: '' is not a text"),
+    ({"symbols": [1, 2]}, "symbols: 1 is not text"),
+    ({"symbols": ["", "ACME"]}, "symbols: '' is not text"),
     ({"high": np.full((2, 2), 12.0)}, "high is (2, 2), not 3 bars of 2 instruments"),
     ({"volume": np.full(3, 1.0)}, "volume is (3,), not 3 bars of 2 instruments"),
     ({"low": [["x"]]}, "low: an array of <U1 does not hold real numbers"),
@@ -506,7 +506,7 @@ def test_arrays_that_break_a_rule_are_refused(changed: dict[str, Any], message: 
 def test_arrays_without_bars_are_refused() -> None:
     none = np.zeros((0, 1))
 
-    with pytest.raises(BadBars, match=r"^there is no bar$"):
+    with pytest.raises(BadBars, match=r"^the data have no bars$"):
         Bars.from_arrays(np.zeros(0, np.int64), ["ACME"], open=none, high=none, low=none, close=none)
 
 

@@ -227,7 +227,7 @@ def test_the_order_of_rows_and_the_window_do_not_matter(case: Case, window: int,
 
 GOOD = scores([(1, "ACME", 1.0), (2, "ACME", 2.0), (2, "BOLT", 3.0)])
 MISSING = "features 1: a timestamp or symbol is missing, or a time is outside the years 1678 to 2261, the"
-OTHERS = "features 1: not one of its symbols has bars. It has acme, ...; the bars have ACME, BOLT, COIL, ...;"
+OTHERS = "features 1: none of its symbols has bars. It has acme, ...; the bars have ACME, BOLT, COIL, ...;"
 REFUSED: dict[str, tuple[Any, str]] = {
     "text": (
         GOOD.with_columns(sector=pl.lit("steel")),
@@ -245,7 +245,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         GOOD.rename({"score": "close"}),
         "features 1: close is a field of the bars; rename it",
     ),
-    "no feature": (GOOD.drop("score"), "features 1: there is no feature beside timestamp and symbol"),
+    "no feature": (GOOD.drop("score"), "features 1: it has no feature beside timestamp and symbol"),
     "no time": (
         GOOD.rename({"timestamp": "Timestamp"}),
         "features 1: there is no column 'timestamp'; did you mean 'Timestamp'?",
@@ -262,8 +262,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
         GOOD.with_columns(pl.col("timestamp").dt.replace_time_zone("UTC")),
         "features 1: its times are in UTC, those of the bars in no zone; convert one of them",
     ),
-    "no rows": (GOOD.clear(), "features 1: there is no row in it"),
-    "no rows and no types": (GOOD.clear().cast(pl.Null), "features 1: there is no row in it"),
+    "no rows": (GOOD.clear(), "features 1: the data have no rows"),
+    "no rows and no types": (GOOD.clear().cast(pl.Null), "features 1: the data have no rows"),
     "a time that is missing": (
         GOOD.with_columns(pl.when(pl.col("score") != 2.0).then("timestamp").alias("timestamp")),
         MISSING,

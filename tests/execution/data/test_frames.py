@@ -248,7 +248,7 @@ UNREADABLE = {
     "cut.parquet": "PATH cannot be read: parquet: File out of specification",
     "empty.csv": "PATH cannot be read: empty CSV",
     "ragged.csv": "PATH cannot be read: ",
-    "rowless.csv": "PATH: there is no row in it",
+    "rowless.csv": "PATH: the data have no rows",
     "word.csv": "PATH: close is String, not a number, first",
     "moment.csv": "PATH: timestamp is String, not a date or a datetime, first",
     "either.csv": "PATH: timestamp does not begin with the year, so that day and month could be either",
@@ -285,7 +285,7 @@ def test_what_holds_no_frame_is_refused() -> None:
     assert [f"bars: {kind} {remedy}" for kind in ("int", "NoneType", "list", "dict")] == [
         refusal(given) for given in (3, None, [long_frame()], {"open": [1.0]})
     ]
-    assert refusal(mixed).startswith("bars: a DataFrame that is not a frame of columns: ")
+    assert refusal(mixed).startswith("bars: the DataFrame is not a frame of columns: ")
 
 
 def test_a_lazy_frame_that_fails_is_refused() -> None:
@@ -305,7 +305,7 @@ KINDS: list[tuple[Any, str, str]] = [
     (
         pl.col("timestamp").to_physical().cast(pl.Int64),
         "timestamp is Int64, not a date or a datetime, first",
-        "Please say what it counts: pl.from_epoch('timestamp', 'ns').",
+        "Please state its unit: pl.from_epoch('timestamp', 'ns').",
     ),
     (
         pl.lit(None).alias("timestamp"),
@@ -350,8 +350,8 @@ EMPTY = [long_frame().clear(), long_frame().clear().lazy(), long_frame().clear()
 
 @pytest.mark.parametrize("given", EMPTY, ids=["eager", "lazy", "without types"])
 def test_a_frame_without_rows_is_refused(given: Any) -> None:
-    assert "bars: there is no row in it" == refusal(given)
-    assert "bars: there is no row in it" == refusal(given, repair=True)
+    assert "bars: the data have no rows" == refusal(given)
+    assert "bars: the data have no rows" == refusal(given, repair=True)
 
 
 # --- rules, and repairs ------------------------------------------------------------------------------------
@@ -418,7 +418,7 @@ def test_a_bar_that_breaks_a_rule_is_refused_or_repaired(
     message = refusal(given)
     bars = Bars.read(given, repair=True)
     assert bars.repairs is not None
-    ((done, count, rows),) = bars.repairs.done
+    ((done, count, rows),) = bars.repairs.entries
     acme = [quote for quote in quoted(bars)["ACME"] if quote[3] == quote[3]]
 
     assert message.startswith(f"bars: {fault} in 1 row, the first:\n")
@@ -446,7 +446,7 @@ def test_a_range_that_does_not_hold_open_and_close_is_widened(
 
     assert refusal(frame).startswith("bars: the range does not hold open and close in 1 row, the first:")
     assert [("the range does not hold open and close; widen the range to hold them", 1)] == [
-        done[:2] for done in bars.repairs.done
+        done[:2] for done in bars.repairs.entries
     ]
     assert [o, max(o, h, low, c), min(o, h, low, c), c] == quoted(bars)["ACME"][1][:4]
 
@@ -512,7 +512,7 @@ THREE = [("DXC", dt.date(2018, 6, 1)), ("CBOE", dt.date(2020, 1, 10)), ("DIS", d
 def test_real_bars_are_read_as_their_description_says(window: int | None) -> None:
     bars = Bars.read(KEPT, columns={"timestamp": "date"}, repair=True, window=window)
     assert bars.repairs is not None
-    ((what, count, rows),) = bars.repairs.done
+    ((what, count, rows),) = bars.repairs.entries
     market = [w.market for w in bars.windows()]
     there = ~np.isnan(np.concatenate([m.close for m in market]))
     volume = np.concatenate([m.volume for m in market])
