@@ -26,8 +26,8 @@ Step = Callable[[int, int], None]
 def run(backtest: Backtest, path: Path, title: str, *, overwrite: bool = False, generator: str = "") -> bool:
     """Run *backtest* into *path* and print its report. Return true if no check failed.
 
-    A journal that is there is resumed or compared; with *overwrite* it is deleted first. With *generator*, it
-    is deleted only if that function generated its bars.
+    An existing journal is resumed or compared. With *overwrite* it is deleted first, with *generator* only if
+    that function generated its bars.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if overwrite:

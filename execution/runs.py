@@ -24,7 +24,7 @@ class StoredRun:
 
 
 def blocks_in(path: Path) -> int:
-    """Count the sealed blocks of the journal in *path*; 0 if there is none. Raises as `Reader` does."""
+    """Count the sealed blocks of the journal in *path*, 0 if there is none. Raises as `Reader` does."""
     return 0 if holds_nothing(path) else len(Recorded.read(path, checked=False).seals)
 
 

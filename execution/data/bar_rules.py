@@ -12,7 +12,7 @@ import polars as pl
 from attrs import define, field, frozen
 
 from tieout.execution.data import frames
-from tieout.execution.data.frames import FIELDS, KEYS, PRICES, SHOWN, Named, shown
+from tieout.execution.data.frames import FIELDS, KEYS, PRICES, SHOWN, Named, first_rows
 from tieout.execution.errors import BadBars, ExecutionError
 from tieout.execution.kernels.state import Int64s
 from tieout.ledger.errors import nearest
@@ -88,15 +88,17 @@ class Repairs:
         return bool(self.by_fault)
 
     def __str__(self) -> str:
-        return "\n".join(f"{text}: {count} rows, first\n{shown(rows)}" for text, count, rows in self.entries)
+        return "\n".join(
+            f"{text}: {count} rows, first\n{first_rows(rows)}" for text, count, rows in self.entries
+        )
 
 
 @frozen(eq=False)
 class CheckedBars:
     """Bars that follow the rules, or do so once repaired.
 
-    *timestamp* are the times in nanoseconds, each once; *last* is the last time of each of *symbols*. *rows*
-    are those without a fault that drops them, in the order of the frame; None if they are to be streamed.
+    *timestamp* are the times in nanoseconds, each once. *last* is the last time of each of *symbols*. *rows*
+    are the rows that no fault drops, in the order of the frame, or None if they are to be streamed.
     """
 
     named: Named
@@ -121,7 +123,7 @@ class CheckedBars:
     def whole(self) -> pl.DataFrame:
         """Return all rows, repaired, in order of time and symbol."""
         assert self.rows is not None, "a frame in memory is kept whole, and a smaller lazy one too"
-        rows, duplicates = _mended(self.rows)
+        rows, duplicates = _mend(self.rows)
         if self._goes_back:
             self.repairs.replace_duplicates([duplicates])
         return rows
@@ -131,8 +133,8 @@ class CheckedBars:
 
         Raises `BadBars` if a row has a fault that it did not have when it was checked.
         """
-        batch = self._read(_typed(self.named), a, b)
-        rows, _ = _mended(_without_faults(batch))
+        batch = self._read(_select_typed(self.named), a, b)
+        rows, _ = _mend(_drop_faults(batch))
         if not self.is_repaired and rows.height < batch.height:
             raise BadBars(f"{self.name}: changed while it was read")
         return rows
@@ -140,14 +142,14 @@ class CheckedBars:
     def count_duplicates(self, window: int) -> None:
         """Count duplicates in windows of so many times: rows that go back hide some of them."""
         if self.is_repaired and self._goes_back:
-            numbered = _typed(self.named).with_row_index("row")
+            numbered = _select_typed(self.named).with_row_index("row")
             starts = range(0, len(self.timestamp), window)
             batches = (self._read(numbered, a, min(a + window, len(self.timestamp))) for a in starts)
-            self.repairs.replace_duplicates(_mended(_without_faults(batch))[1] for batch in batches)
+            self.repairs.replace_duplicates(_mend(_drop_faults(batch))[1] for batch in batches)
 
     @property
     def _goes_back(self) -> bool:
-        """Whether the time of a symbol goes back: two bars of one time may then be far apart."""
+        """True if the time of a symbol goes back. Two bars of one time may then be far apart."""
         return _BACK in self.repairs.by_fault
 
     def _read(self, frame: pl.LazyFrame, a: int, b: int) -> pl.DataFrame:
@@ -156,7 +158,7 @@ class CheckedBars:
 
 
 def check(data: Any, columns: Mapping[str, str], *, repair: bool, most_rows: int) -> CheckedBars:
-    """Check bars in any form that `frames.lazy` opens. At most *most_rows* rows of a lazy frame are held.
+    """Check bars in any form that `frames.lazy` opens. A lazy frame keeps at most *most_rows* rows in memory.
 
     Raises `BadBars` if the data cannot be read, have no rows, or break a rule. With *repair*, only bars that
     are all dropped break the rules.
@@ -167,7 +169,7 @@ def check(data: Any, columns: Mapping[str, str], *, repair: bool, most_rows: int
     zone = frames.zone(named)
     frames.require_symbols(named)
     frames.require_numbers(named, (c for c in FIELDS if c in named.frame.collect_schema()))
-    checked = _inspected(named, zone, most_rows, repair=repair)
+    checked = _inspect(named, zone, most_rows, repair=repair)
     if not repair:
         _refuse(named, checked.repairs)
     if not len(checked.timestamp):
@@ -187,7 +189,7 @@ def _require_names(columns: Mapping[str, str]) -> None:
             )
 
 
-def _typed(named: Named) -> pl.LazyFrame:
+def _select_typed(named: Named) -> pl.LazyFrame:
     """Select `timestamp` unchanged, `symbol` as text, the fields as float64, and nanoseconds, `ns`."""
     schema = named.frame.collect_schema()
     numbers = [pl.col(name).cast(pl.Float64) for name in FIELDS if name in schema]
@@ -195,7 +197,7 @@ def _typed(named: Named) -> pl.LazyFrame:
     return named.frame.select("timestamp", pl.col("symbol").cast(pl.String), *numbers, time)
 
 
-def _without_faults(frame: pl.DataFrame, repairs: Repairs | None = None) -> pl.DataFrame:
+def _drop_faults(frame: pl.DataFrame, repairs: Repairs | None = None) -> pl.DataFrame:
     """Drop the rows of a typed frame that are no bars, and note them in *repairs*."""
     rules = _OF_BARS + _OF_VOLUMES if "volume" in frame.columns else _OF_BARS
     if frame.select(pl.all_horizontal(holds for _, holds in rules).all()).item():
@@ -207,7 +209,7 @@ def _without_faults(frame: pl.DataFrame, repairs: Repairs | None = None) -> pl.D
     return frame
 
 
-def _mended(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _mend(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Sort rows by time and symbol and widen their ranges. Return the rows and, apart, their duplicates."""
     if not rows.select(_IN_RANGE.all()).item():
         rows = rows.with_columns(low=_LOWEST, high=_HIGHEST)
@@ -221,8 +223,8 @@ def _mended(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return rows.filter(~is_duplicate), rows.filter(is_duplicate)
 
 
-def _inspected(named: Named, zone: str | None, most_rows: int, *, repair: bool) -> CheckedBars:
-    """Pass over the rows in their own order, and hold them if they are at most *most_rows*.
+def _inspect(named: Named, zone: str | None, most_rows: int, *, repair: bool) -> CheckedBars:
+    """Pass over the rows in their own order, and keep them if they are at most *most_rows*.
 
     Raises the frame's error if it has no rows.
     """
@@ -232,7 +234,7 @@ def _inspected(named: Named, zone: str | None, most_rows: int, *, repair: bool) 
     times = _Times()
     count = bars = 0
     for batch in _batches(named):
-        rows = _without_faults(batch.with_row_index("row", offset=count), repairs)
+        rows = _drop_faults(batch.with_row_index("row", offset=count), repairs)
         count += batch.height
         bars += rows.height
         repairs.note(_RANGE, rows.filter(~_IN_RANGE).drop("ns"))
@@ -258,7 +260,7 @@ def _inspected(named: Named, zone: str | None, most_rows: int, *, repair: bool) 
 
 
 def _batches(named: Named) -> Iterator[pl.DataFrame]:
-    frame = _typed(named)
+    frame = _select_typed(named)
     if not named.is_lazy:
         yield named.collect(frame)
         return
@@ -307,5 +309,5 @@ def _refuse(named: Named, repairs: Repairs) -> None:
             count, rows = repairs.by_fault[fault]
             raise named.error(
                 f"{named.name}: {fault.description} in {count} row{'s' * (count > 1)}, the first:\n"
-                f"{shown(rows)}\nMend them, or ask for repair, which would {fault.remedy}."
+                f"{first_rows(rows)}\nMend them, or ask for repair, which would {fault.remedy}."
             )

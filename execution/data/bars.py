@@ -39,7 +39,7 @@ class Bars:
 
     `timestamp` is int64[bars], the end of each bar in nanoseconds, rising. `symbols` are in alphabetical
     order. `date` is int64[bars], days since 1970 in `zone`, the time zone of the timestamps. `repairs` lists
-    the repairs; it is None if no repair was asked for.
+    the repairs, or is None if no repair was asked for.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class Bars:
     ) -> None:
         """Take each instrument's last bar, *last*, and *load*, which returns the panels between two bars.
 
-        *window* is the number of bars loaded at a time; None for all. Bars are *is_in_memory* if loading
+        *window* is the number of bars loaded at a time, or None for all. Bars are *is_in_memory* if loading
         always returns the same.
         """
         if not len(timestamp):
@@ -79,7 +79,7 @@ class Bars:
 
     @property
     def is_without_volume(self) -> bool:
-        """Whether the bars have no volume. Either every bar has a volume or none has."""
+        """True if the bars have no volume. Either every bar has a volume or none has."""
         for a in range(0, len(self), self.window):
             panels = self._load(a, min(a + self.window, len(self)))
             if np.any(there := ~np.isnan(panels["close"])):
@@ -97,13 +97,13 @@ class Bars:
     ) -> Self:
         """Read bars from a long frame (Polars, pandas, Arrow), or a Parquet or CSV file.
 
-        It has the columns timestamp (dates or datetimes, of any zone and unit), symbol (text, categories or
-        whole numbers), open, high, low and close (numbers above zero), and optionally volume. Other columns
-        are ignored. *columns* maps names that differ: ``{"timestamp": "date"}``. The time of no symbol may go
-        back.
+        Its columns are timestamp (dates or datetimes, of any zone and unit) and symbol (text, categories or
+        whole numbers). Further columns are open, high, low and close (numbers above zero), and optionally
+        volume. Others are ignored. *columns* maps names that differ: ``{"timestamp": "date"}``. The time of
+        no symbol may go back.
 
         With *repair*, bad bars are dropped or mended and listed in `repairs`. A file or lazy frame larger
-        than memory is streamed; *window* sets the number of bars of a window.
+        than memory is streamed. *window* sets the number of bars of a window.
         Raises `BadBars` if a rule is broken, with the first rows that break it, or if *data* cannot be read.
         """
         if window is not None and window < 1:
@@ -143,7 +143,7 @@ class Bars:
     ) -> Self:
         """Build bars from float64[bars, instruments] with NaN in every price of a missing bar.
 
-        *timestamp* is datetime64 or int64 nanoseconds, rising; *symbols* are in alphabetical order. The
+        *timestamp* is datetime64 or int64 nanoseconds, rising. *symbols* are in alphabetical order. The
         arrays are copied. Raises `BadBars` if a rule is broken.
         """
         timestamp, names = _moments(timestamp), tuple(symbols)
@@ -181,16 +181,16 @@ class Bars:
     def fingerprints(self, windows: Iterable[Window] = ()) -> dict[str, Any]:
         """Return the SHA-256 of every column, the number of bars, and the first and last time.
 
-        *windows* are those of a run, with features joined; by default those of the bars alone. The digests
+        *windows* are those of a run, with features joined, or by default those of the bars alone. The digests
         cover the joined values and not files: neither the source nor the windows change them.
         """
         if not self.is_in_memory:
-            count, columns = _digested(windows or self.windows(), FIELDS)
+            count, columns = _digest_columns(windows or self.windows(), FIELDS)
         else:
             # Bars in memory cannot change, so they are digested once for many runs.
-            self._digests = self._digests or _digested(self.windows(), FIELDS)
+            self._digests = self._digests or _digest_columns(self.windows(), FIELDS)
             count, columns = self._digests
-            columns = columns | _digested(windows, ())[1]
+            columns = columns | _digest_columns(windows, ())[1]
         keys = hashlib.sha256(self.timestamp.tobytes())
         for symbol in self.symbols:
             keys.update(f"{len(symbol.encode())}:{symbol}".encode())
@@ -205,7 +205,7 @@ class Bars:
         }
 
 
-def _digested(windows: Iterable[Window], names: tuple[str, ...]) -> tuple[int, dict[str, str]]:
+def _digest_columns(windows: Iterable[Window], names: tuple[str, ...]) -> tuple[int, dict[str, str]]:
     """Count the bars, and digest their columns *names* and the joined features."""
     digests: dict[str, Any] = {}
     count = 0
@@ -343,5 +343,5 @@ def _check(timestamp: Int64s, symbols: tuple[str, ...], panels: dict[str, Floats
 
 
 def as_bars(data: Any) -> Bars:
-    """Return *data* if it is `Bars`; else read it."""
+    """Return *data* if it is `Bars`, and read it otherwise."""
     return data if isinstance(data, Bars) else Bars.read(data)

@@ -17,12 +17,12 @@ from tieout.execution.data.frames import (
     SHOWN,
     Named,
     between,
+    first_rows,
     in_nanoseconds,
     lazy,
     nanoseconds,
     require_columns,
     require_symbols,
-    shown,
     zone,
 )
 from tieout.execution.errors import BadFeatures
@@ -54,7 +54,7 @@ class FeatureFrame:
 
     @property
     def is_dated(self) -> bool:
-        """Whether its times are dates, without an hour."""
+        """True if its times are dates, without an hour."""
         return bool(self.named.frame.collect_schema()["timestamp"] == pl.Date)
 
     @classmethod
@@ -62,9 +62,9 @@ class FeatureFrame:
         """Check a frame in any form that `frames.lazy` opens. Its features are numbers or booleans.
 
         Errors call it *name*. *columns* maps our names to those of the data. *bars_zone* is the time zone of
-        the bars. With a column symbol, a row belongs to one symbol and time; else to one time.
-        Raises `BadFeatures` if the frame cannot be read, has no rows or no features, is in another zone than
-        the bars, lacks a timestamp or symbol in a row, has a column of text or one named as a field of bars.
+        the bars. With a column symbol, a row belongs to one symbol and time, otherwise to one time.
+        Raises `BadFeatures` if the frame cannot be read, has no rows or no features, or is in another zone
+        than the bars. Also if a row lacks its timestamp or symbol, or a column is text or a field of bars.
         """
         named = lazy(data, name, columns, BadFeatures)
         require_columns(named, ("timestamp",))
@@ -135,7 +135,7 @@ class FeatureFrame:
             keys = "symbol and time"
         raise BadFeatures(
             f"{self.named.name}: a second row of one {keys} in {count} row{'s' * (count > 1)},"
-            f" the first:\n{shown(self.named.collect(first.drop('ns').head(SHOWN)))}\nKeep one of each."
+            f" the first:\n{first_rows(self.named.collect(first.drop('ns').head(SHOWN)))}\nKeep one of each."
         )
 
 
@@ -168,7 +168,7 @@ def _require_rows(named: Named, *, by_instrument: bool) -> None:
     if bad.height:
         raise BadFeatures(
             f"{named.name}: a {' or '.join(bad.columns[1:])} is missing, or a time is outside the years 1678"
-            f" to 2261, the first:\n{shown(bad)}\nLeave these rows out."
+            f" to 2261, the first:\n{first_rows(bad)}\nLeave these rows out."
         )
 
 
@@ -221,7 +221,7 @@ class Join:
 
 
 def _newest(place: Int64s, column: Int64s, bars: int, width: int) -> NDArray[np.int32] | None:
-    """Return int32[bars, width]: the newest row for each bar, -1 for none; None if the rows fill the grid.
+    """Return int32[bars, width]: the newest row for each bar, -1 for none. None if the rows fill the grid.
 
     *place* is the first bar that is not before a row, *column* its instrument, in order of time.
     """

@@ -1,7 +1,7 @@
 """Frames of any source: opened lazily, with checks of their columns and types.
 
 A long frame has one row a bar: ``timestamp, symbol, open, high, low, close, volume``. `timestamp` is the end
-of the bar; a daily bar carries its session date. Times without a zone are UTC.
+of the bar. A daily bar carries its session date. Times without a zone are UTC.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -37,7 +37,7 @@ class Named:
     error: type[ExecutionError] = ExecutionError
 
     def collect(self, query: pl.LazyFrame | None = None) -> pl.DataFrame:
-        """Return the rows of *query*, which is built on the frame; by default all rows."""
+        """Return the rows of *query*, which is built on the frame, or by default all rows."""
         with reading(self.name, self.error):
             return (self.frame if query is None else query).collect()
 
@@ -75,7 +75,7 @@ def lazy(
     for column in columns.values():
         if column not in names:
             raise error(f"{name}: there is no column {column!r}{nearest(column, names)}")
-    return Named(_renamed(frame, names, columns), name, is_lazy, error)
+    return Named(_rename(frame, names, columns), name, is_lazy, error)
 
 
 @contextmanager
@@ -107,7 +107,7 @@ def _require_year_first(
     if ambiguous.height:
         raise error(
             f"{path}: {time} does not begin with the year, so that day and month could be either, first\n"
-            f"{shown(ambiguous)}\nPlease write it as 2024-03-05."
+            f"{first_rows(ambiguous)}\nPlease write it as 2024-03-05."
         )
 
 
@@ -145,7 +145,7 @@ def _foreign(data: Any, name: str, error: type[ExecutionError]) -> pl.LazyFrame:
     )
 
 
-def _renamed(frame: pl.LazyFrame, names: list[str], columns: Mapping[str, str]) -> pl.LazyFrame:
+def _rename(frame: pl.LazyFrame, names: list[str], columns: Mapping[str, str]) -> pl.LazyFrame:
     # One column may stand for several, such as the close where the data have only closes. So a field of the
     # bars that is used under another name keeps its own name too.
     sources = set(columns.values()) - {*KEYS, *FIELDS}
@@ -165,7 +165,7 @@ def require_columns(named: Named, columns: Iterable[str]) -> None:
 
 
 def zone(named: Named) -> str | None:
-    """Return the time zone of the timestamps; None if they have no zone."""
+    """Return the time zone of the timestamps, or None if they have no zone."""
     kind = named.frame.collect_schema()["timestamp"]
     if kind == pl.Date:
         return None
@@ -209,7 +209,7 @@ def _refuse_kind(named: Named, column: str, fault: str, remedy: str) -> None:
         is_other = text.is_not_null() & text.cast(pl.Float64, strict=False).is_null()
         other = named.collect(numbered.filter(is_other).head(SHOWN))
         rows = rows if other.is_empty() else other
-    raise named.error(f"{named.name}: {column} {fault}, first\n{shown(rows)}\nPlease {remedy}.")
+    raise named.error(f"{named.name}: {column} {fault}, first\n{first_rows(rows)}\nPlease {remedy}.")
 
 
 def in_nanoseconds(frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -225,7 +225,7 @@ def in_nanoseconds(frame: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def nanoseconds(kind: pl.DataType) -> pl.Expr:
-    """Convert the column `timestamp`, of *kind*, to nanoseconds since 1970; null outside their range."""
+    """Convert the column `timestamp`, of *kind*, to nanoseconds since 1970, or null outside their range."""
     time = pl.col("timestamp")
     if isinstance(kind, pl.Datetime) and kind.time_zone is not None:
         time = time.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
@@ -233,7 +233,7 @@ def nanoseconds(kind: pl.DataType) -> pl.Expr:
 
 
 def between(frame: pl.LazyFrame, first: int | None, last: int) -> pl.LazyFrame:
-    """Filter the rows with *first* <= timestamp <= *last*, in nanoseconds; without *first*, all up to *last*.
+    """Filter the rows with *first* <= timestamp <= *last*, in nanoseconds. Without *first*, all up to *last*.
 
     The comparison is in the unit of the column, so that Polars can skip parts of a Parquet file.
     """
@@ -245,7 +245,7 @@ def between(frame: pl.LazyFrame, first: int | None, last: int) -> pl.LazyFrame:
     return frame
 
 
-def shown(rows: pl.DataFrame) -> str:
+def first_rows(rows: pl.DataFrame) -> str:
     """Format rows for an error: the first few, without types."""
     with pl.Config(
         tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_cols=-1, tbl_width_chars=200

@@ -15,7 +15,7 @@ from tieout.ledger.books.commodity import Commodity
 
 
 def _slippage(value: Rate | Slippage) -> Slippage:
-    """Return a slippage model; a number is a share of the price."""
+    """Return a slippage model. A number is a share of the price."""
     return PercentSlippage(value) if isinstance(value, Rate) else value
 
 
@@ -23,9 +23,9 @@ def _slippage(value: Rate | Slippage) -> Slippage:
 class Costs:
     """All costs of a fill.
 
-    *slippage* is a model, or a share of the price, against the trader; limit orders have none.
-    *participation* is the largest share of a bar's volume that all orders for an instrument take together;
-    the rest is carried over. A bar without volume fills nothing unless *fill_without_volume*.
+    *slippage* is a model, or a share of the price, against the trader. Limit orders have none.
+    *participation* is the largest share of a bar's volume that all orders for an instrument take together.
+    The rest is carried over. A bar without volume fills nothing unless *fill_without_volume*.
     """
 
     commission: Commission = field(factory=PercentCommission)

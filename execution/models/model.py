@@ -57,5 +57,5 @@ def as_rate(value: Rate) -> float:
 
 
 def as_optional_rate(value: Rate | None) -> float | None:
-    """Convert as `as_rate` does; None stays None."""
+    """Convert as `as_rate` does. None stays None."""
     return None if value is None else as_rate(value)

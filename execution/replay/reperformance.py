@@ -55,7 +55,7 @@ class Recorded:
 
 @frozen
 class BlockOutcome:
-    """One block: its transactions, and its digests as sealed and as performed; "" for a missing block."""
+    """One block: its transactions, and its digests as sealed and as performed, "" for a missing block."""
 
     number: int
     first_txn: int
@@ -65,20 +65,20 @@ class BlockOutcome:
 
     @property
     def equal(self) -> bool:
-        """Whether the performed block is the sealed one."""
+        """True if the performed block is the sealed one."""
         return self.sealed_digest == self.performed_digest
 
     def __str__(self) -> str:
         posted = f"transactions {self.first_txn} to {self.last_txn}"
         name = f"block {self.number}, {posted if self.last_txn >= self.first_txn else 'no transactions'}"
-        sealed, performed = self.sealed_digest[:16], self.performed_digest[:16]
+        seal, digest = self.sealed_digest[:16], self.performed_digest[:16]
         if self.equal:
-            return f"{name}: {sealed}, equal"
-        if not sealed:
-            return f"{name}: {performed}, and the file ends before it"
-        if not performed:
-            return f"{name}: {sealed}, and the run ends before it"
-        return f"{name}: {performed}, NOT EQUAL to the seal, {sealed}"
+            return f"{name}: {seal}, equal"
+        if not seal:
+            return f"{name}: {digest}, and the file ends before it"
+        if not digest:
+            return f"{name}: {seal}, and the run ends before it"
+        return f"{name}: {digest}, NOT EQUAL to the seal, {seal}"
 
 
 @frozen
@@ -97,18 +97,18 @@ class Reperformance:
     failure: str
 
     @classmethod
-    def of(cls, recorded: Recorded, path: Path, causes: list[str], failure: str) -> Self:
-        """Compare the *recorded* run with the file in *path*, which performing it again has written."""
-        performed = Recorded.read(path, checked=False)
+    def of(cls, record: Recorded, path: Path, causes: list[str], failure: str) -> Self:
+        """Compare a recorded run with the file in *path*, which performing it again has written."""
+        rerun = Recorded.read(path, checked=False)
         blocks = [
-            _outcome(number, sealed, again)
-            for number, (sealed, again) in enumerate(zip_longest(recorded.seals, performed.seals))
+            _outcome(number, first, second)
+            for number, (first, second) in enumerate(zip_longest(record.seals, rerun.seals))
         ]
-        return cls(blocks, recorded.head, performed.head, causes, recorded.broken, failure)
+        return cls(blocks, record.head, rerun.head, causes, record.broken, failure)
 
     @property
     def equal(self) -> bool:
-        """Whether the same inputs gave the same blocks, and the file agrees with its seals."""
+        """True if the same inputs gave the same blocks, and the file agrees with its seals."""
         return self.recorded_head == self.performed_head and not self.causes and not self.broken
 
     @property
@@ -117,16 +117,16 @@ class Reperformance:
         return next((block for block in self.blocks if not block.equal), None)
 
 
-def _outcome(number: int, sealed: chain.Sealed | None, performed: chain.Sealed | None) -> BlockOutcome:
-    """Compare two blocks of one number; None for a block that one of the files does not have."""
-    block = sealed or performed
+def _outcome(number: int, first: chain.Sealed | None, second: chain.Sealed | None) -> BlockOutcome:
+    """Compare two blocks of one number, where None stands for a missing block."""
+    block = first or second
     assert block is not None
     return BlockOutcome(
         number,
         block.first_txn,
         block.last_txn,
-        sealed.digest if sealed else "",
-        performed.digest if performed else "",
+        first.digest if first else "",
+        second.digest if second else "",
     )
 
 
@@ -136,24 +136,24 @@ def explained(path: Path, run: Run) -> Iterator[None]:
     try:
         yield
     except ReplayDiverged as error:
-        recorded = Recorded.read(path, checked=False)
-        causes = differences(recorded, run) or ["its description differs"]
+        record = Recorded.read(path, checked=False)
+        causes = differences(record, run) or ["its description differs"]
         raise InputChanged(f"{path} holds another run: {'; '.join(causes)}") from error
 
 
-def differences(recorded: Recorded, run: Run) -> list[str]:
+def differences(record: Recorded, run: Run) -> list[str]:
     """List the differences of *run* from a recorded one, a sentence each."""
-    row = run_row(run, [RECORDS], recorded.layout)
-    was, now = ({name: json.loads(str(side[name])) for name in _JSON} for side in (recorded.row, row))
+    row = run_row(run, [RECORDS], record.layout)
+    was, now = ({name: json.loads(str(side[name])) for name in _JSON} for side in (record.row, row))
     # The spec has the account too, and one sentence about it is enough.
     for policies in (was["policies"], now["policies"]):
         policies["others"].pop("account", None)
     causes = list(_data(was["fingerprints"], now["fingerprints"]))
     causes.extend(_spec(was["spec"], now["spec"]))
-    if recorded.row["strategy"] != run.strategy:
+    if record.row["strategy"] != run.strategy:
         causes.append("the source of the strategy has changed")
-    if recorded.row["seed"] != run.seed:
-        causes.append(f"the seed was {recorded.row['seed']}, now {run.seed}")
+    if record.row["seed"] != run.seed:
+        causes.append(f"the seed was {record.row['seed']}, now {run.seed}")
     causes.extend(f"the policies: {change}" for change in _changes(was["policies"], now["policies"]))
     return causes
 

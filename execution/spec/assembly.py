@@ -47,7 +47,7 @@ def assemble(source: SpecSource) -> Backtest:
 
 
 def _description(spec: Spec) -> dict[str, Any]:
-    """Return what a backtest cannot say of itself: the source of each input, as it is written."""
+    """Return what a backtest cannot say of itself: the source of each input, as written."""
     # The number of bars in memory at a time changes no result.
     description: dict[str, Any] = {"bars": part(attrs.evolve(spec.bars, window=None))}
     if spec.features:

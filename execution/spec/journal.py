@@ -1,6 +1,6 @@
 """A spec read back from the journal that records it.
 
-The journal holds the description of its run: paths as they are written, names and parameters. It is as good a
+The journal holds the description of its run: paths as written, names and parameters. It is as good a
 spec as a file, provided that the bars came from a file or a function.
 """
 

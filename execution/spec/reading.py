@@ -99,17 +99,17 @@ def _require_consistent(spec: Spec, document: Document) -> None:
 
 
 def _account(data: Any, kind: type[AccountSpec]) -> AccountSpec:
-    """Read ``{ kind = "cash", cash = "1000" }``; without ``kind``, the default account."""
+    """Read ``{ kind = "cash", cash = "1000" }``. The default for ``kind`` is ``cash``."""
     table = dict(require(data, dict, "a table"))
     _require_keys(table, ["kind", *_keys(kind)])
     name = table.pop("kind", "cash")
-    if name not in kind.models:
+    if not isinstance(name, str) or name not in kind.models:
         raise RefusedKey("kind", f"kind is one of {', '.join(kind.models)}, not {name!r}")
     return _model(kind, name, table)
 
 
 def _costs(data: Any, kind: type[M]) -> M:
-    """Read ``{ percent = "0.001", minimum = "1" }``: one key is the name of a model; percent for no keys."""
+    """Read ``{ percent = "0.001", minimum = "1" }``, where one key names the model. Default: percent."""
     table = require(data, dict, "a table")
     _require_keys(table, _keys(kind))
     names = [name for name in kind.models if name in table] if table else ["percent"]
@@ -173,9 +173,9 @@ def _faults(error: BaseException, place: Place) -> list[tuple[bool, Place, str]]
 
 
 def _unknown(keys: Iterable[str], allowed: Iterable[str], place: Place) -> list[tuple[bool, Place, str]]:
-    known = list(allowed)
+    names = list(allowed)
     return [
-        (False, (*place, key), f"there is no key {key!r}{_in(place)}{nearest(key, known)}") for key in keys
+        (False, (*place, key), f"there is no key {key!r}{_in(place)}{nearest(key, names)}") for key in keys
     ]
 
 
@@ -261,7 +261,7 @@ def _converter() -> cattrs.Converter:
 
 
 def _overrides(kind: type) -> dict[str, Any]:
-    """Return the keys of a table that are spelt otherwise than its attributes."""
+    """Return the keys of a table that differ from the names of its attributes."""
     return {a.name: override(rename=RENAMED[a.name]) for a in attrs.fields(kind) if a.name in RENAMED}
 
 

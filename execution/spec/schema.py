@@ -68,7 +68,7 @@ from tieout.execution.models.slippage.percent import PercentSlippage
 from tieout.execution.spec.sources import Document, Folders
 
 Rate = NewType("Rate", str)
-"""A number of zero or more, stored as it is written: text, a whole number or a float."""
+"""A number of zero or more, stored as written: text, a whole number or a float."""
 Plain = NewType("Plain", object)
 """The value of a parameter: text, a number, true or false, or a list or table of these."""
 
@@ -118,7 +118,7 @@ class ProgramSpec:
 
 @frozen
 class ModelSpec:
-    """A model, and the values of its keys as they are written. *models* are those that there are, by name."""
+    """A model, and the values of its keys as written. *models* are those that there are, by name."""
 
     models: ClassVar[Mapping[str, type[Model]]]
 

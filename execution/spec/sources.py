@@ -34,7 +34,7 @@ class Document:
     error: type[ExecutionError] = InvalidSpec
 
     def line(self, place: Place) -> int:
-        """Return the line of a key, or of the nearest key around it; 0 if there is none."""
+        """Return the line of a key, or of the nearest key around it, 0 if there is none."""
         while place and place not in self.lines:
             place = place[:-1]
         return self.lines.get(place, 0)

@@ -29,7 +29,7 @@ class UnknownKeys(Refused):
 
 
 def require(value: object, kind: type | tuple[type, ...], allowed: str) -> Any:
-    """Return a value of the type *kind*; *allowed* says in words what that is."""
+    """Return a value of the type *kind*, which *allowed* describes in an error."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise Refused(f"is {allowed}, not {value!r}")
     return value
@@ -44,7 +44,7 @@ def literal(value: object, kind: Any) -> Any:
 
 
 def rate(value: object, _: Any) -> Any:
-    """Return a number of zero or more, as it is written."""
+    """Return a number of zero or more, as written."""
     try:
         number = Decimal(str(value))
     except InvalidOperation:

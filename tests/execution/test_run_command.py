@@ -63,12 +63,12 @@ def prices(days: int = DAYS) -> pl.DataFrame:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a spec, its data and its strategy."""
-    made = tmp_path / "study"
-    made.mkdir()
-    prices().write_parquet(made / "prices.parquet")
-    (made / "swing.py").write_text(STRATEGY)
-    (made / "swing.toml").write_text(SPEC)
-    return made
+    study = tmp_path / "study"
+    study.mkdir()
+    prices().write_parquet(study / "prices.parquet")
+    (study / "swing.py").write_text(STRATEGY)
+    (study / "swing.toml").write_text(SPEC)
+    return study
 
 
 def tieout(*arguments: str | Path) -> Result:
@@ -93,7 +93,7 @@ def replaced(path: Path, good: str, bad: str) -> None:
 # --- run ---------------------------------------------------------------------------------------------
 
 
-def test_a_run_tells_what_it_gave_and_ends_with_a_head_that_verifies(folder: Path) -> None:
+def test_a_run_prints_its_figures_and_ends_with_a_head_that_verifies(folder: Path) -> None:
     head = ran(folder)
     verified = tieout("verify", folder / "swing.duckdb", "--anchor", head)
 
@@ -297,7 +297,7 @@ def test_a_journal_is_performed_again_block_by_block(folder: Path) -> None:
     assert before == (folder / "swing.duckdb").read_bytes()
 
 
-@pytest.mark.parametrize("how", ["given", "current", "of the journal"])
+@pytest.mark.parametrize("how", ["option", "current", "of the journal"])
 def test_its_data_are_found_from_another_folder(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -309,7 +309,7 @@ def test_its_data_are_found_from_another_folder(
         shutil.move(moved / "swing.duckdb", journal)
     monkeypatch.chdir(moved if how == "current" else "/")
 
-    result = tieout("reperform", journal, *(("--data-dir", moved) if how == "given" else ()))
+    result = tieout("reperform", journal, *(("--data-dir", moved) if how == "option" else ()))
 
     assert 0 == result.exit_code
     assert [head, head] == HEAD.findall(result.stdout)

@@ -54,7 +54,7 @@ class CustomCommission:
 
 
 def _compiled(function: Callable[[float, float], float]) -> Any:
-    """Compile a C function of two doubles; an interpreted one where numba is switched off."""
+    """Compile a C function of two doubles, or an interpreted one if numba is switched off."""
     import numba
     from numba.core import config
 

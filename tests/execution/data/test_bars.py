@@ -37,15 +37,15 @@ def bar(day: int, symbol: str, price: float = 10.0) -> Row:
 
 def whole(bars: Bars, *features: FeatureFrame) -> dict[str, list[str]]:
     """All panels of all windows, bar by bar, as text: ``nan`` is equal to itself then."""
-    found: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for window in bars.windows(features):
         market = window.market
         columns = {
             name: getattr(market, name) for name in (*FIELDS, "timestamp", "date", "closing", "month_end")
         }
         for name, values in (columns | window.features | window.context).items():
-            found.setdefault(name, []).extend(str(row) for row in values.tolist())
-    return found
+            texts.setdefault(name, []).extend(str(row) for row in values.tolist())
+    return texts
 
 
 def rows_of(bars: Bars) -> set[Row]:
@@ -207,12 +207,12 @@ class Loads:
     """Bars whose loads are counted."""
 
     def __init__(self, bars: Bars) -> None:
-        self.asked: list[tuple[int, int]] = []
+        self.calls: list[tuple[int, int]] = []
         self._load = bars._load
         bars._load = self
 
     def __call__(self, a: int, b: int) -> Any:
-        self.asked.append((a, b))
+        self.calls.append((a, b))
         return self._load(a, b)
 
 
@@ -226,12 +226,12 @@ def test_each_window_is_loaded_once_and_none_is_held_after_it() -> None:
         window: Window | None = next(windows)
         assert window is not None
         panels.append(weakref.ref(window.market.close))
-        assert (window.first, window.first + len(window.market.close)) == loads.asked[-1]
+        assert (window.first, window.first + len(window.market.close)) == loads.calls[-1]
         del window
 
         assert [None] * len(panels) == [panel() for panel in panels]
 
-    assert [(0, 4), (4, 8), (8, 10)] == loads.asked
+    assert [(0, 4), (4, 8), (8, 10)] == loads.calls
 
 
 def test_a_lazy_frame_is_streamed_once_its_panels_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,8 +310,8 @@ messes = st.lists(sound_rows | sound_rows | messy_rows, min_size=1, max_size=16)
 
 def is_bar(row: Any) -> bool:
     day, symbol, *numbers = row
-    known = day is not None and symbol and all(n is not None and abs(n) < INF for n in numbers)
-    return bool(known) and all(price > 0 for price in numbers[:4]) and numbers[4] >= 0
+    is_complete = day is not None and symbol and all(n is not None and abs(n) < INF for n in numbers)
+    return bool(is_complete) and all(price > 0 for price in numbers[:4]) and numbers[4] >= 0
 
 
 def repaired(rows: list[Any]) -> set[Row]:
@@ -324,9 +324,9 @@ def repaired(rows: list[Any]) -> set[Row]:
 
 
 def counted(bars: Bars) -> list[tuple[str, int, list[int]]]:
-    """The repairs: what was done, to how many rows, and the numbers of the first of them."""
+    """The repairs: fault and remedy, number of rows, and the numbers of the first rows."""
     assert bars.repairs is not None
-    return [(what, count, rows["row"].to_list()) for what, count, rows in bars.repairs.entries]
+    return [(text, count, rows["row"].to_list()) for text, count, rows in bars.repairs.entries]
 
 
 @given(messes)
@@ -347,7 +347,7 @@ def test_any_mess_is_refused_or_repaired_into_bars_that_are_accepted(rows: list[
 
 
 @given(messes)
-def test_what_is_repaired_is_refused_otherwise_and_nothing_else_is(rows: list[Any]) -> None:
+def test_bars_are_refused_exactly_where_they_would_be_repaired(rows: list[Any]) -> None:
     assume(repaired(rows))
     frame = long_frame(rows)
     faults = [what.partition(";")[0] for what, *_ in counted(Bars.read(frame, repair=True))]
@@ -435,7 +435,7 @@ def test_arrays_are_bars_like_a_frame_of_them() -> None:
     assert [(2, "BOLT")] == endings(arrays(**dict.fromkeys(gap, (2, 1, NAN))))
 
 
-def test_what_becomes_of_an_array_that_was_given_changes_nothing() -> None:
+def test_a_later_change_of_an_array_changes_nothing() -> None:
     close, timestamp = np.full((3, 2), 11.0), DAYS.astype("M8[ns]").view(np.int64)
     bars = arrays(close=close, timestamp=timestamp)
     close[:], timestamp[:] = 10.5, 0
@@ -510,7 +510,7 @@ def test_arrays_without_bars_are_refused() -> None:
         Bars.from_arrays(np.zeros(0, np.int64), ["ACME"], open=none, high=none, low=none, close=none)
 
 
-def test_whatever_holds_bars_is_taken_as_bars() -> None:
+def test_bars_and_frames_are_taken_as_bars() -> None:
     bars = arrays()
 
     assert as_bars(bars) is bars
@@ -558,12 +558,12 @@ def test_a_feature_that_changes_changes_its_own_fingerprint() -> None:
 
 
 def test_a_fingerprint_says_how_much_there_is_and_when() -> None:
-    found = Bars.read(long_frame([bar(0, "ACME"), bar(2, "ACME"), bar(2, "BOLT")])).fingerprints()
+    prints = Bars.read(long_frame([bar(0, "ACME"), bar(2, "ACME"), bar(2, "BOLT")])).fingerprints()
 
     assert (3, "2024-01-28T00:00:00.000000000", "2024-01-30T00:00:00.000000000", "") == (
-        found["bars"],
-        found["first"],
-        found["last"],
-        found["zone"],
+        prints["bars"],
+        prints["first"],
+        prints["last"],
+        prints["zone"],
     )
-    assert list(FIELDS) == list(found["columns"])
+    assert list(FIELDS) == list(prints["columns"])

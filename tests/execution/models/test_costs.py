@@ -115,11 +115,11 @@ def test_a_custom_function_is_part_of_what_determines_the_run() -> None:
 
 
 def test_a_function_without_a_source_is_refused() -> None:
-    made: dict[str, Callable[[float, float], float]] = {}
-    exec("def fee(quantity, notional): return 0.0", made)  # noqa: S102  as a prompt makes one
+    names: dict[str, Callable[[float, float], float]] = {}
+    exec("def fee(quantity, notional): return 0.0", names)  # noqa: S102  as a prompt makes one
 
     with pytest.raises(InvalidSetting, match=r"the source of .* cannot be read"):
-        CustomCommission(made["fee"])
+        CustomCommission(names["fee"])
 
 
 # --- slippage and volume ------------------------------------------------------------------------------------
@@ -152,10 +152,10 @@ def test_nothing_fills_without_volume_unless_asked() -> None:
     acts = {0: lambda _, b: b.buy("ACME", 1)}
 
     waits, _ = did(bars, acts)
-    asked, _ = did(bars, acts, costs=Costs(fill_without_volume=True))
+    fills_all, _ = did(bars, acts, costs=Costs(fill_without_volume=True))
 
     assert ["2: +1 ACME @ 11"] == fills(waits)
-    assert ["1: +1 ACME @ 10"] == fills(asked)
+    assert ["1: +1 ACME @ 10"] == fills(fills_all)
 
 
 def test_all_orders_for_an_instrument_share_what_may_be_taken_of_a_bar() -> None:

@@ -1,4 +1,4 @@
-"""A spec: what it takes, what it refuses and in which line, and the way into a journal and back."""
+"""A spec: the values that it takes, its refusals by line, and the way into a journal and back."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -136,7 +136,7 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
 
 
 @pytest.mark.parametrize(
-    ("good", "bad", "told"),
+    ("good", "bad", "message"),
     [
         # keys
         ("fill =", "fil =", ", line 31: there is no key 'fil' in [run]; did you mean 'fill'?"),
@@ -161,6 +161,7 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
         ("count = 2", "cuont = 2", ", line 13: Top has no parameter 'cuont'; did you mean 'count'?"),
         # values
         ("same_close", "close", ", line 31: fill is one of next_open, same_close, not 'close'"),
+        ('kind = "cash"', 'kind = ["cash"]', ", line 15: kind is one of cash, unlimited, not ['cash']"),
         ('kind = "cash"', 'kind = "margin"', ", line 15: kind is one of cash, unlimited, not 'margin'"),
         ("seed = 7", 'seed = "7"', ", line 35: seed is a whole number, not '7'"),
         ("seed = 7", "seed = true", ", line 35: seed is a whole number, not True"),
@@ -242,14 +243,14 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
         ("[run]", "[run", ": this is not TOML: "),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(folder: Path, good: str, bad: str, told: str) -> None:
+def test_a_fault_is_named_with_its_line(folder: Path, good: str, bad: str, message: str) -> None:
     assert good in WHOLE
 
-    assert refused(folder, WHOLE.replace(good, bad, 1)).startswith(told)
+    assert refused(folder, WHOLE.replace(good, bad, 1)).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             '[bars]\ngenerated = "os:system"\nparameters = { command = "false" }\n' + TOP,
@@ -284,7 +285,7 @@ def test_what_is_wrong_is_told_with_its_line(folder: Path, good: str, bad: str, 
         ),
     ],
 )
-def test_so_is_what_is_wrong_with_another_kind_of_spec(folder: Path, text: str, told: str) -> None:
+def test_so_is_a_fault_of_another_kind_of_spec(folder: Path, text: str, message: str) -> None:
     (folder / "mine.py").write_text("1 / 0")
     (folder / "needs.py").write_text(
         "from tieout import Strategy\n"
@@ -294,10 +295,10 @@ def test_so_is_what_is_wrong_with_another_kind_of_spec(folder: Path, text: str, 
         "            raise ValueError('no days')\n"
     )
 
-    assert refused(folder, text).startswith(told)
+    assert refused(folder, text).startswith(message)
 
 
-def test_a_spec_that_is_not_there_is_told() -> None:
+def test_a_missing_spec_is_refused() -> None:
     with pytest.raises(InvalidSpec, match=r"^there is no file nowhere\.toml$"):
         read(Path("nowhere.toml"))
 
@@ -394,7 +395,7 @@ def test_a_run_that_says_where_its_bars_are_can_be_performed_again(folder: Path)
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (in_python, "the bars of this run were given in memory; describe it in Python"),
         (
@@ -407,18 +408,18 @@ def test_a_run_that_says_where_its_bars_are_can_be_performed_again(folder: Path)
         ),
     ],
 )
-def test_what_a_journal_does_not_say_is_told(
-    folder: Path, make: Callable[[Path], Backtest], told: str
+def test_an_incomplete_record_is_refused(
+    folder: Path, make: Callable[[Path], Backtest], message: str
 ) -> None:
     path = folder / "run.duckdb"
     make(folder).run(path).close()
 
-    with Reader(path) as reader, pytest.raises(CannotReperform, match=told):
+    with Reader(path) as reader, pytest.raises(CannotReperform, match=message):
         assemble(spec_of(reader, Folders((folder,))))
     assert make(folder).reperform(path).equal
 
 
-def test_books_that_no_backtest_made_are_told(tmp_path: Path) -> None:
+def test_a_journal_of_another_origin_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     Journal.create(path, [currency("USD")]).close()
 
@@ -429,7 +430,7 @@ def test_books_that_no_backtest_made_are_told(tmp_path: Path) -> None:
         spec_of(reader, Folders((tmp_path,)))
 
 
-def test_a_description_that_cannot_be_read_is_told(folder: Path) -> None:
+def test_a_description_that_cannot_be_read_is_refused(folder: Path) -> None:
     path = folder / "run.duckdb"
     from_a_file(folder).run(path).close()
     with duckdb.connect(str(path)) as connection:
@@ -439,6 +440,6 @@ def test_a_description_that_cannot_be_read_is_told(folder: Path) -> None:
         spec_of(reader, Folders((folder,)))
 
 
-def test_every_refusal_is_an_error_of_this_room() -> None:
+def test_every_refusal_is_an_error_of_execution() -> None:
     assert issubclass(InvalidSpec, ExecutionError)
     assert issubclass(CannotReperform, ExecutionError)
