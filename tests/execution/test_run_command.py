@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
+from tieout.execution.runs import delete_journal
 from tieout.ledger.cli import application
+from tieout.ledger.errors import JournalExists
 from tieout.ledger.file.reader import Reader
 
 DAYS = 40
@@ -208,6 +210,15 @@ def test_a_file_that_is_no_journal_is_never_removed(folder: Path) -> None:
         assert 2 == result.exit_code
         assert "not a journal" in result.stderr
         assert before == path.read_bytes()
+
+
+def test_a_journal_of_other_bars_is_not_deleted(folder: Path) -> None:
+    ran(folder)
+
+    with pytest.raises(JournalExists, match="holds another run; choose another name"):
+        delete_journal(folder / "swing.duckdb", generator="tieout.strategies.universe:generate")
+
+    assert (folder / "swing.duckdb").exists()
 
 
 def test_a_missing_file_is_one_sentence(folder: Path) -> None:

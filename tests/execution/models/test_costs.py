@@ -300,6 +300,13 @@ def test_an_account_may_begin_with_nothing() -> None:
 # --- instruments --------------------------------------------------------------------------------------------
 
 
+def test_instruments_are_traded_in_whole_units_or_in_fractions() -> None:
+    assert Instruments() == Instruments.whole()
+    assert [1, 10**8] == [
+        kind.of("ACME").step_units for kind in (Instruments.fractional(), Instruments.whole())
+    ]
+
+
 def test_an_instrument_is_traded_in_its_own_steps() -> None:
     bars = market("""
         ACME  BOLT  CORK

@@ -268,6 +268,11 @@ def test_a_fault_is_named_with_its_line(folder: Path, good: str, bad: str, messa
         ('features = { path = "a" }\n' + BARS + TOP, ", line 1: features is written with double brackets"),
         ("bars = 3\n" + TOP, ", line 1: bars is a table, not 3"),
         (TOP, ": the spec needs bars"),
+        (BARS + "window = 0\n" + TOP, ", line 4: window must be one bar or more, not 0"),
+        (
+            BARS + TOP + "parameters = { count = [1, { a = inf }] }\n",
+            ", line 6: count must be finite, not inf",
+        ),
         (ORDERS + "percent = 1\n", ", line 7: percent is for signals; orders have their own sizes"),
         (ORDERS + 'tag = "a"\n', ", line 4: orders have a column tag in their frame"),
         (
