@@ -51,11 +51,11 @@ def compare(
     against: Annotated[
         Literal["vectorbt", "backtrader"], typer.Option(help="The engine that the orders are given to.")
     ],
-    data_dir: Annotated[
+    folder: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Folder that holds the data files (default: current folder, then the journal's).",
+            help="Where the paths that a journal records begin; this folder, or the journal's, if not given.",
         ),
     ] = None,
 ) -> None:
@@ -66,7 +66,7 @@ def compare(
     """
     from tieout.validation.compare import command
 
-    if not command.run(given, against, data_dir):
+    if not command.run(given, against, folder):
         raise typer.Exit(1)
 
 

@@ -37,10 +37,10 @@ def head(path: Path | None, strategy: Strategy | None = None) -> str:
 
 
 def interrupted(path: Path, bar: int) -> int:
-    """Interrupt the run at *bar*. Return the number of blocks in the file."""
+    """Interrupt the run at *bar*; how many blocks the file then has."""
 
-    def interrupt(bars: int, _: int) -> None:
-        if bars == bar:
+    def interrupt(done: int, _: int) -> None:
+        if done == bar:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -82,7 +82,7 @@ def test_a_run_interrupted_is_not_equal_until_it_is_resumed(tmp_path: Path) -> N
     assert str(before.first_difference).endswith("and the file ends before it")
 
 
-def test_another_description_is_named_in_python_too(tmp_path: Path) -> None:
+def test_another_description_is_told_in_python_too(tmp_path: Path) -> None:
     path = tmp_path / "run.duckdb"
     head(path)
 
@@ -92,7 +92,7 @@ def test_another_description_is_named_in_python_too(tmp_path: Path) -> None:
 
 
 class Failing(Strategy):
-    """Buys each day, and fails at a bar that no description names."""
+    """Buys each day, and fails at a bar that nobody described."""
 
     def __init__(self, bar: int) -> None:
         self._bar = bar
