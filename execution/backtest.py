@@ -18,7 +18,8 @@ from tieout.execution.engine import Engine, Tags
 from tieout.execution.errors import BadFeatures, InvalidSetting, StrategyFailed
 from tieout.execution.kernels.orders import Reason
 from tieout.execution.kernels.state import Program
-from tieout.execution.models.accounts import Account, CashAccount
+from tieout.execution.models.accounts.account import Account
+from tieout.execution.models.accounts.cash import CashAccount
 from tieout.execution.models.costs import Costs
 from tieout.execution.records import RECORDS
 from tieout.execution.replay.description import described, fingerprint, merged, source_of

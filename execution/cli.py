@@ -1,4 +1,4 @@
-"""The commands of this room: run, reperform."""
+"""The commands of this package: run, reperform."""
 
 import sys
 import traceback
@@ -9,14 +9,14 @@ from typing import Annotated
 
 import typer
 
-FOUND_WRONG, COULD_NOT_RUN = 1, 2
+CHECK_FAILED, COULD_NOT_RUN = 1, 2
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     for command, example in (
         (run, "tieout run momentum.toml --journal momentum.duckdb"),
-        (reperform, "tieout reperform run.duckdb --folder data"),
+        (reperform, "tieout reperform run.duckdb --data-dir data"),
     ):
         app.command(epilog=f"Example: {example}")(command)
 
@@ -27,69 +27,70 @@ def run(
         Path | None,
         typer.Option(
             metavar="RUN.duckdb",
-            help="Where the journal goes; as the spec says, or SPEC.duckdb beside it, if not given.",
+            help="File of the journal (default: as the spec says, else SPEC.duckdb beside it).",
         ),
     ] = None,
-    anew: Annotated[
-        bool, typer.Option("--anew", help="Remove the journal that is there and begin again.")
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Delete the existing journal and start over.")
     ] = False,
 ) -> None:
     """Run the backtest that a file describes, start to verified journal.
 
-    A run that was stopped is resumed where it ended; one that is finished is performed again and compared.
-    Exit status 1 means that a check failed.
+    Resumes an interrupted run. Reruns a finished one and compares it with its seals. Exit status 1 means that
+    a check failed.
     """
-    from tieout.execution.console import perform
+    from tieout.execution.console import run
     from tieout.execution.spec.assembly import assemble
-    from tieout.execution.spec.schema import read
+    from tieout.execution.spec.reading import read
 
-    with _told():
-        written = read(spec)
-        told = written.spec.run.journal
-        path = journal or (spec.parent / told if told else spec.with_suffix(".duckdb"))
-        sound = perform(assemble(written), path, str(spec), anew=anew)
-    if not sound:
-        raise typer.Exit(FOUND_WRONG)
+    with _explain_errors():
+        source = read(spec)
+        name = source.spec.run.journal
+        path = journal or (spec.parent / name if name else spec.with_suffix(".duckdb"))
+        is_verified = run(assemble(source), path, str(spec), overwrite=overwrite)
+    if not is_verified:
+        raise typer.Exit(CHECK_FAILED)
 
 
 def reperform(
     run: Annotated[Path, typer.Argument(metavar="RUN.duckdb", help="The journal's file.")],
-    folder: Annotated[
+    data_dir: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Where the recorded paths begin; this folder, or the journal's, if not given.",
+            help="Folder that holds the data files (default: current folder, then the journal's).",
         ),
     ] = None,
 ) -> None:
     """Perform a run again from what its journal records, and compare seal by seal.
 
-    The file is only read. Exit status 1 means that something came out otherwise, or that an input is another.
+    The file is only read. Exit status 1 means that a result or an input differs.
     """
     from tieout.execution.console import reperform
-    from tieout.execution.spec.assembly import assemble, recorded
+    from tieout.execution.spec.assembly import assemble
+    from tieout.execution.spec.journal import spec_of
     from tieout.execution.spec.sources import Folders
     from tieout.ledger.file.reader import Reader
 
-    with _told():
-        places = (folder,) if folder is not None else (Path(), run.parent)
+    with _explain_errors():
+        places = (data_dir,) if data_dir is not None else (Path(), run.parent)
         with Reader(run) as reader:
-            written = recorded(reader, Folders(places))
-        equal = reperform(assemble(written), run)
-    if not equal:
-        raise typer.Exit(FOUND_WRONG)
+            source = spec_of(reader, Folders(places))
+        is_equal = reperform(assemble(source), run)
+    if not is_equal:
+        raise typer.Exit(CHECK_FAILED)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Tell what takes more than a sentence: a strategy's traceback, rows that are wrong."""
+def _explain_errors() -> Iterator[None]:
+    """Print an error that takes more than one sentence: a strategy's traceback, or rows of bad data."""
     from tieout.execution.errors import BadBars, BadFeatures, InputChanged, MalformedOrder, StrategyFailed
     from tieout.ledger.errors import ReplayDiverged
 
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("tieout: interrupted; what is sealed stays, run it again to go on from there", err=True)
+        typer.echo("tieout: interrupted; sealed blocks are kept. Run the same command to resume.", err=True)
         raise typer.Exit(COULD_NOT_RUN) from None
     except StrategyFailed as error:
         cause = error.__cause__
@@ -97,7 +98,7 @@ def _told() -> Iterator[None]:
         typer.echo(f"tieout: {error}", err=True)
         raise typer.Exit(COULD_NOT_RUN) from None
     except (InputChanged, ReplayDiverged) as error:
-        typer.echo(f"tieout: {error}; nothing was changed, and --anew begins again", err=True)
+        typer.echo(f"tieout: {error}. Nothing was changed; --overwrite starts over.", err=True)
         raise typer.Exit(COULD_NOT_RUN) from None
     except (BadBars, BadFeatures, MalformedOrder) as error:
         typer.echo(f"tieout: {error}", err=True)

@@ -1,55 +1,71 @@
-"""A run on the terminal: progress, what it gave, whether the books are in order, and the head digest."""
+"""A run on the terminal: its progress, its figures, the checks of its books, and the head digest."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from tieout.execution.backtest import Backtest
+from tieout.execution.data.bars import Bars
 from tieout.execution.figures.metrics import Metrics
-from tieout.execution.replay.reperformance import Recorded
+from tieout.execution.replay.reperformance import Reperformance
 from tieout.execution.result import Result
-from tieout.ledger.errors import DamagedFile, JournalExists, NewerSchema, OlderSchema, UnknownRecords
-from tieout.ledger.file.database import holds_nothing
+from tieout.execution.runs import StoredRun, delete_journal, run_into
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
 from tieout.ledger.show import tables as present
 
 Step = Callable[[int, int], None]
-"""Is told how many bars of how many are done."""
+"""Takes the number of finished bars, and the number of all bars."""
 
 
-def perform(backtest: Backtest, path: Path, title: str, *, anew: bool = False, only: str = "") -> bool:
-    """Run *backtest* into *path*, print what came of it, verify it; whether no check failed.
+def run(backtest: Backtest, path: Path, title: str, *, overwrite: bool = False, generator: str = "") -> bool:
+    """Run *backtest* into *path* and print its report. Return true if no check failed.
 
-    With *anew*, a journal that is there is removed first, where *only* is given only one of a run on bars
-    that were generated so; otherwise its run is resumed, or compared.
+    An existing journal is resumed or compared. With *overwrite* it is deleted first, with *generator* only if
+    that function generated its bars.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if anew:
-        _remove(path, only)
-    print(f"{title}\n{len(backtest.bars):,} bars of {len(backtest.bars.symbols):,} instruments -> {path}")
-    had = 0 if holds_nothing(path) else len(Recorded.read(path, checked=False).seals)
+    if overwrite:
+        delete_journal(path, generator=generator)
+    print(f"{title}\n{_extent(backtest.bars)} -> {path}")
     with _progress(len(backtest.bars), "run and stored") as step:
-        result = backtest.run(path, progress=step)
-    with result:
-        if backtest.bars.repairs and backtest.bars.repairs.done:
+        stored = run_into(path, backtest, step)
+    with stored.result as result:
+        if backtest.bars.repairs and backtest.bars.repairs.entries:
             print(f"\nrepaired:\n{backtest.bars.repairs}")
-        if had:
-            _tell_compared(result, had)
-        return show(result)
+        _print_comparison(stored)
+        return _print_result(result)
 
 
 def reperform(backtest: Backtest, path: Path) -> bool:
-    """Perform the run in *path* again, print each block's outcome; whether all is equal."""
-    print(f"{path}\n{len(backtest.bars):,} bars of {len(backtest.bars.symbols):,} instruments, again")
+    """Perform the run in *path* again and print the outcome of each block. Return true if all are equal."""
+    print(f"{path}\n{_extent(backtest.bars)}, again")
     with _progress(len(backtest.bars), "performed") as step:
         outcome = backtest.reperform(path, progress=step)
+    _print_reperformance(outcome)
+    return outcome.equal
+
+
+def _extent(bars: Bars) -> str:
+    return f"{len(bars):,} bars of {len(bars.symbols):,} instruments"
+
+
+def _print_comparison(stored: StoredRun) -> None:
+    """Print what happened to the blocks that the file had already."""
+    before, added = stored.blocks_before, stored.blocks - stored.blocks_before
+    if before and added:
+        print(f"resumed: {before} sealed blocks were performed again and are equal, {added} were added")
+    elif before:
+        print(f"performed again: all {before} sealed blocks are equal")
+
+
+def _print_reperformance(outcome: Reperformance) -> None:
+    """Print each block, the causes of a difference, and both head digests."""
     for block in outcome.blocks:
         print(block)
     if outcome.failure:
@@ -57,43 +73,19 @@ def reperform(backtest: Backtest, path: Path) -> bool:
     for broken in outcome.broken:
         print(f"the file departs from its seals: {broken}")
     for cause in outcome.causes:
-        print(f"an input is another: {cause}")
+        print(f"input changed: {cause}")
     first = outcome.first_difference
     equal = sum(block.equal for block in outcome.blocks)
     print(
         f"\n{equal} of {len(outcome.blocks)} blocks equal"
-        + (f", not from block {first.number}" if first else "")
+        + (f", the first difference is in block {first.number}" if first else "")
     )
-    print(f"recorded  head digest {outcome.recorded}")
-    print(f"performed head digest {outcome.performed}")
-    return outcome.equal
+    print(f"recorded  head digest {outcome.recorded_head}")
+    print(f"performed head digest {outcome.performed_head}")
 
 
-def _tell_compared(result: Result, had: int) -> None:
-    """Print what was done with the blocks that the file held already."""
-    blocks = result.journal.sql("select count(*) as blocks from seal").rows()[0]["blocks"]
-    if blocks > had:
-        print(f"resumed: {had} blocks were performed again and came out as sealed, {blocks - had} were added")
-    else:
-        print(f"performed again: all {had} blocks came out as they were sealed")
-
-
-def _remove(path: Path, only: str = "") -> None:
-    """Remove a journal, and nothing else: another file of that name stays, and so does one in use.
-
-    With *only*, nothing but the journal of a run on bars that were generated so.
-    """
-    if path.exists() and not holds_nothing(path):
-        with suppress(DamagedFile, NewerSchema, OlderSchema, UnknownRecords), Reader(path) as reader:
-            made = json.loads(reader.run["spec"]).get("bars", {})
-            if only and made.get("generated") != only:
-                raise JournalExists(f"{path} holds another run; choose another name")
-    for left in (path, path.with_name(f"{path.name}.wal")):
-        left.unlink(missing_ok=True)
-
-
-def show(result: Result) -> bool:
-    """Print what a run gave, and check it; whether no check failed."""
+def _print_result(result: Result) -> bool:
+    """Print the figures, the trial balance and the checks of a run. Return true if no check failed."""
     reader = result.journal
     assert isinstance(reader, Reader)
     print()
@@ -113,8 +105,8 @@ def show(result: Result) -> bool:
 
 
 @contextmanager
-def _progress(total: int, what: str) -> Iterator[Step]:
-    """A bar on the standard error if that is a terminal, and the time that it took afterwards."""
+def _progress(total: int, action: str) -> Iterator[Step]:
+    """Show a progress bar on standard error if that is a terminal, and print the elapsed time at the end."""
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -136,27 +128,27 @@ def _progress(total: int, what: str) -> Iterator[Step]:
 
         yield step
     spent = time.perf_counter() - started
-    print(f"{what} in {spent:.2f} s")
+    print(f"{action} in {spent:.2f} s")
 
 
 def _lines(m: Metrics) -> list[tuple[str, str]]:
-    """The figures, each with its name."""
+    """Return the figures, each with its label."""
     lines = [
         ("from", str(m.start)[:10]),
         ("to", str(m.end)[:10]),
-        ("equity at the start", f"{m.start_equity:,.2f}"),
-        ("equity at the end", f"{m.end_equity:,.2f}"),
+        ("start equity", f"{m.start_equity:,.2f}"),
+        ("end equity", f"{m.end_equity:,.2f}"),
         ("total return", _percent(m.total_return)),
-        ("a year (CAGR)", _percent(m.cagr)),
+        ("CAGR", _percent(m.cagr)),
         ("volatility", _percent(m.volatility)),
         ("Sharpe ratio", _ratio(m.sharpe)),
         ("Sortino ratio", _ratio(m.sortino)),
         ("maximum drawdown", _percent(m.max_drawdown)),
-        ("turnover a year", _ratio(m.turnover)),
+        ("annual turnover", _ratio(m.turnover)),
         ("average exposure", _percent(m.average_exposure)),
         ("commission", f"{m.commission:,.2f}"),
         ("trades", f"{m.trades:,} ({m.open_trades} open)"),
-        ("trades won", _percent(m.win_rate)),
+        ("win rate", _percent(m.win_rate)),
         ("fills", f"{m.fills:,}"),
     ]
     lines.extend((f"orders {name.replace('_', ' ')}", f"{count:,}") for name, count in m.orders.items())

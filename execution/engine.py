@@ -22,7 +22,7 @@ from tieout.execution.kernels.state import (
 )
 from tieout.execution.kernels.step import AFTER, BEFORE, DECIDE, END, WHOLE, perform
 from tieout.execution.kernels.submission import REQUESTS
-from tieout.execution.models.accounts import Account
+from tieout.execution.models.accounts.account import Account
 from tieout.execution.models.costs import Costs
 from tieout.ledger.books.arrays import Records, Status, copied
 from tieout.ledger.books.commodity import text

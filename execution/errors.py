@@ -1,17 +1,17 @@
-"""Everything that execution refuses outright, one class a reason.
+"""The errors of execution, one class a reason.
 
-What a market or an account refuses is recorded instead (orders.Reason).
+A refusal by a market or an account is no error: it is recorded (kernels/orders.py, `Reason`).
 """
 
 from tieout.ledger.errors import TieoutError
 
 
 class ExecutionError(TieoutError):
-    """Base of every error of this room."""
+    """The base of every error of execution."""
 
 
 class BadBars(ExecutionError):
-    """Bars break a rule. Shows the first rows that do, and says how to go on."""
+    """Bars break a rule. Shows the first rows that break it, and the remedy."""
 
 
 class BadFeatures(ExecutionError):
@@ -19,11 +19,11 @@ class BadFeatures(ExecutionError):
 
 
 class MalformedOrder(ExecutionError):
-    """An order that no market could mean: an unknown instrument, no quantity, a limit of zero."""
+    """An order that no market could execute: an unknown instrument, no quantity, a limit of zero."""
 
 
 class InvalidSetting(ExecutionError):
-    """A policy, cost model or program is given a value that it cannot have."""
+    """A policy, cost model or program has a value that is not allowed."""
 
 
 class UnknownFeature(ExecutionError):
@@ -31,16 +31,16 @@ class UnknownFeature(ExecutionError):
 
 
 class InvalidSpec(ExecutionError):
-    """A spec has a key or a value that it cannot have. Names the line and the nearest good one."""
+    """A spec has a key or a value that is not allowed. Names the line and the most similar key."""
 
 
 class InputChanged(ExecutionError):
-    """The run that a journal records was another: its data, parameters or strategy differ."""
+    """The journal records another run: its data, parameters or strategy differ."""
 
 
 class CannotReperform(ExecutionError):
-    """The journal does not say enough for the run to be performed again."""
+    """The journal does not record enough to perform the run again."""
 
 
 class StrategyFailed(ExecutionError):
-    """A strategy raised an error. The journal is closed, and sound up to the bar that is named."""
+    """A strategy raised an error. The journal is closed, and valid up to the bar that is named."""

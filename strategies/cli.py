@@ -21,7 +21,7 @@ def demo(
     Whoever runs it gets the same head digest. A journal of an earlier demo is made anew.
     """
     from tieout import Backtest, CashAccount, Costs, PercentCommission
-    from tieout.execution.console import perform
+    from tieout.execution.console import run
     from tieout.strategies.top import Top
     from tieout.strategies.universe import generate
 
@@ -37,4 +37,4 @@ def demo(
         describe={"bars": {"generated": generator, "parameters": {"seed": seed}}},
     )
     title = "Top 25 of 500 by score, every day"
-    raise typer.Exit(not perform(backtest, journal, title, anew=True, only=generator))
+    raise typer.Exit(not run(backtest, journal, title, overwrite=True, generator=generator))

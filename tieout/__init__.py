@@ -19,12 +19,12 @@ _HOMES = {
     "Broker": "execution.strategy.broker",
     "buy": "ledger.books.events",
     "cash_in_lieu": "ledger.books.events",
-    "CashAccount": "execution.models.accounts",
+    "CashAccount": "execution.models.accounts.cash",
     "Commodity": "ledger.books.commodity",
     "Costs": "execution.models.costs",
     "cover": "ledger.books.events",
     "currency": "ledger.books.commodity",
-    "CustomCommission": "execution.models.costs",
+    "CustomCommission": "execution.models.commissions.custom",
     "delisting": "ledger.books.events",
     "deposit": "ledger.books.events",
     "dividend": "ledger.books.events",
@@ -34,13 +34,13 @@ _HOMES = {
     "fx_trade": "ledger.books.events",
     "ExecutionError": "execution.errors",
     "Fill": "execution.strategy.strategy",
-    "FRACTIONAL": "execution.data.instruments",
     "perpetual_funding": "ledger.books.events",
     "futures_close": "ledger.books.events",
     "futures_open": "ledger.books.events",
     "Instrument": "execution.strategy.strategy",
     "instrument": "ledger.books.commodity",
     "Instruments": "execution.data.instruments",
+    "InstrumentSpec": "execution.data.instruments",
     "interest": "ledger.books.events",
     "interest_payment": "ledger.books.events",
     "Journal": "ledger.journal",
@@ -50,9 +50,10 @@ _HOMES = {
     "margin_interest_payment": "ledger.books.events",
     "Orders": "execution.strategy.programs",
     "pay_trades": "ledger.books.events",
-    "PercentCommission": "execution.models.costs",
-    "PerOrderCommission": "execution.models.costs",
-    "PerShareCommission": "execution.models.costs",
+    "PercentCommission": "execution.models.commissions.percent",
+    "PercentSlippage": "execution.models.slippage.percent",
+    "PerOrderCommission": "execution.models.commissions.per_order",
+    "PerShareCommission": "execution.models.commissions.per_share",
     "Policies": "ledger.file.run",
     "Query": "ledger.file.query",
     "Reader": "ledger.file.reader",
@@ -72,11 +73,9 @@ _HOMES = {
     "split": "ledger.books.events",
     "Strategy": "execution.strategy.strategy",
     "TargetWeights": "execution.strategy.programs",
-    "Terms": "execution.data.instruments",
-    "UnlimitedAccount": "execution.models.accounts",
+    "UnlimitedAccount": "execution.models.accounts.unlimited",
     "valuation": "ledger.books.events",
     "variation_margin": "ledger.books.events",
-    "WHOLE": "execution.data.instruments",
     "withdrawal": "ledger.books.events",
 }
 """The module of each public name."""
@@ -86,19 +85,18 @@ __all__ = [*_HOMES]  # noqa: PLE0604  names of the table above
 if TYPE_CHECKING:
     from tieout.execution.backtest import Backtest as Backtest
     from tieout.execution.data.bars import Bars as Bars
-    from tieout.execution.data.instruments import FRACTIONAL as FRACTIONAL
-    from tieout.execution.data.instruments import WHOLE as WHOLE
     from tieout.execution.data.instruments import Instruments as Instruments
-    from tieout.execution.data.instruments import Terms as Terms
+    from tieout.execution.data.instruments import InstrumentSpec as InstrumentSpec
     from tieout.execution.errors import ExecutionError as ExecutionError
     from tieout.execution.kernels.orders import Sizing as Sizing
-    from tieout.execution.models.accounts import CashAccount as CashAccount
-    from tieout.execution.models.accounts import UnlimitedAccount as UnlimitedAccount
+    from tieout.execution.models.accounts.cash import CashAccount as CashAccount
+    from tieout.execution.models.accounts.unlimited import UnlimitedAccount as UnlimitedAccount
+    from tieout.execution.models.commissions.custom import CustomCommission as CustomCommission
+    from tieout.execution.models.commissions.per_order import PerOrderCommission as PerOrderCommission
+    from tieout.execution.models.commissions.per_share import PerShareCommission as PerShareCommission
+    from tieout.execution.models.commissions.percent import PercentCommission as PercentCommission
     from tieout.execution.models.costs import Costs as Costs
-    from tieout.execution.models.costs import CustomCommission as CustomCommission
-    from tieout.execution.models.costs import PercentCommission as PercentCommission
-    from tieout.execution.models.costs import PerOrderCommission as PerOrderCommission
-    from tieout.execution.models.costs import PerShareCommission as PerShareCommission
+    from tieout.execution.models.slippage.percent import PercentSlippage as PercentSlippage
     from tieout.execution.result import Result as Result
     from tieout.execution.strategy.broker import Broker as Broker
     from tieout.execution.strategy.programs import Orders as Orders

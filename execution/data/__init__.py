@@ -1,1 +1,1 @@
-"""Market data: frames are checked and become bars, features and instruments."""
+"""Market data: bars and features from checked frames, and the terms of instruments."""

@@ -7,24 +7,26 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
+from attrs import evolve
 from numpy.typing import ArrayLike, NDArray
 
-from tieout.execution.data import frames
+from tieout.execution.data.bar_rules import CheckedBars, Repairs, check
 from tieout.execution.data.features import FeatureFrame, Join
-from tieout.execution.data.frames import FIELDS, KEYS, PRICES, Repairs
+from tieout.execution.data.frames import FIELDS, PRICES
 from tieout.execution.errors import BadBars, InvalidSetting
 from tieout.execution.kernels.state import ENDING, Flags, Floats, Int64s, Market, fixed, owned
 from tieout.ledger.books.arrays import Records, records
 from tieout.ledger.moment import DAY
 
 WHOLE_BYTES = 128 * 2**20
-"""A lazy frame whose panels are larger than this is streamed, ..."""
+"""A lazy frame with panels larger than this is streamed."""
 WINDOW_BYTES = 24 * 2**20
-"""... in windows of about this size: a reader takes some thirty times as much for a moment."""
+"""The approximate size of a streamed window. Reading takes about thirty times as much for a moment."""
+_ROW_BYTES = len(FIELDS) * 8
 
 
 class Window(NamedTuple):
-    """Consecutive bars; *first* is the number of the first of them over the whole run."""
+    """Consecutive bars. *first* is the number of the first one over the whole run."""
 
     first: int
     market: Market
@@ -33,11 +35,11 @@ class Window(NamedTuple):
 
 
 class Bars:
-    """The bars of a run, checked; whole in memory or streamed in windows of time.
+    """The checked bars of a run, whole in memory or streamed in windows of time.
 
     `timestamp` is int64[bars], the end of each bar in nanoseconds, rising. `symbols` are in alphabetical
-    order. `date` is int64[bars], days since 1970 in `zone`, the time zone of the timestamps. `repairs` is
-    what repairing did, None where it was not asked for.
+    order. `date` is int64[bars], days since 1970 in `zone`, the time zone of the timestamps. `repairs` lists
+    the repairs, or is None if no repair was asked for.
     """
 
     def __init__(
@@ -52,13 +54,13 @@ class Bars:
         window: int | None = None,
         is_in_memory: bool = True,
     ) -> None:
-        """*last* is each instrument's last bar; *load* gives the panels from one bar to another.
+        """Take each instrument's last bar, *last*, and *load*, which returns the panels between two bars.
 
-        *window* is the number of bars loaded at a time; None for all. They are *is_in_memory* where loading
-        gives the same for ever.
+        *window* is the number of bars loaded at a time, or None for all. Bars are *is_in_memory* if loading
+        always returns the same.
         """
         if not len(timestamp):
-            raise BadBars("there is no bar")
+            raise BadBars("the data have no bars")
         self.timestamp = fixed(timestamp)
         self.symbols = symbols
         self.zone = zone
@@ -70,14 +72,14 @@ class Bars:
         self.endings = _endings(last, len(timestamp))
         self._load = load
         self.is_in_memory = is_in_memory
-        self._own: tuple[int, dict[str, str]] | None = None
+        self._digests: tuple[int, dict[str, str]] | None = None
 
     def __len__(self) -> int:
         return len(self.timestamp)
 
     @property
     def is_without_volume(self) -> bool:
-        """Whether nobody knows what was traded; it is known of every bar or of none."""
+        """True if the bars have no volume. Either every bar has a volume or none has."""
         for a in range(0, len(self), self.window):
             panels = self._load(a, min(a + self.window, len(self)))
             if np.any(there := ~np.isnan(panels["close"])):
@@ -87,56 +89,44 @@ class Bars:
     @classmethod
     def read(
         cls,
-        given: Any,
+        data: Any,
         *,
         columns: Mapping[str, str] | None = None,
         repair: bool = False,
         window: int | None = None,
     ) -> Self:
-        """Bars from a long frame (Polars, pandas, Arrow), or a Parquet or CSV file.
+        """Read bars from a long frame (Polars, pandas, Arrow), or a Parquet or CSV file.
 
-        It has the columns timestamp (dates or datetimes, of any zone and unit), symbol (text, categories or
-        whole numbers), open, high, low and close (numbers above zero), and volume where it is known. Others
-        are left alone; *columns* names those that are called otherwise: ``{"timestamp": "date"}``. The time
-        of no symbol may go back.
+        Its columns are timestamp (dates or datetimes, of any zone and unit) and symbol (text, categories or
+        whole numbers). Further columns are open, high, low and close (numbers above zero), and optionally
+        volume. Others are ignored. *columns* maps names that differ: ``{"timestamp": "date"}``. The time of
+        no symbol may go back.
 
         With *repair*, bad bars are dropped or mended and listed in `repairs`. A file or lazy frame larger
-        than memory is streamed; *window* sets the number of bars of a window.
-        Raises `BadBars` where a rule is broken, with the first rows that do, or what is given cannot be read.
+        than memory is streamed. *window* sets the number of bars of a window.
+        Raises `BadBars` if a rule is broken, with the first rows that break it, or if *data* cannot be read.
         """
         if window is not None and window < 1:
             raise InvalidSetting(f"window is {window}, not a number of bars above zero")
-        columns = dict(columns or {})
-        frames.require_known(columns)
-        named = frames.lazy(given, "bars", columns, BadBars)
-        frames.require_columns(named, (*KEYS, *PRICES))
-        zone = frames.zone(named)
-        frames.require_symbols(named)
-        frames.require_numbers(named, (c for c in FIELDS if c in named.frame.collect_schema()))
-        row_bytes = len(FIELDS) * 8
-        found = frames.inspected(named, WHOLE_BYTES // row_bytes if window is None else 0)
-        if not repair:
-            frames.refuse(named, found.repairs)
-        if not len(found.timestamp):
-            raise BadBars(f"{named.name}: not one of its rows is a bar:\n{found.repairs}")
-        size = len(found.timestamp) * len(found.symbols) * row_bytes
-        if named.is_lazy and (window is not None or size > WHOLE_BYTES):
-            window = window or max(1, len(found.timestamp) * WINDOW_BYTES // size)
-            return cls._streamed(named, found, zone, found.repairs if repair else None, window)
-        assert found.rows is not None, "a frame in memory is kept whole, and a smaller lazy one too"
-        rows, again = frames.mended(found.rows)
-        if found.goes_back:
-            frames.found_again(found.repairs, [again])
-        panels = _panels(rows, found.timestamp, found.symbols)
-        last = np.searchsorted(found.timestamp, found.last).astype(np.int64)
+        most_rows = WHOLE_BYTES // _ROW_BYTES if window is None else 0
+        checked = check(data, columns or {}, repair=repair, most_rows=most_rows)
+        size = checked.cells * _ROW_BYTES
+        is_streamed = checked.named.is_lazy and (window is not None or size > WHOLE_BYTES)
+        if is_streamed:
+            window = window or max(1, len(checked.timestamp) * WINDOW_BYTES // size)
+            checked.count_duplicates(window)
+            load = _streaming(checked)
+        else:
+            load = _cutting(_panels(checked.whole(), checked.timestamp, checked.symbols))
         return cls(
-            found.timestamp,
-            found.symbols,
-            last,
-            _cutting(panels),
-            zone=zone,
-            repairs=found.repairs if repair else None,
+            checked.timestamp,
+            checked.symbols,
+            np.searchsorted(checked.timestamp, checked.last).astype(np.int64),
+            load,
+            zone=checked.zone,
+            repairs=checked.repairs if repair else None,
             window=window,
+            is_in_memory=not is_streamed,
         )
 
     @classmethod
@@ -151,14 +141,14 @@ class Bars:
         close: ArrayLike,
         volume: ArrayLike | None = None,
     ) -> Self:
-        """Bars from float64[bars, instruments]; NaN in every price where there is no bar.
+        """Build bars from float64[bars, instruments] with NaN in every price of a missing bar.
 
-        *timestamp* is datetime64 or int64 nanoseconds, rising; *symbols* are in alphabetical order. All are
-        copied. Raises `BadBars` where a rule is broken.
+        *timestamp* is datetime64 or int64 nanoseconds, rising. *symbols* are in alphabetical order. The
+        arrays are copied. Raises `BadBars` if a rule is broken.
         """
         timestamp, names = _moments(timestamp), tuple(symbols)
-        given = {"open": open, "high": high, "low": low, "close": close}
-        panels = {name: _numbers(values, name) for name, values in given.items()}
+        prices = {"open": open, "high": high, "low": low, "close": close}
+        panels = {name: _numbers(values, name) for name, values in prices.items()}
         shape = (len(timestamp), len(names))
         panels["volume"] = np.full(shape, np.nan) if volume is None else _numbers(volume, "volume")
         _check(timestamp, names, panels)
@@ -166,41 +156,8 @@ class Bars:
         last = len(timestamp) - 1 - np.argmax(there[::-1], axis=0) if len(timestamp) else np.zeros(0)
         return cls(timestamp, names, last.astype(np.int64), _cutting(panels))
 
-    @classmethod
-    def _streamed(
-        cls,
-        named: frames.Named,
-        found: frames.Inspected,
-        zone: str | None,
-        repairs: Repairs | None,
-        window: int,
-    ) -> Self:
-        """Bars read anew for every window, as they were *found* to be."""
-        timestamp, symbols = found.timestamp, found.symbols
-        typed = frames.typed(named)
-
-        def part(frame: pl.LazyFrame, a: int, b: int) -> pl.DataFrame:
-            return named.collect(frames.between(frame, int(timestamp[a]), int(timestamp[b - 1])))
-
-        def load(a: int, b: int) -> dict[str, Floats]:
-            given = part(typed, a, b)
-            rows, _ = frames.mended(frames.sound(given))
-            if repairs is None and rows.height < given.height:
-                raise BadBars(f"{named.name}: changed while it was read")
-            return _panels(rows, timestamp[a:b], symbols, named.name)
-
-        if repairs is not None and found.goes_back:
-            numbered = typed.with_row_index("row")
-            starts = range(0, len(timestamp), window)
-            parts = (part(numbered, a, min(a + window, len(timestamp))) for a in starts)
-            frames.found_again(repairs, (frames.mended(frames.sound(rows))[1] for rows in parts))
-        last = np.searchsorted(timestamp, found.last).astype(np.int64)
-        return cls(
-            timestamp, symbols, last, load, zone=zone, repairs=repairs, window=window, is_in_memory=False
-        )
-
     def windows(self, features: Iterable[FeatureFrame] = ()) -> Iterator[Window]:
-        """The run in windows of bars, with *features* joined. No window is held here once it is given out."""
+        """Yield the run in windows of bars, with *features* joined. No window is held once it is yielded."""
         join = Join(tuple(features), self.symbols)
         for a in range(0, len(self), self.window):
             yield self._window(a, min(a + self.window, len(self)), join)
@@ -212,7 +169,7 @@ class Bars:
 
     @cached_property
     def _all(self) -> Market:
-        """All that is in memory: of many runs the same."""
+        """All bars in memory, shared by many runs."""
         return self._market(0, len(self))
 
     def _market(self, a: int, b: int) -> Market:
@@ -222,18 +179,18 @@ class Bars:
         return Market(**{name: fixed(array) for name, array in parts.items()})
 
     def fingerprints(self, windows: Iterable[Window] = ()) -> dict[str, Any]:
-        """What was read, by digest: SHA-256 of every column, the number of bars, the first and last time.
+        """Return the SHA-256 of every column, the number of bars, and the first and last time.
 
-        *windows* are those of a run, with features joined; by default those of the bars alone. Of what is
-        joined and not of files: the same however it came in, in whatever windows.
+        *windows* are those of a run, with features joined, or by default those of the bars alone. The digests
+        cover the joined values and not files: neither the source nor the windows change them.
         """
         if not self.is_in_memory:
-            count, columns = _digested(windows or self.windows(), FIELDS)
+            count, columns = _digest_columns(windows or self.windows(), FIELDS)
         else:
-            # They cannot change, so one look at them is enough for however many runs.
-            self._own = self._own or _digested(self.windows(), FIELDS)
-            count, columns = self._own
-            columns = columns | _digested(windows, ())[1]
+            # Bars in memory cannot change, so they are digested once for many runs.
+            self._digests = self._digests or _digest_columns(self.windows(), FIELDS)
+            count, columns = self._digests
+            columns = columns | _digest_columns(windows, ())[1]
         keys = hashlib.sha256(self.timestamp.tobytes())
         for symbol in self.symbols:
             keys.update(f"{len(symbol.encode())}:{symbol}".encode())
@@ -248,14 +205,14 @@ class Bars:
         }
 
 
-def _digested(windows: Iterable[Window], names: tuple[str, ...]) -> tuple[int, dict[str, str]]:
-    """How many bars there are, and the digests of their columns *names* and of what is joined."""
+def _digest_columns(windows: Iterable[Window], names: tuple[str, ...]) -> tuple[int, dict[str, str]]:
+    """Count the bars, and digest their columns *names* and the joined features."""
     digests: dict[str, Any] = {}
     count = 0
     for window in windows:
         columns = {name: getattr(window.market, name) for name in names}
         if "volume" in columns:
-            # Arrays may hold a volume where there is no bar, and a frame cannot.
+            # Arrays, unlike frames, may hold a volume where there is no bar.
             columns["volume"] = np.where(np.isnan(columns["close"]), np.nan, columns["volume"])
         if names:
             count += int(np.count_nonzero(~np.isnan(window.market.close)))
@@ -265,19 +222,29 @@ def _digested(windows: Iterable[Window], names: tuple[str, ...]) -> tuple[int, d
 
 
 def _cutting(panels: dict[str, Floats]) -> Callable[[int, int], dict[str, Floats]]:
-    """Loads windows of panels that are in memory."""
+    """Return a loader for windows of panels in memory."""
     return lambda a, b: {name: panel[a:b] for name, panel in panels.items()}
 
 
+def _streaming(checked: CheckedBars) -> Callable[[int, int], dict[str, Floats]]:
+    """Return a loader that reads each window from its source."""
+    checked = evolve(checked, rows=None)  # not to be held
+
+    def load(a: int, b: int) -> dict[str, Floats]:
+        return _panels(checked.window(a, b), checked.timestamp[a:b], checked.symbols, checked.name)
+
+    return load
+
+
 def _canonical(values: Floats) -> bytes:
-    """The bytes of *values*, with one NaN for all that there are."""
+    """Return the bytes of *values*, with the same NaN for every NaN."""
     return np.where(np.isnan(values), np.nan, values).tobytes()
 
 
 def _panels(
     rows: pl.DataFrame, timestamp: Int64s, symbols: tuple[str, ...], name: str = "bars"
 ) -> dict[str, Floats]:
-    """Rows in order of time and symbol as float64[timestamp, symbols]; NaN where there is no row."""
+    """Spread rows in order of time and symbol over float64[timestamp, symbols], NaN where there is no row."""
     place = np.searchsorted(timestamp, rows["ns"].to_numpy())
     column = rows["symbol"].cast(pl.Enum(symbols), strict=False).to_physical()
     if column.null_count() or not np.array_equal(timestamp[place], rows["ns"].to_numpy()):
@@ -295,7 +262,7 @@ def _panels(
 
 
 def _endings(last: Int64s, bars: int) -> Records:
-    """Instruments that have no bar after *last*, with the number of the bar at which they are closed."""
+    """List the instruments that have no bar after *last*, with the number of the bar that closes them."""
     ended = np.flatnonzero(last < bars - 1)
     ended = ended[np.argsort(last[ended], kind="stable")]
     endings = records(ended.size, ENDING)
@@ -305,17 +272,17 @@ def _endings(last: Int64s, bars: int) -> Records:
 
 
 def _dates(timestamp: Int64s, zone: str | None) -> Int64s:
-    """Days since 1970 in *zone*."""
+    """Convert timestamps to days since 1970 in *zone*."""
     if zone is None:
         return timestamp // DAY
     moments = pl.Series(timestamp).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(zone)
     return moments.dt.date().to_physical().to_numpy().astype(np.int64)
 
 
-def _moments(given: ArrayLike) -> Int64s:
-    """Timestamps as nanoseconds."""
+def _moments(values: ArrayLike) -> Int64s:
+    """Convert timestamps to nanoseconds."""
     try:
-        timestamp = np.asarray(given)
+        timestamp = np.asarray(values)
         if timestamp.dtype.kind == "O":
             timestamp = timestamp.astype("M8[us]")
     except (TypeError, ValueError) as error:
@@ -332,49 +299,49 @@ def _moments(given: ArrayLike) -> Int64s:
     return owned(timestamp.view(np.int64) if timestamp.dtype.kind == "M" else timestamp, np.int64)
 
 
-def _numbers(given: ArrayLike, name: str) -> Floats:
+def _numbers(values: ArrayLike, name: str) -> Floats:
     try:
-        return owned(given, np.float64)
+        return owned(values, np.float64)
     except InvalidSetting as error:
         raise BadBars(f"{name}: {error}") from None
 
 
 def _last_of(period: NDArray[Any]) -> Flags:
-    """bool[bars]: whether a bar is the last of its period; that of the data is the last of its own."""
+    """Return bool[bars]: whether a bar is the last of its period. The last bar of the data is."""
     return np.append(period[1:] != period[:-1], True)
 
 
 def _check(timestamp: Int64s, symbols: tuple[str, ...], panels: dict[str, Floats]) -> None:
-    """Raise `BadBars` where arrays break a rule."""
+    """Raise `BadBars` if arrays break a rule."""
     for name, values in panels.items():
         if values.shape != (len(timestamp), len(symbols)):
             raise BadBars(
                 f"{name} is {values.shape}, not {len(timestamp)} bars of {len(symbols)} instruments"
             )
-    if other := [symbol for symbol in symbols if not (isinstance(symbol, str) and symbol)]:
-        raise BadBars(f"symbols: {other[0]!r} is not a text")
+    if invalid := [symbol for symbol in symbols if not (isinstance(symbol, str) and symbol)]:
+        raise BadBars(f"symbols: {invalid[0]!r} is not text; give each instrument a name")
     if list(symbols) != sorted(set(symbols)):
         raise BadBars("symbols are not in alphabetical order, each once; sort the columns")
     if np.any(timestamp[1:] <= timestamp[:-1]):
         raise BadBars(f"timestamps do not rise at bar {int(np.argmax(timestamp[1:] <= timestamp[:-1])) + 1}")
     o, h, low, c = (panels[name] for name in PRICES)
     missing = np.isnan(c)
-    # Where the range holds open and close and the low is above zero, all four prices are numbers above zero.
+    # If the range holds open and close and the low is above zero, all four prices are numbers above zero.
     sound = (low > 0) & (low <= o) & (low <= c) & (h >= o) & (h >= c) & (h < np.inf)
     gap = missing & np.isnan(o) & np.isnan(h) & np.isnan(low)
     volume = panels["volume"]
-    is_known = np.full(volume.shape, not np.all(np.isnan(volume)))
-    for what, bad in (
+    has_volume = np.full(volume.shape, not np.all(np.isnan(volume)))
+    for fault, bad in (
         ("a price is missing or not above zero, or the range does not hold open and close", ~(sound | gap)),
         ("volume is below zero", ~missing & (volume < 0)),
-        ("volume is missing or infinite", ~missing & is_known & ~np.isfinite(volume)),
+        ("volume is missing or infinite", ~missing & has_volume & ~np.isfinite(volume)),
     ):
         if np.any(bad):
             t, n = np.argwhere(bad)[0]
-            shown = ", ".join(f"{name} {panels[name][t, n]}" for name in FIELDS)
-            raise BadBars(f"{symbols[n]} at bar {t}: {what}: {shown}")
+            row = ", ".join(f"{name} {panels[name][t, n]}" for name in FIELDS)
+            raise BadBars(f"{symbols[n]} at bar {t}: {fault}: {row}")
 
 
-def as_bars(given: Any) -> Bars:
-    """*given* as bars: bars already, or a frame to read."""
-    return given if isinstance(given, Bars) else Bars.read(given)
+def as_bars(data: Any) -> Bars:
+    """Return *data* if it is `Bars`, and read it otherwise."""
+    return data if isinstance(data, Bars) else Bars.read(data)

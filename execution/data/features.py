@@ -1,6 +1,6 @@
-"""Features joined to bars as of their own timestamp: what a bar sees is the newest row not after its end.
+"""Features joined to bars as of their own timestamp: a bar sees the newest row not after its end.
 
-A row counts whole: a null in the newest row is unknown, and is not filled from an older one.
+A row counts whole: a null in the newest row is unknown, and is not filled from an older row.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from tieout.execution.data.frames import (
     SHOWN,
     Named,
     between,
+    first_rows,
     in_nanoseconds,
     lazy,
     nanoseconds,
     require_columns,
     require_symbols,
-    shown,
     zone,
 )
 from tieout.execution.errors import BadFeatures
@@ -30,14 +30,14 @@ from tieout.execution.kernels.state import Floats, Int64s
 
 
 class Joined(NamedTuple):
-    """Features of a window: by instrument float64[bars, instruments], and by time float64[bars]."""
+    """The features of a window: by instrument float64[bars, instruments], and by time float64[bars]."""
 
     features: dict[str, Floats]
     context: dict[str, Floats]
 
 
 class Rows(NamedTuple):
-    """Rows of a feature frame in order of time: nanoseconds, number of the instrument, values by name."""
+    """The rows of a feature frame in order of time: nanoseconds, number of the instrument, values by name."""
 
     timestamp: Int64s
     column: Int64s
@@ -46,7 +46,7 @@ class Rows(NamedTuple):
 
 @frozen
 class FeatureFrame:
-    """One feature frame: *names* of its features, *by_instrument* where it has a column symbol."""
+    """One feature frame with the *names* of its features. It is *by_instrument* if it has a column symbol."""
 
     named: Named
     names: tuple[str, ...]
@@ -54,33 +54,33 @@ class FeatureFrame:
 
     @property
     def is_dated(self) -> bool:
-        """Whether its times are dates, without an hour."""
+        """True if its times are dates, without an hour."""
         return bool(self.named.frame.collect_schema()["timestamp"] == pl.Date)
 
     @classmethod
-    def of(cls, given: Any, what: str, columns: Mapping[str, str], bars_zone: str | None) -> "FeatureFrame":
-        """Take a frame in: whatever `frames.lazy` takes, its features numbers or booleans.
+    def of(cls, data: Any, name: str, columns: Mapping[str, str], bars_zone: str | None) -> "FeatureFrame":
+        """Check a frame in any form that `frames.lazy` opens. Its features are numbers or booleans.
 
-        *what* is what errors call it, *columns* maps names wanted to those there are, *bars_zone* is the
-        time zone of the bars. With a column symbol, a row is of one symbol and time; else of one time.
-        Raises `BadFeatures` where the frame cannot be read, has no rows or no features, is in another zone
-        than the bars, lacks a timestamp or symbol in a row, has a column of text or one of the bars' names.
+        Errors call it *name*. *columns* maps our names to those of the data. *bars_zone* is the time zone of
+        the bars. With a column symbol, a row belongs to one symbol and time, otherwise to one time.
+        Raises `BadFeatures` if the frame cannot be read, has no rows or no features, or is in another zone
+        than the bars. Also if a row lacks its timestamp or symbol, or a column is text or a field of bars.
         """
-        named = lazy(given, what, columns, BadFeatures)
+        named = lazy(data, name, columns, BadFeatures)
         require_columns(named, ("timestamp",))
-        own = zone(named)
+        frame_zone = zone(named)
         schema = named.frame.collect_schema()
         if by_instrument := "symbol" in schema:
             require_symbols(named)
         names = tuple(column for column in schema.names() if column not in KEYS)
         if not names:
-            raise BadFeatures(f"{named.name}: there is no feature beside {' and '.join(schema.names())}")
+            raise BadFeatures(f"{named.name}: it has no feature beside {' and '.join(schema.names())}")
         if taken := set(names) & set(FIELDS):
             raise BadFeatures(f"{named.name}: {', '.join(sorted(taken))} is a field of the bars; rename it")
         _require_rows(named, by_instrument=by_instrument)
-        if own != bars_zone:
+        if frame_zone != bars_zone:
             raise BadFeatures(
-                f"{named.name}: its times are in {own or 'no zone'}, those of the bars in"
+                f"{named.name}: its times are in {frame_zone or 'no zone'}, those of the bars in"
                 f" {bars_zone or 'no zone'}; convert one of them"
             )
         if text := [n for n in names if not (schema[n].is_numeric() or schema[n] in (pl.Boolean, pl.Null))]:
@@ -90,57 +90,57 @@ class FeatureFrame:
         return cls(named, names, by_instrument)
 
     def require_shared(self, symbols: tuple[str, ...]) -> None:
-        """Raise `BadFeatures` where not one row is of one of *symbols*: they are named differently then."""
+        """Raise `BadFeatures` if no row has one of *symbols*: the two then name instruments differently."""
         if not self.by_instrument:
             return
-        own = self.named.frame.select(pl.col("symbol").cast(pl.String))
-        shared = own.filter(pl.col("symbol").is_in(symbols)).head(1)
+        names = self.named.frame.select(pl.col("symbol").cast(pl.String))
+        shared = names.filter(pl.col("symbol").is_in(symbols)).head(1)
         if self.named.collect(shared).is_empty():
-            others = self.named.collect(own.head(SHOWN).unique(maintain_order=True))["symbol"]
+            others = self.named.collect(names.head(SHOWN).unique(maintain_order=True))["symbol"]
             raise BadFeatures(
-                f"{self.named.name}: not one of its symbols has bars. It has {', '.join(others)}, ...;"
+                f"{self.named.name}: none of its symbols has bars. It has {', '.join(others)}, ...;"
                 f" the bars have {', '.join(symbols[:SHOWN])}, ...; name them alike"
             )
 
     def rows(self, symbols: tuple[str, ...], after: int | None, until: int) -> Rows:
-        """Its rows with *after* < timestamp <= *until*, in nanoseconds, of *symbols* alone.
+        """Read the rows of *symbols* with *after* < timestamp <= *until*, in nanoseconds.
 
-        Raises `BadFeatures` where two rows are of one symbol and time.
+        Raises `BadFeatures` if two rows have the same symbol and time.
         """
         frame = in_nanoseconds(between(self.named.frame, None if after is None else after + 1, until))
         keys = ["timestamp"]
         if self.by_instrument:
-            # A symbol without bars has no code, and nobody could trade on its feature.
+            # A symbol without bars has no code, and its feature could not be traded on.
             codes = pl.col("symbol").cast(pl.Enum(symbols), strict=False).to_physical().cast(pl.Int64)
             frame = frame.with_columns(codes.alias("symbol")).filter(pl.col("symbol").is_not_null())
             keys.append("symbol")
         values = [pl.col(n).cast(pl.Float64).fill_null(float("nan")) for n in self.names]
-        found = self.named.collect(frame.select(*keys, *values))
-        rising = _rising(found, keys)
+        rows = self.named.collect(frame.select(*keys, *values))
+        rising = _rising(rows, keys)
         if not rising.all():
-            found = found.sort(keys)
-            again = ~_rising(found, keys)
-            if again.any():
-                self._refuse_again(found.filter(pl.Series(np.append(False, again))), symbols)
-        column = found["symbol"].to_numpy() if self.by_instrument else np.zeros(found.height, np.int64)
-        return Rows(found["timestamp"].to_numpy(), column, {n: found[n].to_numpy() for n in self.names})
+            rows = rows.sort(keys)
+            is_duplicate = ~_rising(rows, keys)
+            if is_duplicate.any():
+                self._refuse_duplicates(rows.filter(pl.Series(np.append(False, is_duplicate))), symbols)
+        column = rows["symbol"].to_numpy() if self.by_instrument else np.zeros(rows.height, np.int64)
+        return Rows(rows["timestamp"].to_numpy(), column, {n: rows[n].to_numpy() for n in self.names})
 
-    def _refuse_again(self, again: pl.DataFrame, symbols: tuple[str, ...]) -> None:
-        """Raise the rows that have the keys of the first row of *again*."""
+    def _refuse_duplicates(self, duplicates: pl.DataFrame, symbols: tuple[str, ...]) -> None:
+        """Raise `BadFeatures` with all rows that have the keys of the first of *duplicates*."""
         numbered = _numbered(self.named, by_instrument=self.by_instrument)
-        first = numbered.filter(pl.col("ns") == again["timestamp"][0])
-        what = "time"
+        first = numbered.filter(pl.col("ns") == duplicates["timestamp"][0])
+        keys, count = "time", duplicates.height
         if self.by_instrument:
-            first = first.filter(pl.col("symbol").cast(pl.String) == symbols[again["symbol"][0]])
-            what = "symbol and time"
+            first = first.filter(pl.col("symbol").cast(pl.String) == symbols[duplicates["symbol"][0]])
+            keys = "symbol and time"
         raise BadFeatures(
-            f"{self.named.name}: a second row of one {what} in {again.height} row{'s' * (again.height > 1)},"
-            f" the first:\n{shown(self.named.collect(first.drop('ns').head(SHOWN)))}\nKeep one of each."
+            f"{self.named.name}: a second row of one {keys} in {count} row{'s' * (count > 1)},"
+            f" the first:\n{first_rows(self.named.collect(first.drop('ns').head(SHOWN)))}\nKeep one of each."
         )
 
 
 def _rising(rows: pl.DataFrame, keys: list[str]) -> NDArray[np.bool_]:
-    """bool[rows - 1]: whether each row but the first is after the one before it, by *keys*."""
+    """Return bool[rows - 1]: whether each row but the first is after the one before it, by *keys*."""
     time = rows["timestamp"].to_numpy()
     rises: NDArray[np.bool_] = time[1:] > time[:-1]
     if len(keys) > 1:
@@ -150,37 +150,37 @@ def _rising(rows: pl.DataFrame, keys: list[str]) -> NDArray[np.bool_]:
 
 
 def _numbered(named: Named, *, by_instrument: bool) -> pl.LazyFrame:
-    """The keys of a frame with the number of each row, `row`, and nanoseconds, `ns`."""
+    """Select the keys of a frame with the number of each row, `row`, and nanoseconds, `ns`."""
     keys = KEYS if by_instrument else KEYS[:1]
     time = nanoseconds(named.frame.collect_schema()["timestamp"])
     return named.frame.select(keys).with_row_index("row").with_columns(ns=time)
 
 
 def _require_rows(named: Named, *, by_instrument: bool) -> None:
-    """Raise `BadFeatures` where a frame has no rows, or one without a timestamp or symbol."""
+    """Raise `BadFeatures` if a frame has no rows, or a row without a timestamp or symbol."""
     if named.collect(named.frame.select("timestamp").head(1)).is_empty():
-        raise BadFeatures(f"{named.name}: there is no row in it")
+        raise BadFeatures(f"{named.name}: the data have no rows")
     keys = ("ns", "symbol") if by_instrument else ("ns",)
-    is_unknown = pl.any_horizontal(pl.col(key).is_null() for key in keys)
+    is_missing = pl.any_horizontal(pl.col(key).is_null() for key in keys)
     bad = named.collect(
-        _numbered(named, by_instrument=by_instrument).filter(is_unknown).drop("ns").head(SHOWN)
+        _numbered(named, by_instrument=by_instrument).filter(is_missing).drop("ns").head(SHOWN)
     )
     if bad.height:
         raise BadFeatures(
             f"{named.name}: a {' or '.join(bad.columns[1:])} is missing, or a time is outside the years 1678"
-            f" to 2261, the first:\n{shown(bad)}\nLeave these rows out."
+            f" to 2261, the first:\n{first_rows(bad)}\nLeave these rows out."
         )
 
 
 class Join:
-    """Joins feature frames to one window after another, carrying the last rows from each to the next."""
+    """A join of feature frames to successive windows. It carries the last rows of each to the next."""
 
     def __init__(self, frames: tuple[FeatureFrame, ...], symbols: tuple[str, ...]) -> None:
-        """Raise `BadFeatures` where a name is used twice."""
+        """Raise `BadFeatures` if two frames have a feature of the same name."""
         names = [name for frame in frames for name in frame.names]
         if len(set(names)) < len(names):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            raise BadFeatures(f"{', '.join(twice)}: in more than one feature frame; rename one")
+            shared = sorted({name for name in names if names.count(name) > 1})
+            raise BadFeatures(f"{', '.join(shared)}: in more than one feature frame; rename one")
         self._frames = frames
         self._symbols = symbols
         self._carried: dict[str, Floats] = {}
@@ -189,7 +189,7 @@ class Join:
     def window(self, timestamp: Int64s) -> Joined:
         """Return the features of a window of bars that end at *timestamp*, later than the window before.
 
-        Raises `BadFeatures` where a frame has none of the symbols.
+        Raises `BadFeatures` if a frame has none of the symbols.
         """
         joined = Joined({}, {})
         until = int(timestamp[-1])
@@ -210,7 +210,7 @@ class Join:
         return joined
 
     def _spread(self, name: str, rows: Floats, newest: NDArray[np.int32] | None, width: int) -> Floats:
-        """float64[bars, width]: of each cell's *newest* row; where there is none, what was carried here."""
+        """Return float64[bars, width]: each cell's *newest* row, else the row carried from before."""
         if newest is None:
             values = rows.reshape(-1, width)
         else:
@@ -221,7 +221,7 @@ class Join:
 
 
 def _newest(place: Int64s, column: Int64s, bars: int, width: int) -> NDArray[np.int32] | None:
-    """int32[bars, width]: the newest row for each bar, -1 for none; None where the rows are just the grid.
+    """Return int32[bars, width]: the newest row for each bar, -1 for none. None if the rows fill the grid.
 
     *place* is the first bar that is not before a row, *column* its instrument, in order of time.
     """

@@ -1,9 +1,9 @@
-"""What is traded, and in which quantities."""
+"""The instruments of a run: the quantities that each is traded in."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Self
 
 from attrs import field, frozen
 
@@ -11,31 +11,31 @@ from tieout.execution.errors import InvalidSetting
 from tieout.ledger.books.commodity import DIGITS, MAX_SCALE, Commodities, Commodity, currency, instrument
 
 
-def _positive(name: str, given: object) -> Decimal:
+def _positive(name: str, value: object) -> Decimal:
     try:
-        size = Decimal(str(given))
+        size = Decimal(str(value))
     except InvalidOperation:
         size = Decimal(0)
     if not size.is_finite() or size <= 0:
-        raise InvalidSetting(f"{name} {given!r} is not a quantity above zero")
+        raise InvalidSetting(f"{name} {value!r} is not a quantity above zero")
     return size
 
 
-def _step(given: str | int | Decimal) -> Decimal:
-    return _positive("step", given)
+def _step(value: str | int | Decimal) -> Decimal:
+    return _positive("step", value)
 
 
-def _lot(given: str | int | Decimal) -> Decimal:
-    return _positive("lot", given)
+def _lot(value: str | int | Decimal) -> Decimal:
+    return _positive("lot", value)
 
 
 @frozen
-class Terms:
-    """How one instrument is traded.
+class InstrumentSpec:
+    """The terms on which one instrument is traded.
 
-    Orders are multiples of *step*: ``"1"`` for whole shares, ``"0.00000001"`` for fractions. *lot* is what
-    cutting to whole lots leaves. *multiplier* is money per unit and point of price. Quantities are kept to
-    *scale* decimals.
+    Orders are multiples of *step*: ``"1"`` for whole shares, ``"0.00000001"`` for fractions. An order that is
+    cut to whole lots is cut to a multiple of *lot*. *multiplier* is money per unit and point of price.
+    Quantities are kept to *scale* decimals.
     """
 
     step: Decimal = field(default=Decimal(1), converter=_step)
@@ -48,7 +48,9 @@ class Terms:
             raise InvalidSetting(f"scale {self.scale!r} is not a whole number in 0..{MAX_SCALE}")
         for name, size in (("step", self.step), ("lot", self.lot)):
             if size.adjusted() >= DIGITS:  # more than 64 bits hold, even without decimals
-                raise InvalidSetting(f"{name} {size:e} is more than there can be of an instrument")
+                raise InvalidSetting(
+                    f"{name} {size:e} is larger than any quantity can be; give a smaller one"
+                )
             if size.scaleb(self.scale) % 1:
                 raise InvalidSetting(f"{name} {size} has more than {self.scale} decimals; raise the scale")
         if self.lot % self.step:
@@ -65,66 +67,74 @@ class Terms:
         return int(self.lot.scaleb(self.scale))
 
 
-WHOLE = Terms()
-FRACTIONAL = Terms(step="0.00000001")
-
-
 @frozen
 class Instruments:
-    """The terms of every instrument: *default* for all but those in *by_symbol*."""
+    """The spec of every instrument: *default* for all but those in *by_symbol*."""
 
-    default: Terms = WHOLE
-    by_symbol: Mapping[str, Terms] = field(factory=dict)
+    default: InstrumentSpec = field(factory=InstrumentSpec)
+    by_symbol: Mapping[str, InstrumentSpec] = field(factory=dict)
 
-    def of(self, symbol: str) -> Terms:
-        """The terms of one instrument."""
+    @classmethod
+    def whole(cls) -> Self:
+        """Trade every instrument in whole units, as the default does."""
+        return cls()
+
+    @classmethod
+    def fractional(cls) -> Self:
+        """Trade every instrument in fractions, to eight decimals."""
+        return cls(InstrumentSpec(step="0.00000001"))
+
+    def of(self, symbol: str) -> InstrumentSpec:
+        """Return the spec of one instrument."""
         return self.by_symbol.get(symbol, self.default)
 
-    def columns(self, symbols: Sequence[str]) -> Iterator[tuple[Terms, slice | list[int]]]:
-        """Terms, and the places in *symbols* of the instruments that they are of; later ones hold."""
+    def columns(self, symbols: Sequence[str]) -> Iterator[tuple[InstrumentSpec, slice | list[int]]]:
+        """Yield each spec with its places in *symbols*. A later one replaces an earlier one."""
         yield self.default, slice(None)
         if self.by_symbol:
-            places: dict[Terms, list[int]] = {}
+            places: dict[InstrumentSpec, list[int]] = {}
             for place, symbol in enumerate(symbols):
                 if symbol in self.by_symbol:
                     places.setdefault(self.by_symbol[symbol], []).append(place)
             yield from places.items()
 
     def commodities(self, symbols: Iterable[str], currency: str) -> Iterator[Commodity]:
-        """The instruments as the ledger declares them, in the order of *symbols*."""
+        """Yield the instruments as the ledger declares them, in the order of *symbols*."""
         if unknown := self.by_symbol.keys() - set(symbols):
-            raise InvalidSetting(f"terms for {', '.join(sorted(unknown))}, which the bars do not have")
+            raise InvalidSetting(
+                f"by_symbol names {', '.join(sorted(unknown))}, which the bars do not have; leave it out"
+            )
         for symbol in symbols:
-            terms = self.of(symbol)
-            yield instrument(symbol, currency=currency, scale=terms.scale, multiplier=terms.multiplier)
+            spec = self.of(symbol)
+            yield instrument(symbol, currency=currency, scale=spec.scale, multiplier=spec.multiplier)
 
     def declared(self, symbols: tuple[str, ...], money: str) -> Commodities:
-        """The currency *money* and the instruments: for many runs on the same bars, declared once."""
-        terms = self.default, tuple(self.by_symbol.items())
-        for known in tuple(_DECLARED):  # another thread may add to it
-            # Of the same symbols none is looked at: they are one and the same object.
-            if known[:3] == (money, terms, symbols):
-                return known[3]
-        found = Commodities.of([currency(money), *self.commodities(symbols, money)])
-        _DECLARED.appendleft((money, terms, symbols, found))
-        return found
+        """Declare the currency *money* and the instruments: for many runs on the same bars, declared once."""
+        specs = self.default, tuple(self.by_symbol.items())
+        for declaration in tuple(_DECLARED):  # another thread may add to it
+            # The same bars pass the same tuple of symbols, which is compared by identity first.
+            if declaration[:3] == (money, specs, symbols):
+                return declaration[3]
+        commodities = Commodities.of([currency(money), *self.commodities(symbols, money)])
+        _DECLARED.appendleft((money, specs, symbols, commodities))
+        return commodities
 
     def spec(self) -> dict[str, Any]:
-        """What is recorded of them."""
+        """Return the description that the journal records."""
         return {
-            "default": _spec(self.default),
-            "by_symbol": {symbol: _spec(terms) for symbol, terms in sorted(self.by_symbol.items())},
+            "default": _recorded(self.default),
+            "by_symbol": {symbol: _recorded(spec) for symbol, spec in sorted(self.by_symbol.items())},
         }
 
 
 _DECLARED: deque[tuple[str, tuple[Any, ...], tuple[str, ...], Commodities]] = deque(maxlen=16)
-"""The currency, the terms, the symbols, and what they were declared as."""
+"""The currency, the specs and the symbols, with the commodities that they were declared as."""
 
 
-def _spec(terms: Terms) -> dict[str, Any]:
+def _recorded(spec: InstrumentSpec) -> dict[str, Any]:
     return {
-        "step": format(terms.step.normalize(), "f"),
-        "lot": format(terms.lot.normalize(), "f"),
-        "scale": terms.scale,
-        "multiplier": terms.multiplier,
+        "step": format(spec.step.normalize(), "f"),
+        "lot": format(spec.lot.normalize(), "f"),
+        "scale": spec.scale,
+        "multiplier": spec.multiplier,
     }

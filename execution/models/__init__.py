@@ -1,1 +1,1 @@
-"""The account and cost models that a backtest is given."""
+"""Account and cost models of a backtest: one model a file, in the folder of its kind."""

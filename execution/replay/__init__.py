@@ -1,1 +1,1 @@
-"""The description of a run, and its comparison with a run performed again."""
+"""The description of a run, and the comparison with the same run performed again."""

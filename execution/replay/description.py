@@ -1,4 +1,4 @@
-"""What is recorded of a run: all that determines its result, in a form that is the same in every process."""
+"""The description of a run in its journal: all that determines its result, the same in every process."""
 
 import hashlib
 import inspect
@@ -15,42 +15,42 @@ from tieout.execution.kernels.state import Program
 from tieout.execution.strategy.strategy import Strategy
 
 _PIECE = 1 << 14
-_SAID_OTHERWISE = (("strategy", "class"), ("strategy", "parameters"))
-"""What a spec may say in other words: where a strategy is found, and how it is made."""
+_REPLACEABLE = (("strategy", "class"), ("strategy", "parameters"))
+"""Entries that a user may replace: the place of a strategy and its parameters."""
 
 
-def merged(found: Mapping[str, Any], given: Mapping[str, Any], place: tuple[str, ...] = ()) -> dict[str, Any]:
-    """*found* with what is *given* beside it. Raises `InvalidSetting` where it says something else."""
-    both = dict(found)
-    for name, value in given.items():
-        have, here = both.get(name), (*place, name)
-        if isinstance(have, Mapping) and isinstance(value, Mapping):
-            both[name] = merged(have, value, here)
-        elif here[:2] in _SAID_OTHERWISE or name not in both:
+def merged(spec: Mapping[str, Any], others: Mapping[str, Any], place: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Add the entries of *others* to a spec. Raises `InvalidSetting` if one contradicts the spec."""
+    both = dict(spec)
+    for name, value in others.items():
+        actual, path = both.get(name), (*place, name)
+        if isinstance(actual, Mapping) and isinstance(value, Mapping):
+            both[name] = merged(actual, value, path)
+        elif path[:2] in _REPLACEABLE or name not in both:
             both[name] = value
-        elif have != value:
-            raise InvalidSetting(f"describe says that {'.'.join(here)} is {value!r}; it is {have!r}")
+        elif actual != value:
+            raise InvalidSetting(f"describe says that {'.'.join(path)} is {value!r}; it is {actual!r}")
     return both
 
 
 def fingerprint(program: Program, tags: Sequence[str]) -> dict[str, str]:
-    """The digest of every array of a program, and of the reasons that its orders name."""
+    """Digest every array of a program, and the tags of its orders."""
     requests = {
         name: program.requests[name] for name in program.requests.dtype.names or () if name != "order"
     }
     arrays = {"weights": program.weights, "entries": program.entries, "exits": program.exits} | requests
-    found = {name: _digest(values) for name, values in arrays.items() if values.size}
-    return found | {"tags": hashlib.sha256(json.dumps(list(tags)).encode()).hexdigest()}
+    digests = {name: _digest(values) for name, values in arrays.items() if values.size}
+    return digests | {"tags": hashlib.sha256(json.dumps(list(tags)).encode()).hexdigest()}
 
 
 def _digest(values: np.ndarray[Any, Any]) -> str:
-    """Of type, shape and values; with one NaN and one zero for all that there are."""
+    """Digest type, shape and values. Every NaN counts as the same NaN, and both zeros as one."""
     sha = hashlib.sha256(f"{values.dtype.str}{values.shape}".encode())
     flat = np.ascontiguousarray(values).reshape(-1)
     if values.dtype.kind != "f":
         sha.update(flat.view(np.uint8).data)
         return sha.hexdigest()
-    # Piece by piece, while it is near: a copy of the whole would go to memory and back three times.
+    # Piece by piece, in the cache: a copy of the whole would go to memory and back three times.
     for start in range(0, flat.size, _PIECE):
         piece = flat[start : start + _PIECE] + 0.0
         piece[np.isnan(piece)] = np.nan
@@ -59,7 +59,7 @@ def _digest(values: np.ndarray[Any, Any]) -> str:
 
 
 def described(strategy: Strategy) -> dict[str, Any]:
-    """The class of a strategy and its public attributes."""
+    """Describe a strategy by its class and its public attributes."""
     kind = type(strategy)
     return {
         "class": f"{kind.__module__ if kind.__module__ != '__main__' else ''}:{kind.__qualname__}",
@@ -77,7 +77,7 @@ def _attributes(strategy: Strategy) -> list[str]:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """*value* as JSON can hold it, the same in every process."""
+    """Convert *value* to JSON that is the same in every process."""
     match value:
         case None | bool() | int() | str():
             return value
@@ -95,7 +95,7 @@ def _plain(name: str, value: Any) -> Any:
             return _plain(name, value.item())
         case np.generic():
             return str(value)
-        case _ if type(value).__module__ in _WRITTEN:
+        case _ if type(value).__module__ in _TEXT_MODULES:
             return str(value)
     raise InvalidSetting(
         f"the strategy's {name} is {value!r}, which cannot be recorded; give it as numbers or text, or name"
@@ -103,12 +103,12 @@ def _plain(name: str, value: Any) -> Any:
     )
 
 
-_WRITTEN = frozenset(["datetime", "decimal", "fractions", "pathlib", "zoneinfo"])
-"""Modules whose values say in their text all that they are."""
+_TEXT_MODULES = frozenset(["datetime", "decimal", "fractions", "pathlib", "zoneinfo"])
+"""Modules whose values are complete as text."""
 
 
 def source_of(kind: type) -> str:
-    """The digest of the source of a strategy: of its module where that is a file, else of its class."""
+    """Digest the source of a strategy: its module if that is a file, else its class."""
     module = sys.modules.get(kind.__module__)
     try:
         path = inspect.getsourcefile(module) if module is not None else None
@@ -120,7 +120,7 @@ def source_of(kind: type) -> str:
 
 
 def _of_class(kind: type) -> str:
-    """The source of a class, or of its functions where only these know it, as in a notebook."""
+    """Return the source of a class, or of its functions if only these have one, as in a notebook."""
     try:
         return inspect.getsource(kind)
     except (OSError, TypeError):

@@ -1,8 +1,9 @@
-"""Performing a recorded run again: block against block, and what differs where one comes out otherwise."""
+"""A recorded run compared with the same run performed again: its blocks, and the causes of a difference."""
 
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,7 +20,7 @@ from tieout.ledger.file.store import Layout, canonical
 
 @frozen
 class Recorded:
-    """What a journal's file says of its run: the description, its seals, and where it departs from them."""
+    """A recorded run: its description, its seals, and the places where its file departs from them."""
 
     path: Path
     row: Mapping[str, Any]
@@ -30,7 +31,7 @@ class Recorded:
 
     @classmethod
     def read(cls, path: Path, *, checked: bool = True) -> Self:
-        """Read a file, its seals *checked* against its rows."""
+        """Read a file. If *checked*, its seals are compared with its rows."""
         with Reader(path) as reader:
             broken = [str(departure) for departure in chain.broken(reader)] if checked else []
             seals = chain.seals(reader)
@@ -39,10 +40,10 @@ class Recorded:
 
     @property
     def run(self) -> Run:
-        """The run as it was described. Raises `CannotReperform` for books that no backtest made."""
+        """The description of the run. Raises `CannotReperform` for a journal of another origin."""
         policies = json.loads(self.row["policies"])
         if "execution" not in policies["others"]:
-            raise CannotReperform(f"{self.path}: these are books that no backtest made")
+            raise CannotReperform(f"{self.path}: this journal was not written by a backtest")
         return Run(
             spec=json.loads(self.row["spec"]),
             fingerprints=json.loads(self.row["fingerprints"]),
@@ -54,116 +55,119 @@ class Recorded:
 
 @frozen
 class BlockOutcome:
-    """One block: its transactions, and its digest as it was sealed and as it came out; "" for no block."""
+    """One block: its transactions, and its digests as sealed and as performed, "" for a missing block."""
 
     number: int
     first_txn: int
     last_txn: int
-    sealed: str
-    performed: str
+    sealed_digest: str
+    performed_digest: str
 
     @property
     def equal(self) -> bool:
-        """Whether it came out as it was sealed."""
-        return self.sealed == self.performed
+        """True if the performed block is the sealed one."""
+        return self.sealed_digest == self.performed_digest
 
     def __str__(self) -> str:
         posted = f"transactions {self.first_txn} to {self.last_txn}"
         name = f"block {self.number}, {posted if self.last_txn >= self.first_txn else 'no transactions'}"
+        seal, digest = self.sealed_digest[:16], self.performed_digest[:16]
         if self.equal:
-            return f"{name}: {self.sealed[:16]}, equal"
-        if not self.sealed:
-            return f"{name}: {self.performed[:16]}, and the file ends before it"
-        if not self.performed:
-            return f"{name}: {self.sealed[:16]}, and the run ends before it"
-        return f"{name}: {self.performed[:16]}, NOT EQUAL to what is sealed, {self.sealed[:16]}"
+            return f"{name}: {seal}, equal"
+        if not seal:
+            return f"{name}: {digest}, and the file ends before it"
+        if not digest:
+            return f"{name}: {seal}, and the run ends before it"
+        return f"{name}: {digest}, NOT EQUAL to the seal, {seal}"
 
 
 @frozen
 class Reperformance:
-    """What came of performing a run again.
+    """The outcome of performing a run again: its blocks, and the head digests as recorded and as performed.
 
-    *causes* say which inputs are not those that are recorded; *broken*, where the file departs from its own
-    seals; *failure*, how the strategy ended the run, if it did.
+    *causes* name the inputs that differ from the recorded ones. *broken* lists the places where the file
+    departs from its own seals. *failure* is the error with which the strategy ended the run, if it did.
     """
 
     blocks: list[BlockOutcome]
-    recorded: str
-    performed: str
+    recorded_head: str
+    performed_head: str
     causes: list[str]
     broken: list[str]
     failure: str
 
     @classmethod
-    def of(cls, held: Recorded, again: Path, causes: list[str], failure: str) -> Self:
-        """Compare the file *held* with the one that performing its run again made."""
-        made = Recorded.read(again, checked=False)
-        blocks = []
-        for number in range(max(len(held.seals), len(made.seals))):
-            sealed = held.seals[number] if number < len(held.seals) else None
-            performed = made.seals[number] if number < len(made.seals) else None
-            known = sealed or performed
-            assert known is not None
-            blocks.append(
-                BlockOutcome(
-                    number,
-                    known.first_txn,
-                    known.last_txn,
-                    sealed.digest if sealed else "",
-                    performed.digest if performed else "",
-                )
-            )
-        return cls(blocks, held.head, made.head, causes, held.broken, failure)
+    def of(cls, record: Recorded, path: Path, causes: list[str], failure: str) -> Self:
+        """Compare a recorded run with the file in *path*, which performing it again has written."""
+        rerun = Recorded.read(path, checked=False)
+        blocks = [
+            _outcome(number, first, second)
+            for number, (first, second) in enumerate(zip_longest(record.seals, rerun.seals))
+        ]
+        return cls(blocks, record.head, rerun.head, causes, record.broken, failure)
 
     @property
     def equal(self) -> bool:
-        """Whether the same inputs gave the same blocks, and the file holds what was sealed."""
-        return self.recorded == self.performed and not self.causes and not self.broken
+        """True if the same inputs gave the same blocks, and the file agrees with its seals."""
+        return self.recorded_head == self.performed_head and not self.causes and not self.broken
 
     @property
     def first_difference(self) -> BlockOutcome | None:
-        """The block from which on the two differ."""
+        """The first block that differs, or None."""
         return next((block for block in self.blocks if not block.equal), None)
+
+
+def _outcome(number: int, first: chain.Sealed | None, second: chain.Sealed | None) -> BlockOutcome:
+    """Compare two blocks of one number, where None stands for a missing block."""
+    block = first or second
+    assert block is not None
+    return BlockOutcome(
+        number,
+        block.first_txn,
+        block.last_txn,
+        first.digest if first else "",
+        second.digest if second else "",
+    )
 
 
 @contextmanager
 def explained(path: Path, run: Run) -> Iterator[None]:
-    """Turn a divergence from the run that *path* holds into what differs between the two."""
+    """Raise a divergence from the run in *path* as `InputChanged`, with the differences of the two."""
     try:
         yield
     except ReplayDiverged as error:
-        held = Recorded.read(path, checked=False)
-        found = differences(held, run) or ["it was described in another way"]
-        raise InputChanged(f"{path} holds another run: {'; '.join(found)}") from error
+        record = Recorded.read(path, checked=False)
+        causes = differences(record, run) or ["its description differs"]
+        raise InputChanged(f"{path} holds another run: {'; '.join(causes)}") from error
 
 
-def differences(held: Recorded, run: Run) -> list[str]:
-    """What in *run* is not as a journal records it, a sentence each."""
-    row = run_row(run, [RECORDS], held.layout)
-    was, now = ({name: json.loads(str(given[name])) for name in _JSON} for given in (held.row, row))
-    # The account is among the policies too, which is said once.
+def differences(record: Recorded, run: Run) -> list[str]:
+    """List the differences of *run* from a recorded one, a sentence each."""
+    row = run_row(run, [RECORDS], record.layout)
+    was, now = ({name: json.loads(str(side[name])) for name in _JSON} for side in (record.row, row))
+    # The spec has the account too, and one sentence about it is enough.
     for policies in (was["policies"], now["policies"]):
         policies["others"].pop("account", None)
-    found = list(_data(was["fingerprints"], now["fingerprints"]))
-    found.extend(_spec(was["spec"], now["spec"]))
-    if held.row["strategy"] != run.strategy:
-        found.append("the source of the strategy has changed")
-    if held.row["seed"] != run.seed:
-        found.append(f"the seed was {held.row['seed']}, now {run.seed}")
-    found.extend(f"the policies: {change}" for change in _changes(was["policies"], now["policies"]))
-    return found
+    causes = list(_data(was["fingerprints"], now["fingerprints"]))
+    causes.extend(_spec(was["spec"], now["spec"]))
+    if record.row["strategy"] != run.strategy:
+        causes.append("the source of the strategy has changed")
+    if record.row["seed"] != run.seed:
+        causes.append(f"the seed was {record.row['seed']}, now {run.seed}")
+    causes.extend(f"the policies: {change}" for change in _changes(was["policies"], now["policies"]))
+    return causes
 
 
 _JSON = ("spec", "fingerprints", "policies")
 
 
 def _data(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """How the data differ: bars that came or went, else which columns."""
+    """Yield the differences of the data: bars added or removed, else the columns that changed."""
     one, other = was.get("bars", {}), now.get("bars", {})
     more = other.get("bars", 0) - one.get("bars", 0)
     if more:
         yield (
-            f"the data: {abs(more):,} bars were {'added' if more > 0 else 'taken away'};"
+            f"the data: {abs(more):,} bars were {'added' if more > 0 else 'removed'};"
             f" there were {_extent(one)}, now {_extent(other)}"
         )
     elif one.get("keys") != other.get("keys"):
@@ -172,13 +176,13 @@ def _data(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
         had, have = one.get("columns", {}), other.get("columns", {})
         for name in sorted({*had, *have}):
             if had.get(name) != have.get(name):
-                yield f"the data: column {name} {_fate(had, have, name)}"
+                yield f"the data: column {name} {_change(had, have, name)}"
     if one.get("zone") != other.get("zone"):
         yield f"the data: its zone was {one.get('zone') or 'none'}, now {other.get('zone') or 'none'}"
     had, have = was.get("program", {}), now.get("program", {})
     for name in sorted({*had, *have}):
         if had.get(name) != have.get(name):
-            yield f"the program: its {name} {_fate(had, have, name)}"
+            yield f"the program: its {name} {_change(had, have, name)}"
 
 
 def _extent(bars: Mapping[str, Any]) -> str:
@@ -186,12 +190,12 @@ def _extent(bars: Mapping[str, Any]) -> str:
     return f"{bars.get('bars', 0):,} from {first} to {last}"
 
 
-def _fate(was: Mapping[str, Any], now: Mapping[str, Any], name: str) -> str:
+def _change(was: Mapping[str, Any], now: Mapping[str, Any], name: str) -> str:
     return "is missing" if name not in now else "was added" if name not in was else "has changed"
 
 
 def _spec(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
-    """How the specs differ, parameters of the strategy by their own names."""
+    """Yield the differences of the specs. Parameters of the strategy have their own names."""
     prefix = "strategy.parameters."
     for change in _changes(was, now):
         yield (
@@ -201,21 +205,21 @@ def _spec(was: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _changes(was: Any, given: Any, name: str = "") -> Iterator[str]:
-    """Each place where two JSON values differ."""
-    if isinstance(was, Mapping) and isinstance(given, Mapping):
-        for key in sorted({*was, *given}):
+def _changes(was: Any, now: Any, name: str = "") -> Iterator[str]:
+    """Yield each place where two JSON values differ."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for key in sorted({*was, *now}):
             inner = f"{name}.{key}" if name else key
-            if key not in given:
+            if key not in now:
                 yield f"{inner} was {_short(was[key])}, now it is not given"
             elif key not in was:
-                yield f"{inner} was not given, now {_short(given[key])}"
+                yield f"{inner} was not given, now {_short(now[key])}"
             else:
-                yield from _changes(was[key], given[key], inner)
-    elif was != given:
-        yield f"{name} was {_short(was)}, now {_short(given)}"
+                yield from _changes(was[key], now[key], inner)
+    elif was != now:
+        yield f"{name} was {_short(was)}, now {_short(now)}"
 
 
 def _short(value: Any) -> str:
     text = canonical(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  what a line can bear
+    return text if len(text) <= 60 else f"{text[:57]}..."  # noqa: PLR2004  the room in a line

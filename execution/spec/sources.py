@@ -1,4 +1,4 @@
-"""Where a spec is written and where it points: the line of every key, files, and things to import."""
+"""The sources of a spec: the lines of its keys, the files that it names, and the objects that it imports."""
 
 import importlib
 import importlib.util
@@ -17,7 +17,7 @@ from tieout.execution.errors import ExecutionError, InvalidSpec
 from tieout.ledger.errors import nearest
 
 Place = tuple[str | int, ...]
-"""The way to a key of a spec: ``("bars", "path")``, ``("features", 0, "path")``."""
+"""The path of a key in a spec: ``("bars", "path")``, ``("features", 0, "path")``."""
 
 _PART = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _KEY = rf"{_PART}(?:\s*\.\s*{_PART})*"
@@ -27,32 +27,32 @@ _ENTRY = re.compile(rf"\s*({_KEY})\s*=")
 
 @frozen
 class Document:
-    """What a spec is read from: its name in messages, what is wrong with it raises *error*."""
+    """The document of a spec: its name in messages, the lines of its keys, and the class of its errors."""
 
     name: str
     lines: Mapping[Place, int] = field(factory=dict)
     error: type[ExecutionError] = InvalidSpec
 
     def line(self, place: Place) -> int:
-        """The line of a key, or of the nearest one around it; 0 where there is none."""
+        """Return the line of a key, or of the nearest key around it, 0 if there is none."""
         while place and place not in self.lines:
             place = place[:-1]
         return self.lines.get(place, 0)
 
     def wrong(self, place: Place, text: str) -> ExecutionError:
-        """The error that says *text* of a key."""
+        """Return an error that names the document and the line of a key."""
         line = self.line(place)
         return self.error(f"{self.name}, line {line}: {text}" if line else f"{self.name}: {text}")
 
 
 @frozen
 class Folders:
-    """Where the paths of a spec lead: to the first of *places* that has the file."""
+    """The folders of the paths of a spec. The first of *places* that has the file counts."""
 
     places: tuple[Path, ...]
 
     def find(self, path: str) -> Path | None:
-        """The file that *path* names."""
+        """Return the file that *path* names, or None."""
         candidates = (place / path for place in self.places)
         return next((candidate for candidate in candidates if candidate.is_file()), None)
 
@@ -61,7 +61,7 @@ class Folders:
 
 
 def parse(path: Path) -> tuple[dict[str, Any], Document]:
-    """A TOML file and where its keys are. Raises `InvalidSpec` where it cannot be read as one."""
+    """Read a TOML file and the lines of its keys. Raises `InvalidSpec` if it is not TOML."""
     try:
         text = path.read_text("utf-8")
         data = tomllib.loads(text)
@@ -73,19 +73,20 @@ def parse(path: Path) -> tuple[dict[str, Any], Document]:
 
 
 def load(name: str, folders: Folders) -> Any:
-    """What *name* names: ``package.module:Name``, or ``file.py:Name`` in a file of *folders*.
+    """Import the object that *name* names.
 
-    Raises `LookupError` with a sentence where there is no such thing, and whatever the module itself raises.
+    That is ``package.module:Name``, or ``file.py:Name`` in a file of *folders*. Raises `LookupError` with a
+    sentence if there is no such object. Errors of the module itself pass through.
     """
-    where, _, inside = name.partition(":")
-    if not where or not inside:
+    module_name, _, attribute = name.partition(":")
+    if not module_name or not attribute:
         raise LookupError(f"{name!r} is not written as package.module:Name or file.py:Name")
-    module = _file(where, folders) if where.endswith(".py") else _module(where)
+    module = _file(module_name, folders) if module_name.endswith(".py") else _module(module_name)
     try:
-        return attrgetter(inside)(module)
+        return attrgetter(attribute)(module)
     except AttributeError:
-        own = [n for n, v in vars(module).items() if getattr(v, "__module__", None) == module.__name__]
-        raise LookupError(f"{where} has no {inside!r}{nearest(inside, own)}") from None
+        names = [n for n, v in vars(module).items() if getattr(v, "__module__", None) == module.__name__]
+        raise LookupError(f"{module_name} has no {attribute!r}{nearest(attribute, names)}") from None
 
 
 def _module(name: str) -> Any:
@@ -98,31 +99,31 @@ def _module(name: str) -> Any:
 
 
 def _file(name: str, folders: Folders) -> Any:
-    """The module in a file, read at each call: the file may have changed."""
+    """Import the module in a file. It is read at each call: the file may have changed."""
     path = folders.find(name)
     if path is None:
         raise LookupError(f"there is no file {name} in {folders}")
-    # A name that no module has, or a user's momentum.py would stand in for another of that name.
+    # No module has this name. A user's momentum.py must not replace a module called momentum.
     title = f"<{path.resolve()}>"
-    loader = _Fresh(title, str(path))
-    found = importlib.util.spec_from_file_location(title, path, loader=loader)
-    assert found is not None
-    module = importlib.util.module_from_spec(found)
+    loader = _UncachedLoader(title, str(path))
+    module_spec = importlib.util.spec_from_file_location(title, path, loader=loader)
+    assert module_spec is not None
+    module = importlib.util.module_from_spec(module_spec)
     sys.modules[title] = module
     loader.exec_module(module)
     return module
 
 
-class _Fresh(SourceFileLoader):
-    """Compiles what the file holds now: what Python keeps of it may be that of a moment before."""
+class _UncachedLoader(SourceFileLoader):
+    """A loader that compiles the current text of a file, and never a cached earlier one."""
 
     def path_stats(self, path: Any) -> Mapping[str, Any]:
-        """Nothing, which leaves what is kept alone."""
+        """Raise `OSError`, so that Python neither reads nor writes its cache."""
         raise OSError(path)
 
 
 def _lines(text: str, data: Mapping[str, Any]) -> dict[Place, int]:
-    """The line of every key outside of braces; what looks like one in the middle of a value is none."""
+    """Find the line of every key outside of braces. Text inside a value that looks like a key is ignored."""
     lines: dict[Place, int] = {}
     counts: dict[Place, int] = {}
     table: Place = ()
@@ -145,17 +146,17 @@ def _lines(text: str, data: Mapping[str, Any]) -> dict[Place, int]:
 
 
 def _parts(key: str) -> Place:
-    """The names in a dotted key."""
-    found: Any = tomllib.loads(f"{key} = 0")
+    """Return the names in a dotted key."""
+    table: Any = tomllib.loads(f"{key} = 0")
     parts = []
-    while isinstance(found, dict):
-        ((name, found),) = found.items()
+    while isinstance(table, dict):
+        ((name, table),) = table.items()
         parts.append(name)
     return tuple(parts)
 
 
 def _through(parts: Place, counts: Mapping[Place, int]) -> Place:
-    """The way of a header, through the last of each array of tables on it."""
+    """Return the path of a header, through the last element of each array of tables on it."""
     place: Place = ()
     for n, part in enumerate(parts):
         place = (*place, part)

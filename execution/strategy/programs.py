@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tieout.execution.data.bars import Bars
 from tieout.execution.data.frames import Named, in_nanoseconds, lazy, require_columns, zone
-from tieout.execution.data.instruments import Instruments, Terms
+from tieout.execution.data.instruments import Instruments, InstrumentSpec
 from tieout.execution.engine import Tags
 from tieout.execution.errors import ExecutionError, InvalidSetting, MalformedOrder
 from tieout.execution.kernels.orders import OrderType, Sizing, TimeInForce
@@ -239,7 +239,7 @@ class Orders:
         return {"program": "orders"}
 
 
-def _in_steps(terms: Terms, quantity: float, symbol: str) -> int:
+def _in_steps(terms: InstrumentSpec, quantity: float, symbol: str) -> int:
     return in_steps(quantity, float(terms.step), terms.step_units, symbol)
 
 

@@ -11,7 +11,6 @@ import pytest
 from attrs import define
 
 from tieout import (
-    FRACTIONAL,
     Backtest,
     Bar,
     Bars,
@@ -19,12 +18,12 @@ from tieout import (
     CashAccount,
     Costs,
     CustomCommission,
+    InstrumentSpec,
     Orders,
     PercentCommission,
     Signals,
     Strategy,
     TargetWeights,
-    Terms,
     UnlimitedAccount,
 )
 from tieout.execution.errors import BadFeatures, InvalidSetting, MalformedOrder
@@ -118,7 +117,7 @@ def test_a_feature_that_is_dated_is_not_joined_to_bars_with_hours() -> None:
         {"account": CashAccount},
         {"costs": PercentCommission("0.001")},
         {"costs": None},
-        {"instruments": FRACTIONAL},
+        {"instruments": InstrumentSpec()},
         {"describe": 5},
         {"block_bars": -1},
         {"block_bars": 2.5},
@@ -137,7 +136,7 @@ def test_what_is_not_what_it_should_be_is_refused(wrong: dict[str, Any]) -> None
 @pytest.mark.parametrize("scale", [13, -1, 2.0, True])
 def test_a_scale_is_a_number_of_decimals(scale: Any) -> None:
     with pytest.raises(InvalidSetting, match="scale"):
-        Terms(scale=scale)
+        InstrumentSpec(scale=scale)
 
 
 @pytest.mark.parametrize("commission", [Costs, Costs(), 0.001])

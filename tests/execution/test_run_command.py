@@ -1,4 +1,4 @@
-"""`tieout run` and `tieout reperform`, as somebody uses them who has a spec, data and a terminal."""
+"""`tieout run` and `tieout reperform` on the terminal, with a spec and its data."""
 
 import re
 import shutil
@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
+from tieout.execution.runs import delete_journal
 from tieout.ledger.cli import application
+from tieout.ledger.errors import JournalExists
 from tieout.ledger.file.reader import Reader
 
 DAYS = 40
@@ -63,12 +65,12 @@ def prices(days: int = DAYS) -> pl.DataFrame:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with a spec, its data and its strategy."""
-    made = tmp_path / "study"
-    made.mkdir()
-    prices().write_parquet(made / "prices.parquet")
-    (made / "swing.py").write_text(STRATEGY)
-    (made / "swing.toml").write_text(SPEC)
-    return made
+    study = tmp_path / "study"
+    study.mkdir()
+    prices().write_parquet(study / "prices.parquet")
+    (study / "swing.py").write_text(STRATEGY)
+    (study / "swing.toml").write_text(SPEC)
+    return study
 
 
 def tieout(*arguments: str | Path) -> Result:
@@ -93,7 +95,7 @@ def replaced(path: Path, good: str, bad: str) -> None:
 # --- run ---------------------------------------------------------------------------------------------
 
 
-def test_a_run_tells_what_it_gave_and_ends_with_a_head_that_verifies(folder: Path) -> None:
+def test_a_run_prints_its_figures_and_ends_with_a_head_that_verifies(folder: Path) -> None:
     head = ran(folder)
     verified = tieout("verify", folder / "swing.duckdb", "--anchor", head)
 
@@ -118,7 +120,7 @@ def test_running_again_compares_every_block(folder: Path) -> None:
     again = tieout("run", folder / "swing.toml")
 
     assert [head] == HEAD.findall(again.stdout)
-    assert "performed again: all 5 blocks came out as they were sealed" in again.stdout
+    assert "performed again: all 5 sealed blocks are equal" in again.stdout
 
 
 def change_a_price(folder: Path) -> None:
@@ -183,18 +185,18 @@ def test_a_journal_of_other_inputs_is_left_alone_and_the_cause_is_named(
 
     assert 2 == refused.exit_code
     assert f"swing.duckdb holds another run: {cause}" in refused.stderr
-    assert refused.stderr.endswith("; nothing was changed, and --anew begins again\n")
+    assert refused.stderr.endswith(". Nothing was changed; --overwrite starts over.\n")
     assert before == (folder / "swing.duckdb").read_bytes()
 
 
-def test_a_journal_of_other_inputs_is_made_anew_on_request(folder: Path) -> None:
+def test_a_journal_of_other_inputs_is_overwritten_on_request(folder: Path) -> None:
     head = ran(folder)
     replaced(folder / "swing.toml", "count = 2", "count = 3")
 
-    anew = tieout("run", folder / "swing.toml", "--anew")
+    second = tieout("run", folder / "swing.toml", "--overwrite")
 
-    assert 0 == anew.exit_code
-    assert [head] != HEAD.findall(anew.stdout)
+    assert 0 == second.exit_code
+    assert [head] != HEAD.findall(second.stdout)
 
 
 def test_a_file_that_is_no_journal_is_never_removed(folder: Path) -> None:
@@ -203,11 +205,20 @@ def test_a_file_that_is_no_journal_is_never_removed(folder: Path) -> None:
         if content:
             path.write_text(content)
         before = path.read_bytes()
-        result = tieout("run", folder / "swing.toml", "--journal", path, "--anew")
+        result = tieout("run", folder / "swing.toml", "--journal", path, "--overwrite")
 
         assert 2 == result.exit_code
         assert "not a journal" in result.stderr
         assert before == path.read_bytes()
+
+
+def test_a_journal_of_other_bars_is_not_deleted(folder: Path) -> None:
+    ran(folder)
+
+    with pytest.raises(JournalExists, match="holds another run; choose another name"):
+        delete_journal(folder / "swing.duckdb", generator="tieout.strategies.universe:generate")
+
+    assert (folder / "swing.duckdb").exists()
 
 
 def test_a_missing_file_is_one_sentence(folder: Path) -> None:
@@ -267,14 +278,14 @@ def test_a_run_that_its_strategy_ended_is_performed_again_to_the_same_end(folder
     assert "the strategy failed at bar 25, 2024-02-05: KeyError('no such thing')" in again.stdout
 
 
-def test_an_interruption_leaves_what_is_sealed_and_says_so(folder: Path) -> None:
+def test_an_interruption_keeps_the_sealed_blocks_and_says_so(folder: Path) -> None:
     replaced(folder / "swing.py", 'raise KeyError("no such thing")', "raise KeyboardInterrupt")
     replaced(folder / "swing.toml", "count = 2", "count = 2, fails_at = 25")
 
     result = tieout("run", folder / "swing.toml")
     verified = tieout("verify", folder / "swing.duckdb")
 
-    assert (2, "tieout: interrupted; what is sealed stays, run it again to go on from there\n") == (
+    assert (2, "tieout: interrupted; sealed blocks are kept. Run the same command to resume.\n") == (
         result.exit_code,
         result.stderr,
     )
@@ -297,7 +308,7 @@ def test_a_journal_is_performed_again_block_by_block(folder: Path) -> None:
     assert before == (folder / "swing.duckdb").read_bytes()
 
 
-@pytest.mark.parametrize("how", ["given", "current", "of the journal"])
+@pytest.mark.parametrize("how", ["option", "current", "of the journal"])
 def test_its_data_are_found_from_another_folder(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
@@ -309,7 +320,7 @@ def test_its_data_are_found_from_another_folder(
         shutil.move(moved / "swing.duckdb", journal)
     monkeypatch.chdir(moved if how == "current" else "/")
 
-    result = tieout("reperform", journal, *(("--folder", moved) if how == "given" else ()))
+    result = tieout("reperform", journal, *(("--data-dir", moved) if how == "option" else ()))
 
     assert 0 == result.exit_code
     assert [head, head] == HEAD.findall(result.stdout)
@@ -336,7 +347,7 @@ def test_the_cause_of_another_outcome_is_named(
     result = tieout("reperform", folder / "swing.duckdb")
 
     assert 1 == result.exit_code
-    assert f"an input is another: {cause}" in result.stdout
+    assert f"input changed: {cause}" in result.stdout
 
 
 def test_the_block_is_named_where_a_change_begins_to_matter(folder: Path) -> None:
@@ -352,8 +363,8 @@ def test_the_block_is_named_where_a_change_begins_to_matter(folder: Path) -> Non
 
     outcomes = re.findall(r"block \d.*(NOT EQUAL|equal)", result.stdout)
     assert (1, ["equal"] * 2 + ["NOT EQUAL"] * 3) == (result.exit_code, outcomes)
-    assert "an input is another: the data: column close has changed" in result.stdout
-    assert "2 of 5 blocks equal, not from block 2" in result.stdout
+    assert "input changed: the data: column close has changed" in result.stdout
+    assert "2 of 5 blocks equal, the first difference is in block 2" in result.stdout
 
 
 def test_a_file_that_departs_from_its_seals_is_not_equal(folder: Path) -> None:
@@ -371,13 +382,13 @@ def test_what_cannot_be_performed_again_is_one_sentence(folder: Path) -> None:
     ran(folder)
     (folder / "prices.parquet").unlink()
 
-    missing = tieout("reperform", folder / "swing.duckdb", "--folder", folder)
+    missing = tieout("reperform", folder / "swing.duckdb", "--data-dir", folder)
     nowhere = tieout("reperform", folder / "nothing.duckdb")
 
     assert (2, "") == (missing.exit_code, missing.stdout)
     assert (
         f"tieout: {folder}/swing.duckdb: there is no file prices.parquet in {folder};"
-        " name the folder with --folder\n"
+        " name the folder with --data-dir\n"
     ) == missing.stderr
     assert (2, 1) == (nowhere.exit_code, nowhere.stderr.count("\n"))
 

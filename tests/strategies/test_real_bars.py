@@ -9,7 +9,7 @@ import pytest
 
 from tieout import Backtest, Result
 from tieout.execution.spec.assembly import assemble
-from tieout.execution.spec.schema import read
+from tieout.execution.spec.reading import read
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "sp500_2015_2020.parquet"
 FIRST = "2016-12-01"
@@ -75,7 +75,7 @@ def test_it_trades_each_month_and_ends_every_order(result: Result, rows: pl.Data
 
 def test_three_bars_are_widened_and_listed(backtest: Backtest) -> None:
     assert backtest.bars.repairs is not None
-    ((what, count, shown),) = backtest.bars.repairs.done
+    ((what, count, shown),) = backtest.bars.repairs.entries
 
     assert ("the range does not hold open and close; widen the range to hold them", 3) == (what, count)
     assert ["DXC", "CBOE", "DIS"] == shown["symbol"].to_list()

@@ -18,16 +18,16 @@ from tieout import (
     CashAccount,
     Costs,
     Instruments,
+    InstrumentSpec,
     Orders,
     PercentCommission,
     PerOrderCommission,
     PerShareCommission,
     Result,
     Strategy,
-    Terms,
     UnlimitedAccount,
 )
-from tieout.execution.models.costs import Commission
+from tieout.execution.models.commissions.commission import Commission
 
 FIRST_DAY: np.datetime64 = np.datetime64("2024-01-01", "ns")
 ONE_DAY = np.timedelta64(24 * 3600, "s")
@@ -80,7 +80,7 @@ def backtest(
         UnlimitedAccount(rules.cash) if rules.unlimited else CashAccount(rules.cash, rules.insufficient)
     )
     by_symbol = {
-        symbol: Terms(step=Decimal(t.step) / t.scale, lot=Decimal(t.lot) / t.scale)
+        symbol: InstrumentSpec(step=Decimal(t.step) / t.scale, lot=Decimal(t.lot) / t.scale)
         for symbol, t in terms.items()
     }
     given: dict[str, Any] = {

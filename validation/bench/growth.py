@@ -19,7 +19,6 @@ import polars as pl
 
 import tieout
 from tieout import (
-    FRACTIONAL,
     Backtest,
     CashAccount,
     Costs,
@@ -156,7 +155,7 @@ def _backtest(bars: Any, strategy: Any) -> Backtest:
         strategy=strategy,
         account=CashAccount("1000000"),
         costs=Costs(PercentCommission("0.0001")),
-        instruments=Instruments(FRACTIONAL),
+        instruments=Instruments.fractional(),
         fill="same_close",
     )
 

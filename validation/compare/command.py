@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tieout.execution.replay.reperformance import Recorded, differences
-from tieout.execution.spec.assembly import assemble, recorded
-from tieout.execution.spec.schema import read
+from tieout.execution.spec.assembly import assemble
+from tieout.execution.spec.journal import spec_of
+from tieout.execution.spec.reading import read
 from tieout.execution.spec.sources import Folders
 from tieout.ledger.file.reader import Reader
 from tieout.validation.compare.differences import Comparison
@@ -67,7 +68,7 @@ def performed(given: Path, folder: Path | None) -> Performed:
             return Performed.of(backtest, result.journal)
     places = (folder,) if folder is not None else (Path(), given.parent)
     with Reader(given) as reader:
-        backtest = assemble(recorded(reader, Folders(places)))
+        backtest = assemble(spec_of(reader, Folders(places)))
         sealed = Recorded.read(given)
         if causes := differences(sealed, backtest.description()):
             raise CannotCompare(f"{given} holds another run than its inputs give: {'; '.join(causes)}")

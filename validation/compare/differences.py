@@ -12,6 +12,7 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from tieout.execution.kernels.orders import OrderType, Reason
+from tieout.execution.models.slippage.percent import PercentSlippage
 from tieout.validation.compare.ours import Order, Performed
 from tieout.validation.foreign.orders import ENDS, REASONS
 from tieout.validation.foreign.outcome import HALF_A_CENT, Fill, Floats, Outcome, Refusal, is_close
@@ -264,7 +265,11 @@ def _slips_at_a_limit(case: Case) -> bool:
         fill.bar in ours and (fill.price - ours[fill.bar].price) * fill.quantity > 0
         for fill in case.theirs.fills
     )
-    return case.order.type is OrderType.LIMIT and case.run.backtest.costs.slippage > 0 and is_worse
+    return (
+        case.order.type is OrderType.LIMIT
+        and case.run.backtest.costs.slippage != PercentSlippage()
+        and is_worse
+    )
 
 
 def _is_refused_at_once(case: Case) -> bool:

@@ -11,8 +11,8 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from tieout import PercentCommission, PercentSlippage, PerOrderCommission, PerShareCommission
 from tieout.execution.kernels.orders import OrderType, TimeInForce
-from tieout.execution.models.costs import PercentCommission, PerOrderCommission, PerShareCommission
 from tieout.ledger.errors import TieoutError
 from tieout.ledger.moment import DAY
 from tieout.validation.compare.ours import Order, Performed
@@ -50,7 +50,11 @@ def charges(engine: str, run: Performed) -> Charges:
     terms = run.backtest.instruments
     if any(t.multiplier != 1 for t in (terms.default, *terms.by_symbol.values())):
         raise CannotCompare(f"an instrument has a multiplier, which {name} is not given here")
-    slippage = costs.slippage
+    if not isinstance(costs.slippage, PercentSlippage):
+        raise CannotCompare(
+            f"{name} has no slippage such as {costs.slippage!r}; it takes a share of the price"
+        )
+    slippage = costs.slippage.rate
     match costs.commission:
         case PercentCommission(rate, 0.0):
             return Charges(percent=rate, slippage=slippage)

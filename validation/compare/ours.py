@@ -16,7 +16,7 @@ from tieout.execution.backtest import Backtest
 from tieout.execution.data.bars import Bars
 from tieout.execution.figures.tables import Tables
 from tieout.execution.kernels.orders import OrderEvent, OrderType, Reason, TimeInForce
-from tieout.execution.models.accounts import CashAccount
+from tieout.execution.models.accounts.cash import CashAccount
 from tieout.ledger.books.kinds import Kind
 from tieout.ledger.moment import DAY
 from tieout.validation.foreign.outcome import Fill, Floats, Outcome, Refusal

@@ -25,14 +25,14 @@ from tieout import (
     Strategy,
     UnlimitedAccount,
 )
-from tieout.execution.data.instruments import Terms
+from tieout.execution.data.instruments import InstrumentSpec
 from tieout.validation.compare.differences import Comparison
 from tieout.validation.compare.ours import Performed
 from tieout.validation.compare.run import by_backtrader, by_vectorbt
 from tieout.validation.evidence.tally import CASH_BOUND, Tally, regimes_of
 from tieout.validation.foreign.outcome import Floats, Outcome
 
-HALVES = Instruments(Terms(step="0.5"))
+HALVES = Instruments(InstrumentSpec(step="0.5"))
 RATES = (0.0, 0.001, 0.002, 0.01)
 SLIPPAGES = (0.0, 0.0005, 0.001, 0.01)
 

@@ -14,8 +14,6 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from tieout import (
-    FRACTIONAL,
-    WHOLE,
     Backtest,
     Bar,
     Broker,
@@ -426,9 +424,9 @@ def _value_signals(workload: Workload) -> of_vectorbt.Scenario:
 def own_study(engines: Sequence[str] = ALL) -> Iterator[tuple[str, str, Comparison]]:
     """Our own run of the study, natively, and its orders in the packages."""
     workload = generate("W1")
-    for fill, terms, against in (
-        ("next_open", WHOLE, {BACKTRADER: partial(by_backtrader, checks_submission=False)}),
-        ("same_close", FRACTIONAL, {NUMBA: partial(by_vectorbt, engine="numba")}),
+    for fill, instruments, against in (
+        ("next_open", Instruments.whole(), {BACKTRADER: partial(by_backtrader, checks_submission=False)}),
+        ("same_close", Instruments.fractional(), {NUMBA: partial(by_vectorbt, engine="numba")}),
     ):
         ours = native(
             Backtest(
@@ -437,7 +435,7 @@ def own_study(engines: Sequence[str] = ALL) -> Iterator[tuple[str, str, Comparis
                 features=[long(workload, {"entry": "entries", "exit": "exits"})],
                 account=CashAccount("1000000"),
                 costs=Costs(PercentCommission("0.001")),
-                instruments=Instruments(terms),
+                instruments=instruments,
                 fill=fill,
             )
         )

@@ -19,8 +19,6 @@ import polars as pl
 from attrs import evolve, frozen
 
 from tieout import (
-    FRACTIONAL,
-    WHOLE,
     Backtest,
     Bar,
     Bars,
@@ -178,7 +176,7 @@ class Reference:
             features=traded.features,
             account=CashAccount(given.cash, insufficient=given.insufficient),
             costs=Costs(commission=PercentCommission(given.rate)),
-            instruments=Instruments(FRACTIONAL if given.is_fractional else WHOLE),
+            instruments=Instruments.fractional() if given.is_fractional else Instruments.whole(),
             fill=given.fill,
         )
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
+from tieout.execution.data import bar_rules
 from tieout.execution.data import bars as bars_module
-from tieout.execution.data import frames
 from tieout.execution.data.bars import Bars, Window, as_bars
 from tieout.execution.data.features import FeatureFrame
 from tieout.execution.errors import BadBars, ExecutionError, InvalidSetting
@@ -37,15 +37,15 @@ def bar(day: int, symbol: str, price: float = 10.0) -> Row:
 
 def whole(bars: Bars, *features: FeatureFrame) -> dict[str, list[str]]:
     """All panels of all windows, bar by bar, as text: ``nan`` is equal to itself then."""
-    found: dict[str, list[str]] = {}
+    texts: dict[str, list[str]] = {}
     for window in bars.windows(features):
         market = window.market
         columns = {
             name: getattr(market, name) for name in (*FIELDS, "timestamp", "date", "closing", "month_end")
         }
         for name, values in (columns | window.features | window.context).items():
-            found.setdefault(name, []).extend(str(row) for row in values.tolist())
-    return found
+            texts.setdefault(name, []).extend(str(row) for row in values.tolist())
+    return texts
 
 
 def rows_of(bars: Bars) -> set[Row]:
@@ -207,12 +207,12 @@ class Loads:
     """Bars whose loads are counted."""
 
     def __init__(self, bars: Bars) -> None:
-        self.asked: list[tuple[int, int]] = []
+        self.calls: list[tuple[int, int]] = []
         self._load = bars._load
         bars._load = self
 
     def __call__(self, a: int, b: int) -> Any:
-        self.asked.append((a, b))
+        self.calls.append((a, b))
         return self._load(a, b)
 
 
@@ -226,12 +226,12 @@ def test_each_window_is_loaded_once_and_none_is_held_after_it() -> None:
         window: Window | None = next(windows)
         assert window is not None
         panels.append(weakref.ref(window.market.close))
-        assert (window.first, window.first + len(window.market.close)) == loads.asked[-1]
+        assert (window.first, window.first + len(window.market.close)) == loads.calls[-1]
         del window
 
         assert [None] * len(panels) == [panel() for panel in panels]
 
-    assert [(0, 4), (4, 8), (8, 10)] == loads.asked
+    assert [(0, 4), (4, 8), (8, 10)] == loads.calls
 
 
 def test_a_lazy_frame_is_streamed_once_its_panels_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -310,8 +310,8 @@ messes = st.lists(sound_rows | sound_rows | messy_rows, min_size=1, max_size=16)
 
 def is_bar(row: Any) -> bool:
     day, symbol, *numbers = row
-    known = day is not None and symbol and all(n is not None and abs(n) < INF for n in numbers)
-    return bool(known) and all(price > 0 for price in numbers[:4]) and numbers[4] >= 0
+    is_complete = day is not None and symbol and all(n is not None and abs(n) < INF for n in numbers)
+    return bool(is_complete) and all(price > 0 for price in numbers[:4]) and numbers[4] >= 0
 
 
 def repaired(rows: list[Any]) -> set[Row]:
@@ -324,9 +324,9 @@ def repaired(rows: list[Any]) -> set[Row]:
 
 
 def counted(bars: Bars) -> list[tuple[str, int, list[int]]]:
-    """The repairs: what was done, to how many rows, and the numbers of the first of them."""
+    """The repairs: fault and remedy, number of rows, and the numbers of the first rows."""
     assert bars.repairs is not None
-    return [(what, count, rows["row"].to_list()) for what, count, rows in bars.repairs.done]
+    return [(text, count, rows["row"].to_list()) for text, count, rows in bars.repairs.entries]
 
 
 @given(messes)
@@ -347,7 +347,7 @@ def test_any_mess_is_refused_or_repaired_into_bars_that_are_accepted(rows: list[
 
 
 @given(messes)
-def test_what_is_repaired_is_refused_otherwise_and_nothing_else_is(rows: list[Any]) -> None:
+def test_bars_are_refused_exactly_where_they_would_be_repaired(rows: list[Any]) -> None:
     assume(repaired(rows))
     frame = long_frame(rows)
     faults = [what.partition(";")[0] for what, *_ in counted(Bars.read(frame, repair=True))]
@@ -367,7 +367,7 @@ def test_a_stream_is_repaired_as_a_whole_frame_is(rows: list[Any], window: int, 
     frame = long_frame(rows)
     plain = Bars.read(frame, repair=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "BATCH", batch)
+        patch.setattr(bar_rules, "BATCH", batch)
         streamed = Bars.read(frame.lazy(), repair=True, window=window)
 
     assert counted(plain) == counted(streamed)
@@ -386,13 +386,13 @@ def test_a_stream_is_refused_as_a_whole_frame_is(rows: list[Any], window: int, b
 
     frame = long_frame(rows)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "BATCH", batch)
+        patch.setattr(bar_rules, "BATCH", batch)
 
         assert outcome(frame, None) == outcome(frame.lazy(), window)
 
 
 def test_time_that_goes_back_across_windows_and_batches_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "BATCH", 1)
+    monkeypatch.setattr(bar_rules, "BATCH", 1)
     frame = long_frame([bar(1, "ACME"), bar(2, "BOLT"), bar(0, "ACME"), bar(3, "ACME")])
 
     with pytest.raises(BadBars, match=r"^bars: time goes back in 1 row, the first:\n"):
@@ -435,7 +435,7 @@ def test_arrays_are_bars_like_a_frame_of_them() -> None:
     assert [(2, "BOLT")] == endings(arrays(**dict.fromkeys(gap, (2, 1, NAN))))
 
 
-def test_what_becomes_of_an_array_that_was_given_changes_nothing() -> None:
+def test_a_later_change_of_an_array_changes_nothing() -> None:
     close, timestamp = np.full((3, 2), 11.0), DAYS.astype("M8[ns]").view(np.int64)
     bars = arrays(close=close, timestamp=timestamp)
     close[:], timestamp[:] = 10.5, 0
@@ -474,8 +474,8 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"symbols": ["BOLT", "ACME"]}, "symbols are not in alphabetical order, each once; sort the columns"),
     ({"symbols": ["ACME", "ACME"]}, "symbols are not in alphabetical order, each once; sort the columns"),
     ({"symbols": ["ACME"]}, "open is (3, 2), not 3 bars of 1 instruments"),
-    ({"symbols": [1, 2]}, "symbols: 1 is not a text"),
-    ({"symbols": ["", "ACME"]}, "symbols: '' is not a text"),
+    ({"symbols": [1, 2]}, "symbols: 1 is not text"),
+    ({"symbols": ["", "ACME"]}, "symbols: '' is not text"),
     ({"high": np.full((2, 2), 12.0)}, "high is (2, 2), not 3 bars of 2 instruments"),
     ({"volume": np.full(3, 1.0)}, "volume is (3,), not 3 bars of 2 instruments"),
     ({"low": [["x"]]}, "low: an array of <U1 does not hold real numbers"),
@@ -506,11 +506,11 @@ def test_arrays_that_break_a_rule_are_refused(changed: dict[str, Any], message: 
 def test_arrays_without_bars_are_refused() -> None:
     none = np.zeros((0, 1))
 
-    with pytest.raises(BadBars, match=r"^there is no bar$"):
+    with pytest.raises(BadBars, match=r"^the data have no bars$"):
         Bars.from_arrays(np.zeros(0, np.int64), ["ACME"], open=none, high=none, low=none, close=none)
 
 
-def test_whatever_holds_bars_is_taken_as_bars() -> None:
+def test_bars_and_frames_are_taken_as_bars() -> None:
     bars = arrays()
 
     assert as_bars(bars) is bars
@@ -558,12 +558,12 @@ def test_a_feature_that_changes_changes_its_own_fingerprint() -> None:
 
 
 def test_a_fingerprint_says_how_much_there_is_and_when() -> None:
-    found = Bars.read(long_frame([bar(0, "ACME"), bar(2, "ACME"), bar(2, "BOLT")])).fingerprints()
+    prints = Bars.read(long_frame([bar(0, "ACME"), bar(2, "ACME"), bar(2, "BOLT")])).fingerprints()
 
     assert (3, "2024-01-28T00:00:00.000000000", "2024-01-30T00:00:00.000000000", "") == (
-        found["bars"],
-        found["first"],
-        found["last"],
-        found["zone"],
+        prints["bars"],
+        prints["first"],
+        prints["last"],
+        prints["zone"],
     )
-    assert list(FIELDS) == list(found["columns"])
+    assert list(FIELDS) == list(prints["columns"])

@@ -1,4 +1,4 @@
-"""Features as of their own timestamp: against plain loops, and what is refused."""
+"""Features as of their own timestamp: against plain loops, and refusals."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -56,17 +56,17 @@ def digests(bars: Bars, features: list[FeatureFrame]) -> dict[str, Any]:
 
 def joined(bars: Bars, *frames: Any) -> dict[str, list[str]]:
     """Every feature, bar by bar, as text: ``nan`` is equal to itself then."""
-    found: dict[str, list[str]] = {}
+    columns: dict[str, list[str]] = {}
     for window in bars.windows(taken(*frames)):
         for name, values in (window.features | window.context).items():
-            found.setdefault(name, []).extend(str(row) for row in values.tolist())
-    return found
+            columns.setdefault(name, []).extend(str(row) for row in values.tolist())
+    return columns
 
 
-def refusal(given: Any, bars: Bars | None = None, columns: dict[str, str] | None = None) -> str:
+def refusal(data: Any, bars: Bars | None = None, columns: dict[str, str] | None = None) -> str:
     bars = bars or bars_at([1, 2, 3])
     with pytest.raises(BadFeatures) as caught:
-        list(bars.windows([FeatureFrame.of(given, "features 1", columns or {}, bars.zone)]))
+        list(bars.windows([FeatureFrame.of(data, "features 1", columns or {}, bars.zone)]))
     return str(caught.value)
 
 
@@ -74,17 +74,17 @@ def refusal(given: Any, bars: Bars | None = None, columns: dict[str, str] | None
 
 
 def test_a_feature_is_seen_from_its_own_time_on_and_never_earlier() -> None:
-    found = joined(
+    columns = joined(
         bars_at([10, 20, 30, 40]), scores([(20, "ACME", 1.0), (21, "BOLT", 2.0), (41, "COIL", 3.0)])
     )
 
-    assert ["[nan, nan, nan]", "[1.0, nan, nan]", "[1.0, 2.0, nan]", "[1.0, 2.0, nan]"] == found["score"]
+    assert ["[nan, nan, nan]", "[1.0, nan, nan]", "[1.0, 2.0, nan]", "[1.0, 2.0, nan]"] == columns["score"]
 
 
 def test_of_several_rows_since_the_last_bar_the_newest_is_seen() -> None:
-    found = joined(bars_at([10, 20]), scores([(5, "ACME", 1.0), (9, "ACME", 2.0), (11, "ACME", 3.0)]))
+    columns = joined(bars_at([10, 20]), scores([(5, "ACME", 1.0), (9, "ACME", 2.0), (11, "ACME", 3.0)]))
 
-    assert ["[2.0, nan, nan]", "[3.0, nan, nan]"] == found["score"]
+    assert ["[2.0, nan, nan]", "[3.0, nan, nan]"] == columns["score"]
 
 
 @pytest.mark.parametrize("unknown", [None, NAN])
@@ -100,10 +100,10 @@ def test_a_null_in_the_newest_row_is_unknown(unknown: float | None) -> None:
 def test_context_is_by_time_alone(window: int) -> None:
     every_bar = moods([(10, 1.0), (20, 2.0), (30, None), (40, 4.0)])
     now_and_then = moods([(9, 0.5), (31, 0.75)], "rate")
-    found = joined(bars_at([10, 20, 30, 40], window), every_bar, now_and_then)
+    columns = joined(bars_at([10, 20, 30, 40], window), every_bar, now_and_then)
 
-    assert ["1.0", "2.0", "nan", "4.0"] == found["mood"]
-    assert ["0.5", "0.5", "0.5", "0.75"] == found["rate"]
+    assert ["1.0", "2.0", "nan", "4.0"] == columns["mood"]
+    assert ["0.5", "0.5", "0.5", "0.75"] == columns["rate"]
 
 
 @pytest.mark.parametrize("window", [1, 2, 3])
@@ -121,10 +121,10 @@ def test_a_time_of_day_is_after_the_date() -> None:
     bars = Bars.read(pl.DataFrame({"timestamp": days, "symbol": ["ACME"] * 3} | prices))
     noon = pl.DataFrame({"timestamp": [dt.datetime(2024, 1, 2, 12)], "noon": [1.0]})  # noqa: DTZ001  dates have no zone
     same = pl.DataFrame({"timestamp": [dt.date(2024, 1, 2)], "same": [1]})
-    found = joined(bars, noon, same)
+    columns = joined(bars, noon, same)
 
-    assert ["nan", "1.0", "1.0"] == found["noon"]
-    assert ["1.0", "1.0", "1.0"] == found["same"]
+    assert ["nan", "1.0", "1.0"] == columns["noon"]
+    assert ["1.0", "1.0", "1.0"] == columns["same"]
 
 
 def test_numbers_of_any_kind_and_truths_are_features() -> None:
@@ -135,13 +135,13 @@ def test_numbers_of_any_kind_and_truths_are_features() -> None:
         exact=pl.lit("1.25").cast(pl.Decimal(6, 2)),
         unknown=pl.lit(None),
     )
-    found = joined(bars_at([10]), frame)
+    columns = joined(bars_at([10]), frame)
 
-    assert ["[3.0, 3.0, nan]"] == found["whole"]
-    assert ["[0.5, 0.5, nan]"] == found["narrow"]
-    assert ["[1.0, 0.0, nan]"] == found["true"]
-    assert ["[1.25, 1.25, nan]"] == found["exact"]
-    assert ["[nan, nan, nan]"] == found["unknown"]
+    assert ["[3.0, 3.0, nan]"] == columns["whole"]
+    assert ["[0.5, 0.5, nan]"] == columns["narrow"]
+    assert ["[1.0, 0.0, nan]"] == columns["true"]
+    assert ["[1.25, 1.25, nan]"] == columns["exact"]
+    assert ["[nan, nan, nan]"] == columns["unknown"]
 
 
 def test_features_of_symbols_without_bars_are_left_out() -> None:
@@ -190,20 +190,20 @@ cases = st.builds(
 
 def naive(bars: list[int], rows: list[tuple[int, str, float | None]], symbol: str) -> list[float]:
     """What each bar sees: of the rows not after it the newest."""
-    seen = []
+    panel = []
     for bar in bars:
         newest, value = -1, NAN
-        for minute, of, found in rows:
+        for minute, of, score in rows:
             if of == symbol and newest < minute <= bar:
-                newest, value = minute, NAN if found is None else found
-        seen.append(value)
-    return seen
+                newest, value = minute, NAN if score is None else score
+        panel.append(value)
+    return panel
 
 
 @given(cases, st.integers(1, 13), st.booleans())
 def test_every_bar_sees_what_plain_loops_find(case: Case, window: int, is_lazy: bool) -> None:  # noqa: FBT001  drawn
     frames = [scores(case.scores), scores(case.others, "other"), moods(case.moods)]
-    found = joined(bars_at(case.bars, window), *([f.lazy() for f in frames] if is_lazy else frames))
+    actual = joined(bars_at(case.bars, window), *([f.lazy() for f in frames] if is_lazy else frames))
     expected = {}
     for name, rows in (("score", case.scores), ("other", case.others)):
         columns = [naive(case.bars, rows, symbol) for symbol in SYMBOLS]
@@ -211,7 +211,7 @@ def test_every_bar_sees_what_plain_loops_find(case: Case, window: int, is_lazy: 
     by_time = [(minute, "", value) for minute, value in case.moods]
     expected["mood"] = [str(value) for value in naive(case.bars, by_time, "")]
 
-    assert expected == found
+    assert expected == actual
 
 
 @given(cases, st.integers(1, 13), st.randoms())
@@ -227,7 +227,7 @@ def test_the_order_of_rows_and_the_window_do_not_matter(case: Case, window: int,
 
 GOOD = scores([(1, "ACME", 1.0), (2, "ACME", 2.0), (2, "BOLT", 3.0)])
 MISSING = "features 1: a timestamp or symbol is missing, or a time is outside the years 1678 to 2261, the"
-OTHERS = "features 1: not one of its symbols has bars. It has acme, ...; the bars have ACME, BOLT, COIL, ...;"
+OTHERS = "features 1: none of its symbols has bars. It has acme, ...; the bars have ACME, BOLT, COIL, ...;"
 REFUSED: dict[str, tuple[Any, str]] = {
     "text": (
         GOOD.with_columns(sector=pl.lit("steel")),
@@ -245,7 +245,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
         GOOD.rename({"score": "close"}),
         "features 1: close is a field of the bars; rename it",
     ),
-    "no feature": (GOOD.drop("score"), "features 1: there is no feature beside timestamp and symbol"),
+    "no feature": (GOOD.drop("score"), "features 1: it has no feature beside timestamp and symbol"),
     "no time": (
         GOOD.rename({"timestamp": "Timestamp"}),
         "features 1: there is no column 'timestamp'; did you mean 'Timestamp'?",
@@ -262,8 +262,8 @@ REFUSED: dict[str, tuple[Any, str]] = {
         GOOD.with_columns(pl.col("timestamp").dt.replace_time_zone("UTC")),
         "features 1: its times are in UTC, those of the bars in no zone; convert one of them",
     ),
-    "no rows": (GOOD.clear(), "features 1: there is no row in it"),
-    "no rows and no types": (GOOD.clear().cast(pl.Null), "features 1: there is no row in it"),
+    "no rows": (GOOD.clear(), "features 1: the data have no rows"),
+    "no rows and no types": (GOOD.clear().cast(pl.Null), "features 1: the data have no rows"),
     "a time that is missing": (
         GOOD.with_columns(pl.when(pl.col("score") != 2.0).then("timestamp").alias("timestamp")),
         MISSING,
@@ -313,11 +313,11 @@ def test_zones_that_agree_are_accepted_and_naive_times_beside_a_zone_refused() -
 def test_two_rows_of_one_symbol_and_time_are_refused(window: int, order: list[int]) -> None:
     frame = pl.concat([GOOD, scores([(2, "ACME", 5.0)])])[order]
     message = refusal(frame, bars_at([1, 2, 3], window))
-    shown = [line.split() for line in message.splitlines() if "ACME" in line]
+    lines = [line.split() for line in message.splitlines() if "ACME" in line]
 
     assert message.startswith("features 1: a second row of one symbol and time in 1 row, the first:\n")
     assert message.endswith("\nKeep one of each.")
-    assert [str(place) for place, row in enumerate(order) if row in (1, 3)] == [line[1] for line in shown]
+    assert [str(place) for place, row in enumerate(order) if row in (1, 3)] == [line[1] for line in lines]
 
 
 def test_two_rows_of_context_of_one_time_are_refused() -> None:

@@ -46,9 +46,9 @@ def quoted(bars: Bars) -> dict[str, list[list[float]]]:
 WHOLE = {symbol: [list(map(float, row)) for row in rows] for symbol, rows in QUOTES.items()}
 
 
-def refusal(given: Any, **more: Any) -> str:
+def refusal(data: Any, **more: Any) -> str:
     with pytest.raises(ExecutionError) as caught:
-        Bars.read(given, **more)
+        Bars.read(data, **more)
     return str(caught.value)
 
 
@@ -91,7 +91,7 @@ HOLDERS: dict[str, Callable[[pl.DataFrame, Path], Any]] = {
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_bars_are_the_same_whatever_holds_them(holder: str, tmp_path: Path) -> None:
+def test_bars_are_the_same_from_every_holder(holder: str, tmp_path: Path) -> None:
     bars = Bars.read(HOLDERS[holder](long_frame(), tmp_path))
 
     assert WHOLE == quoted(bars)
@@ -233,9 +233,9 @@ COLUMNS: list[tuple[dict[str, str], dict[str, str], str]] = [
 def test_a_column_that_is_not_there_is_refused_with_the_nearest(
     names: dict[str, str], columns: dict[str, str], message: str
 ) -> None:
-    found = refusal(long_frame().rename(names), columns=columns)
+    text = refusal(long_frame().rename(names), columns=columns)
 
-    assert message == re.sub(r"there are [\w, ]*$", "there are ...", found)
+    assert message == re.sub(r"there are [\w, ]*$", "there are ...", text)
 
 
 # --- what cannot be read -----------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ UNREADABLE = {
     "cut.parquet": "PATH cannot be read: parquet: File out of specification",
     "empty.csv": "PATH cannot be read: empty CSV",
     "ragged.csv": "PATH cannot be read: ",
-    "rowless.csv": "PATH: there is no row in it",
+    "rowless.csv": "PATH: the data have no rows",
     "word.csv": "PATH: close is String, not a number, first",
     "moment.csv": "PATH: timestamp is String, not a date or a datetime, first",
     "either.csv": "PATH: timestamp does not begin with the year, so that day and month could be either",
@@ -283,9 +283,9 @@ def test_what_holds_no_frame_is_refused() -> None:
     mixed = pd.DataFrame({"timestamp": [1, "x"]})
 
     assert [f"bars: {kind} {remedy}" for kind in ("int", "NoneType", "list", "dict")] == [
-        refusal(given) for given in (3, None, [long_frame()], {"open": [1.0]})
+        refusal(data) for data in (3, None, [long_frame()], {"open": [1.0]})
     ]
-    assert refusal(mixed).startswith("bars: a DataFrame that is not a frame of columns: ")
+    assert refusal(mixed).startswith("bars: the DataFrame is not a frame of columns: ")
 
 
 def test_a_lazy_frame_that_fails_is_refused() -> None:
@@ -305,7 +305,7 @@ KINDS: list[tuple[Any, str, str]] = [
     (
         pl.col("timestamp").to_physical().cast(pl.Int64),
         "timestamp is Int64, not a date or a datetime, first",
-        "Please say what it counts: pl.from_epoch('timestamp', 'ns').",
+        "Please state its unit: pl.from_epoch('timestamp', 'ns').",
     ),
     (
         pl.lit(None).alias("timestamp"),
@@ -348,10 +348,10 @@ def test_of_a_column_of_text_the_rows_that_are_no_numbers_are_shown() -> None:
 EMPTY = [long_frame().clear(), long_frame().clear().lazy(), long_frame().clear().cast(pl.Null)]
 
 
-@pytest.mark.parametrize("given", EMPTY, ids=["eager", "lazy", "without types"])
-def test_a_frame_without_rows_is_refused(given: Any) -> None:
-    assert "bars: there is no row in it" == refusal(given)
-    assert "bars: there is no row in it" == refusal(given, repair=True)
+@pytest.mark.parametrize("data", EMPTY, ids=["eager", "lazy", "without types"])
+def test_a_frame_without_rows_is_refused(data: Any) -> None:
+    assert "bars: the data have no rows" == refusal(data)
+    assert "bars: the data have no rows" == refusal(data, repair=True)
 
 
 # --- rules, and repairs ------------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ def test_a_frame_without_rows_is_refused(given: Any) -> None:
 NAN, INF = float("nan"), float("inf")
 FAR = dt.date(9999, 12, 31)
 DROP = "drop these bars"
-# What is changed, the fault that it makes, what repairing does; the row shown, then what is left of ACME.
+# The change, its fault, its repair, the row in the message, then the bars of ACME that are left.
 RULES: list[tuple[str, Change, str, str, int, list[int]]] = [
     (
         "no time",
@@ -414,17 +414,17 @@ RULES: list[tuple[str, Change, str, str, int, list[int]]] = [
 def test_a_bar_that_breaks_a_rule_is_refused_or_repaired(
     change: Change, fault: str, remedy: str, row: int, left: list[int], *, is_lazy: bool
 ) -> None:
-    given = change(long_frame()).lazy() if is_lazy else change(long_frame())
-    message = refusal(given)
-    bars = Bars.read(given, repair=True)
+    data = change(long_frame()).lazy() if is_lazy else change(long_frame())
+    message = refusal(data)
+    bars = Bars.read(data, repair=True)
     assert bars.repairs is not None
-    ((done, count, rows),) = bars.repairs.done
+    ((text, count, rows),) = bars.repairs.entries
     acme = [quote for quote in quoted(bars)["ACME"] if quote[3] == quote[3]]
 
     assert message.startswith(f"bars: {fault} in 1 row, the first:\n")
     assert message.endswith(f"\nMend them, or ask for repair, which would {remedy}.")
     assert f"│ {row}   ┆" in message
-    assert (f"{fault}; {remedy}", 1, [row]) == (done, count, rows["row"].to_list())
+    assert (f"{fault}; {remedy}", 1, [row]) == (text, count, rows["row"].to_list())
     assert [WHOLE["ACME"][n] for n in left] == acme
     assert WHOLE["BOLT"] == quoted(bars)["BOLT"]
 
@@ -446,7 +446,7 @@ def test_a_range_that_does_not_hold_open_and_close_is_widened(
 
     assert refusal(frame).startswith("bars: the range does not hold open and close in 1 row, the first:")
     assert [("the range does not hold open and close; widen the range to hold them", 1)] == [
-        done[:2] for done in bars.repairs.done
+        entry[:2] for entry in bars.repairs.entries
     ]
     assert [o, max(o, h, low, c), min(o, h, low, c), c] == quoted(bars)["ACME"][1][:4]
 
@@ -488,7 +488,7 @@ def test_nothing_is_repaired_where_nothing_is_wrong() -> None:
     assert Bars.read(long_frame()).repairs is None
 
 
-def test_where_no_bar_is_left_what_was_dropped_is_said() -> None:
+def test_bars_that_are_all_dropped_are_refused_with_the_faults() -> None:
     with pytest.raises(
         BadBars, match=r"(?s)^bars: not one of its rows is a bar:\nvolume is below zero; drop"
     ):
@@ -512,14 +512,14 @@ THREE = [("DXC", dt.date(2018, 6, 1)), ("CBOE", dt.date(2020, 1, 10)), ("DIS", d
 def test_real_bars_are_read_as_their_description_says(window: int | None) -> None:
     bars = Bars.read(KEPT, columns={"timestamp": "date"}, repair=True, window=window)
     assert bars.repairs is not None
-    ((what, count, rows),) = bars.repairs.done
+    ((text, count, rows),) = bars.repairs.entries
     market = [w.market for w in bars.windows()]
     there = ~np.isnan(np.concatenate([m.close for m in market]))
     volume = np.concatenate([m.volume for m in market])
     first, last = np.argmax(there, axis=0), len(bars) - 1 - np.argmax(there[::-1], axis=0)
     gaps = (last - first + 1) > np.count_nonzero(there, axis=0)
 
-    assert ("the range does not hold open and close; widen the range to hold them", 3) == (what, count)
+    assert ("the range does not hold open and close; widen the range to hold them", 3) == (text, count)
     assert THREE == rows.select("symbol", "timestamp").rows()
     assert (482, 1_259, 592_355) == (len(bars.symbols), len(bars), there.sum())
     assert (17, 17, 18) == ((first > 0).sum(), len(bars.endings), gaps.sum())

@@ -1,4 +1,4 @@
-"""What a fill costs, what an account may do, and what may be traded: as told, and what is refused."""
+"""Costs, accounts and instruments: the values that they take, their effects, and refusals."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -9,16 +9,16 @@ import pytest
 
 from tests.support.stage import did, fills, market, orders
 from tieout import (
-    FRACTIONAL,
     CashAccount,
     Costs,
     CustomCommission,
     Instruments,
+    InstrumentSpec,
     PercentCommission,
+    PercentSlippage,
     PerOrderCommission,
     PerShareCommission,
     Result,
-    Terms,
     UnlimitedAccount,
 )
 from tieout.execution.errors import InvalidSetting
@@ -102,30 +102,37 @@ def test_a_commission_that_cash_does_not_cover_refuses_the_purchase() -> None:
     assert ["buy 100 ACME -> rejected insufficient_cash"] == orders(short)
 
 
-def test_a_function_of_ones_own_is_part_of_what_determines_the_run() -> None:
+def test_a_custom_function_is_part_of_what_determines_the_run() -> None:
     def other(quantity: float, notional: float) -> float:
         return 0.01 * quantity + 0.0001 * notional
 
-    ours, same, changed = (
+    first, same, changed = (
         bought(1, Costs(CustomCommission(function))).head for function in (tiered, tiered, other)
     )
 
-    assert ours == same
-    assert ours != changed
+    assert first == same
+    assert first != changed
 
 
 def test_a_function_without_a_source_is_refused() -> None:
-    made: dict[str, Callable[[float, float], float]] = {}
-    exec("def fee(quantity, notional): return 0.0", made)  # noqa: S102  as a prompt makes one
+    names: dict[str, Callable[[float, float], float]] = {}
+    exec("def fee(quantity, notional): return 0.0", names)  # noqa: S102  as a prompt makes one
 
     with pytest.raises(InvalidSetting, match=r"the source of .* cannot be read"):
-        CustomCommission(made["fee"])
+        CustomCommission(names["fee"])
 
 
 # --- slippage and volume ------------------------------------------------------------------------------------
 
 
-def test_slippage_is_against_who_trades_and_spares_limits() -> None:
+def test_slippage_may_be_a_model() -> None:
+    costs = Costs(slippage=PercentSlippage("0.01"))
+
+    assert Costs(slippage="0.01") == costs
+    assert 0.01 == costs.spec()["slippage"]
+
+
+def test_slippage_is_against_the_trader_and_spares_limits() -> None:
     acts = {
         0: lambda _, b: (b.buy("ACME", 1), b.buy("ACME", 2, limit=10)),
         1: lambda _, b: b.sell("ACME", 1),
@@ -145,10 +152,10 @@ def test_nothing_fills_without_volume_unless_asked() -> None:
     acts = {0: lambda _, b: b.buy("ACME", 1)}
 
     waits, _ = did(bars, acts)
-    asked, _ = did(bars, acts, costs=Costs(fill_without_volume=True))
+    fills_all, _ = did(bars, acts, costs=Costs(fill_without_volume=True))
 
     assert ["2: +1 ACME @ 11"] == fills(waits)
-    assert ["1: +1 ACME @ 10"] == fills(asked)
+    assert ["1: +1 ACME @ 10"] == fills(fills_all)
 
 
 def test_all_orders_for_an_instrument_share_what_may_be_taken_of_a_bar() -> None:
@@ -168,14 +175,18 @@ SETTINGS: list[tuple[Callable[[], Any], str]] = [
     (lambda: Costs(slippage=1), "slippage 1.0 is the whole price or more"),
     (lambda: Costs(slippage=-0.01), "not -0.01"),
     (lambda: Costs(participation=0), "a participation of 0 fills nothing"),
+    (lambda: Costs(slippage=Costs()), "slippage must be a model such as PercentSlippage(...), not Costs("),  # type: ignore[arg-type]
+    (lambda: Costs(commission=0.001), "must be a model such as PercentCommission(...), not 0.001"),  # type: ignore[arg-type]
+    (lambda: CashAccount(0.5), 'cash 0.5 is a float and not exact; give text, such as "0.5", or a Decimal'),
+    (lambda: UnlimitedAccount(float("inf")), "cash inf is a float and not exact"),
     (lambda: CashAccount("1", insufficient="ignore"), "one of reject, cut, cut_to_lots, not 'ignore'"),  # type: ignore[arg-type]
-    (lambda: Terms(step=0), "step 0 is not a quantity above zero"),
-    (lambda: Terms(step="NaN"), "step 'NaN' is not a quantity above zero"),
-    (lambda: Terms(lot="-1"), "lot '-1' is not a quantity above zero"),
-    (lambda: Terms(step="0.001", scale=2), "step 0.001 has more than 2 decimals"),
-    (lambda: Terms(step=3, lot=10), "a lot of 10 is not a whole number of steps of 3"),
-    (lambda: Terms(step="1e300"), "step 1e+300 is more than there can be of an instrument"),
-    (lambda: Terms(lot="1e19"), "lot 1e+19 is more than there can be of an instrument"),
+    (lambda: InstrumentSpec(step=0), "step 0 is not a quantity above zero"),
+    (lambda: InstrumentSpec(step="NaN"), "step 'NaN' is not a quantity above zero"),
+    (lambda: InstrumentSpec(lot="-1"), "lot '-1' is not a quantity above zero"),
+    (lambda: InstrumentSpec(step="0.001", scale=2), "step 0.001 has more than 2 decimals"),
+    (lambda: InstrumentSpec(step=3, lot=10), "a lot of 10 is not a whole number of steps of 3"),
+    (lambda: InstrumentSpec(step="1e300"), "step 1e+300 is larger than any quantity can be"),
+    (lambda: InstrumentSpec(lot="1e19"), "lot 1e+19 is larger than any quantity can be"),
 ]
 
 
@@ -191,22 +202,22 @@ def test_a_setting_that_cannot_be_is_refused_when_it_is_made(make: Callable[[], 
 
 
 @pytest.mark.parametrize(
-    ("insufficient", "terms", "expected"),
+    ("insufficient", "spec", "expected"),
     [
-        ("reject", Terms(), []),
-        ("cut", Terms(), ["1: +99 ACME @ 10"]),
-        ("cut_to_lots", Terms(lot=50), ["1: +50 ACME @ 10"]),
-        ("cut", FRACTIONAL, ["1: +99.9000999 ACME @ 10"]),
+        ("reject", InstrumentSpec(), []),
+        ("cut", InstrumentSpec(), ["1: +99 ACME @ 10"]),
+        ("cut_to_lots", InstrumentSpec(lot=50), ["1: +50 ACME @ 10"]),
+        ("cut", InstrumentSpec(step="0.00000001"), ["1: +99.9000999 ACME @ 10"]),
     ],
 )
 def test_a_purchase_that_cash_does_not_cover_is_refused_or_cut(
-    insufficient: Any, terms: Terms, expected: list[str]
+    insufficient: Any, spec: InstrumentSpec, expected: list[str]
 ) -> None:
     result = bought(
         150,
         Costs(PercentCommission("0.001")),
         account=CashAccount("1000", insufficient=insufficient),
-        instruments=Instruments(terms),
+        instruments=Instruments(spec),
     )
 
     assert expected == fills(result)
@@ -218,7 +229,7 @@ def test_cutting_fractions_spends_cash_to_the_last_unit() -> None:
         150,
         Costs(PercentCommission("0.001")),
         account=CashAccount("1000", insufficient="cut"),
-        instruments=Instruments(FRACTIONAL),
+        instruments=Instruments.fractional(),
     )
 
     assert Decimal(0) == result.equity["cash"][-1]
@@ -273,6 +284,12 @@ def test_fifty_orders_for_twenty_thousand_each_do_not_make_a_debt() -> None:
     assert [350_000, 10_000, 10_000] == result.equity["cash"].to_list()
 
 
+@pytest.mark.parametrize("account", [CashAccount, UnlimitedAccount])
+def test_cash_may_be_a_float_that_is_a_whole_number(account: Any) -> None:
+    assert account(1_000_000) == account(1e6)
+    assert "1000000" == account(1e6).spec()["cash"]
+
+
 def test_an_account_may_begin_with_nothing() -> None:
     result, _ = did(market(FLAT), {0: lambda _, b: b.buy("ACME", 1)}, cash="0")
 
@@ -283,35 +300,44 @@ def test_an_account_may_begin_with_nothing() -> None:
 # --- instruments --------------------------------------------------------------------------------------------
 
 
+def test_instruments_are_traded_in_whole_units_or_in_fractions() -> None:
+    assert Instruments() == Instruments.whole()
+    assert [1, 10**8] == [
+        kind.of("ACME").step_units for kind in (Instruments.fractional(), Instruments.whole())
+    ]
+
+
 def test_an_instrument_is_traded_in_its_own_steps() -> None:
     bars = market("""
         ACME  BOLT  CORK
         10    20    30
         10    20    30
     """)
-    terms = Instruments(by_symbol={"BOLT": Terms(step="0.25", lot="0.25"), "CORK": Terms(step=100, lot=100)})
+    instruments = Instruments(
+        by_symbol={"BOLT": InstrumentSpec(step="0.25", lot="0.25"), "CORK": InstrumentSpec(step=100, lot=100)}
+    )
 
-    result, _ = did(bars, {0: lambda _, b: b.target_weights(np.full(3, 0.315))}, instruments=terms)
+    result, _ = did(bars, {0: lambda _, b: b.target_weights(np.full(3, 0.315))}, instruments=instruments)
 
     assert ["1: +315 ACME @ 10", "1: +157.5 BOLT @ 20", "1: +100 CORK @ 30"] == fills(result)
 
 
 def test_a_multiplier_counts_in_size_notional_and_value() -> None:
-    terms = Instruments(Terms(multiplier=50.0))
+    instruments = Instruments(InstrumentSpec(multiplier=50.0))
 
-    result, _ = did(market(FLAT), {0: lambda _, b: b.target_percent("ACME", 1.0)}, instruments=terms)
+    result, _ = did(market(FLAT), {0: lambda _, b: b.target_percent("ACME", 1.0)}, instruments=instruments)
 
     assert ["1: +20 ACME @ 10"] == fills(result)
     assert [10_000, 0, 0, 0, 0] == result.equity["cash"].to_list()
     assert [10_000] * 5 == result.equity["equity"].to_list()
 
 
-def test_terms_for_what_does_not_trade_are_refused() -> None:
-    with pytest.raises(InvalidSetting, match="terms for BOLT, which the bars do not have"):
-        bought(1, Costs(), instruments=Instruments(by_symbol={"BOLT": Terms()}))
+def test_a_spec_for_an_instrument_without_bars_is_refused() -> None:
+    with pytest.raises(InvalidSetting, match="by_symbol names BOLT, which the bars do not have"):
+        bought(1, Costs(), instruments=Instruments(by_symbol={"BOLT": InstrumentSpec()}))
 
 
-@pytest.mark.parametrize("terms", [Terms(multiplier=0.0), Terms(multiplier=-1.0)])
-def test_terms_that_the_ledger_cannot_keep_are_refused_before_anything_is_done(terms: Terms) -> None:
+@pytest.mark.parametrize("spec", [InstrumentSpec(multiplier=0.0), InstrumentSpec(multiplier=-1.0)])
+def test_a_spec_that_the_ledger_cannot_keep_is_refused_before_the_run(spec: InstrumentSpec) -> None:
     with pytest.raises(LedgerError):
-        bought(1, Costs(), instruments=Instruments(terms))
+        bought(1, Costs(), instruments=Instruments(spec))

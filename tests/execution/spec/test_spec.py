@@ -1,4 +1,4 @@
-"""A spec: what it takes, what it refuses and in which line, and the way into a journal and back."""
+"""A spec: the values that it takes, its refusals by line, and the way into a journal and back."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +12,9 @@ from attrs import evolve
 
 from tieout import Backtest, Bar, Broker, CashAccount, Costs, CustomCommission, Strategy
 from tieout.execution.errors import CannotReperform, ExecutionError, InvalidSpec
-from tieout.execution.spec.assembly import assemble, recorded
-from tieout.execution.spec.schema import part, read, structured
+from tieout.execution.spec.assembly import assemble
+from tieout.execution.spec.journal import spec_of
+from tieout.execution.spec.reading import part, read, structure
 from tieout.execution.spec.sources import Folders
 from tieout.ledger.books.commodity import currency
 from tieout.ledger.file.reader import Reader
@@ -135,7 +136,7 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
 
 
 @pytest.mark.parametrize(
-    ("good", "bad", "told"),
+    ("good", "bad", "message"),
     [
         # keys
         ("fill =", "fil =", ", line 31: there is no key 'fil' in [run]; did you mean 'fill'?"),
@@ -160,6 +161,7 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
         ("count = 2", "cuont = 2", ", line 13: Top has no parameter 'cuont'; did you mean 'count'?"),
         # values
         ("same_close", "close", ", line 31: fill is one of next_open, same_close, not 'close'"),
+        ('kind = "cash"', 'kind = ["cash"]', ", line 15: kind is one of cash, unlimited, not ['cash']"),
         ('kind = "cash"', 'kind = "margin"', ", line 15: kind is one of cash, unlimited, not 'margin'"),
         ("seed = 7", 'seed = "7"', ", line 35: seed is a whole number, not '7'"),
         ("seed = 7", "seed = true", ", line 35: seed is a whole number, not True"),
@@ -177,26 +179,46 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
         ("0.0005", "1", ", line 18: slippage 1.0 is the whole price or more; give a share of it"),
         ('"0.1"\nmul', '"0.001"\nmul', ", line 26: a lot of 0.001 is not a whole number of steps of 0.01"),
         ("columns.fear = ", "columns = ", ", line 10: columns is a table, not 'vix'"),
-        ("count = 2", "count = 2024-01-01", ", line 13: count is text, a number, true or false, or several"),
-        ("0.9 }", "nan }", ", line 13: invested is a number that there is, not nan"),
+        ("count = 2", "count = 2024-01-01", ", line 13: count is text, a number, true or false, or a list"),
+        ("0.9 }", "nan }", ", line 13: invested must be finite, not nan"),
         (
             "block_bars = 5",
             "block_bars = -5",
-            ", line 36: block_bars is a number of bars, or 0 for no limit, not -5",
+            ", line 36: block_bars must be a number of bars, or 0 for no limit, not -5",
         ),
         # what does not go together
-        ("minimum = 1", "maximum = 1", ", line 19: a commission percent has no maximum"),
+        (
+            "minimum = 1",
+            "maximum = 1",
+            ", line 19: the model percent has no maximum; it takes percent, minimum",
+        ),
         (
             "minimum = 1",
             "per_order = 1",
-            ", line 19: a commission is one of percent, per_share and per_order",
+            ", line 19: commission has exactly one of the keys per_order, per_share, percent",
         ),
-        ('kind = "cash"', 'kind = "unlimited"', ", line 17: an unlimited account is never short of cash"),
-        ('path = "prices.parquet"\n', "", ", line 1: [bars] has a path, or is generated; one of the two"),
+        (
+            'kind = "cash"',
+            'kind = "unlimited"',
+            ", line 17: the model unlimited has no insufficient; it takes cash",
+        ),
+        (
+            "insufficient =",
+            "insuficient =",
+            ", line 17: there is no key 'insuficient' in [account]; did you mean",
+        ),
+        ('"cut"', '"some"', ", line 17: insufficient is one of reject, cut, cut_to_lots, not 'some'"),
+        ("minimum = 1", "minimum = true", ", line 19: minimum is a number of zero or more"),
+        (
+            "0.0005",
+            '{ percnt = "0.0005" }',
+            ", line 20: there is no key 'percnt' in [costs.slippage]; did you",
+        ),
+        ('path = "prices.parquet"\n', "", ", line 1: [bars] needs either a path or generated"),
         (
             "[strategy]\n",
             '[program]\nkind = "orders"\npath = "orders.parquet"\n[strategy]\n',
-            ": there is one of [strategy] and [program]",
+            ": the spec needs either [strategy] or [program]",
         ),
         # what is not there
         ("prices.parquet", "price.parquet", ", line 2: there is no file price.parquet in "),
@@ -213,18 +235,22 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
             "tieout.strategies.top",
             ", line 12: 'tieout.strategies.top' is not written as",
         ),
-        ("tieout.strategies.top:Top", "pathlib:Path", ", line 12: pathlib:Path is not a class of strategies"),
+        (
+            "tieout.strategies.top:Top",
+            "pathlib:Path",
+            ", line 12: pathlib:Path is not a subclass of Strategy",
+        ),
         ("[run]", "[run", ": this is not TOML: "),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line(folder: Path, good: str, bad: str, told: str) -> None:
+def test_a_fault_is_named_with_its_line(folder: Path, good: str, bad: str, message: str) -> None:
     assert good in WHOLE
 
-    assert refused(folder, WHOLE.replace(good, bad, 1)).startswith(told)
+    assert refused(folder, WHOLE.replace(good, bad, 1)).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (
             '[bars]\ngenerated = "os:system"\nparameters = { command = "false" }\n' + TOP,
@@ -242,8 +268,13 @@ def test_what_is_wrong_is_told_with_its_line(folder: Path, good: str, bad: str, 
         ('features = { path = "a" }\n' + BARS + TOP, ", line 1: features is written with double brackets"),
         ("bars = 3\n" + TOP, ", line 1: bars is a table, not 3"),
         (TOP, ": the spec needs bars"),
-        (ORDERS + "percent = 1\n", ", line 7: percent is for signals; orders have sizes"),
-        (ORDERS + 'tag = "a"\n', ", line 4: the orders of a frame have a column tag"),
+        (BARS + "window = 0\n" + TOP, ", line 4: window must be one bar or more, not 0"),
+        (
+            BARS + TOP + "parameters = { count = [1, { a = inf }] }\n",
+            ", line 6: count must be finite, not inf",
+        ),
+        (ORDERS + "percent = 1\n", ", line 7: percent is for signals; orders have their own sizes"),
+        (ORDERS + 'tag = "a"\n', ", line 4: orders have a column tag in their frame"),
         (
             SIGNALS.replace("signals.p", "orders.p") + "percent = 1\n",
             ", line 4: entry: there is no column 'entry'",
@@ -255,11 +286,11 @@ def test_what_is_wrong_is_told_with_its_line(folder: Path, good: str, bad: str, 
         (BARS + '[strategy]\nname = "needs.py:Needs"\n', ", line 4: Needs needs the parameter days"),
         (
             BARS + '[strategy]\nname = "needs.py:Needs"\nparameters = { days = 0 }\n',
-            ", line 6: needs.py:Needs cannot be made: ValueError('no days')",
+            ", line 6: needs.py:Needs cannot be created: ValueError('no days')",
         ),
     ],
 )
-def test_so_is_what_is_wrong_with_another_kind_of_spec(folder: Path, text: str, told: str) -> None:
+def test_so_is_a_fault_of_another_kind_of_spec(folder: Path, text: str, message: str) -> None:
     (folder / "mine.py").write_text("1 / 0")
     (folder / "needs.py").write_text(
         "from tieout import Strategy\n"
@@ -269,10 +300,10 @@ def test_so_is_what_is_wrong_with_another_kind_of_spec(folder: Path, text: str, 
         "            raise ValueError('no days')\n"
     )
 
-    assert refused(folder, text).startswith(told)
+    assert refused(folder, text).startswith(message)
 
 
-def test_a_spec_that_is_not_there_is_told() -> None:
+def test_a_missing_spec_is_refused() -> None:
     with pytest.raises(InvalidSpec, match=r"^there is no file nowhere\.toml$"):
         read(Path("nowhere.toml"))
 
@@ -280,7 +311,7 @@ def test_a_spec_that_is_not_there_is_told() -> None:
 def test_a_part_of_a_spec_goes_into_a_journal_and_comes_back(folder: Path) -> None:
     whole = read(written(folder, WHOLE))
 
-    assert whole.spec == structured(part(whole.spec), whole.document)
+    assert whole.spec == structure(part(whole.spec), whole.document)
 
 
 @pytest.mark.parametrize(
@@ -288,6 +319,8 @@ def test_a_part_of_a_spec_goes_into_a_journal_and_comes_back(folder: Path) -> No
     [
         WHOLE,
         SCORED + '[account]\nkind = "unlimited"\n',
+        SCORED + '[costs]\nslippage = { percent = "0.001" }\n',
+        SCORED + "[account]\ncash = 50000.0\n",
         SCORED + '[costs]\ncommission = { per_share = "0.005", maximum = "0.01" }\n',
         SCORED + "[costs]\ncommission = { per_order = 1 }\n",
         WEIGHTS + 'tag = "mine"\n',
@@ -303,7 +336,7 @@ def test_what_a_journal_records_describes_the_same_run(folder: Path, text: str) 
     with backtest.run(path) as result:
         fills = result.metrics.fills
     with Reader(path) as reader:
-        again = assemble(recorded(reader, Folders((folder,))))
+        again = assemble(spec_of(reader, Folders((folder,))))
 
     assert fills > 0
     assert backtest.description() == again.description()
@@ -361,54 +394,57 @@ def test_a_run_that_says_where_its_bars_are_can_be_performed_again(folder: Path)
     path = folder / "run.duckdb"
     from_a_file(folder).run(path).close()
     with Reader(path) as reader:
-        again = assemble(recorded(reader, Folders((folder,))))
+        again = assemble(spec_of(reader, Folders((folder,))))
 
     assert again.reperform(path).equal
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
-        (in_python, "the bars of this run were given in memory; describe it again in Python"),
+        (in_python, "the bars of this run were given in memory; describe it in Python"),
         (
             lambda folder: from_a_file(folder, costs=Costs(CustomCommission(flat))),
-            "the commission flat is a function; describe it again in Python",
+            "the commission flat is a function; describe it in Python",
         ),
         (
             lambda folder: evolve(from_a_file(folder), describe={"bars": {"path": "moved.parquet"}}),
-            "there is no file moved.parquet in .*; name the folder with --folder",
+            "there is no file moved.parquet in .*; name the folder with --data-dir",
         ),
     ],
 )
-def test_what_a_journal_does_not_say_is_told(
-    folder: Path, make: Callable[[Path], Backtest], told: str
+def test_an_incomplete_record_is_refused(
+    folder: Path, make: Callable[[Path], Backtest], message: str
 ) -> None:
     path = folder / "run.duckdb"
     make(folder).run(path).close()
 
-    with Reader(path) as reader, pytest.raises(CannotReperform, match=told):
-        assemble(recorded(reader, Folders((folder,))))
+    with Reader(path) as reader, pytest.raises(CannotReperform, match=message):
+        assemble(spec_of(reader, Folders((folder,))))
     assert make(folder).reperform(path).equal
 
 
-def test_books_that_no_backtest_made_are_told(tmp_path: Path) -> None:
+def test_a_journal_of_another_origin_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     Journal.create(path, [currency("USD")]).close()
 
-    with Reader(path) as reader, pytest.raises(CannotReperform, match="books that no backtest made"):
-        recorded(reader, Folders((tmp_path,)))
+    with (
+        Reader(path) as reader,
+        pytest.raises(CannotReperform, match="this journal was not written by a backtest"),
+    ):
+        spec_of(reader, Folders((tmp_path,)))
 
 
-def test_a_description_that_cannot_be_read_is_told(folder: Path) -> None:
+def test_a_description_that_cannot_be_read_is_refused(folder: Path) -> None:
     path = folder / "run.duckdb"
     from_a_file(folder).run(path).close()
     with duckdb.connect(str(path)) as connection:
         connection.execute("""update run set spec = replace(spec, '"costs"', '"cots"')""")
 
     with Reader(path) as reader, pytest.raises(CannotReperform, match="cannot be read: KeyError"):
-        recorded(reader, Folders((folder,)))
+        spec_of(reader, Folders((folder,)))
 
 
-def test_every_refusal_is_an_error_of_this_room() -> None:
+def test_every_refusal_is_an_error_of_execution() -> None:
     assert issubclass(InvalidSpec, ExecutionError)
     assert issubclass(CannotReperform, ExecutionError)

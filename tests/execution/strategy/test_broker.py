@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.stage import Does, did, fills, market, orders, performed
-from tieout import FRACTIONAL, Bar, Broker, Instruments, Sizing, Strategy
+from tieout import Bar, Broker, Instruments, Sizing, Strategy
 from tieout.execution.errors import MalformedOrder
 
 NAN = float("nan")
@@ -200,7 +200,7 @@ def test_all_of_a_fraction_can_be_sold() -> None:
             2: lambda _, b: b.positions,
         },
         cash="1000000",
-        instruments=Instruments(FRACTIONAL),
+        instruments=Instruments.fractional(),
     )
 
     assert ["buy 12345.67890123 ACME -> filled", "sell 12345.67890123 ACME -> filled"] == orders(result)

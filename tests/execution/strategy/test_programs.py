@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from tests.support.stage import FIRST_DAY, Does, fills, market, orders, performed
-from tieout import Instruments, Orders, Signals, TargetWeights, Terms
+from tieout import Instruments, InstrumentSpec, Orders, Signals, TargetWeights
 from tieout.execution.errors import ExecutionError
 
 NAN = float("nan")
@@ -161,7 +161,7 @@ def test_orders_are_sized_by_the_column_that_is_given(name: str, figure: float, 
 
 def test_quantities_are_in_the_steps_of_their_instrument() -> None:
     rows = [(0.0, "ACME", 2.5), (0.0, "BOLT", 3.0)]
-    terms = Instruments(by_symbol={"ACME": Terms(step="0.5", lot="0.5", scale=4)})
+    terms = Instruments(by_symbol={"ACME": InstrumentSpec(step="0.5", lot="0.5", scale=4)})
 
     result = performed(market(STOCKS), Orders(frame(rows, "quantity")), instruments=terms)
 

@@ -9,7 +9,6 @@ import pytest
 from attrs import evolve
 
 from tieout import (
-    FRACTIONAL,
     Backtest,
     Bars,
     CashAccount,
@@ -101,7 +100,7 @@ def test_an_order_reduces_that_goes_against_the_position_when_it_is_given() -> N
         3 A +0.1
         """,
         {"A": [10, 10, 10, 10, 10]},
-        instruments=Instruments(FRACTIONAL),
+        instruments=Instruments.fractional(),
     )
 
     assert [False, False, True, False] == [order.reduces for order in ours.orders]
@@ -180,6 +179,21 @@ def test_a_commission_is_taken_or_refused(engine: str, commission: Any, taken: A
 
 
 @pytest.mark.parametrize("engine", ["vectorbt", "backtrader"])
+def test_a_slippage_that_is_no_share_of_the_price_is_refused(engine: str) -> None:
+    class Fixed:
+        def fill_in(self, policy: Any) -> None:
+            policy.slippage = 0.0
+
+        def spec(self) -> str:
+            return "fixed"
+
+    ours = run("0 A +1", {"A": [10, 10]}, costs=Costs(slippage=Fixed()))
+
+    with pytest.raises(CannotCompare, match="it takes a share of the price"):
+        charges(engine, ours)
+
+
+@pytest.mark.parametrize("engine", ["vectorbt", "backtrader"])
 def test_a_share_of_the_volume_is_refused(engine: str) -> None:
     ours = run("0 A +1", {"A": [10, 10]}, costs=Costs(participation="0.1"))
 
@@ -221,7 +235,7 @@ def test_an_order_that_is_cut_spends_what_there_is_in_vectorbt_too() -> None:
         {"A": [7, (7, 7.3), 8.1, 9.7, 8, 8]},
         account=CashAccount("1000.37", insufficient="cut"),
         costs=Costs(PercentCommission("0.00123"), slippage="0.0007"),
-        instruments=Instruments(FRACTIONAL),
+        instruments=Instruments.fractional(),
     )
 
     assert 4 == len(ours.outcome.fills)
@@ -247,7 +261,7 @@ def test_orders_with_limits_and_stops_fill_alike_in_backtrader() -> None:
 
 CUT = CashAccount("1000", insufficient="cut")
 FREE = UnlimitedAccount("1000")
-FINE = Instruments(FRACTIONAL)
+FINE = Instruments.fractional()
 NAMED: dict[str, tuple[str, Callable[[], Performed]]] = {
     "the submission check": (
         "backtrader",

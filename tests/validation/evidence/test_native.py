@@ -16,6 +16,7 @@ from tieout import (
     CashAccount,
     Costs,
     PercentCommission,
+    PercentSlippage,
     Strategy,
     UnlimitedAccount,
 )
@@ -59,7 +60,7 @@ def test_a_random_run_has_in_it_what_the_rules_have_in_common(seed: int) -> None
         assert "reject" == backtest.account.insufficient
         assert all(order.reduces or order.quantity > 0 for order in run.orders)
     if run.outcome.refusals:
-        assert 0 == backtest.costs.slippage
+        assert PercentSlippage() == backtest.costs.slippage
         assert run.is_same_close or run.panels.is_there.all()
 
 
@@ -70,7 +71,7 @@ def test_twenty_random_runs_have_in_them_whatever_is_drawn() -> None:
 
     assert {"next_open", "same_close"} == gaps
     assert {True, False} == {bool(run.panels.is_there.all()) for run in runs}
-    assert {True, False} == {one.slippage > 0 for one in costs}
+    assert {True, False} == {one.slippage != PercentSlippage() for one in costs}
     assert {True, False} == {one.commission != PercentCommission(0.0) for one in costs}
     assert {True, False} == {run.is_limited for run in runs}
     assert {True, False} == {bool(run.outcome.refusals) for run in runs if run.is_limited}

@@ -6,7 +6,6 @@ import sys
 import numpy as np
 
 from tieout import (
-    FRACTIONAL,
     Backtest,
     Bars,
     CashAccount,
@@ -28,7 +27,7 @@ result = Backtest(
     strategy=program,
     account=CashAccount("1000000"),
     costs=Costs(PercentCommission("0.001")),
-    instruments=Instruments(FRACTIONAL),
+    instruments=Instruments.fractional(),
     fill="same_close",
 ).run()
 equity, trades = result.equity, result.trades

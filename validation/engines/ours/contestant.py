@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from tieout import (
-    FRACTIONAL,
-    WHOLE,
     Backtest,
     CashAccount,
     Costs,
@@ -101,7 +99,7 @@ def settings(task: Task, workload: Workload) -> dict[str, Any]:
             f"{rules.cash:.0f}", insufficient="cut" if task.workload == "W4" else "reject"
         ),
         "costs": Costs(commission=PercentCommission(f"{rules.rate:f}")),
-        "instruments": Instruments(FRACTIONAL if rules.fill == "close" else WHOLE),
+        "instruments": Instruments.fractional() if rules.fill == "close" else Instruments.whole(),
         "fill": "same_close" if rules.fill == "close" else "next_open",
     }
 

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from tieout.execution.replay.reperformance import Recorded
 from tieout.execution.spec.assembly import assemble
-from tieout.execution.spec.schema import read
+from tieout.execution.spec.reading import read
 from tieout.ledger.file.database import holds_nothing
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
