@@ -23,20 +23,11 @@ from numpy.typing import NDArray
 
 from tieout.ledger import errors
 from tieout.ledger.books import valuation as worth
-from tieout.ledger.books.arrays import (
-    Books,
-    Relief,
-    Status,
-    copied,
-    empty_books,
-    grown,
-    with_more_lots,
-    with_room,
-)
-from tieout.ledger.books.chart import Chart
-from tieout.ledger.books.commodity import Amount, Commodities, Commodity
+from tieout.ledger.books.arrays import Books, Status, empty_books, with_more_lots, with_room
+from tieout.ledger.books.commodity import Amount, Commodity
 from tieout.ledger.books.correction import REVERSAL, require_reversible, transfer_back
 from tieout.ledger.books.kinds import Kind
+from tieout.ledger.books.layout import Layout, extended
 from tieout.ledger.books.posting import begin, commit, move, restore_lot, undo
 from tieout.ledger.books.refusal import refusal
 from tieout.ledger.books.transaction import Event, Transaction
@@ -45,7 +36,7 @@ from tieout.ledger.file import block, restore
 from tieout.ledger.file.columns import columns_of, queried
 from tieout.ledger.file.database import holds_nothing
 from tieout.ledger.file.query import Query, execute
-from tieout.ledger.file.run import Run, own, run_row, stored_policies
+from tieout.ledger.file.run import Policies, Run, own, run_row, stored_policies
 from tieout.ledger.file.schema import Schema, installed, ledger_schema
 from tieout.ledger.file.seal import Columns, genesis
 from tieout.ledger.file.store import Block, Head, Opened, Store, begun, layout_of
@@ -58,22 +49,15 @@ _OWN = ("commodity", "account", "txn", "transfer", "note")
 class Journal(Closing):
     """Double-entry books in memory or in a file. Make one with `create`, `open` or `replay`."""
 
-    def __init__(
-        self,
-        store: Store,
-        commodities: Commodities,
-        chart: Chart,
-        run: Run,
-        schemas: Sequence[Schema],
-    ) -> None:
-        self.commodities = commodities
-        self.chart = chart
+    def __init__(self, store: Store, layout: Layout, run: Run, schemas: Sequence[Schema]) -> None:
+        self.chart = layout.chart()
+        self.commodities = self.chart.commodities
         self.run = run
         self.schemas = schemas
-        self.books: Books = empty_books(run.policies.block_transfers)
+        self.books: Books = layout.begin(empty_books(run.policies.block_transfers))
         self._store = store
         self._closed = False
-        self._opening: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._opening: NDArray[np.int64] = np.zeros(len(self.chart), np.int64)
         self._stored: Counter[str] = Counter()  # rows of each table in closed blocks
         self._staged: dict[str, list[Columns]] = {}
         self._source: block.Source | None = None
@@ -88,39 +72,39 @@ class Journal(Closing):
     def create(
         cls,
         path: str | Path | None = None,
-        commodities: Iterable[Commodity] | Commodities = (),
+        commodities: Iterable[Commodity] | Layout = (),
         run: Run | None = None,
         schemas: Sequence[Schema] = (),
     ) -> Self:
-        """New books in a new file, or in memory where *path* is None.
+        """Create books in a new file, or in memory where *path* is None.
 
-        *commodities* declared once serve many journals, and are found out about once. *schemas* are tables,
-        views and checks of other rooms to keep in the same file.
+        A `Layout` in place of *commodities* saves time where many journals have the same. *schemas* are
+        tables, views and checks of other rooms to keep in the same file. Raises `InvalidPolicy` where the
+        layout was made for other policies than those of *run*.
         """
         target = Path(path) if path is not None else None
-        declared = Commodities.of(commodities)  # whatever is wrong with them shows before a file is made
         run = own(run or Run())
-
+        layout = _layout(commodities, run.policies)  # before a file is made, because it may raise
         everything = [ledger_schema(), *schemas]
 
         def opened() -> Opened:
             return begun(target, everything, run_row(run, schemas, layout_of(everything)))
 
         store = Store(target, lambda: layout_of(everything), opened)
-        return cls._around(store, run, schemas, declared)
+        return cls(store, layout, run, schemas)
 
     @classmethod
     def replay(
         cls,
         path: str | Path,
-        commodities: Iterable[Commodity] | Commodities,
+        commodities: Iterable[Commodity] | Layout,
         run: Run,
         schemas: Sequence[Schema] = (),
     ) -> Self:
-        """Books to be posted again from the start, compared with the seals that *path* already holds.
+        """Create books to be posted again from the start, and compared with the seals in *path*.
 
-        A block that is sealed there must come out the same; the first one past them is written, and so on:
-        this is how a killed run is resumed, wherever it was killed. Where *path* holds nothing yet this is
+        A block that is sealed there must be the same again. The blocks after the last seal are written. This
+        resumes a killed run, at whatever point it was killed. Where *path* holds nothing yet this is
         `create`. Raises `ReplayDiverged` where the result differs.
         """
         target = Path(path)
@@ -128,44 +112,40 @@ class Journal(Closing):
             for leftover in (target, target.with_name(target.name + ".wal")):
                 leftover.unlink(missing_ok=True)
             return cls.create(target, commodities, run, schemas)
-        with restore.checked(target) as held:
-            sealed, layout = held.digests, held.layout
-            row = run_row(run, schemas, layout)
-            if genesis(row) != held.genesis:
+        with restore.checked(target) as contents:
+            sealed, columns = contents.digests, contents.layout
+            row = run_row(run, schemas, columns)
+            if genesis(row) != contents.genesis:
                 raise errors.ReplayDiverged(
                     f"{target} was made from another spec, input, strategy, seed or policy"
                 )
-        start, declared = genesis(row), Commodities.of(commodities)
-        database = restore.reconnect(target, held)
-        store = Store(target, lambda: layout, lambda: Opened(database, start, Head(0, start)), sealed)
-        return cls._around(store, run, schemas, declared)
+        start, layout = genesis(row), _layout(commodities, run.policies)
+        database = restore.reconnect(target, contents)
+        store = Store(target, lambda: columns, lambda: Opened(database, start, Head(0, start)), sealed)
+        return cls(store, layout, run, schemas)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """The books in *path*, to go on posting. Every seal is checked first."""
+        """Open the books in *path* for further posting. Every seal is checked first."""
         target = Path(path)
-        with restore.checked(target) as held:
-            state = restore.state(held)
+        with restore.checked(target) as contents:
+            state = restore.state(contents)
+        row = contents.run
+        policies = stored_policies(json.loads(row["policies"]))
         run = Run(
-            spec=json.loads(held.run["spec"]),
-            fingerprints=json.loads(held.run["fingerprints"]),
-            strategy=held.run["strategy"],
-            seed=int(held.run["seed"]),
-            policies=stored_policies(json.loads(held.run["policies"])),
+            spec=json.loads(row["spec"]),
+            fingerprints=json.loads(row["fingerprints"]),
+            strategy=row["strategy"],
+            seed=int(row["seed"]),
+            policies=policies,
         )
-        schemas = installed(restore.records_of(held))
-        head = Head(len(held.digests), bytes.fromhex(held.digests[-1]) if held.digests else held.genesis)
-        database = restore.reconnect(target, held)
-        store = Store(target, lambda: held.layout, lambda: Opened(database, held.genesis, head))
-        journal = cls._around(store, run, schemas, Commodities())
-        journal._restore(state)  # noqa: SLF001  its own
-        return journal
-
-    @classmethod
-    def _around(cls, store: Store, run: Run, schemas: Sequence[Schema], commodities: Commodities) -> Self:
-        chart = Chart(commodities, run.policies.may_be_overdrawn)
-        journal = cls(store, commodities, chart, run, schemas)
-        journal._open_accounts()
+        schemas = installed(restore.records_of(contents))
+        digests, start = contents.digests, contents.genesis
+        head = Head(len(digests), bytes.fromhex(digests[-1]) if digests else start)
+        database = restore.reconnect(target, contents)
+        store = Store(target, lambda: contents.layout, lambda: Opened(database, start, head))
+        journal = cls(store, _layout((), policies), run, schemas)
+        journal._restore(state)
         return journal
 
     def __exit__(
@@ -281,10 +261,10 @@ class Journal(Closing):
         if state.transfers >= self.run.policies.block_transfers:
             self.close_block()
 
-    def reserve(self, *, transfers: int = 0, txns: int = 0, lots: int = 0) -> None:
-        """Make room for so many transfers and transactions in a block and so many open lots.
+    def ensure_capacity(self, *, transfers: int = 0, txns: int = 0, lots: int = 0) -> None:
+        """Make room for at least *transfers* and *txns* in a block, and for *lots* that are open.
 
-        For loops of one's own over `books`, which cannot make room themselves. Replaces `books`.
+        A compiled loop that posts to `books` cannot make room itself. Replaces `books`.
         """
         books = self.books
         if transfers > books.transfers.size:
@@ -300,11 +280,11 @@ class Journal(Closing):
         books = self.books
         match status:
             case Status.TRANSFERS_FULL:
-                self.reserve(transfers=2 * books.transfers.size)
+                self.ensure_capacity(transfers=2 * books.transfers.size)
             case Status.TXNS_FULL:
-                self.reserve(txns=2 * books.txns.size)
+                self.ensure_capacity(txns=2 * books.txns.size)
             case Status.LOTS_FULL:
-                self.reserve(lots=2 * books.lots.size)
+                self.ensure_capacity(lots=2 * books.lots.size)
             case _:
                 return False
         return True
@@ -333,32 +313,9 @@ class Journal(Closing):
 
     def _extend_books(self) -> None:
         """Give the books a place for every account and commodity of the chart."""
-        books, chart = self.books, self.chart
-        have = books.accounts.size
-        same = self.commodities.found
-        key = "books", chart.may_be_overdrawn, self.run.policies.relief
-        is_plain = not have and chart.is_plain
-        if is_plain and key in same:
-            self.books = books._replace(**{name: copied(table) for name, table in same[key].items()})
-            self._opening = np.zeros(len(chart), np.int64)
-            return
-        accounts = grown(books.accounts, len(chart))
-        accounts["commodity"][have:], accounts["floor"][have:] = chart.laid_out(have)
-        known = books.commodities.size
-        commodities = grown(books.commodities, len(self.commodities))
-        first = np.array(chart.first, np.int32)
-        money = np.array(self.commodities.moneys[known:], np.int32)
-        commodities["first"][known:], commodities["money"][known:] = first[known:], first[money]
-        commodities["currency"][known:] = money
-        commodities["relief"][known:] = Relief[self.run.policies.relief.upper()]
-        queues = grown(books.queues, 2 * len(self.commodities))
-        queues["head"][2 * known :] = -1
-        queues["tail"][2 * known :] = -1
-        tables = {"accounts": accounts, "commodities": commodities, "queues": queues}
-        self.books = books._replace(**tables)
-        if is_plain:
-            same[key] = {name: copied(table) for name, table in tables.items()}
-        self._opening = np.concatenate((self._opening, np.zeros(len(chart) - have, np.int64)))
+        self.books = extended(self.books, self.chart, self.run.policies.relief)
+        opened = len(self.chart) - self._opening.size
+        self._opening = np.concatenate((self._opening, np.zeros(opened, np.int64)))
 
     # --- amounts at the door -----------------------------------------------------------------------
 
@@ -387,7 +344,7 @@ class Journal(Closing):
         if block.length(rows):
             self._staged.setdefault(table, []).append(rows)
 
-    def draw_from(self, source: block.Source) -> None:
+    def attach_source(self, source: block.Source) -> None:
         """Take the rows of *source* along whenever the open block is read or closed."""
         self._source = source
 
@@ -466,7 +423,7 @@ class Journal(Closing):
             self._source = None
             self._store.close()
 
-    def abandon(self) -> None:
+    def discard(self) -> None:
         """Let go of the file without the open block, as if the process had ended. Again: nothing."""
         if not self._closed:
             self._closed = True
@@ -581,12 +538,31 @@ class Journal(Closing):
         self._block = state.blocks
 
 
-def _price(given: object) -> float:
-    """A price at which something is valued: zero or more."""
+def _layout(commodities: Iterable[Commodity] | Layout, policies: Policies) -> Layout:
+    """Return a layout for books of *policies*, or raise `InvalidPolicy` where it is for others."""
+    relief, overdrawn = policies.relief, policies.may_be_overdrawn
+    if not isinstance(commodities, Layout):
+        return Layout.of(commodities, relief, overdrawn)
+    if (commodities.relief, commodities.may_be_overdrawn) != (relief, overdrawn):
+        raise errors.InvalidPolicy(
+            f"the layout is for relief {commodities.relief!r} and {_listed(commodities.may_be_overdrawn)},"
+            f" the run has relief {relief!r} and {_listed(overdrawn)};"
+            " make the layout with the policies of the run"
+        )
+    return commodities
+
+
+def _listed(paths: Iterable[str]) -> str:
+    """Name the accounts that may be overdrawn, for an error."""
+    return f"overdrafts on {', '.join(sorted(paths)) or 'no account'}"
+
+
+def _price(value: object) -> float:
+    """Return *value* as a price at which holdings are marked: zero or more."""
     try:
-        price = float(given)  # type: ignore[arg-type]
+        price = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         price = float("nan")
     if not 0 <= price < float("inf"):
-        raise errors.NotAnAmount(f"a mark is a price of zero or more, not {given!r}")
+        raise errors.NotAnAmount(f"a mark is a price of zero or more, not {value!r}")
     return price

@@ -1,6 +1,5 @@
 """What is traded, and in which quantities."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from attrs import field, frozen
 
 from tieout.execution.errors import InvalidSetting
-from tieout.ledger.books.commodity import DIGITS, MAX_SCALE, Commodities, Commodity, currency, instrument
+from tieout.ledger.books.commodity import DIGITS, MAX_SCALE, Commodity, instrument
 
 
 def _positive(name: str, given: object) -> Decimal:
@@ -98,27 +97,12 @@ class Instruments:
             terms = self.of(symbol)
             yield instrument(symbol, currency=currency, scale=terms.scale, multiplier=terms.multiplier)
 
-    def declared(self, symbols: tuple[str, ...], money: str) -> Commodities:
-        """The currency *money* and the instruments: for many runs on the same bars, declared once."""
-        terms = self.default, tuple(self.by_symbol.items())
-        for known in tuple(_DECLARED):  # another thread may add to it
-            # Of the same symbols none is looked at: they are one and the same object.
-            if known[:3] == (money, terms, symbols):
-                return known[3]
-        found = Commodities.of([currency(money), *self.commodities(symbols, money)])
-        _DECLARED.appendleft((money, terms, symbols, found))
-        return found
-
     def spec(self) -> dict[str, Any]:
         """What is recorded of them."""
         return {
             "default": _spec(self.default),
             "by_symbol": {symbol: _spec(terms) for symbol, terms in sorted(self.by_symbol.items())},
         }
-
-
-_DECLARED: deque[tuple[str, tuple[Any, ...], tuple[str, ...], Commodities]] = deque(maxlen=16)
-"""The currency, the terms, the symbols, and what they were declared as."""
 
 
 def _spec(terms: Terms) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The Python face: transactions, notes, moments, rows of other tables, files."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -9,9 +10,10 @@ import pytest
 
 from tests.support import naive
 from tieout.ledger import errors
-from tieout.ledger.books.commodity import Commodities, currency, instrument
+from tieout.ledger.books.commodity import Commodity, currency, instrument
 from tieout.ledger.books.events import buy, cover, deposit, sell, short_sale, withdrawal
 from tieout.ledger.books.kinds import Kind
+from tieout.ledger.books.layout import Layout
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.journal import Journal
 
@@ -216,11 +218,11 @@ def test_closed_books_are_taken_up_where_they_were_left(tmp_path: Path) -> None:
         assert [36, 62, 72] == [books.chart.first[2] - 16, books.chart.first[3], books.chart.first[3] + 10]
 
 
-def test_books_of_commodities_declared_once_are_each_their_own() -> None:
-    once = Commodities.of(COMMODITIES)
+def test_books_of_one_layout_do_not_change_each_other() -> None:
+    layout = Layout.of(COMMODITIES)
 
-    def kept(commodities: object, symbol: str) -> tuple[object, ...]:
-        with Journal.create(None, commodities) as books:  # type: ignore[arg-type]
+    def contents(commodities: Iterable[Commodity] | Layout, symbol: str) -> tuple[object, ...]:
+        with Journal.create(None, commodities) as books:
             books.post("2024-01-02", deposit, "USD", 100)
             books.post("2024-01-03", buy, "ACME", 1, 10)
             books.declare(instrument(symbol, currency="EUR"))
@@ -228,10 +230,29 @@ def test_books_of_commodities_declared_once_are_each_their_own() -> None:
             assert [] == books.sql("from proof").rows()
             return naive.contents(books)
 
-    assert [kept(COMMODITIES, symbol) for symbol in ("BETA", "CORE")] == [
-        kept(once, symbol) for symbol in ("BETA", "CORE")
+    assert [contents(COMMODITIES, symbol) for symbol in ("BETA", "CORE")] == [
+        contents(layout, symbol) for symbol in ("BETA", "CORE")
     ]
-    assert kept(once, "BETA") == kept(once, "BETA")
+    assert contents(layout, "BETA") == contents(layout, "BETA")
+
+
+@pytest.mark.parametrize(
+    "policies", [Policies("lifo"), Policies(may_be_overdrawn=frozenset({"Assets:Cash:USD"}))]
+)
+def test_a_layout_for_other_policies_is_refused_before_a_file_is_made(
+    tmp_path: Path, policies: Policies
+) -> None:
+    layout, path = Layout.of(COMMODITIES), tmp_path / "books.duckdb"
+
+    with pytest.raises(
+        errors.InvalidPolicy, match="the layout is for relief 'fifo' and overdrafts on no account"
+    ):
+        Journal.create(path, layout, Run(policies=policies))
+
+    assert not path.exists()
+    fitting = Layout.of(COMMODITIES, policies.relief, policies.may_be_overdrawn)
+    with Journal.create(None, fitting, Run(policies=policies)) as books:
+        assert fitting.first == books.chart.first
 
 
 def test_books_begun_from_the_commodities_of_others_have_none_of_their_accounts(tmp_path: Path) -> None:
@@ -277,8 +298,8 @@ def test_what_is_abandoned_keeps_its_sealed_blocks_and_can_be_performed_again(tm
     books.post("2024-01-02", deposit, "USD", 1)
     books.commit()
     books.post("2024-01-03", deposit, "USD", 2)
-    books.abandon()
-    books.abandon()
+    books.discard()
+    books.discard()
 
     with Journal.replay(path, COMMODITIES, run) as again:
         again.post("2024-01-02", deposit, "USD", 1)

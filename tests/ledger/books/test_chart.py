@@ -107,5 +107,5 @@ def test_accounts_are_laid_out_before_they_are_written_out_as_they_are_after(
     expected = [account.commodity for account in accounts], [account.floor for account in accounts]
 
     assert len(after) == len(before)
-    assert expected == tuple(column.tolist() for column in before.laid_out(have))
-    assert expected == tuple(column.tolist() for column in after.laid_out(have))
+    assert expected == tuple(column.tolist() for column in before.commodities_and_floors(have))
+    assert expected == tuple(column.tolist() for column in after.commodities_and_floors(have))

@@ -78,13 +78,13 @@ def test_commodities_are_numbered_as_they_are_declared() -> None:
 
 
 def test_what_is_declared_to_books_is_not_in_others_of_the_same_commodities() -> None:
-    declared = Commodities.of([USD, ACME])
-    one, other = Commodities.of(declared), Commodities.of(declared)
+    declared = Commodities([USD, ACME])
+    one, other = declared.copy(), declared.copy()
     one.declare(JPY)
     declared.declare(instrument("BETA"))
 
     assert [["USD", "ACME", "JPY"], ["USD", "ACME"], ["USD", "ACME", "BETA"]] == [
-        [commodity.symbol for _, commodity in commodities.since(0)] for commodities in (one, other, declared)
+        [commodity.symbol for commodity in commodities] for commodities in (one, other, declared)
     ]
     assert [0, 0, 2] == one.moneys
     assert [0, 0, 0] == declared.moneys
