@@ -7,9 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
 from tieout.execution.backtest import Backtest
 from tieout.execution.figures.metrics import Metrics
 from tieout.execution.replay.reperformance import Recorded
@@ -19,6 +16,8 @@ from tieout.ledger.file.database import holds_nothing
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
 from tieout.ledger.show import tables as present
+from tieout.ledger.show.progress import progress
+from tieout.ledger.show.report import show_report
 
 Step = Callable[[int, int], None]
 """Is told how many bars of how many are done."""
@@ -105,7 +104,7 @@ def show(result: Result) -> bool:
     )
     print()
     report = verify(reader)
-    present.show_report(report)
+    show_report(report)
     failed = sum(r.outcome.value == "FAILED" for r in report.results)
     print(f"\n{failed or 'no'} check{'s' * (failed > 1)} failed; blocks: {report.blocks}")
     print(f"head digest {report.head}")
@@ -115,26 +114,9 @@ def show(result: Result) -> bool:
 @contextmanager
 def _progress(total: int, what: str) -> Iterator[Step]:
     """A bar on the standard error if that is a terminal, and the time that it took afterwards."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-    )
     started = time.perf_counter()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("compiling, the first time on a machine", total=total, rate="")
-        first: list[float] = []
-
-        def step(done: int, of: int) -> None:
-            now = time.perf_counter()
-            first[:] = first or [now, done]
-            spent = now - first[0]
-            rate = f"{(done - first[1]) / spent:,.0f} bars/s" if spent > 0 else ""
-            bars.update(task, description="bars", completed=done, total=of, rate=rate)
-
-        yield step
+    with progress("compiling, the first time on a machine", total, with_rate=True) as step:
+        yield lambda count, total: step("bars", count, total)
     spent = time.perf_counter() - started
     print(f"{what} in {spent:.2f} s")
 

@@ -19,7 +19,7 @@ def test_the_transcripts_of_the_readme_can_be_repeated(tmp_path: Path) -> None:
             continue
         for shown in text.split("$ tieout ")[1:]:
             command, expected = shown.split("\n", 1)
-            printed = run(tmp_path, "-m", "tieout.ledger.cli", *shlex.split(command))
+            printed = run(tmp_path, "-m", "tieout", *shlex.split(command))
 
             assert expected.strip() == re.sub(r"file digest [0-9a-f]{64}", "file digest ...", tidied(printed))
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-from tieout.ledger.cli import application
+from tieout.ledger.application import application
 from tieout.ledger.file.reader import Reader
 
 DAYS = 40

@@ -11,8 +11,9 @@ from tieout import Journal, Reader, buy, cover, currency, deposit, instrument, s
 from tieout.ledger.errors import UnknownTransaction
 from tieout.ledger.file.query import Query
 from tieout.ledger.file.schema import installed
-from tieout.ledger.show import tables as present
-from tieout.ledger.show.trace import What, trace
+from tieout.ledger.show.tables import places
+from tieout.ledger.show.trace import Subject, trace
+from tieout.ledger.show.trace_text import show_trace
 
 COMMODITIES = (currency("USD"), instrument("ACME"))
 # Another room, as it would be installed: a package and its entry point.
@@ -98,10 +99,10 @@ def test_an_order_that_came_to_nothing_has_rows_and_no_transaction(reader: Reade
     assert [("rejected",)] == rows(found.rows["order_event"], "what")
 
 
-@pytest.mark.parametrize(("what", "number"), [("order", 3), ("fill", 3), ("transaction", 5)])
-def test_what_is_unknown_is_refused_by_name(reader: Reader, what: What, number: int) -> None:
-    with pytest.raises(UnknownTransaction, match=f"nothing about {what} {number}"):
-        trace(reader, what, number)
+@pytest.mark.parametrize(("subject", "number"), [("order", 3), ("fill", 3), ("transaction", 5)])
+def test_what_is_unknown_is_refused_by_name(reader: Reader, subject: Subject, number: int) -> None:
+    with pytest.raises(UnknownTransaction, match=f"nothing about {subject} {number}"):
+        trace(reader, subject, number)
 
 
 @pytest.mark.parametrize("number", [3, 4])
@@ -154,7 +155,7 @@ def test_a_short_lot_is_opened_by_a_sale_and_relieved_by_a_cover(tmp_path: Path)
 def test_a_trace_is_printed_with_reversals_and_the_rows_of_other_rooms(
     reader: Reader, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    present.show_trace(trace(reader, "fill", 2), present.places(reader))
+    show_trace(trace(reader, "fill", 2), places(reader))
 
     told = capsys.readouterr().out.splitlines()
     assert "transaction 3  2024-01-03  sell  ACME  order 1  fill 2" in told
