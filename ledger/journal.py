@@ -5,8 +5,8 @@
         journal.post("2024-01-03", buy, "ACME", quantity="10", gross="1000", fee="1")
         journal.sql("from trial_balance").pl()
 
-What is posted is in the books at once, and durable with the block that holds it: when the block is full, at
-`commit()`, and when the journal is closed.
+A transaction is in the books as soon as it is posted. It becomes durable with its block: when the block is
+full, at `commit()`, and when the journal is closed.
 """
 
 import json
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tieout.ledger import errors
-from tieout.ledger.books import valuation as worth
+from tieout.ledger.books import valuation
 from tieout.ledger.books.arrays import Books, Status, empty_books, with_more_lots, with_room
 from tieout.ledger.books.commodity import Amount, Commodity
 from tieout.ledger.books.correction import REVERSAL, require_reversible, transfer_back
@@ -43,7 +43,7 @@ from tieout.ledger.file.store import Block, Head, Opened, Store, begun, layout_o
 from tieout.ledger.moment import Moment, end_of, iso, nanoseconds
 
 _OWN = ("commodity", "account", "txn", "transfer", "note")
-"""Tables that only posting fills."""
+"""Tables that only posting writes."""
 
 
 class Journal(Closing):
@@ -56,17 +56,17 @@ class Journal(Closing):
         self.schemas = schemas
         self.books: Books = layout.begin(empty_books(run.policies.block_transfers))
         self._store = store
-        self._closed = False
+        self._is_closed = False
         self._opening: NDArray[np.int64] = np.zeros(len(self.chart), np.int64)
-        self._stored: Counter[str] = Counter()  # rows of each table in closed blocks
-        self._staged: dict[str, list[Columns]] = {}
+        self._row_counts: Counter[str] = Counter()  # rows of each table in closed blocks
+        self._open_parts: dict[str, list[Columns]] = {}
         self._source: block.Source | None = None
         self._notes: list[tuple[int, str]] = []
-        self._marks: dict[int, tuple[int, float]] = {}  # time and price
-        self._stated: int | None = None  # time of the last statement
+        self._marks: dict[int, tuple[int, float]] = {}  # timestamp and price by instrument
+        self._last_statement: int | None = None
         self._block = 0
 
-    # --- making and opening ------------------------------------------------------------------------
+    # --- creation and opening ----------------------------------------------------------------------
 
     @classmethod
     def create(
@@ -164,10 +164,10 @@ class Journal(Closing):
     # --- posting -----------------------------------------------------------------------------------
 
     def post(self, when: Moment, event: Event, *args: Any, note: str = "", **kwargs: Any) -> int:
-        """Post one event at *when*; the number of its transaction.
+        """Post one event at *when* and return the number of its transaction.
 
-        The arguments are the event's own, without the books: symbols for commodities; text, whole numbers
-        or Decimals for amounts. Raises a `LedgerError` and changes nothing where a rule refuses it.
+        The arguments are those of the event, without the books. A commodity is given by its symbol, an amount
+        as text, whole number or Decimal. Raises a `LedgerError` and changes nothing where a rule refuses it.
         """
         with self.transaction(when, note=note) as transaction:
             transaction.book(event, *args, **kwargs)
@@ -183,23 +183,25 @@ class Journal(Closing):
         order_id: int = -1,
         fill_id: int = -1,
     ) -> Iterator[Transaction]:
-        """Several events as one transaction, posted at the end of the block unless it raises.
+        """Collect several events in one transaction, posted at the end of the block unless it raises.
 
-        *kind* is that of the first event where it is not given, and never `Kind.CLOSE`. *order_id* and
-        *fill_id* tie it to rows of a simulator's tables.
+        *kind* is by default that of the first event, and never `Kind.CLOSE`. *order_id* and *fill_id* tie
+        the transaction to rows of a simulator's tables.
         """
         transaction = Transaction(
             nanoseconds(when), kind, note=note, order_id=order_id, fill_id=fill_id, chart=self.chart
         )
         if transaction.kind is Kind.CLOSE:
-            raise errors.InvalidEvent("the income statement leaves out what is of kind close; use close_year")
+            raise errors.InvalidEvent(
+                "the income statement leaves out transactions of kind close; use close_year"
+            )
         yield transaction
         self._post(transaction)
 
     def reverse(self, number: int, when: Moment, note: str = "") -> int:
-        """Undo a transaction by its full reversal, lots included; the number of the reversal.
+        """Undo a transaction by its full reversal, lots included, and return the number of the reversal.
 
-        Nothing is ever updated: a correction is the reversal and then the right transaction.
+        No row is ever updated. A correction is the reversal, and then the right transaction.
         """
         if isinstance(number, bool) or not isinstance(number, int):
             raise errors.UnknownTransaction(f"{number!r} is not the number of a transaction")
@@ -230,7 +232,7 @@ class Journal(Closing):
         return transaction.number
 
     def _post(self, transaction: Transaction) -> None:
-        """Post what a transaction collected, making room until it fits."""
+        """Post the events of a transaction. Makes room until they fit."""
         self._require_open()
         kind = Kind.GENERAL if transaction.kind is None else transaction.kind
         while True:
@@ -250,7 +252,7 @@ class Journal(Closing):
                 undo(self.books)  # an event that breaks off leaves nothing behind
                 raise
             status = Status(commit(self.books))
-            if not self._made_room(status):
+            if not self._make_room(status):
                 break
         if status is not Status.POSTED:
             raise refusal(status, self.books, self.chart, transaction.timestamp)
@@ -275,8 +277,8 @@ class Journal(Closing):
             books = with_more_lots(books, lots)
         self.books = books
 
-    def _made_room(self, status: Status) -> bool:
-        """Double the array that a transaction found full; false where none was."""
+    def _make_room(self, status: Status) -> bool:
+        """Double the array that was full according to *status*; return false if none was."""
         books = self.books
         match status:
             case Status.TRANSFERS_FULL:
@@ -300,12 +302,12 @@ class Journal(Closing):
             self._open_accounts()
 
     def _open_accounts(self) -> None:
-        """Open the accounts of what was declared since the last time."""
+        """Open the accounts of the commodities that have none yet."""
         self.chart.open_commodities()
         self._extend_books()
 
     def open_account(self, path: str, commodity: str = "USD", *, floored: bool = False) -> int:
-        """Open an account of one's own, ``Expenses:Fees:Data`` say; its number."""
+        """Open an account such as ``Expenses:Fees:Data`` and return its number."""
         self._require_open()
         number = self.chart.open(path, self.commodities.number(commodity), floored=floored)
         self._extend_books()
@@ -320,11 +322,11 @@ class Journal(Closing):
     # --- amounts at the door -----------------------------------------------------------------------
 
     def notional(self, symbol: str, quantity: Amount, price: float) -> Decimal:
-        """What *quantity* costs at *price*, rounded once as the books round it."""
-        return worth.cost(self.chart, symbol, quantity, price)
+        """Return the cost of *quantity* at *price*, rounded once, as the books round it."""
+        return valuation.cost(self.chart, symbol, quantity, price)
 
     def balance(self, path: str, commodity: str = "USD") -> Decimal:
-        """The running balance of an account, debit positive."""
+        """Return the running balance of an account, debit positive."""
         number = self.commodities.number(commodity)
         account = self.chart.number(path, number)
         return self.commodities[number].decimal(int(self.books.accounts[account].balance))
@@ -334,31 +336,30 @@ class Journal(Closing):
     def add(self, table: str, columns: Mapping[str, Any]) -> None:
         """Store rows of another table with the open block.
 
-        *columns* has every column of the table but the first, whose dense numbers are given here; arrays or
-        lists of equal length. Times are datetime64[ns].
+        *columns* has every column of the table but the first, which is numbered here without gaps. They are
+        arrays or lists of equal length. Times are datetime64[ns].
         """
         self._require_open()
         if table not in self._store.layout or table in _OWN:
             raise errors.InvalidRows(f"there is no table {table!r} to add to")
         rows = block.added(table, columns, self._store.layout, self.count(table))
         if block.length(rows):
-            self._staged.setdefault(table, []).append(rows)
+            self._open_parts.setdefault(table, []).append(rows)
 
     def attach_source(self, source: block.Source) -> None:
-        """Take the rows of *source* along whenever the open block is read or closed."""
+        """Add the rows of *source* to the open block whenever that is read or closed."""
         self._source = source
 
     def count(self, table: str) -> int:
-        """How many rows a table has, those of the open block included: the next one's number."""
-        staged = sum(map(block.length, self._staged.get(table, [])))
-        return self._stored[table] + staged
+        """Count the rows of a table, those of the open block included. The next row has this number."""
+        return self._row_counts[table] + sum(map(block.length, self._open_parts.get(table, [])))
 
     def mark(self, when: Moment, prices: Mapping[str, float], *, stale: bool = False) -> None:
-        """Record prices at which instruments are valued; *stale* if they are carried from earlier."""
+        """Record prices at which instruments are valued, *stale* if they are carried from earlier."""
         marks = {self.commodities.instrument(symbol): _price(price) for symbol, price in prices.items()}
         timestamp = nanoseconds(when)
-        latest = max((marked for marked, _ in self._marks.values()), default=timestamp)
-        if timestamp < latest or (self._stated is not None and timestamp <= self._stated):
+        latest = max((time for time, _ in self._marks.values()), default=timestamp)
+        if timestamp < latest or (self._last_statement is not None and timestamp <= self._last_statement):
             raise errors.BackdatedTransaction(
                 f"a mark at {iso(timestamp)} is before one at {iso(latest)}, or not after the last statement"
             )
@@ -378,21 +379,22 @@ class Journal(Closing):
         self._marks |= {number: (timestamp, price) for number, price in prices.items()}
 
     def statement(self, when: Moment) -> None:
-        """Record what the books say at *when*: cash, market value and equity, for each currency.
+        """Record cash, market value and equity at *when*, for each currency.
 
-        Holdings not marked at that time are marked with their last price, as stale.
+        Holdings without a mark at that time are marked with their last price, as stale.
         """
         self._require_open()
         timestamp = nanoseconds(when)
-        newest = max([int(self.books.state[0].timestamp), *(marked for marked, _ in self._marks.values())])
-        if timestamp < newest or (self._stated is not None and timestamp < self._stated):
+        newest = max([int(self.books.state[0].timestamp), *(time for time, _ in self._marks.values())])
+        if timestamp < newest or (self._last_statement is not None and timestamp < self._last_statement):
             raise errors.BackdatedTransaction(
-                f"a statement at {iso(timestamp)} is before what is recorded already"
+                f"a statement at {iso(timestamp)} is before the latest transaction, mark or statement"
             )
-        rows = worth.statement(self.books, self.chart, {n: price for n, (_, price) in self._marks.items()})
+        prices = {number: price for number, (_, price) in self._marks.items()}
+        rows = valuation.statement(self.books, self.chart, prices)
         stale = {
             number: self._marks[number][1]
-            for number in worth.held(self.books)
+            for number in valuation.positions(self.books)
             if self._marks[number][0] != timestamp
         }
         self._mark(timestamp, stale, stale=True)
@@ -409,13 +411,13 @@ class Journal(Closing):
                 "equity": [equity for _, _, equity in rows.values()],
             },
         )
-        self._stated = timestamp
+        self._last_statement = timestamp
 
     def close(self) -> Head | None:
-        """Seal and store the open block and let go of the file; where the chain ends. Again: nothing."""
-        if self._closed:
+        """Seal and store the open block, close the file and return the head. Safe to call twice."""
+        if self._is_closed:
             return None
-        self._closed = True
+        self._is_closed = True
         try:
             self._close_block(is_last=True)
             return self._store.sync()
@@ -424,19 +426,19 @@ class Journal(Closing):
             self._store.close()
 
     def discard(self) -> None:
-        """Let go of the file without the open block, as if the process had ended. Again: nothing."""
-        if not self._closed:
-            self._closed = True
+        """Close the file and discard the open block, as a crash would. Safe to call twice."""
+        if not self._is_closed:
+            self._is_closed = True
             self._source = None
             self._store.close()
 
     def commit(self) -> Head:
-        """Close the open block and wait until everything posted is durable; where the chain ends."""
+        """Close the open block, wait until every transaction is durable, and return the head."""
         self.close_block()
         return self._store.sync()
 
     def close_block(self) -> None:
-        """Hand the open block to the store, unless it is empty."""
+        """Pass the open block to the store, unless it is empty."""
         self._require_open()
         self._close_block()
 
@@ -449,46 +451,47 @@ class Journal(Closing):
         self._store.put(Block(self._block, first, first + count - 1, tables), is_last=is_last)
         self._block += 1
         for table, columns in tables.items():
-            self._stored[table] += block.length(columns)
+            self._row_counts[table] += block.length(columns)
         self._opening = self.books.accounts["balance"].copy()
         state.base_txn += count
         state.txns = state.transfers = 0
-        self._staged.clear()
+        self._open_parts.clear()
         self._notes.clear()
         if self._source is not None:
             self._source.restart()
 
     def _open_rows(self) -> dict[str, Columns]:
-        """The rows of the open block by table, checked against the running balances."""
-        stored, layout = self._stored, self._store.layout
-        tables = block.charted(self.chart, layout, stored["commodity"], stored["account"])
-        tables |= block.posted(self.books, self._opening, stored["transfer"])
-        tables |= block.noted(self._notes, stored["note"])
-        staged = {table: list(parts) for table, parts in self._staged.items()}
+        """Return the rows of the open block by table, checked against the running balances."""
+        counts, layout = self._row_counts, self._store.layout
+        tables = block.charted(self.chart, layout, counts["commodity"], counts["account"])
+        tables |= block.posted(self.books, self._opening, counts["transfer"])
+        tables |= block.noted(self._notes, counts["note"])
+        parts = {table: list(rows) for table, rows in self._open_parts.items()}
         for table, columns in self._source.rows().items() if self._source is not None else ():
-            staged.setdefault(table, []).append(block.added(table, columns, layout, self.count(table)))
-        for table, parts in staged.items():
+            parts.setdefault(table, []).append(block.added(table, columns, layout, self.count(table)))
+        for table, rows in parts.items():
             tables[table] = {
-                name: np.concatenate([p[name] for p in parts]) if len(parts) > 1 else parts[0][name]
-                for name in parts[0]
+                name: np.concatenate([part[name] for part in rows]) if len(rows) > 1 else rows[0][name]
+                for name in rows[0]
             }
         return tables
 
     # --- reading -----------------------------------------------------------------------------------
 
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
-        """Run SQL over the whole journal, the open block included, *at* a moment or to the end of a date.
+        """Run one SQL query over the whole journal, the open block included.
 
-        One statement that reads, and nothing else.
+        With *at*, views show the books as of that moment, or as of the end of a date. A statement that does
+        not read is refused.
         """
         self._require_open()
-        with self._store.snapshot(self._stored, self._open_rows()) as cursor:
+        with self._store.snapshot(self._row_counts, self._open_rows()) as cursor:
             return execute(cursor, query, parameters, None if at is None else end_of(at))
 
     def columns(self, table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """The columns *names* of *table*, as `Reader.columns`, the open block included.
+        """Return the columns *names* of *table*, as `Reader.columns`, the open block included.
 
-        In memory, after a block was closed and before anybody asks with SQL, it takes no tables.
+        In memory this is fast between the close of a block and the next SQL query: no tables are filled.
         """
         self._require_open()
         if self._store.holds_blocks and not self._open_rows():
@@ -497,7 +500,7 @@ class Journal(Closing):
 
     @property
     def head(self) -> Head:
-        """Where the chain ends: number of sealed blocks and the digest of the last."""
+        """The end of the chain: the number of sealed blocks and the digest of the last."""
         return self._store.sync()
 
     @property
@@ -511,12 +514,12 @@ class Journal(Closing):
         return self._store.path
 
     def _require_open(self) -> None:
-        if self._closed:
+        if self._is_closed:
             raise errors.JournalClosed(f"{self._store.path or 'the journal'} is closed")
         self._store.require_sound()
 
     def _restore(self, state: restore.State) -> None:
-        """Take up the books where a file left them."""
+        """Bring new books to the state of a file."""
         self.commodities.declare(*state.commodities)
         for account in state.accounts:
             self.chart.restore(account)
@@ -532,9 +535,9 @@ class Journal(Closing):
             self.books.lots[slot].quantity, self.books.lots[slot].cost = lot.quantity, lot.cost
         row = self.books.state[0]
         row.timestamp, row.base_txn, row.next_lot = state.timestamp, state.stored["txn"], state.next_lot
-        self._stored = Counter(state.stored)
+        self._row_counts = Counter(state.stored)
         self._marks = state.marks
-        self._stated = state.stated
+        self._last_statement = state.stated
         self._block = state.blocks
 
 
