@@ -87,10 +87,10 @@ class Journal(Closing):
         layout = _layout(commodities, run.policies)  # before a file is made, because it may raise
         everything = [ledger_schema(), *schemas]
 
-        def opened() -> Opened:
+        def storage() -> Opened:
             return begun(target, everything, run_row(run, schemas, layout_of(everything)))
 
-        store = Store(target, lambda: layout_of(everything), opened)
+        store = Store(target, lambda: layout_of(everything), storage)
         return cls(store, layout, run, schemas)
 
     @classmethod
@@ -104,7 +104,7 @@ class Journal(Closing):
         """Create books to be posted again from the start, and compared with the seals in *path*.
 
         A block that is sealed there must be the same again. The blocks after the last seal are written. This
-        resumes a killed run, at whatever point it was killed. Where *path* holds nothing yet this is
+        resumes a killed run, at any point where it was killed. Where *path* holds nothing yet this is
         `create`. Raises `ReplayDiverged` where the result differs.
         """
         target = Path(path)
@@ -278,7 +278,7 @@ class Journal(Closing):
         self.books = books
 
     def _make_room(self, status: Status) -> bool:
-        """Double the array that was full according to *status*; return false if none was."""
+        """Double the array that was full according to *status*, and return false if none was."""
         books = self.books
         match status:
             case Status.TRANSFERS_FULL:
@@ -316,8 +316,8 @@ class Journal(Closing):
     def _extend_books(self) -> None:
         """Give the books a place for every account and commodity of the chart."""
         self.books = extended(self.books, self.chart, self.run.policies.relief)
-        opened = len(self.chart) - self._opening.size
-        self._opening = np.concatenate((self._opening, np.zeros(opened, np.int64)))
+        new = len(self.chart) - self._opening.size
+        self._opening = np.concatenate((self._opening, np.zeros(new, np.int64)))
 
     # --- amounts at the door -----------------------------------------------------------------------
 

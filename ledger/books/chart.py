@@ -150,7 +150,7 @@ class Account(NamedTuple):
 
 
 def _parsed(pattern: str) -> tuple[str, str | None, Type, Side, bool]:
-    """Split the path of an account around its symbol (None without one); add its type, side and floor."""
+    """Split the path of an account around its symbol (None without one), and add its type, side and floor."""
     path = pattern.removesuffix("*")
     before, name, after = path.partition("{}")
     kind, side = TYPES[path.partition(":")[0]]
@@ -220,8 +220,7 @@ class Chart:
 
     def commodities_and_floors(self, have: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return commodity and floor of every account from number *have* on, int32[accounts]."""
-        written = np.array([(a.commodity, a.floor) for a in self._written], np.int32).reshape(-1, 2)
-        parts = [written]
+        parts = [np.array([(a.commodity, a.floor) for a in self._written], np.int32).reshape(-1, 2)]
         for is_currency, numbers in self._unwritten_runs():
             floors = _FLOORS[is_currency]
             part = np.empty((len(numbers), floors.size, 2), np.int32)
@@ -239,11 +238,11 @@ class Chart:
 
         Accounts that are not written out yet stay so.
         """
-        written = self._written[have:]
-        paths = [account.path for account in written]
-        types = [account.type for account in written]
-        sides = [account.normal_side for account in written]
-        instruments = [account.instrument for account in written]
+        rows = self._written[have:]
+        paths = [account.path for account in rows]
+        types = [account.type for account in rows]
+        sides = [account.normal_side for account in rows]
+        instruments = [account.instrument for account in rows]
         for is_currency, numbers in self._unwritten_runs():
             run = _RUNS[is_currency]
             paths += [

@@ -229,7 +229,7 @@ def receive_trades(books: Books, currency: CurrencyNo, amount: Money) -> None:
 
 @event(Kind.RESTRICTION)
 def restrict_proceeds(books: Books, instrument: InstrumentNo, amount: Money) -> None:
-    """Restrict the settled proceeds of a short sale, as far as it is still open.
+    """Restrict the settled proceeds of a short sale, up to the part that is still open.
 
     Of 1,000 received, nothing covered yet: `Assets:Margin:ShortProceeds:ACME <- Assets:Cash:USD` 1,000.
     """

@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 """A function that is called with the count so far and the total."""
 
 LOT_COLUMNS = ("lot", "opened", "instrument", "side")
-BATCH = 20_000  # transactions; some megabytes of Python objects
+BATCH = 20_000  # transactions, which are some megabytes of Python objects
 
 _OTHER, _UNITS, _COST = range(3)
 """The roles of an account for the lots of an instrument."""
@@ -249,7 +249,7 @@ class Holdings:
         """Return the postings of one lot: the move itself, or the whole lot out and the rest back in.
 
         Other tools keep a cost per unit, tieout a total. They agree after a move that does not change the
-        cost per unit. The other moves are a split, a purchase at average cost, and a part with a share of the
+        cost per unit. The others are a split, a purchase at average cost, and a part with a share of the
         cost that is not a whole number. After these the lot comes back in at its new total. Both then agree
         to the last digit, and no rounding remains to be posted.
         """

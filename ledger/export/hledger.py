@@ -1,7 +1,7 @@
 """The journal in the format of hledger: https://hledger.org/1.25/hledger.html#journal-format.
 
-A transaction's number is its code, the kind its payee. hledger keeps the cost of an amount but does not match
-lots, so a posting names its lot in a tag; ``hledger balance --pivot lot -B`` sums by it.
+A transaction has its number as code and its kind as payee. hledger keeps the cost of an amount but does not
+match lots. A posting therefore names its lot in a tag, and ``hledger balance --pivot lot -B`` sums by it.
 """
 
 import re

@@ -1,8 +1,8 @@
 """Names of accounts and commodities, escaped for tools that refuse some characters.
 
 A character that the tool refuses is written as a mark, its code point in hexadecimal and ``Z``. The mark
-itself is doubled where the tool allows it. ``X``, the mark and ``Z`` go before a name that is a keyword of
-the tool, or that has a first character which the tool refuses. Different names stay different, and
+itself is doubled where the tool allows it. ``X``, the mark and ``Z`` go before a keyword of the tool, and
+before a name with a first character that the tool refuses. Different names stay different, and
 `unescape` restores each:
 
     >>> PARTS.escape("brk.b"), PARTS.escape("BTC-USD"), PARTS.unescape("X-Zbrk-2EZb")

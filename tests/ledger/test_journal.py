@@ -29,21 +29,21 @@ def test_a_transaction_takes_its_kind_and_instrument_from_its_first_events() -> 
         with books.transaction("2024-01-02", order_id=7, fill_id=9, note="opening") as transaction:
             transaction.book(deposit, "USD", "1000")
             transaction.book(buy, "ACME", "10", "500")
-        with books.transaction("2024-01-03", Kind.CORRECTION) as own:
-            own.transfer("Equity:Contributions", "Assets:Cash:USD", "1")
+        with books.transaction("2024-01-03", Kind.CORRECTION) as by_hand:
+            by_hand.transfer("Equity:Contributions", "Assets:Cash:USD", "1")
         rows = books.sql(
             "select txn.id, kind, instrument, order_id, fill_id, reverses, text"
             " from txn left join note on note.txn = txn.id order by txn.id"
         ).rows()
 
-    assert (0, 1) == (transaction.number, own.number)
+    assert (0, 1) == (transaction.number, by_hand.number)
     assert [
         (0, Kind.DEPOSIT, 2, 7, 9, -1, "opening"),
         (1, Kind.CORRECTION, -1, -1, -1, -1, None),
     ] == [tuple(row.values()) for row in rows]
 
 
-def test_transfers_of_ones_own_are_general() -> None:
+def test_transfers_by_hand_are_general() -> None:
     with journal() as books:
         books.open_account("Expenses:Fees:Data", "EUR")
         with books.transaction("2024-01-02") as transaction:
@@ -91,7 +91,7 @@ def test_a_notional_is_rounded_once_as_the_books_round_it() -> None:
         assert Decimal("266666.666667") == books.notional("ES", "2", 8000 / 3)
 
 
-def test_what_is_posted_is_seen_at_once_and_durable_with_its_block(tmp_path: Path) -> None:
+def test_a_transaction_is_visible_at_once_and_durable_with_its_block(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     with journal(path, block_transfers=2) as books:
         books.post("2024-01-02", deposit, "USD", 1)
@@ -184,7 +184,7 @@ def test_a_statement_is_what_balances_and_marks_say() -> None:
         ).rows()
         stale = books.sql("select stale from mark order by id").rows()
 
-        # 498 cash, 200 restricted, 10 at 51 less 1 at 3 x 50; then 798, 200, 5 at 60 less 150.
+        # 498 cash, 200 restricted, 10 at 51 less 1 at 3 x 50. Then 798, 200, 5 at 60 less 150.
         assert [(0, 498, 360, 1058), (1, 0, 0, 0), (0, 798, 150, 1148), (1, 0, 0, 0)] == [
             tuple(row.values()) for row in rows
         ]
@@ -292,7 +292,7 @@ def test_closing_twice_says_where_the_chain_ended_once() -> None:
     assert None is books.close()
 
 
-def test_what_is_abandoned_keeps_its_sealed_blocks_and_can_be_performed_again(tmp_path: Path) -> None:
+def test_discarded_books_keep_their_sealed_blocks_and_can_be_performed_again(tmp_path: Path) -> None:
     path, run = tmp_path / "books.duckdb", Run()
     books = Journal.create(path, COMMODITIES, run)
     books.post("2024-01-02", deposit, "USD", 1)

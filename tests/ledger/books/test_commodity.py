@@ -54,7 +54,7 @@ def test_an_amount_is_read_exactly(commodity: Commodity, given_as: str | int | D
         (USD, False),
     ],
 )
-def test_what_is_not_exactly_an_amount_is_refused(commodity: Commodity, given_as: str) -> None:
+def test_an_inexact_amount_is_refused(commodity: Commodity, given_as: str) -> None:
     with pytest.raises(LedgerError):
         commodity.units(given_as)
 
@@ -77,7 +77,7 @@ def test_commodities_are_numbered_as_they_are_declared() -> None:
     assert (1, 2, 3) == (commodities.instrument("ACME"), commodities.currency("JPY"), len(commodities))
 
 
-def test_what_is_declared_to_books_is_not_in_others_of_the_same_commodities() -> None:
+def test_a_declaration_to_one_copy_is_not_in_the_others() -> None:
     declared = Commodities([USD, ACME])
     one, other = declared.copy(), declared.copy()
     one.declare(JPY)
@@ -119,7 +119,7 @@ def test_a_moment_is_read_to_the_nanosecond(when: object, expected: str) -> None
 @pytest.mark.parametrize(
     "when", ["", "NaT", "2500-01-01", "1600-01-01", "2024-01-02T00:00:00.1234567891", -(2**63), True, None]
 )
-def test_what_is_no_moment_of_64_bits_is_refused(when: object) -> None:
+def test_a_moment_beyond_64_bits_is_refused(when: object) -> None:
     with pytest.raises(LedgerError):
         nanoseconds(when)
 
