@@ -253,6 +253,7 @@ def test_a_layout_for_other_policies_is_refused_before_a_file_is_made(
     fitting = Layout.of(COMMODITIES, policies.relief, policies.may_be_overdrawn)
     with Journal.create(None, fitting, Run(policies=policies)) as books:
         assert fitting.first == books.chart.first
+        assert COMMODITIES == [*fitting.commodities] == [*books.commodities]
 
 
 def test_books_begun_from_the_commodities_of_others_have_none_of_their_accounts(tmp_path: Path) -> None:

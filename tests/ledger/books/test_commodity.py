@@ -73,6 +73,7 @@ def test_commodities_are_numbered_as_they_are_declared() -> None:
         commodities.declare(commodity)
 
     assert [0, 1, 2] == [commodities.number(symbol) for symbol in ("USD", "ACME", "JPY")]
+    assert [2, 0] == commodities.numbers(["JPY", "USD"])
     assert [(1, ACME), (2, JPY)] == list(commodities.since(1))
     assert (1, 2, 3) == (commodities.instrument("ACME"), commodities.currency("JPY"), len(commodities))
 
@@ -95,7 +96,7 @@ def test_a_declaration_to_one_copy_is_not_in_the_others() -> None:
 
 def test_where_nothing_is_declared_no_symbols_are_offered() -> None:
     with pytest.raises(UnknownCommodity, match=r"'USD' is not declared; none is$"):
-        Commodities().number("USD")
+        Commodities().numbers(["USD"])
 
 
 @pytest.mark.parametrize(
