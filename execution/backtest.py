@@ -14,6 +14,7 @@ from tieout.execution.data.bars import Bars, Window, as_bars
 from tieout.execution.data.features import FeatureFrame
 from tieout.execution.data.frames import FIELDS
 from tieout.execution.data.instruments import Instruments
+from tieout.execution.data.listing import Listing, shared_listing
 from tieout.execution.engine import Engine, Tags
 from tieout.execution.errors import BadFeatures, InvalidSetting, StrategyFailed
 from tieout.execution.kernels.orders import Reason
@@ -30,7 +31,7 @@ from tieout.execution.strategy.notices import Notices
 from tieout.execution.strategy.programs import Orders, Signals, TargetWeights
 from tieout.execution.strategy.strategy import Bar, History, Strategy, fields
 from tieout.execution.warmup import compile_once
-from tieout.ledger.books.commodity import Commodities, currency
+from tieout.ledger.books.commodity import currency
 from tieout.ledger.books.events import deposit
 from tieout.ledger.books.kinds import Kind
 from tieout.ledger.errors import LedgerError, ReplayDiverged
@@ -134,7 +135,7 @@ class Backtest:
             raise _closed(journal, failure) from failure.__cause__
         except BaseException:
             # What is sealed stays; the open block is not, or it would end where no other run's does.
-            journal.abandon()
+            journal.discard()
             raise
         try:
             return Result.of(journal, self.currency)
@@ -152,13 +153,13 @@ class Backtest:
         with TemporaryDirectory(prefix="tieout-") as folder:
             # From the recorded genesis, so that what comes out otherwise shows in the block where it begins.
             again = Path(folder) / "again.duckdb"
-            journal = Journal.create(again, self._commodities(), held.run, [RECORDS])
+            journal = Journal.create(again, self._listing(held.run.policies).layout, held.run, [RECORDS])
             try:
                 self._fill(journal, self._given(), progress)
             except StrategyFailed as error:
                 failure = error
             except BaseException:
-                journal.abandon()
+                journal.discard()
                 raise
             journal.close()
             return Reperformance.of(held, again, causes, str(failure) if failure else "")
@@ -224,7 +225,7 @@ class Backtest:
             self.bars.symbols,
             self.account,
             self.costs,
-            self.instruments,
+            self._listing(journal.run.policies).rows,
             self.currency,
             given.tags,
             same_close=self.fill == "same_close",
@@ -247,15 +248,15 @@ class Backtest:
         except ReplayDiverged as error:
             raise _otherwise(error) from error
 
-    def _commodities(self) -> Commodities:
-        return self.instruments.declared(self.bars.symbols, self.currency)
+    def _listing(self, policies: Policies) -> Listing:
+        return shared_listing(self.bars.symbols, self.instruments, self.currency, policies)
 
     def _journal(self, path: Path | None, run: Run) -> Journal:
-        commodities = self._commodities()
+        layout = self._listing(run.policies).layout
         if path is None:
-            return Journal.create(None, commodities, run, [RECORDS])
+            return Journal.create(None, layout, run, [RECORDS])
         with explained(path, run):
-            return Journal.replay(path, commodities, run, [RECORDS])
+            return Journal.replay(path, layout, run, [RECORDS])
 
     def _perform(
         self, program: Program, engine: Engine, windows: "_Windows", progress: Progress | None

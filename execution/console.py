@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
 from tieout.execution.backtest import Backtest
 from tieout.execution.data.bars import Bars
 from tieout.execution.figures.metrics import Metrics
@@ -18,6 +15,8 @@ from tieout.execution.runs import StoredRun, delete_journal, run_into
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
 from tieout.ledger.show import tables as present
+from tieout.ledger.show.progress import progress
+from tieout.ledger.show.report import show_report
 
 Step = Callable[[int, int], None]
 """Takes the number of finished bars, and the number of all bars."""
@@ -97,7 +96,7 @@ def _print_result(result: Result) -> bool:
     )
     print()
     report = verify(reader)
-    present.show_report(report)
+    show_report(report)
     failed = sum(r.outcome.value == "FAILED" for r in report.results)
     print(f"\n{failed or 'no'} check{'s' * (failed > 1)} failed; blocks: {report.blocks}")
     print(f"head digest {report.head}")
@@ -107,26 +106,9 @@ def _print_result(result: Result) -> bool:
 @contextmanager
 def _progress(total: int, action: str) -> Iterator[Step]:
     """Show a progress bar on standard error if that is a terminal, and print the elapsed time at the end."""
-    console = Console(stderr=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-    )
     started = time.perf_counter()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
-        task = bars.add_task("compiling, the first time on a machine", total=total, rate="")
-        first: list[float] = []
-
-        def step(done: int, of: int) -> None:
-            now = time.perf_counter()
-            first[:] = first or [now, done]
-            spent = now - first[0]
-            rate = f"{(done - first[1]) / spent:,.0f} bars/s" if spent > 0 else ""
-            bars.update(task, description="bars", completed=done, total=of, rate=rate)
-
-        yield step
+    with progress("compiling, the first time on a machine", total, with_rate=True) as step:
+        yield lambda count, total: step("bars", count, total)
     spent = time.perf_counter() - started
     print(f"{action} in {spent:.2f} s")
 

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from tieout.execution.data.instruments import Instruments
 from tieout.execution.errors import MalformedOrder
 from tieout.execution.kernels.room import ARRAYS, first_full_array, max_requests
 from tieout.execution.kernels.state import (
@@ -67,7 +66,10 @@ class Tags:
 
 
 class Engine:
-    """Performs bars. `journal.books` holds all cash and positions; `desk` holds orders and policies."""
+    """Performs bars. `journal.books` holds all cash and positions; `desk` holds orders and policies.
+
+    *instruments* are the rows of the run's `Listing`, whose layout the books have. They are copied.
+    """
 
     def __init__(
         self,
@@ -75,7 +77,7 @@ class Engine:
         symbols: Sequence[str],
         account: Account,
         costs: Costs,
-        terms: Instruments,
+        instruments: Records,
         currency: str,
         tags: Tags,
         *,
@@ -104,32 +106,8 @@ class Engine:
         policy.money_scale = 10.0**scale
         account.fill_in(policy)
         costs.fill_in(policy, journal.commodities[money])
-        self.desk = self.desk._replace(instruments=self._instruments(terms))
-        journal.draw_from(self)
-
-    def _instruments(self, terms: Instruments) -> Records:
-        """The terms of every instrument as compiled code reads them: of the same books always the same."""
-        found = self.journal.commodities.found
-        of = self.symbols, terms, float(self.desk.policy["money_scale"][0])
-        known, rows = found.get("terms", (None, None))
-        if known != of:
-            rows = self._laid_out(terms)
-            found["terms"] = of, rows
-        return copied(rows)
-
-    def _laid_out(self, terms: Instruments) -> Records:
-        journal, table = self.journal, self.desk.instruments
-        rows, money_scale = np.asarray(table), float(self.desk.policy["money_scale"][0])
-        numbers, first = journal.commodities.numbers(self.symbols), journal.chart.first
-        rows["commodity"] = numbers
-        rows["units"] = [first[number] for number in numbers]
-        for term, columns in terms.columns(self.symbols):
-            rows["step"][columns] = term.step_units
-            rows["lot"][columns] = term.lot_units
-            rows["multiplier"][columns] = term.multiplier
-            rows["ratio"][columns] = money_scale / 10.0**term.scale
-            rows["scale"][columns] = 10.0**term.scale
-        return table
+        self.desk = self.desk._replace(instruments=copied(instruments))
+        journal.attach_source(self)
 
     # --- the step ----------------------------------------------------------------------------------
 
@@ -219,7 +197,7 @@ class Engine:
             if hasattr(self.desk, name):
                 self.desk = enlarged(self.desk, name)
             else:
-                self.journal.reserve(**{name: next_size(getattr(self.journal.books, name).size)})
+                self.journal.ensure_capacity(**{name: next_size(getattr(self.journal.books, name).size)})
 
     def _require_sound(self) -> None:
         """Raise what a posting ran into. Admission rules it out, so this is a fault in the rules."""

@@ -59,7 +59,7 @@ class Result(Closing):
     def close(self) -> None:
         """Let go of the journal."""
         if isinstance(self._journal, Journal):
-            self._journal.abandon()
+            self._journal.discard()
         else:
             self._journal.close()
 

@@ -1,4 +1,4 @@
-"""What is let go of at the end of a `with` block."""
+"""A base class for objects closed by `with`."""
 
 from abc import ABC, abstractmethod
 from types import TracebackType
@@ -6,11 +6,11 @@ from typing import Self
 
 
 class Closing(ABC):
-    """Something that is closed at the end of a `with` block, however that ends."""
+    """An object that is closed at the end of a `with` block, after an error too."""
 
     @abstractmethod
     def close(self) -> object:
-        """Let go of it."""
+        """Close it."""
 
     def __enter__(self) -> Self:
         return self

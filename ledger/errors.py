@@ -1,7 +1,7 @@
-"""Everything the ledger refuses, one class a reason.
+"""The refusals of the ledger, one class for each reason.
 
-A message shows the value that was wrong and what to do about it. Whatever raises one of these leaves the
-books as they were.
+A message shows the wrong value and the remedy. An operation that raises one of these leaves the books
+unchanged.
 """
 
 import difflib
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 class TieoutError(Exception):
-    """Base of the errors of all rooms: the command tells one in a sentence."""
+    """Base of the errors of all rooms. The command prints one as a sentence."""
 
 
 class LedgerError(TieoutError):
@@ -28,7 +28,7 @@ class UnknownCommodity(LedgerError):
 
 
 class UnknownInstrument(UnknownCommodity):
-    """The symbol is not declared, or names a currency where an instrument is wanted."""
+    """The symbol is not declared, or names a currency where an instrument is needed."""
 
 
 class UnknownTransaction(LedgerError):
@@ -56,7 +56,7 @@ class InvalidTime(LedgerError):
 
 
 class FloatAmount(LedgerError):
-    """A float was given where money or a quantity is wanted."""
+    """A float stands for money or a quantity."""
 
 
 class NotAnAmount(LedgerError):
@@ -75,7 +75,7 @@ class AmountOutOfRange(LedgerError):
 
 
 class AmountNotPositive(LedgerError):
-    """A transfer moves an amount greater than zero."""
+    """The amount of a transfer is not greater than zero."""
 
 
 class SameAccount(LedgerError):
@@ -99,7 +99,7 @@ class BackdatedTransaction(LedgerError):
 
 
 class InsufficientLots(LedgerError):
-    """More units are given up than the lots at hand hold."""
+    """More units are given up than the open lots hold."""
 
 
 class UnknownLot(LedgerError):
@@ -119,7 +119,7 @@ class LotsDisturbed(LedgerError):
 
 
 class MissingMark(LedgerError):
-    """Something is held that was never given a price."""
+    """An instrument is held and has no price yet."""
 
 
 class AlreadyReversed(LedgerError):
@@ -130,11 +130,11 @@ class AlreadyReversed(LedgerError):
 
 
 class StoreError(LedgerError):
-    """The journal's file cannot be used as asked."""
+    """The file of the journal cannot be used for this."""
 
 
 class JournalExists(StoreError):
-    """A file is already where a new journal should go."""
+    """There is a file already at the path of a new journal."""
 
 
 class NoSuchFile(StoreError):
@@ -142,7 +142,7 @@ class NoSuchFile(StoreError):
 
 
 class NotAJournal(StoreError):
-    """The file is something else."""
+    """The file is not a journal."""
 
 
 class NewerSchema(StoreError):
@@ -166,7 +166,7 @@ class DiskFull(StoreError):
 
 
 class WriteFailed(StoreError):
-    """A block could not be stored; reopen the file and see what it holds."""
+    """A block could not be stored. Reopen the file to see its last sealed block."""
 
 
 class ReadOnly(StoreError):
@@ -174,15 +174,15 @@ class ReadOnly(StoreError):
 
 
 class JournalClosed(StoreError):
-    """The journal was closed, or a write failed, and takes nothing more."""
+    """The journal is closed, or a write failed, and no more can be posted."""
 
 
 class OutOfBalance(LedgerError):
-    """The running balances are not those that the transfers add up to. Never seen in sound books."""
+    """The running balances are not the sums of the transfers, which is a fault of the code that posts."""
 
 
 class SealBroken(StoreError):
-    """The file does not agree with its seals."""
+    """The contents of the file do not match its seals."""
 
 
 class ReplayDiverged(StoreError):
@@ -198,7 +198,7 @@ class InvalidRecords(StoreError):
 
 
 class InvalidRows(StoreError):
-    """Rows handed in for a table do not have its columns, types or numbering."""
+    """Rows added to a table do not have its columns, types or numbering."""
 
 
 class InvalidQuery(LedgerError):
@@ -213,9 +213,9 @@ class ExportFailed(LedgerError):
     """The books cannot be written in that form."""
 
 
-def nearest(given: object, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?``, or what there is to choose from."""
-    by_lower = {name.lower(): name for name in known}
-    if near := difflib.get_close_matches(str(given).lower(), by_lower, 1):
+def nearest(name: object, names: Iterable[str]) -> str:
+    """Return ``; did you mean 'x'?`` for the closest of *names*, or a list of them."""
+    by_lower = {other.lower(): other for other in names}
+    if near := difflib.get_close_matches(str(name).lower(), by_lower, 1):
         return f"; did you mean {by_lower[near[0]]!r}?"
     return f"; there are {', '.join(by_lower.values()) or 'none'}"

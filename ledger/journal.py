@@ -5,8 +5,8 @@
         journal.post("2024-01-03", buy, "ACME", quantity="10", gross="1000", fee="1")
         journal.sql("from trial_balance").pl()
 
-What is posted is in the books at once, and durable with the block that holds it: when the block is full, at
-`commit()`, and when the journal is closed.
+A transaction is in the books as soon as it is posted. It becomes durable with its block: when the block is
+full, at `commit()`, and when the journal is closed.
 """
 
 import json
@@ -22,21 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tieout.ledger import errors
-from tieout.ledger.books import valuation as worth
-from tieout.ledger.books.arrays import (
-    Books,
-    Relief,
-    Status,
-    copied,
-    empty_books,
-    grown,
-    with_more_lots,
-    with_room,
-)
-from tieout.ledger.books.chart import Chart
-from tieout.ledger.books.commodity import Amount, Commodities, Commodity
+from tieout.ledger.books import valuation
+from tieout.ledger.books.arrays import Books, Status, empty_books, with_more_lots, with_room
+from tieout.ledger.books.commodity import Amount, Commodity
 from tieout.ledger.books.correction import REVERSAL, require_reversible, transfer_back
 from tieout.ledger.books.kinds import Kind
+from tieout.ledger.books.layout import Layout, extended
 from tieout.ledger.books.posting import begin, commit, move, restore_lot, undo
 from tieout.ledger.books.refusal import refusal
 from tieout.ledger.books.transaction import Event, Transaction
@@ -45,82 +36,75 @@ from tieout.ledger.file import block, restore
 from tieout.ledger.file.columns import columns_of, queried
 from tieout.ledger.file.database import holds_nothing
 from tieout.ledger.file.query import Query, execute
-from tieout.ledger.file.run import Run, own, run_row, stored_policies
+from tieout.ledger.file.run import Policies, Run, own, run_row, stored_policies
 from tieout.ledger.file.schema import Schema, installed, ledger_schema
 from tieout.ledger.file.seal import Columns, genesis
 from tieout.ledger.file.store import Block, Head, Opened, Store, begun, layout_of
 from tieout.ledger.moment import Moment, end_of, iso, nanoseconds
 
 _OWN = ("commodity", "account", "txn", "transfer", "note")
-"""Tables that only posting fills."""
+"""Tables that only posting writes."""
 
 
 class Journal(Closing):
     """Double-entry books in memory or in a file. Make one with `create`, `open` or `replay`."""
 
-    def __init__(
-        self,
-        store: Store,
-        commodities: Commodities,
-        chart: Chart,
-        run: Run,
-        schemas: Sequence[Schema],
-    ) -> None:
-        self.commodities = commodities
-        self.chart = chart
+    def __init__(self, store: Store, layout: Layout, run: Run, schemas: Sequence[Schema]) -> None:
+        self.chart = layout.chart()
+        self.commodities = self.chart.commodities
         self.run = run
         self.schemas = schemas
-        self.books: Books = empty_books(run.policies.block_transfers)
+        self.books: Books = layout.begin(empty_books(run.policies.block_transfers))
         self._store = store
-        self._closed = False
-        self._opening: NDArray[np.int64] = np.zeros(0, np.int64)
-        self._stored: Counter[str] = Counter()  # rows of each table in closed blocks
-        self._staged: dict[str, list[Columns]] = {}
+        self._is_closed = False
+        self._opening: NDArray[np.int64] = np.zeros(len(self.chart), np.int64)
+        self._row_counts: Counter[str] = Counter()  # rows of each table in closed blocks
+        self._open_parts: dict[str, list[Columns]] = {}
         self._source: block.Source | None = None
         self._notes: list[tuple[int, str]] = []
-        self._marks: dict[int, tuple[int, float]] = {}  # time and price
-        self._stated: int | None = None  # time of the last statement
+        self._marks: dict[int, tuple[int, float]] = {}  # timestamp and price by instrument
+        self._last_statement: int | None = None
         self._block = 0
 
-    # --- making and opening ------------------------------------------------------------------------
+    # --- creation and opening ----------------------------------------------------------------------
 
     @classmethod
     def create(
         cls,
         path: str | Path | None = None,
-        commodities: Iterable[Commodity] | Commodities = (),
+        commodities: Iterable[Commodity] | Layout = (),
         run: Run | None = None,
         schemas: Sequence[Schema] = (),
     ) -> Self:
-        """New books in a new file, or in memory where *path* is None.
+        """Create books in a new file, or in memory where *path* is None.
 
-        *commodities* declared once serve many journals, and are found out about once. *schemas* are tables,
-        views and checks of other rooms to keep in the same file.
+        A `Layout` in place of *commodities* saves time where many journals have the same. *schemas* are
+        tables, views and checks of other rooms to keep in the same file. Raises `InvalidPolicy` where the
+        layout was made for other policies than those of *run*.
         """
         target = Path(path) if path is not None else None
-        declared = Commodities.of(commodities)  # whatever is wrong with them shows before a file is made
         run = own(run or Run())
-
+        layout = _layout(commodities, run.policies)  # before a file is made, because it may raise
         everything = [ledger_schema(), *schemas]
 
-        def opened() -> Opened:
+        def storage() -> Opened:
             return begun(target, everything, run_row(run, schemas, layout_of(everything)))
 
-        store = Store(target, lambda: layout_of(everything), opened)
-        return cls._around(store, run, schemas, declared)
+        store = Store(target, lambda: layout_of(everything), storage)
+        return cls(store, layout, run, schemas)
 
     @classmethod
     def replay(
         cls,
         path: str | Path,
-        commodities: Iterable[Commodity] | Commodities,
+        commodities: Iterable[Commodity] | Layout,
         run: Run,
         schemas: Sequence[Schema] = (),
     ) -> Self:
-        """Books to be posted again from the start, compared with the seals that *path* already holds.
+        """Create books to be posted again from the start, and compared with the seals in *path*.
 
-        A block that is sealed there must come out the same; the first one past them is written, and so on:
-        this is how a killed run is resumed, wherever it was killed. Where *path* holds nothing yet this is
+        A block that is sealed there must be the same again. The blocks after the last seal are written. This
+        resumes a killed run, at any point where it was killed. Where *path* holds nothing yet this is
         `create`. Raises `ReplayDiverged` where the result differs.
         """
         target = Path(path)
@@ -128,44 +112,40 @@ class Journal(Closing):
             for leftover in (target, target.with_name(target.name + ".wal")):
                 leftover.unlink(missing_ok=True)
             return cls.create(target, commodities, run, schemas)
-        with restore.checked(target) as held:
-            sealed, layout = held.digests, held.layout
-            row = run_row(run, schemas, layout)
-            if genesis(row) != held.genesis:
+        with restore.checked(target) as contents:
+            sealed, columns = contents.digests, contents.layout
+            row = run_row(run, schemas, columns)
+            if genesis(row) != contents.genesis:
                 raise errors.ReplayDiverged(
                     f"{target} was made from another spec, input, strategy, seed or policy"
                 )
-        start, declared = genesis(row), Commodities.of(commodities)
-        database = restore.reconnect(target, held)
-        store = Store(target, lambda: layout, lambda: Opened(database, start, Head(0, start)), sealed)
-        return cls._around(store, run, schemas, declared)
+        start, layout = genesis(row), _layout(commodities, run.policies)
+        database = restore.reconnect(target, contents)
+        store = Store(target, lambda: columns, lambda: Opened(database, start, Head(0, start)), sealed)
+        return cls(store, layout, run, schemas)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
-        """The books in *path*, to go on posting. Every seal is checked first."""
+        """Open the books in *path* for further posting. Every seal is checked first."""
         target = Path(path)
-        with restore.checked(target) as held:
-            state = restore.state(held)
+        with restore.checked(target) as contents:
+            state = restore.state(contents)
+        row = contents.run
+        policies = stored_policies(json.loads(row["policies"]))
         run = Run(
-            spec=json.loads(held.run["spec"]),
-            fingerprints=json.loads(held.run["fingerprints"]),
-            strategy=held.run["strategy"],
-            seed=int(held.run["seed"]),
-            policies=stored_policies(json.loads(held.run["policies"])),
+            spec=json.loads(row["spec"]),
+            fingerprints=json.loads(row["fingerprints"]),
+            strategy=row["strategy"],
+            seed=int(row["seed"]),
+            policies=policies,
         )
-        schemas = installed(restore.records_of(held))
-        head = Head(len(held.digests), bytes.fromhex(held.digests[-1]) if held.digests else held.genesis)
-        database = restore.reconnect(target, held)
-        store = Store(target, lambda: held.layout, lambda: Opened(database, held.genesis, head))
-        journal = cls._around(store, run, schemas, Commodities())
-        journal._restore(state)  # noqa: SLF001  its own
-        return journal
-
-    @classmethod
-    def _around(cls, store: Store, run: Run, schemas: Sequence[Schema], commodities: Commodities) -> Self:
-        chart = Chart(commodities, run.policies.may_be_overdrawn)
-        journal = cls(store, commodities, chart, run, schemas)
-        journal._open_accounts()
+        schemas = installed(restore.records_of(contents))
+        digests, start = contents.digests, contents.genesis
+        head = Head(len(digests), bytes.fromhex(digests[-1]) if digests else start)
+        database = restore.reconnect(target, contents)
+        store = Store(target, lambda: contents.layout, lambda: Opened(database, start, head))
+        journal = cls(store, _layout((), policies), run, schemas)
+        journal._restore(state)
         return journal
 
     def __exit__(
@@ -184,10 +164,10 @@ class Journal(Closing):
     # --- posting -----------------------------------------------------------------------------------
 
     def post(self, when: Moment, event: Event, *args: Any, note: str = "", **kwargs: Any) -> int:
-        """Post one event at *when*; the number of its transaction.
+        """Post one event at *when* and return the number of its transaction.
 
-        The arguments are the event's own, without the books: symbols for commodities; text, whole numbers
-        or Decimals for amounts. Raises a `LedgerError` and changes nothing where a rule refuses it.
+        The arguments are those of the event, without the books. A commodity is given by its symbol, an amount
+        as text, whole number or Decimal. Raises a `LedgerError` and changes nothing where a rule refuses it.
         """
         with self.transaction(when, note=note) as transaction:
             transaction.book(event, *args, **kwargs)
@@ -203,23 +183,25 @@ class Journal(Closing):
         order_id: int = -1,
         fill_id: int = -1,
     ) -> Iterator[Transaction]:
-        """Several events as one transaction, posted at the end of the block unless it raises.
+        """Collect several events in one transaction, posted at the end of the block unless it raises.
 
-        *kind* is that of the first event where it is not given, and never `Kind.CLOSE`. *order_id* and
-        *fill_id* tie it to rows of a simulator's tables.
+        *kind* is by default that of the first event, and never `Kind.CLOSE`. *order_id* and *fill_id* tie
+        the transaction to rows of a simulator's tables.
         """
         transaction = Transaction(
             nanoseconds(when), kind, note=note, order_id=order_id, fill_id=fill_id, chart=self.chart
         )
         if transaction.kind is Kind.CLOSE:
-            raise errors.InvalidEvent("the income statement leaves out what is of kind close; use close_year")
+            raise errors.InvalidEvent(
+                "the income statement leaves out transactions of kind close; use close_year"
+            )
         yield transaction
         self._post(transaction)
 
     def reverse(self, number: int, when: Moment, note: str = "") -> int:
-        """Undo a transaction by its full reversal, lots included; the number of the reversal.
+        """Undo a transaction by its full reversal, lots included, and return the number of the reversal.
 
-        Nothing is ever updated: a correction is the reversal and then the right transaction.
+        No row is ever updated. A correction is the reversal, and then the right transaction.
         """
         if isinstance(number, bool) or not isinstance(number, int):
             raise errors.UnknownTransaction(f"{number!r} is not the number of a transaction")
@@ -250,7 +232,7 @@ class Journal(Closing):
         return transaction.number
 
     def _post(self, transaction: Transaction) -> None:
-        """Post what a transaction collected, making room until it fits."""
+        """Post the events of a transaction. Makes room until they fit."""
         self._require_open()
         kind = Kind.GENERAL if transaction.kind is None else transaction.kind
         while True:
@@ -270,7 +252,7 @@ class Journal(Closing):
                 undo(self.books)  # an event that breaks off leaves nothing behind
                 raise
             status = Status(commit(self.books))
-            if not self._made_room(status):
+            if not self._make_room(status):
                 break
         if status is not Status.POSTED:
             raise refusal(status, self.books, self.chart, transaction.timestamp)
@@ -281,10 +263,10 @@ class Journal(Closing):
         if state.transfers >= self.run.policies.block_transfers:
             self.close_block()
 
-    def reserve(self, *, transfers: int = 0, txns: int = 0, lots: int = 0) -> None:
-        """Make room for so many transfers and transactions in a block and so many open lots.
+    def ensure_capacity(self, *, transfers: int = 0, txns: int = 0, lots: int = 0) -> None:
+        """Make room for at least *transfers* and *txns* in a block, and for *lots* that are open.
 
-        For loops of one's own over `books`, which cannot make room themselves. Replaces `books`.
+        A compiled loop that posts to `books` cannot make room itself. Replaces `books`.
         """
         books = self.books
         if transfers > books.transfers.size:
@@ -295,16 +277,16 @@ class Journal(Closing):
             books = with_more_lots(books, lots)
         self.books = books
 
-    def _made_room(self, status: Status) -> bool:
-        """Double the array that a transaction found full; false where none was."""
+    def _make_room(self, status: Status) -> bool:
+        """Double the array that was full according to *status*, and return false if none was."""
         books = self.books
         match status:
             case Status.TRANSFERS_FULL:
-                self.reserve(transfers=2 * books.transfers.size)
+                self.ensure_capacity(transfers=2 * books.transfers.size)
             case Status.TXNS_FULL:
-                self.reserve(txns=2 * books.txns.size)
+                self.ensure_capacity(txns=2 * books.txns.size)
             case Status.LOTS_FULL:
-                self.reserve(lots=2 * books.lots.size)
+                self.ensure_capacity(lots=2 * books.lots.size)
             case _:
                 return False
         return True
@@ -320,12 +302,12 @@ class Journal(Closing):
             self._open_accounts()
 
     def _open_accounts(self) -> None:
-        """Open the accounts of what was declared since the last time."""
+        """Open the accounts of the commodities that have none yet."""
         self.chart.open_commodities()
         self._extend_books()
 
     def open_account(self, path: str, commodity: str = "USD", *, floored: bool = False) -> int:
-        """Open an account of one's own, ``Expenses:Fees:Data`` say; its number."""
+        """Open an account such as ``Expenses:Fees:Data`` and return its number."""
         self._require_open()
         number = self.chart.open(path, self.commodities.number(commodity), floored=floored)
         self._extend_books()
@@ -333,41 +315,18 @@ class Journal(Closing):
 
     def _extend_books(self) -> None:
         """Give the books a place for every account and commodity of the chart."""
-        books, chart = self.books, self.chart
-        have = books.accounts.size
-        same = self.commodities.found
-        key = "books", chart.may_be_overdrawn, self.run.policies.relief
-        is_plain = not have and chart.is_plain
-        if is_plain and key in same:
-            self.books = books._replace(**{name: copied(table) for name, table in same[key].items()})
-            self._opening = np.zeros(len(chart), np.int64)
-            return
-        accounts = grown(books.accounts, len(chart))
-        accounts["commodity"][have:], accounts["floor"][have:] = chart.laid_out(have)
-        known = books.commodities.size
-        commodities = grown(books.commodities, len(self.commodities))
-        first = np.array(chart.first, np.int32)
-        money = np.array(self.commodities.moneys[known:], np.int32)
-        commodities["first"][known:], commodities["money"][known:] = first[known:], first[money]
-        commodities["currency"][known:] = money
-        commodities["relief"][known:] = Relief[self.run.policies.relief.upper()]
-        queues = grown(books.queues, 2 * len(self.commodities))
-        queues["head"][2 * known :] = -1
-        queues["tail"][2 * known :] = -1
-        tables = {"accounts": accounts, "commodities": commodities, "queues": queues}
-        self.books = books._replace(**tables)
-        if is_plain:
-            same[key] = {name: copied(table) for name, table in tables.items()}
-        self._opening = np.concatenate((self._opening, np.zeros(len(chart) - have, np.int64)))
+        self.books = extended(self.books, self.chart, self.run.policies.relief)
+        new = len(self.chart) - self._opening.size
+        self._opening = np.concatenate((self._opening, np.zeros(new, np.int64)))
 
     # --- amounts at the door -----------------------------------------------------------------------
 
     def notional(self, symbol: str, quantity: Amount, price: float) -> Decimal:
-        """What *quantity* costs at *price*, rounded once as the books round it."""
-        return worth.cost(self.chart, symbol, quantity, price)
+        """Return the cost of *quantity* at *price*, rounded once, as the books round it."""
+        return valuation.cost(self.chart, symbol, quantity, price)
 
     def balance(self, path: str, commodity: str = "USD") -> Decimal:
-        """The running balance of an account, debit positive."""
+        """Return the running balance of an account, debit positive."""
         number = self.commodities.number(commodity)
         account = self.chart.number(path, number)
         return self.commodities[number].decimal(int(self.books.accounts[account].balance))
@@ -377,31 +336,30 @@ class Journal(Closing):
     def add(self, table: str, columns: Mapping[str, Any]) -> None:
         """Store rows of another table with the open block.
 
-        *columns* has every column of the table but the first, whose dense numbers are given here; arrays or
-        lists of equal length. Times are datetime64[ns].
+        *columns* has every column of the table but the first, which is numbered here without gaps. They are
+        arrays or lists of equal length. Times are datetime64[ns].
         """
         self._require_open()
         if table not in self._store.layout or table in _OWN:
             raise errors.InvalidRows(f"there is no table {table!r} to add to")
         rows = block.added(table, columns, self._store.layout, self.count(table))
         if block.length(rows):
-            self._staged.setdefault(table, []).append(rows)
+            self._open_parts.setdefault(table, []).append(rows)
 
-    def draw_from(self, source: block.Source) -> None:
-        """Take the rows of *source* along whenever the open block is read or closed."""
+    def attach_source(self, source: block.Source) -> None:
+        """Add the rows of *source* to the open block whenever that is read or closed."""
         self._source = source
 
     def count(self, table: str) -> int:
-        """How many rows a table has, those of the open block included: the next one's number."""
-        staged = sum(map(block.length, self._staged.get(table, [])))
-        return self._stored[table] + staged
+        """Count the rows of a table, those of the open block included. The next row has this number."""
+        return self._row_counts[table] + sum(map(block.length, self._open_parts.get(table, [])))
 
     def mark(self, when: Moment, prices: Mapping[str, float], *, stale: bool = False) -> None:
-        """Record prices at which instruments are valued; *stale* if they are carried from earlier."""
+        """Record prices at which instruments are valued, *stale* if they are carried from earlier."""
         marks = {self.commodities.instrument(symbol): _price(price) for symbol, price in prices.items()}
         timestamp = nanoseconds(when)
-        latest = max((marked for marked, _ in self._marks.values()), default=timestamp)
-        if timestamp < latest or (self._stated is not None and timestamp <= self._stated):
+        latest = max((time for time, _ in self._marks.values()), default=timestamp)
+        if timestamp < latest or (self._last_statement is not None and timestamp <= self._last_statement):
             raise errors.BackdatedTransaction(
                 f"a mark at {iso(timestamp)} is before one at {iso(latest)}, or not after the last statement"
             )
@@ -421,21 +379,22 @@ class Journal(Closing):
         self._marks |= {number: (timestamp, price) for number, price in prices.items()}
 
     def statement(self, when: Moment) -> None:
-        """Record what the books say at *when*: cash, market value and equity, for each currency.
+        """Record cash, market value and equity at *when*, for each currency.
 
-        Holdings not marked at that time are marked with their last price, as stale.
+        Holdings without a mark at that time are marked with their last price, as stale.
         """
         self._require_open()
         timestamp = nanoseconds(when)
-        newest = max([int(self.books.state[0].timestamp), *(marked for marked, _ in self._marks.values())])
-        if timestamp < newest or (self._stated is not None and timestamp < self._stated):
+        newest = max([int(self.books.state[0].timestamp), *(time for time, _ in self._marks.values())])
+        if timestamp < newest or (self._last_statement is not None and timestamp < self._last_statement):
             raise errors.BackdatedTransaction(
-                f"a statement at {iso(timestamp)} is before what is recorded already"
+                f"a statement at {iso(timestamp)} is before the latest transaction, mark or statement"
             )
-        rows = worth.statement(self.books, self.chart, {n: price for n, (_, price) in self._marks.items()})
+        prices = {number: price for number, (_, price) in self._marks.items()}
+        rows = valuation.statement(self.books, self.chart, prices)
         stale = {
             number: self._marks[number][1]
-            for number in worth.held(self.books)
+            for number in valuation.positions(self.books)
             if self._marks[number][0] != timestamp
         }
         self._mark(timestamp, stale, stale=True)
@@ -452,13 +411,13 @@ class Journal(Closing):
                 "equity": [equity for _, _, equity in rows.values()],
             },
         )
-        self._stated = timestamp
+        self._last_statement = timestamp
 
     def close(self) -> Head | None:
-        """Seal and store the open block and let go of the file; where the chain ends. Again: nothing."""
-        if self._closed:
+        """Seal and store the open block, close the file and return the head. Safe to call twice."""
+        if self._is_closed:
             return None
-        self._closed = True
+        self._is_closed = True
         try:
             self._close_block(is_last=True)
             return self._store.sync()
@@ -466,20 +425,20 @@ class Journal(Closing):
             self._source = None
             self._store.close()
 
-    def abandon(self) -> None:
-        """Let go of the file without the open block, as if the process had ended. Again: nothing."""
-        if not self._closed:
-            self._closed = True
+    def discard(self) -> None:
+        """Close the file and discard the open block, as a crash would. Safe to call twice."""
+        if not self._is_closed:
+            self._is_closed = True
             self._source = None
             self._store.close()
 
     def commit(self) -> Head:
-        """Close the open block and wait until everything posted is durable; where the chain ends."""
+        """Close the open block, wait until every transaction is durable, and return the head."""
         self.close_block()
         return self._store.sync()
 
     def close_block(self) -> None:
-        """Hand the open block to the store, unless it is empty."""
+        """Pass the open block to the store, unless it is empty."""
         self._require_open()
         self._close_block()
 
@@ -492,46 +451,47 @@ class Journal(Closing):
         self._store.put(Block(self._block, first, first + count - 1, tables), is_last=is_last)
         self._block += 1
         for table, columns in tables.items():
-            self._stored[table] += block.length(columns)
+            self._row_counts[table] += block.length(columns)
         self._opening = self.books.accounts["balance"].copy()
         state.base_txn += count
         state.txns = state.transfers = 0
-        self._staged.clear()
+        self._open_parts.clear()
         self._notes.clear()
         if self._source is not None:
             self._source.restart()
 
     def _open_rows(self) -> dict[str, Columns]:
-        """The rows of the open block by table, checked against the running balances."""
-        stored, layout = self._stored, self._store.layout
-        tables = block.charted(self.chart, layout, stored["commodity"], stored["account"])
-        tables |= block.posted(self.books, self._opening, stored["transfer"])
-        tables |= block.noted(self._notes, stored["note"])
-        staged = {table: list(parts) for table, parts in self._staged.items()}
+        """Return the rows of the open block by table, checked against the running balances."""
+        counts, layout = self._row_counts, self._store.layout
+        tables = block.charted(self.chart, layout, counts["commodity"], counts["account"])
+        tables |= block.posted(self.books, self._opening, counts["transfer"])
+        tables |= block.noted(self._notes, counts["note"])
+        parts = {table: list(rows) for table, rows in self._open_parts.items()}
         for table, columns in self._source.rows().items() if self._source is not None else ():
-            staged.setdefault(table, []).append(block.added(table, columns, layout, self.count(table)))
-        for table, parts in staged.items():
+            parts.setdefault(table, []).append(block.added(table, columns, layout, self.count(table)))
+        for table, rows in parts.items():
             tables[table] = {
-                name: np.concatenate([p[name] for p in parts]) if len(parts) > 1 else parts[0][name]
-                for name in parts[0]
+                name: np.concatenate([part[name] for part in rows]) if len(rows) > 1 else rows[0][name]
+                for name in rows[0]
             }
         return tables
 
     # --- reading -----------------------------------------------------------------------------------
 
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
-        """Run SQL over the whole journal, the open block included, *at* a moment or to the end of a date.
+        """Run one SQL query over the whole journal, the open block included.
 
-        One statement that reads, and nothing else.
+        With *at*, views show the books as of that moment, or as of the end of a date. A statement that does
+        not read is refused.
         """
         self._require_open()
-        with self._store.snapshot(self._stored, self._open_rows()) as cursor:
+        with self._store.snapshot(self._row_counts, self._open_rows()) as cursor:
             return execute(cursor, query, parameters, None if at is None else end_of(at))
 
     def columns(self, table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """The columns *names* of *table*, as `Reader.columns`, the open block included.
+        """Return the columns *names* of *table*, as `Reader.columns`, the open block included.
 
-        In memory, after a block was closed and before anybody asks with SQL, it takes no tables.
+        In memory this is fast between the close of a block and the next SQL query: no tables are filled.
         """
         self._require_open()
         if self._store.holds_blocks and not self._open_rows():
@@ -540,7 +500,7 @@ class Journal(Closing):
 
     @property
     def head(self) -> Head:
-        """Where the chain ends: number of sealed blocks and the digest of the last."""
+        """The end of the chain: the number of sealed blocks and the digest of the last."""
         return self._store.sync()
 
     @property
@@ -554,12 +514,12 @@ class Journal(Closing):
         return self._store.path
 
     def _require_open(self) -> None:
-        if self._closed:
+        if self._is_closed:
             raise errors.JournalClosed(f"{self._store.path or 'the journal'} is closed")
         self._store.require_sound()
 
     def _restore(self, state: restore.State) -> None:
-        """Take up the books where a file left them."""
+        """Bring new books to the state of a file."""
         self.commodities.declare(*state.commodities)
         for account in state.accounts:
             self.chart.restore(account)
@@ -575,18 +535,37 @@ class Journal(Closing):
             self.books.lots[slot].quantity, self.books.lots[slot].cost = lot.quantity, lot.cost
         row = self.books.state[0]
         row.timestamp, row.base_txn, row.next_lot = state.timestamp, state.stored["txn"], state.next_lot
-        self._stored = Counter(state.stored)
+        self._row_counts = Counter(state.stored)
         self._marks = state.marks
-        self._stated = state.stated
+        self._last_statement = state.stated
         self._block = state.blocks
 
 
-def _price(given: object) -> float:
-    """A price at which something is valued: zero or more."""
+def _layout(commodities: Iterable[Commodity] | Layout, policies: Policies) -> Layout:
+    """Return a layout for books of *policies*, or raise `InvalidPolicy` where it is for others."""
+    relief, overdrawn = policies.relief, policies.may_be_overdrawn
+    if not isinstance(commodities, Layout):
+        return Layout.of(commodities, relief, overdrawn)
+    if (commodities.relief, commodities.may_be_overdrawn) != (relief, overdrawn):
+        raise errors.InvalidPolicy(
+            f"the layout is for relief {commodities.relief!r} and {_listed(commodities.may_be_overdrawn)},"
+            f" the run has relief {relief!r} and {_listed(overdrawn)};"
+            " make the layout with the policies of the run"
+        )
+    return commodities
+
+
+def _listed(paths: Iterable[str]) -> str:
+    """Name the accounts that may be overdrawn, for an error."""
+    return f"overdrafts on {', '.join(sorted(paths)) or 'no account'}"
+
+
+def _price(value: object) -> float:
+    """Return *value* as a price at which holdings are marked: zero or more."""
     try:
-        price = float(given)  # type: ignore[arg-type]
+        price = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         price = float("nan")
     if not 0 <= price < float("inf"):
-        raise errors.NotAnAmount(f"a mark is a price of zero or more, not {given!r}")
+        raise errors.NotAnAmount(f"a mark is a price of zero or more, not {value!r}")
     return price

@@ -1,4 +1,4 @@
-"""Moments in time: nanoseconds since 1970-01-01 UTC inside, almost anything sensible at the door."""
+"""Moments in time: nanoseconds since 1970-01-01 UTC inside, text, dates and datetimes at the door."""
 
 import re
 from datetime import UTC, date, datetime
@@ -8,16 +8,16 @@ import numpy as np
 from tieout.ledger.errors import InvalidTime
 
 Moment = str | date | datetime | np.datetime64 | int
-"""ISO text, a date or datetime, a numpy datetime64, or nanoseconds. Without a zone it is taken as UTC."""
+"""ISO text, a date or datetime, a numpy datetime64, or nanoseconds. A value without a zone is UTC."""
 
 DAY = 86_400 * 10**9
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}|\d{8}")
-# The digits of a fraction that datetime leaves out.
+# The digits of a fraction after the sixth, which datetime drops.
 FINER = re.compile(r"[.,]\d{6}(\d+)")
 
 
 def nanoseconds(when: object) -> int:
-    """*when*, a `Moment`, as nanoseconds since 1970; a zone is converted to UTC."""
+    """Convert *when*, a `Moment`, to nanoseconds since 1970. A zone is converted to UTC."""
     match when:
         case bool() | float():
             raise InvalidTime(f"{when!r} is not a moment; give ISO text, a date or a datetime")
@@ -41,7 +41,7 @@ def nanoseconds(when: object) -> int:
 
 
 def end_of(when: object) -> int:
-    """*when*, a `Moment`, for the books as of then: a date means to the end of that day."""
+    """Convert *when*, a `Moment`, to the last nanosecond that it includes: a date includes its whole day."""
     start = nanoseconds(when)
     match when:
         case datetime():
@@ -56,7 +56,7 @@ def end_of(when: object) -> int:
 
 
 def iso(ns: int) -> str:
-    """*ns* as ISO text without trailing zeros: a date, or date and time."""
+    """Convert *ns* to ISO text without trailing zeros: a date, or date and time."""
     text = str(np.datetime64(int(ns), "ns")).rstrip("0").rstrip(".")
     whole = str(np.datetime64(int(ns), "ns").astype("datetime64[s]"))
     return whole.removesuffix("T00:00:00") if text.startswith(whole) and len(text) <= len(whole) else text
@@ -64,12 +64,12 @@ def iso(ns: int) -> str:
 
 def _from_numpy(when: object) -> int:
     try:
-        given = np.datetime64(when)  # type: ignore[call-overload]
+        value = np.datetime64(when)  # type: ignore[call-overload]
     except (ValueError, TypeError):
         raise InvalidTime(f"{when!r} is not a moment; give ISO text, a date or a datetime") from None
-    if np.isnat(given):
+    if np.isnat(value):
         raise InvalidTime(f"{when!r} is not a moment")
-    moment = given.astype("M8[ns]")
-    if moment.astype(given.dtype) != given:  # numpy wraps around without a word
-        raise InvalidTime(f"{given} is before 1678, after 2261, or finer than a nanosecond")
+    moment = value.astype("M8[ns]")
+    if moment.astype(value.dtype) != value:  # numpy wraps around silently
+        raise InvalidTime(f"{value} is before 1678, after 2261, or finer than a nanosecond")
     return int(moment.astype(np.int64))

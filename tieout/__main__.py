@@ -1,5 +1,5 @@
 """`python -m tieout` runs the command `tieout`."""
 
-from tieout.ledger.cli import main
+from tieout.ledger.application import main
 
 main()

@@ -1,6 +1,5 @@
 """The instruments of a run: the quantities that each is traded in."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any, Self
@@ -8,7 +7,7 @@ from typing import Any, Self
 from attrs import field, frozen
 
 from tieout.execution.errors import InvalidSetting
-from tieout.ledger.books.commodity import DIGITS, MAX_SCALE, Commodities, Commodity, currency, instrument
+from tieout.ledger.books.commodity import DIGITS, MAX_SCALE, Commodity, instrument
 
 
 def _positive(name: str, value: object) -> Decimal:
@@ -108,27 +107,12 @@ class Instruments:
             spec = self.of(symbol)
             yield instrument(symbol, currency=currency, scale=spec.scale, multiplier=spec.multiplier)
 
-    def declared(self, symbols: tuple[str, ...], money: str) -> Commodities:
-        """Declare the currency *money* and the instruments: for many runs on the same bars, declared once."""
-        specs = self.default, tuple(self.by_symbol.items())
-        for declaration in tuple(_DECLARED):  # another thread may add to it
-            # The same bars pass the same tuple of symbols, which is compared by identity first.
-            if declaration[:3] == (money, specs, symbols):
-                return declaration[3]
-        commodities = Commodities.of([currency(money), *self.commodities(symbols, money)])
-        _DECLARED.appendleft((money, specs, symbols, commodities))
-        return commodities
-
     def spec(self) -> dict[str, Any]:
         """Return the description that the journal records."""
         return {
             "default": _recorded(self.default),
             "by_symbol": {symbol: _recorded(spec) for symbol, spec in sorted(self.by_symbol.items())},
         }
-
-
-_DECLARED: deque[tuple[str, tuple[Any, ...], tuple[str, ...], Commodities]] = deque(maxlen=16)
-"""The currency, the specs and the symbols, with the commodities that they were declared as."""
 
 
 def _recorded(spec: InstrumentSpec) -> dict[str, Any]:

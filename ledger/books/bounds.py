@@ -1,4 +1,4 @@
-"""How large an amount may be. Apart from the arithmetic, so that a reader compiles nothing."""
+"""The bounds of amounts, in a module without kernels, so that a reader compiles nothing."""
 
 MAX_AMOUNT = 2**63 - 1
-"""The largest amount and the largest balance: what int64 holds."""
+"""The largest amount and the largest balance, which is that of int64."""

@@ -2,14 +2,15 @@
 
 An account is a path in one commodity: ``Assets:Positions:ACME`` exists in USD, where it carries cost, and in
 ACME, where it carries units. Accounts are numbered as they are opened. Each commodity owns one run of
-consecutive numbers, laid out alike for every currency and alike for every instrument, so that compiled code
-finds an account as *first number of the commodity + offset* and needs no dictionary.
+consecutive numbers. The run has one order for all currencies and one for all instruments. Compiled code
+therefore finds an account as *first number of the commodity + offset* and needs no dictionary.
 """
 
 import re
 from collections.abc import Iterator
+from copy import copy
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ TYPES: dict[str, tuple[Type, Side]] = {
 CONTRA: dict[str, Side] = {"Memo:Margin:Contra": "credit"}
 """Accounts whose normal side is not that of their type."""
 
-# Offsets into a currency's run. A trailing * marks an account that may not be overdrawn.
+# The run of a currency. A trailing * marks an account that may not be overdrawn.
 CURRENCY_RUN = (
     "Assets:Cash:{}*",
     "Assets:Receivable:Trades",
@@ -63,6 +64,7 @@ CURRENCY_RUN = (
     "Memo:Margin:Required*",
     "Memo:Margin:Contra",
 )
+# Offsets into that run.
 (
     CASH,
     RECEIVABLE_TRADES,
@@ -92,7 +94,7 @@ CURRENCY_RUN = (
     MARGIN_CONTRA,
 ) = range(len(CURRENCY_RUN))
 
-# Offsets into an instrument's run: the first two in units, the rest in the money it is priced in.
+# The run of an instrument: the first two in units, the rest in the currency that it is priced in.
 INSTRUMENT_RUN = (
     "Assets:Positions:{}",
     "Market:{}",
@@ -106,6 +108,7 @@ INSTRUMENT_RUN = (
     "Assets:Margin:Futures:{}*",
 )
 IN_UNITS = 2
+# Offsets into that run.
 (
     UNITS,
     MARKET,
@@ -119,14 +122,12 @@ IN_UNITS = 2
     FUTURES_MARGIN,
 ) = range(len(INSTRUMENT_RUN))
 
-
-# What lots are shares of, and the street on the other side.
+# The accounts that lots are shares of, and the street on the other side.
 MOVED_WITH_LOTS = frozenset({UNITS, MARKET, COST, SHORT})
-# What positions are carried at: equity has their market value in its place.
+# The accounts that carry positions. Equity counts the market value in their place.
 CARRYING = frozenset({COST, VALUATION, SHORT, SHORT_VALUATION})
 
-
-# Paths that a commodity declared later would want.
+# Paths that are reserved for commodities, those declared later included.
 OWNED = re.compile(
     "(Assets:(Cash|Positions|Margin)|Liabilities:(Short|MarginLoan)|Income:(Realised|Unrealised)|Market|Trading:FX):"
 )
@@ -144,12 +145,12 @@ class Account(NamedTuple):
 
     @property
     def floor(self) -> int:
-        """+1 if the balance may not go below zero, -1 if not above, 0 if it may do either."""
+        """+1 if the balance may not fall below zero, -1 if it may not rise above, 0 if there is no limit."""
         return 0 if not self.floored else 1 if self.normal_side == "debit" else -1
 
 
-def _laid_out(pattern: str) -> tuple[str, str | None, Type, Side, bool]:
-    """What an account's path is before and after the symbol (None without one), its type, side and floor."""
+def _parsed(pattern: str) -> tuple[str, str | None, Type, Side, bool]:
+    """Split the path of an account around its symbol (None without one), and add its type, side and floor."""
     path = pattern.removesuffix("*")
     before, name, after = path.partition("{}")
     kind, side = TYPES[path.partition(":")[0]]
@@ -160,8 +161,8 @@ def _path(before: str, after: str | None, symbol: str) -> str:
     return before if after is None else before + symbol + after
 
 
-_RUNS = {run is CURRENCY_RUN: [_laid_out(p) for p in run] for run in (CURRENCY_RUN, INSTRUMENT_RUN)}
-"""The accounts of a run, by whether it is a currency's."""
+_RUNS = {run is CURRENCY_RUN: [_parsed(p) for p in run] for run in (CURRENCY_RUN, INSTRUMENT_RUN)}
+"""The accounts of the run of a currency (true) and of an instrument (false)."""
 _FLOORS = {
     is_currency: np.array(
         [is_floored * (1 if side == "debit" else -1) for *_, side, is_floored in run], np.int32
@@ -173,18 +174,25 @@ _FLOORS = {
 class Chart:
     """The accounts of one set of books by number and by (path, commodity).
 
-    A commodity's run of accounts has its numbers at once and is written out when somebody asks for a name:
-    a simulator with thousands of instruments asks for numbers alone.
+    The accounts of a commodity are numbered when it is declared. Their paths are written out when the first
+    name is asked for, because a simulator with thousands of instruments needs the numbers alone.
     """
 
     def __init__(self, commodities: Commodities, may_be_overdrawn: frozenset[str]) -> None:
-        self.first: list[int] = []  # never changed in its place: other charts may have the same
+        self.first: list[int] = []  # replaced and never changed in place, because copies share it
         self.commodities = commodities
         self._size = 0
         self._unwritten = range(0)  # commodities, in the order of their runs
         self._written: list[Account] = []
         self._numbers: dict[tuple[str, int], int] = {}
         self.may_be_overdrawn = may_be_overdrawn
+
+    def copy(self) -> Self:
+        """Return the same chart for other books. A new account of one is not in the other."""
+        chart = copy(self)
+        chart.commodities = self.commodities.copy()
+        chart._written, chart._numbers = self._written.copy(), self._numbers.copy()  # noqa: SLF001  its own
+        return chart
 
     def __len__(self) -> int:
         return self._size
@@ -199,31 +207,20 @@ class Chart:
         self._write_out()
         return self._written
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether there is no account but those of commodities, none of which was asked for by name."""
-        return not self._written
-
     def open_commodities(self) -> None:
         """Open the runs of accounts of the commodities declared since the last time."""
         have, size = len(self.first), self._size
         start = self._unwritten.start if self._unwritten else have
         self._unwritten = range(start, len(self.commodities))
-        if self._size == 0 and "first" in self.commodities.found:
-            self.first, self._size = self.commodities.found["first"]
-            return
         first = []
         for number, money in enumerate(self.commodities.moneys[have:], start=have):
             first.append(size)
             size += len(CURRENCY_RUN) if number == money else len(INSTRUMENT_RUN)
-        if self._size == 0:
-            self.commodities.found["first"] = first, size
         self.first, self._size = self.first + first, size
 
-    def laid_out(self, have: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Commodity and floor of every account from number *have* on, int32[accounts]."""
-        written = np.array([(a.commodity, a.floor) for a in self._written], np.int32).reshape(-1, 2)
-        parts = [written]
+    def commodities_and_floors(self, have: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return commodity and floor of every account from number *have* on, int32[accounts]."""
+        parts = [np.array([(a.commodity, a.floor) for a in self._written], np.int32).reshape(-1, 2)]
         for is_currency, numbers in self._unwritten_runs():
             floors = _FLOORS[is_currency]
             part = np.empty((len(numbers), floors.size, 2), np.int32)
@@ -232,20 +229,20 @@ class Chart:
             if not is_currency:
                 part[:, :IN_UNITS, 0] = np.arange(numbers.start, numbers.stop)[:, np.newaxis]
             parts.append(part.reshape(-1, 2))
-        found = np.concatenate(parts)
-        found[list(self._without_floor()), 1] = 0
-        return found[have:, 0], found[have:, 1]
+        accounts = np.concatenate(parts)
+        accounts[list(self._without_floor()), 1] = 0
+        return accounts[have:, 0], accounts[have:, 1]
 
     def columns(self, have: int) -> dict[str, Any]:
-        """The accounts from number *have* on, field by field as in `Account`.
+        """Return the accounts from number *have* on, field by field as in `Account`.
 
-        Those that nobody has asked for by name are not written out for it.
+        Accounts that are not written out yet stay so.
         """
-        written = self._written[have:]
-        paths = [account.path for account in written]
-        types = [account.type for account in written]
-        sides = [account.normal_side for account in written]
-        instruments = [account.instrument for account in written]
+        rows = self._written[have:]
+        paths = [account.path for account in rows]
+        types = [account.type for account in rows]
+        sides = [account.normal_side for account in rows]
+        instruments = [account.instrument for account in rows]
         for is_currency, numbers in self._unwritten_runs():
             run = _RUNS[is_currency]
             paths += [
@@ -257,7 +254,7 @@ class Chart:
             sides += [side for _, _, _, side, _ in run] * len(numbers)
             instruments += [-1 if is_currency else number for number in numbers for _ in run]
         skipped = max(have - len(self._written), 0)
-        commodity, floor = self.laid_out(have)
+        commodity, floor = self.commodities_and_floors(have)
         return {
             "path": paths[skipped:],
             "type": types[skipped:],
@@ -268,7 +265,7 @@ class Chart:
         }
 
     def _unwritten_runs(self) -> Iterator[tuple[bool, range]]:
-        """The commodities whose runs are not written out: whether currencies, and the numbers of as many."""
+        """Group the commodities whose runs are not written out: true for currencies, and their numbers."""
         if not self._unwritten:
             return
         first, end = self._unwritten.start, self._unwritten.stop
@@ -279,7 +276,7 @@ class Chart:
             yield bool(is_currency[start - first]), range(start, stop)
 
     def _without_floor(self) -> Iterator[int]:
-        """The numbers of the accounts that *may_be_overdrawn* names."""
+        """List the numbers of the accounts that *may_be_overdrawn* names."""
         for path in self.may_be_overdrawn:
             for is_currency, run in _RUNS.items():
                 for offset, (before, after, *_) in enumerate(run):
@@ -288,12 +285,12 @@ class Chart:
                         continue
                     for number, first in enumerate(self.first):
                         commodity = self.commodities[number]
-                        is_meant = after is None or symbol == commodity.symbol
-                        if commodity.is_currency == is_currency and is_meant:
+                        is_named = after is None or symbol == commodity.symbol
+                        if commodity.is_currency == is_currency and is_named:
                             yield first + offset
 
     def open(self, path: str, commodity: int, *, floored: bool) -> int:
-        """Open an account of one's own, ``Expenses:Fees:Data`` say; its type follows from its first part."""
+        """Open an account such as ``Expenses:Fees:Data`` and return its number. Its root gives its type."""
         if OWNED.match(text(path, InvalidAccount)):
             raise InvalidAccount(f"{path}: declare the commodity, which opens its accounts")
         self._write_out()
@@ -302,7 +299,7 @@ class Chart:
         return number
 
     def number(self, path: str, commodity: int) -> int:
-        """The number of the account at *path* in *commodity*."""
+        """Return the number of the account at *path* in *commodity*."""
         try:
             self._write_out()
             return self._numbers[path, commodity]
@@ -310,13 +307,13 @@ class Chart:
             raise UnknownAccount(self._explain(path, commodity)) from None
 
     def restore(self, account: Account) -> None:
-        """Take back an account read from a file."""
+        """Add an account that was read from a file."""
         self._numbers[account.path, account.commodity] = len(self._written)
         self._written.append(account)
         self._size += 1
 
     def name(self, number: int) -> str:
-        """Path and commodity of an account, for a message."""
+        """Return path and commodity of an account, for a message."""
         if not 0 <= number < self._size:
             return f"account {number}"
         account = self.accounts[number]
@@ -326,8 +323,8 @@ class Chart:
         if (path, commodity) in self._numbers:
             raise InvalidAccount(f"{path} in {self.commodities[commodity].symbol} is open already")
         root, *parts = path.split(":")
-        named = path.isprintable() and all(part.strip() == part != "" for part in parts)
-        if root not in TYPES or not parts or not named:
+        is_path = path.isprintable() and all(part.strip() == part != "" for part in parts)
+        if root not in TYPES or not parts or not is_path:
             raise InvalidAccount(f"{path!r}: give {', '.join(TYPES)}, a colon and a name")
         kind, side = TYPES[root]
         side = CONTRA.get(path, side)
@@ -338,17 +335,17 @@ class Chart:
 
     def _write_out(self) -> None:
         """Write out the runs of the commodities declared since the last time."""
-        waiting, self._unwritten = self._unwritten, range(0)
-        for number in waiting:
+        unwritten, self._unwritten = self._unwritten, range(0)
+        for number in unwritten:
             commodity = self.commodities[number]
             instrument = -1 if commodity.is_currency else number
             money = self.commodities.number(commodity.currency)
             for offset, (before, after, kind, side, is_floored) in enumerate(_RUNS[commodity.is_currency]):
-                counted = number if instrument >= 0 and offset < IN_UNITS else money
+                unit = number if instrument >= 0 and offset < IN_UNITS else money
                 path = _path(before, after, commodity.symbol)
                 floored = is_floored and path not in self.may_be_overdrawn
-                self._numbers[path, counted] = len(self._written)
-                self._written.append(Account(path, kind, counted, side, instrument, floored))
+                self._numbers[path, unit] = len(self._written)
+                self._written.append(Account(path, kind, unit, side, instrument, floored))
 
     def _explain(self, path: str, commodity: int) -> str:
         symbol = self.commodities[commodity].symbol

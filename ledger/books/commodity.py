@@ -1,15 +1,15 @@
-"""What is counted, and how finely: Decimal at the door, integers inside.
+"""Commodities, and the precision to which each is counted: Decimal at the door, integers inside.
 
 Every commodity keeps a fixed number of decimals, its *scale*. Inside the books an amount is a whole number
 of units of ``10**-scale``. Nothing is rounded on the way in: an amount with more decimals is refused.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import copy
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from numbers import Integral, Real
-from typing import Any, Literal
+from typing import Literal, Self
 
 from attrs import frozen
 
@@ -26,20 +26,21 @@ from tieout.ledger.errors import (
 )
 
 MAX_SCALE = 12
-SHOWN = 8
+LISTED = 8
+"""Symbols that an error lists."""
 DIGITS = 19
-"""As many as the largest amount has."""
-# Decimal rounds to the precision of whatever context is set; in this one it rounds nothing.
+"""Digits of the largest amount."""
+# Decimal rounds to the precision of the context that is set. This one rounds nothing.
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 UNSTORABLE = re.compile("[\ud800-\udfff]")
 AROUND = 20
-"""Characters on either side of such a one that are shown with it."""
+"""Characters on either side of an unstorable one that an error quotes."""
 SYMBOL = re.compile(r"[^\s:\x00-\x1f\"]+")
 
 Kind = Literal["currency", "instrument"]
 Amount = Decimal | int | str
-"""What a person may give for money or a quantity: whole units or exact decimals, never a float."""
+"""Money or a quantity as an argument: whole units or exact decimals, never a float."""
 
 
 @frozen
@@ -68,33 +69,36 @@ class Commodity:
 
     @property
     def is_currency(self) -> bool:
-        """Whether this is money."""
+        """Check whether this is money."""
         return self.kind == "currency"
 
     def units(self, amount: Amount) -> int:
-        """Whole units of *amount*; refuses floats, too many decimals and what int64 cannot hold."""
+        """Return *amount* in whole units.
+
+        Floats, too many decimals and amounts that int64 cannot hold are refused.
+        """
         value = _exact(amount, self.symbol)
         scaled = value.scaleb(self.scale, EXACT)
-        large = scaled.adjusted() >= DIGITS  # found before it becomes an int of a million digits
-        if large or abs(whole := int(scaled)) > MAX_AMOUNT:
+        is_large = scaled.adjusted() >= DIGITS  # checked before it becomes an int of a million digits
+        if is_large or abs(whole := int(scaled)) > MAX_AMOUNT:
             raise AmountOutOfRange(f"{amount} {self.symbol} does not fit into 64 bits at scale {self.scale}")
         if whole != scaled:
             raise InexactAmount(f"{amount} {self.symbol}: more than {self.scale} decimals")
         return whole
 
     def decimal(self, units: int) -> Decimal:
-        """The exact amount that *units* stand for, with all its decimals."""
+        """Return the exact amount of *units*, with all decimals of the scale."""
         return Decimal(int(units)).scaleb(-self.scale, EXACT)
 
 
-def text(given: object, refused: type[TieoutError]) -> str:
-    """*given*, which has to be text that can be stored: nothing that UTF-8 refuses."""
-    if not isinstance(given, str):
-        raise refused(f"{given!r} is not text")
-    if found := UNSTORABLE.search(given):
-        around = given[max(0, found.start() - AROUND) : found.end() + AROUND]
-        raise refused(f"{around!r} holds the character {found[0]!r}, which cannot be stored")
-    return given
+def text(value: object, error: type[TieoutError]) -> str:
+    """Return *value* if it is text that can be stored as UTF-8, or raise *error*."""
+    if not isinstance(value, str):
+        raise error(f"{value!r} is not text")
+    if match := UNSTORABLE.search(value):
+        around = value[max(0, match.start() - AROUND) : match.end() + AROUND]
+        raise error(f"{around!r} holds the character {match[0]!r}, which cannot be stored")
+    return value
 
 
 def currency(symbol: str, scale: int = 6) -> Commodity:
@@ -103,31 +107,25 @@ def currency(symbol: str, scale: int = 6) -> Commodity:
 
 
 def instrument(symbol: str, *, currency: str = "USD", scale: int = 8, multiplier: float = 1.0) -> Commodity:
-    """Something that is bought and sold for *currency*, counted to *scale* decimals (default 8)."""
+    """An instrument that trades in *currency*, counted to *scale* decimals (default 8)."""
     return Commodity(symbol, "instrument", scale, currency, multiplier)
 
 
 class Commodities:
     """The commodities of one set of books, numbered in the order in which they were declared."""
 
-    def __init__(self) -> None:
+    def __init__(self, commodities: Iterable[Commodity] = ()) -> None:
         self._numbers: dict[str, int] = {}
         self._all: list[Commodity] = []
         self.moneys: list[int] = []
-        """The number of the currency that each is priced in; a currency's own."""
-        self.found: dict[Any, Any] = {}
-        """What books of these commodities work out of them, kept for the next books of the same."""
-        self.is_shared = False
+        """The number of the currency that each is priced in. A currency has its own number."""
+        self._is_shared = False
+        self.declare(*commodities)
 
-    @classmethod
-    def of(cls, given: "Iterable[Commodity] | Commodities") -> "Commodities":
-        """Those of a set of books: each declared, or the same as others."""
-        if not isinstance(given, Commodities):
-            made = cls()
-            made.declare(*given)
-            return made
-        given.is_shared = True  # of thousands nothing is touched until one of the two is declared something
-        return copy(given)
+    def copy(self) -> Self:
+        """Return the same commodities for other books. A declaration to one does not reach the other."""
+        self._is_shared = True  # of thousands, none is copied until one of the two declares another
+        return copy(self)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -135,19 +133,21 @@ class Commodities:
     def __getitem__(self, number: int) -> Commodity:
         return self._all[number]
 
+    def __iter__(self) -> Iterator[Commodity]:
+        return iter(self._all)
+
     def since(self, number: int) -> Iterable[tuple[int, Commodity]]:
         """Number and commodity of each declared from *number* on."""
         return enumerate(self._all[number:], start=number)
 
     def declare(self, *commodities: Commodity) -> None:
         """Number further commodities. An instrument's currency comes before it."""
-        if self.is_shared:
+        if self._is_shared:
             self._numbers, self._all, self.moneys = dict(self._numbers), list(self._all), list(self.moneys)
-            self.is_shared = False
-        self.found = {}
-        numbers, known, moneys = self._numbers, self._all, self.moneys
-        money, priced_in = "", -1  # what was found to be a currency: of thousands of instruments in a row
-        for number, commodity in enumerate(commodities, start=len(known)):
+            self._is_shared = False
+        numbers, declared, moneys = self._numbers, self._all, self.moneys
+        money, priced_in = "", -1  # the latest currency: of thousands of instruments in a row
+        for number, commodity in enumerate(commodities, start=len(declared)):
             if not isinstance(commodity, Commodity):
                 raise InvalidCommodity(f"{commodity!r}: give currency(...) or instrument(...)")
             symbol = commodity.symbol
@@ -158,25 +158,25 @@ class Commodities:
             elif commodity.currency != money:
                 money, priced_in = commodity.currency, self.currency(commodity.currency)
             numbers[symbol] = number
-            known.append(commodity)
+            declared.append(commodity)
             moneys.append(priced_in)
 
     def numbers(self, symbols: Iterable[str]) -> list[int]:
-        """The numbers of several."""
+        """Return the numbers of several symbols."""
         try:
             return [self._numbers[symbol] for symbol in symbols]
         except (KeyError, TypeError):
-            return [self.number(symbol) for symbol in symbols]  # raises, and shows which it is
+            return [self.number(symbol) for symbol in symbols]  # raises, and names the symbol
 
     def number(self, symbol: str) -> int:
-        """The number of *symbol*."""
+        """Return the number of *symbol*."""
         try:
             return self._numbers[symbol]
         except (KeyError, TypeError):
-            raise UnknownCommodity(f"{symbol!r} is not declared; {self._known()}") from None
+            raise UnknownCommodity(f"{symbol!r} is not declared; {self._declared()}") from None
 
     def instrument(self, symbol: str) -> int:
-        """The number of *symbol*, which has to be an instrument."""
+        """Return the number of *symbol*, which has to be an instrument."""
         try:
             number = self.number(symbol)
         except UnknownCommodity as error:
@@ -186,19 +186,20 @@ class Commodities:
         return number
 
     def currency(self, symbol: str) -> int:
-        """The number of *symbol*, which has to be a currency."""
+        """Return the number of *symbol*, which has to be a currency."""
         return self.money(self.number(symbol))
 
     def money(self, number: int) -> int:
-        """*number*, which has to be that of a currency."""
+        """Return *number*, which has to be that of a currency."""
         if not self._all[number].is_currency:
             raise UnknownCommodity(f"{self._all[number].symbol!r} is an instrument, not a currency")
         return number
 
-    def _known(self) -> str:
+    def _declared(self) -> str:
+        """The first symbols, for an error."""
         if not self._numbers:
             return "none is"
-        names, more = list(self._numbers)[:SHOWN], " ..." * (len(self._numbers) > SHOWN)
+        names, more = list(self._numbers)[:LISTED], " ..." * (len(self._numbers) > LISTED)
         return f"known: {', '.join(names)}{more}"
 
 
@@ -210,7 +211,7 @@ def _exact(amount: object, symbol: str) -> Decimal:
             value = amount
         case str():
             try:
-                # A comma parts thousands; where it stands elsewhere it may be meant as the decimal point.
+                # A comma separates thousands. Elsewhere it may be meant as the decimal point.
                 value = Decimal(amount.replace(",", "") if GROUPED.fullmatch(amount.strip()) else amount)
             except InvalidOperation:
                 raise NotAnAmount(f"{amount!r} is not an amount of {symbol}") from None

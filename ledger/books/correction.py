@@ -1,4 +1,4 @@
-"""The full reversal of a transaction."""
+"""Reversals: corrections that undo a transaction in full."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ REVERSAL = """
         transfer.debit, transfer.credit, transfer.amount, transfer.lot,
         lot.instrument as instrument_of_lot,
         lot.side,
-        -- A split after which the lot is not what was moved, or what came after this split.
+        -- The first later transaction that stops a reversal: a split of the lot, or any move after a split.
         (
             select min(later.id)
             from txn as later
@@ -31,11 +31,11 @@ REVERSAL = """
     where txn.id = ?
     order by transfer.seq
 """
-"""The transfers of one transaction, with what a reversal has to know of their lots."""
+"""The transfers of one transaction, with the instrument and the side of their lots."""
 
 
 def require_reversible(number: int, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Raise a `LedgerError` where transaction *number* was not posted, or cannot be reversed any more."""
+    """Raise a `LedgerError` where transaction *number* was not posted, or can no longer be reversed."""
     if not rows:
         raise UnknownTransaction(f"transaction {number} was not posted")
     if rows[0]["reversed_by"] >= 0 or rows[0]["reverses"] >= 0:
@@ -47,15 +47,15 @@ def require_reversible(number: int, rows: Sequence[Mapping[str, Any]]) -> None:
                 else f"is itself the reversal of {rows[0]['reverses']}"
             )
         )
-    if disturbed := [row for row in rows if row["disturbed_by"] is not None]:
+    if conflicts := [row for row in rows if row["disturbed_by"] is not None]:
         raise LotsDisturbed(
-            f"transaction {number}: lot {disturbed[0]['lot']} was moved by transaction"
-            f" {disturbed[0]['disturbed_by']} since, on the other side of a split; reverse that first"
+            f"transaction {number}: lot {conflicts[0]['lot']} was moved by transaction"
+            f" {conflicts[0]['disturbed_by']} since, on the other side of a split; reverse that first"
         )
 
 
 def transfer_back(books: Books, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Post the transfers of a transaction the other way round, last first, into the lots they came from."""
+    """Post the transfers of a transaction with debit and credit exchanged, last first, in the same lots."""
     for row in reversed(rows):
         slot = -1
         if row["lot"] >= 0:

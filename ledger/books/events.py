@@ -1,14 +1,14 @@
 """The events of an investment account, each as the transfers that it causes.
 
-`A <- B 10` reads: debit A, credit B, 10. Every function here is compiled and takes the books and integers: a
-simulator calls it from its own loop, between `begin` and `commit`. At the Python prompt the same function is
-given to `Journal.post`, which turns symbols and decimals into those integers:
+`A <- B 10` reads: debit A, credit B, 10. Every function here is compiled and takes the books and integers. A
+simulator calls it from its own loop, between `begin` and `commit`. From Python the same function is passed to
+`Journal.post`, which turns symbols and decimals into those integers:
 
     journal.post("2024-01-03", buy, "ACME", quantity="10", gross="1000", fee="1")
 
 The examples use an instrument ACME priced in USD. Where a fee is below zero it is a rebate: `Cash <-
-Income:Rebates`. An event of a trade takes `settled`: true moves cash at once; false (T+N) moves
-`Payable:Trades` or `Receivable:Trades` in its place, until `pay_trades` or `receive_trades`.
+Income:Rebates`. An event of a trade takes `settled`. If true, cash moves at once. If false (T+N),
+`Payable:Trades` or `Receivable:Trades` moves in its place, until `pay_trades` or `receive_trades`.
 """
 
 from collections.abc import Callable
@@ -37,7 +37,7 @@ R = TypeVar("R")
 
 
 def event(kind: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Compile an event and file it under its kind."""
+    """Compile an event and register its kind."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         compiled = kernel(function)
@@ -62,7 +62,7 @@ TRANSFERS_A_VALUATION = 2
 
 @event(Kind.DEPOSIT)
 def deposit(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """Money paid in by the owner.
+    """Pay in money of the owner.
 
     Deposit 10,000: `Assets:Cash:USD <- Equity:Contributions` 10,000.
     """
@@ -72,7 +72,7 @@ def deposit(books: Books, currency: CurrencyNo, amount: Money) -> None:
 
 @event(Kind.WITHDRAWAL)
 def withdrawal(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """Money paid out to the owner.
+    """Pay out money to the owner.
 
     Withdraw 500: `Equity:Contributions <- Assets:Cash:USD` 500.
     """
@@ -92,7 +92,7 @@ def buy(
     fee: Money = 0,
     settled: bool = True,
 ) -> None:
-    """Acquire a lot of *quantity* for *gross*, the fee expensed beside it. Refused while short.
+    """Acquire a lot of *quantity* for *gross*, and expense the fee. Refused while short.
 
     Buy 10 at 100, fee 1: `Assets:Positions:ACME <- Market:ACME` 10 ACME, `Assets:Positions:ACME <-
     Assets:Cash:USD` 1,000, `Expenses:Commissions <- Assets:Cash:USD` 1.
@@ -113,13 +113,13 @@ def sell(
     settled: bool = True,
     lot: LotNo = -1,
 ) -> None:
-    """Give up lots in the order of relief, or *lot* alone, and realise proceeds less cost, lot by lot.
+    """Relieve lots in their order, or *lot* alone, and realize proceeds less cost, lot by lot.
 
     Sell 4 of a lot of 10 that cost 1,000, at 120, fee 1: `Market:ACME <- Assets:Positions:ACME` 4 ACME,
     `Assets:Cash:USD <- Assets:Positions:ACME` 480, `Assets:Positions:ACME <- Income:Realised:ACME` 80,
     `Expenses:Commissions <- Assets:Cash:USD` 1. At a loss the third is `Income:Realised:ACME <-
-    Assets:Positions:ACME`. Either way the lot's cost falls by 400. Several lots share the proceeds by
-    units, the last taking the remainder.
+    Assets:Positions:ACME`. Either way the cost of the lot falls by 400. Several lots share the proceeds by
+    units. The last takes the remainder.
     """
     money = books.commodities[instrument].money
     receiving = money + (chart.CASH if settled else chart.RECEIVABLE_TRADES)
@@ -137,7 +137,7 @@ def short_sale(
     settled: bool = True,
     restricted: bool = True,
 ) -> None:
-    """Sell units that are borrowed: a lot below zero. Its proceeds are restricted once they are cash.
+    """Sell borrowed units, as a lot below zero. Its proceeds are restricted once they are cash.
 
     Short 10 at 100, fee 1: `Market:ACME <- Assets:Positions:ACME` 10 ACME, `Assets:Cash:USD <-
     Liabilities:Short:ACME` 1,000, `Assets:Margin:ShortProceeds:ACME <- Assets:Cash:USD` 1,000,
@@ -162,7 +162,7 @@ def cover(
     settled: bool = True,
     lot: LotNo = -1,
 ) -> None:
-    """Buy back what was sold short, in the order of relief or *lot* alone, releasing its proceeds first.
+    """Buy back units sold short, in the order of relief or *lot* alone. Releases their proceeds first.
 
     Cover 4 of a lot shorted as 10 for 1,000, at 90, fee 1: `Assets:Cash:USD <-
     Assets:Margin:ShortProceeds:ACME` 400, `Assets:Positions:ACME <- Market:ACME` 4 ACME,
@@ -184,11 +184,11 @@ def flip(
     fee: Money = 0,
     settled: bool = True,
 ) -> None:
-    """Trade through zero: close all of one side, open the rest on the other, in one transaction.
+    """Trade through zero: close all of one side and open the rest on the other, in one transaction.
 
-    *quantity* is the whole trade, below zero for a sale; *gross* is shared by units, the opening part
-    taking the remainder. Long 10, sell 15 for 1,500 (`quantity` -15): the sale of 10 for 1,000, then the
-    short sale of 5 for 500. A trade that does not pass zero only closes or only opens.
+    *quantity* is the whole trade, below zero for a sale. *gross* is shared by units, and the opening part
+    takes the remainder. Long 10, sell 15 for 1,500 (`quantity` -15): the sale of 10 for 1,000, then the
+    short sale of 5 for 500. A trade that does not pass through zero only closes or only opens.
     """
     money = books.commodities[instrument].money
     have = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
@@ -212,7 +212,7 @@ def flip(
 
 @event(Kind.PAY_TRADES)
 def pay_trades(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """Settlement of purchases.
+    """Settle purchases.
 
     Pay 1,001 due: `Liabilities:Payable:Trades <- Assets:Cash:USD` 1,001.
     """
@@ -222,7 +222,7 @@ def pay_trades(books: Books, currency: CurrencyNo, amount: Money) -> None:
 
 @event(Kind.RECEIVE_TRADES)
 def receive_trades(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """Settlement of sales. Below zero where fees exceeded the proceeds.
+    """Settle sales. *amount* is below zero where fees exceeded the proceeds.
 
     Receive 479 due: `Assets:Cash:USD <- Assets:Receivable:Trades` 479.
     """
@@ -232,7 +232,7 @@ def receive_trades(books: Books, currency: CurrencyNo, amount: Money) -> None:
 
 @event(Kind.RESTRICTION)
 def restrict_proceeds(books: Books, instrument: InstrumentNo, amount: Money) -> None:
-    """Restrict the proceeds of a short sale that have been received, as far as it is still open.
+    """Restrict the settled proceeds of a short sale, up to the part that is still open.
 
     Of 1,000 received, nothing covered yet: `Assets:Margin:ShortProceeds:ACME <- Assets:Cash:USD` 1,000.
     """
@@ -248,10 +248,10 @@ def restrict_proceeds(books: Books, instrument: InstrumentNo, amount: Money) -> 
 
 @event(Kind.DELISTING)
 def delisting(books: Books, instrument: InstrumentNo, amount: Money) -> None:
-    """The whole position is closed for *amount*, 0 allowed, without a fee.
+    """Close the whole position for *amount*, which may be 0, without a fee.
 
     10 held at a cost of 1,000, delisted at 3: as a sale of 10 for 30, at a loss of 970. As after any sale,
-    a valuation allowance stays until the next `valuation`, to 0 once nothing is held.
+    a valuation allowance stays until the next `valuation`, which is to 0 once the position is flat.
     """
     have = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
     give_up(books, instrument, abs(have), amount)
@@ -281,13 +281,13 @@ def repay(books: Books, currency: CurrencyNo, amount: Money) -> None:
 
 
 @event(Kind.MARGIN_REQUIREMENT)
-def margin_requirement(books: Books, currency: CurrencyNo, required: Money) -> None:
-    """The margin requirement becomes *required*. A memo: no cash moves.
+def margin_requirement(books: Books, currency: CurrencyNo, requirement: Money) -> None:
+    """Set the margin requirement to *requirement*. A memo: no cash moves.
 
     From 500 to 800: `Memo:Margin:Required <- Memo:Margin:Contra` 300.
     """
     first = books.commodities[currency].first
-    change = less(required, books.accounts[first + chart.MARGIN_REQUIRED].balance)
+    change = less(requirement, books.accounts[first + chart.MARGIN_REQUIRED].balance)
     move(books, first + chart.MARGIN_REQUIRED, first + chart.MARGIN_CONTRA, change)
 
 
@@ -296,7 +296,7 @@ def margin_requirement(books: Books, currency: CurrencyNo, required: Money) -> N
 
 @event(Kind.DIVIDEND)
 def dividend(books: Books, instrument: InstrumentNo, amount: Money) -> None:
-    """A dividend on the ex date: earned, not yet paid.
+    """Earn a dividend on the ex date. It is not paid yet.
 
     0.50 on 10 held: `Assets:Receivable:Dividends <- Income:Dividends` 5.
     """
@@ -306,7 +306,7 @@ def dividend(books: Books, instrument: InstrumentNo, amount: Money) -> None:
 
 @event(Kind.DIVIDEND_PAYMENT)
 def dividend_payment(books: Books, currency: CurrencyNo, amount: Money, tax: Money = 0) -> None:
-    """A dividend on its pay date: *amount* before the *tax* withheld from it.
+    """Receive a dividend on its pay date: *amount* before the *tax* withheld from it.
 
     5 due, 0.75 withheld: `Assets:Cash:USD <- Assets:Receivable:Dividends` 4.25, `Expenses:WithholdingTax <-
     Assets:Receivable:Dividends` 0.75.
@@ -321,7 +321,7 @@ def dividend_payment(books: Books, currency: CurrencyNo, amount: Money, tax: Mon
 
 @event(Kind.DIVIDEND_ON_SHORT)
 def dividend_on_short(books: Books, instrument: InstrumentNo, amount: Money) -> None:
-    """A dividend owed to the lender of what was sold short, on the ex date.
+    """Owe a dividend to the lender of units sold short, on the ex date.
 
     0.50 on 10 short: `Expenses:DividendsOnShorts <- Liabilities:Payable:Dividends` 5.
     """
@@ -331,7 +331,7 @@ def dividend_on_short(books: Books, instrument: InstrumentNo, amount: Money) -> 
 
 @event(Kind.DIVIDEND_ON_SHORT_PAYMENT)
 def dividend_on_short_payment(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """The same on the pay date.
+    """Pay a dividend to the lender of units sold short, on the pay date.
 
     5 due: `Liabilities:Payable:Dividends <- Assets:Cash:USD` 5.
     """
@@ -341,10 +341,10 @@ def dividend_on_short_payment(books: Books, currency: CurrencyNo, amount: Money)
 
 @event(Kind.SPLIT)
 def split(books: Books, instrument: InstrumentNo, numerator: int, denominator: int) -> None:
-    """*numerator* new units for each *denominator* old ones, lot by lot; cost stays.
+    """Split into *numerator* new units for each *denominator* old ones, lot by lot. Cost stays.
 
-    2:1 on a lot of 10: `Assets:Positions:ACME <- Market:ACME` 10 ACME; 1:2 is the other way round, 5 ACME.
-    Each lot is rounded down at the commodity's scale; a lot left without a unit realises its cost. To
+    2:1 on a lot of 10: `Assets:Positions:ACME <- Market:ACME` 10 ACME. 1:2 is the other way round, 5 ACME.
+    Each lot is rounded down at the commodity's scale. A lot left without a unit realizes its cost. To
     arrive at whole shares, give up the fraction with `cash_in_lieu` after it in the same transaction.
     """
     first = books.commodities[instrument].first
@@ -362,16 +362,16 @@ def split(books: Books, instrument: InstrumentNo, numerator: int, denominator: i
                 return
             # have * n / d without overflow, as have = whole * d + rest and rest * n / d < n.
             rest = have - whole * denominator
-            want = whole * numerator + share(numerator, rest, denominator)
-            move_in_lot(books, slot, first + chart.UNITS, first + chart.MARKET, side * (want - have))
-            if want == 0:
+            units = whole * numerator + share(numerator, rest, denominator)
+            move_in_lot(books, slot, first + chart.UNITS, first + chart.MARKET, side * (units - have))
+            if units == 0:
                 write_off(books, instrument, slot)
             slot = lot.next
 
 
 @event(Kind.CASH_IN_LIEU)
 def cash_in_lieu(books: Books, instrument: InstrumentNo, quantity: Units, amount: Money) -> None:
-    """A fraction of a unit given up for cash, from the lot that relief takes first, without a fee.
+    """Give up a fraction of a unit for cash, from the lot that relief takes first, without a fee.
 
     0.5 for 25: as a sale of 0.5 for 25, or its cover where the position is short.
     """
@@ -383,7 +383,7 @@ def cash_in_lieu(books: Books, instrument: InstrumentNo, quantity: Units, amount
 
 @event(Kind.BORROW_FEE)
 def borrow_fee(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """A day's fee for borrowed units, accrued.
+    """Accrue a day's fee for borrowed units.
 
     0.12: `Expenses:BorrowFees <- Liabilities:Accrued:BorrowFees` 0.12.
     """
@@ -393,7 +393,7 @@ def borrow_fee(books: Books, currency: CurrencyNo, amount: Money) -> None:
 
 @event(Kind.BORROW_FEE_PAYMENT)
 def borrow_fee_payment(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """Accrued borrow fees, paid.
+    """Pay accrued borrow fees.
 
     3.60: `Liabilities:Accrued:BorrowFees <- Assets:Cash:USD` 3.60.
     """
@@ -403,7 +403,7 @@ def borrow_fee_payment(books: Books, currency: CurrencyNo, amount: Money) -> Non
 
 @event(Kind.MARGIN_INTEREST)
 def margin_interest(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """Interest on the margin loan, accrued.
+    """Accrue interest on the margin loan.
 
     0.30: `Expenses:MarginInterest <- Liabilities:Accrued:Interest` 0.30.
     """
@@ -413,7 +413,7 @@ def margin_interest(books: Books, currency: CurrencyNo, amount: Money) -> None:
 
 @event(Kind.MARGIN_INTEREST_PAYMENT)
 def margin_interest_payment(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """Accrued margin interest, paid.
+    """Pay accrued margin interest.
 
     9: `Liabilities:Accrued:Interest <- Assets:Cash:USD` 9.
     """
@@ -423,7 +423,7 @@ def margin_interest_payment(books: Books, currency: CurrencyNo, amount: Money) -
 
 @event(Kind.INTEREST)
 def interest(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """Interest earned on cash, accrued.
+    """Accrue interest earned on cash.
 
     0.20: `Assets:Receivable:Interest <- Income:Interest` 0.20.
     """
@@ -433,7 +433,7 @@ def interest(books: Books, currency: CurrencyNo, amount: Money) -> None:
 
 @event(Kind.INTEREST_PAYMENT)
 def interest_payment(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """Accrued interest, received.
+    """Receive accrued interest.
 
     6: `Assets:Cash:USD <- Assets:Receivable:Interest` 6.
     """
@@ -443,7 +443,7 @@ def interest_payment(books: Books, currency: CurrencyNo, amount: Money) -> None:
 
 @event(Kind.PERPETUAL_FUNDING)
 def perpetual_funding(books: Books, currency: CurrencyNo, amount: Money) -> None:
-    """Funding of a perpetual future: received above zero, paid below.
+    """Settle the funding of a perpetual future: received above zero, paid below.
 
     Pay 2 (`amount` -2): `Expenses:Funding <- Assets:Cash:USD` 2. Receive 2: `Assets:Cash:USD <-
     Income:Funding` 2.
@@ -466,9 +466,9 @@ def futures_open(
     margin: Money,
     fee: Money = 0,
 ) -> None:
-    """Open or add to a futures position, below zero for short: units, and initial margin set aside.
+    """Open or add to a futures position, below zero for short, and set its initial margin aside.
 
-    A contract has no cost, so it makes no lot; its gain is variation margin. Buy 2, margin 1,000 each, fee
+    A contract has no cost and therefore no lot. Its gain is variation margin. Buy 2, margin 1,000 each, fee
     4: `Assets:Positions:ES <- Market:ES` 2 ES, `Expenses:Commissions <- Assets:Cash:USD` 4,
     `Assets:Margin:Futures:ES <- Assets:Cash:USD` 2,000.
     """
@@ -492,9 +492,9 @@ def futures_open(
 
 @event(Kind.VARIATION_MARGIN)
 def variation_margin(books: Books, instrument: InstrumentNo, gain: Money) -> None:
-    """A change in the value of a futures position, settled in cash: a loss below zero.
+    """Settle a change in the value of a futures position in cash. A loss is below zero.
 
-    Gain 150: `Assets:Cash:USD <- Income:Futures:VariationMargin` 150; a loss is the other way round.
+    Gain 150: `Assets:Cash:USD <- Income:Futures:VariationMargin` 150. A loss is the other way round.
     """
     money = books.commodities[instrument].money
     move(books, money + chart.CASH, money + chart.VARIATION_MARGIN, gain)
@@ -508,7 +508,7 @@ def futures_close(
     gain: Money,
     fee: Money = 0,
 ) -> None:
-    """Close *quantity* (without sign) of a futures position: the last variation margin, then the release.
+    """Close *quantity* (without sign) of a futures position: last variation margin, then release of margin.
 
     Close 1 of 2 with a last gain of 30, fee 2: `Assets:Cash:USD <- Income:Futures:VariationMargin` 30,
     `Market:ES <- Assets:Positions:ES` 1 ES, `Expenses:Commissions <- Assets:Cash:USD` 2,
@@ -526,21 +526,23 @@ def futures_close(
     move(books, money + chart.CASH, money + chart.VARIATION_MARGIN, gain)
     move(books, first + chart.MARKET, first + chart.UNITS, quantity if have > 0 else -quantity)
     charge(books, money, fee, money + chart.CASH)
-    released = share(books.accounts[first + chart.FUTURES_MARGIN].balance, quantity, abs(have))
-    move(books, money + chart.CASH, first + chart.FUTURES_MARGIN, released)
+    release = share(books.accounts[first + chart.FUTURES_MARGIN].balance, quantity, abs(have))
+    move(books, money + chart.CASH, first + chart.FUTURES_MARGIN, release)
 
 
 # --- the rest ----------------------------------------------------------------------------------------
 
 
 @event(Kind.FX_TRADE)
-def fx_trade(books: Books, bought: CurrencyNo, amount: Money, sold: CurrencyNo, price: Money) -> None:
-    """One currency for another, each side balanced in its own commodity.
+def fx_trade(
+    books: Books, buy_currency: CurrencyNo, amount: Money, sell_currency: CurrencyNo, price: Money
+) -> None:
+    """Buy *amount* of one currency for *price* in another. Each side is balanced in its own commodity.
 
     Buy 100 EUR for 110 USD: `Assets:Cash:EUR <- Trading:FX:EUR` 100 EUR, `Trading:FX:USD <-
     Assets:Cash:USD` 110 USD.
     """
-    to, of = books.commodities[bought].first, books.commodities[sold].first
+    to, of = books.commodities[buy_currency].first, books.commodities[sell_currency].first
     if to == of:
         refuse(books.state[0], SAME_ACCOUNT, to + chart.CASH, amount)
         return
@@ -557,13 +559,13 @@ def valuation(books: Books, instrument: InstrumentNo, market_value: Money) -> No
     """
     first = books.commodities[instrument].first
     cost = books.accounts[first + chart.COST].balance
-    owed = books.accounts[first + chart.SHORT].balance
+    liability = books.accounts[first + chart.SHORT].balance
     short = books.accounts[first + chart.UNITS].balance < 0
     gain_long = less(
         0 if short else less(market_value, cost), books.accounts[first + chart.VALUATION].balance
     )
     gain_short = less(
-        less(market_value, owed) if short else 0, books.accounts[first + chart.SHORT_VALUATION].balance
+        less(market_value, liability) if short else 0, books.accounts[first + chart.SHORT_VALUATION].balance
     )
     move(books, first + chart.VALUATION, first + chart.UNREALISED, gain_long)
     move(books, first + chart.SHORT_VALUATION, first + chart.UNREALISED, gain_short)

@@ -1,4 +1,4 @@
-"""What a transaction records, and the kinds of argument that an event takes."""
+"""The kinds of transaction, and the kinds of argument that an event takes."""
 
 from collections.abc import Callable
 from enum import IntEnum
@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from tieout.ledger.numeric import constants
 
 CurrencyNo = Annotated[int, "CurrencyNo"]
-"""A currency's commodity number; a symbol at the prompt."""
+"""The commodity number of a currency. From Python, its symbol."""
 InstrumentNo = Annotated[int, "InstrumentNo"]
-"""An instrument's commodity number; a symbol at the prompt."""
+"""The commodity number of an instrument. From Python, its symbol."""
 Units = Annotated[int, "Units"]
 """Units of the instrument named before it, at its scale."""
 Money = Annotated[int, "Money"]
@@ -19,7 +19,7 @@ LotNo = Annotated[int, "LotNo"]
 
 
 class Kind(IntEnum):
-    """What a transaction records. The view `kind` gives these names in SQL."""
+    """The event that a transaction records. The view `kind` gives these names in SQL."""
 
     GENERAL = 0
     DEPOSIT = 1
@@ -62,4 +62,4 @@ KIND = constants(Kind)
 
 
 KINDS: dict[Callable[..., Any], Kind] = {}
-"""The kind of transaction that each event makes."""
+"""The kind of transaction of each event."""

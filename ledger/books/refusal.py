@@ -1,4 +1,4 @@
-"""Why posting refused a transaction, as an error that a person can act on."""
+"""The errors of transactions that posting refused, each with its remedy."""
 
 from tieout.ledger import errors
 from tieout.ledger.books.arrays import Books, Status
@@ -7,13 +7,13 @@ from tieout.ledger.moment import iso
 
 
 def refusal(status: Status, books: Books, chart: Chart, timestamp: int) -> errors.LedgerError:
-    """The error for a transaction at *timestamp* that ended in *status*."""
+    """Return the error for a transaction at *timestamp* that ended in *status*."""
     state = books.state[0]
     number, amount = int(state.account), int(state.amount)
     account = chart.name(number)
-    shown = f"{amount} units"
+    quantity = f"{amount} units"
     if 0 <= number < len(chart):
-        shown = str(chart.commodities[chart.accounts[number].commodity].decimal(amount))
+        quantity = str(chart.commodities[chart.accounts[number].commodity].decimal(amount))
     match status:
         case Status.BACKDATED:
             return errors.BackdatedTransaction(
@@ -24,26 +24,26 @@ def refusal(status: Status, books: Books, chart: Chart, timestamp: int) -> error
         case Status.UNKNOWN_ACCOUNT:
             return errors.UnknownAccount(f"there is no account number {number}")
         case Status.NOT_POSITIVE:
-            return errors.AmountNotPositive(f"{shown} on {account}: give more than zero")
+            return errors.AmountNotPositive(f"{quantity} on {account}: give more than zero")
         case Status.SAME_ACCOUNT:
-            return errors.SameAccount(f"{account} is both debited and credited {shown}")
+            return errors.SameAccount(f"{account} is both debited and credited {quantity}")
         case Status.COMMODITY_MISMATCH:
             return errors.CommodityMismatch(
                 f"{account} and {chart.name(amount)}: post each commodity against its own"
                 " counter-account, money through Trading:FX, units through Market"
             )
         case Status.OUT_OF_RANGE:
-            return errors.AmountOutOfRange(f"{shown} takes {account} past 64 bits")
+            return errors.AmountOutOfRange(f"{quantity} takes {account} past 64 bits")
         case Status.OVERDRAFT:
-            return errors.Overdraft(f"{account} would be left at {shown}")
+            return errors.Overdraft(f"{account} would be left at {quantity}")
         case Status.INSUFFICIENT_LOTS:
-            return errors.InsufficientLots(f"{account}: only {shown} can be given up")
+            return errors.InsufficientLots(f"{account}: only {quantity} can be given up")
         case Status.UNKNOWN_LOT:
             return errors.UnknownLot(f"lot {number} is not open on that side")
         case Status.LOT_NOT_NAMED:
             return errors.LotNotNamed(f"{account}: relief is specific, name the lot")
         case Status.OPPOSITE_POSITION:
-            return errors.OppositePosition(f"{account} stands at {shown}; close it first, or post a reversal")
+            return errors.OppositePosition(f"{account} stands at {quantity}; close it first, or use flip")
         case _:
             return errors.LotsDisturbed(
                 f"lot {number} would keep cost without units or fall below zero;"

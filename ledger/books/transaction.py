@@ -1,4 +1,4 @@
-"""A transaction being put together, and what a person writes turned into the integers of the books."""
+"""A transaction before it is posted, and the conversion of its arguments into the integers of the books."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -15,12 +15,12 @@ from tieout.ledger.books.posting import transfer
 from tieout.ledger.errors import InvalidEvent, UnknownAccount
 
 Event = Callable[..., None]
-"""A compiled function of `tieout.ledger.books.events`, or one made like it: books first, then integers."""
+"""A compiled function of `tieout.ledger.books.events`, or one like it: books first, then integers."""
 
 
 @define
 class Transaction:
-    """Events that are posted together, whole or not at all. Made by `Journal.transaction`."""
+    """Events that are posted together, whole or not at all. `Journal.transaction` makes one."""
 
     timestamp: int
     kind: Kind | None = None
@@ -30,7 +30,7 @@ class Transaction:
     reverses: int = -1
     note: str = ""
     number: int = -1
-    """Its number in the journal, once it is posted."""
+    """The number in the journal, -1 until it is posted."""
     _chart: Chart = field(kw_only=True, repr=False)
     _calls: list[tuple[Event, tuple[Any, ...]]] = field(factory=list, init=False, repr=False)
 
@@ -43,7 +43,7 @@ class Transaction:
             raise InvalidEvent(f"{self.kind!r} is not a kind of transaction")
 
     def book(self, event: Event, *args: Any, **kwargs: Any) -> None:
-        """Add an event of `ledger.books.events`: symbols, decimals and lots as a person writes them."""
+        """Add an event of `ledger.books.events`, with symbols for commodities and decimals for amounts."""
         numbers, instrument = arguments(self._chart.commodities, event, args, kwargs)
         if KINDS.get(event) is Kind.SPLIT and (self._calls or self.kind not in (None, Kind.SPLIT)):
             raise InvalidEvent("a split comes first in its transaction, which is of its kind")
@@ -54,11 +54,11 @@ class Transaction:
             self.instrument = instrument
 
     def transfer(self, debit: str, credit: str, amount: Amount, commodity: str = "USD") -> None:
-        """Add a transfer of one's own between two accounts of one commodity."""
+        """Add a transfer between two accounts of one commodity."""
         number = self._chart.commodities.number(commodity)
         units = self._chart.commodities[number].units(amount)
         to, of = (self._account(path, number) for path in (debit, credit))
-        self._require_own(to, of)
+        self._require_free(to, of)
         self.add(transfer, to, of, units, -1)
 
     def add(self, event: Event, *args: Any) -> None:
@@ -68,8 +68,8 @@ class Transaction:
     def __iter__(self) -> Iterator[tuple[Event, tuple[Any, ...]]]:
         return iter(self._calls)
 
-    def _require_own(self, debit: int, credit: int) -> None:
-        """Refuse by hand what moves with lots, and a memo against what is in the statements."""
+    def _require_free(self, debit: int, credit: int) -> None:
+        """Raise `InvalidEvent` for accounts that move with lots, and for a memo against another account."""
         for number in (debit, credit):
             account = self._chart.accounts[number]
             if account.instrument >= 0:
@@ -83,9 +83,9 @@ class Transaction:
             )
 
     def _account(self, path: str, commodity: int) -> int:
-        """The account; where *path* exists in another commodity only, that one.
+        """Return the account, or the one of that path in another commodity.
 
-        So that a transfer between commodities is refused for what it is, by posting.
+        Posting then refuses the transfer with the right reason: its commodities differ.
         """
         try:
             return self._chart.number(path, commodity)
@@ -99,7 +99,7 @@ class Transaction:
 def arguments(
     commodities: Commodities, event: Event, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[list[Any], int]:
-    """What an event is called with, as integers, and the number of the instrument it concerns."""
+    """Convert the arguments of an event to integers, and find the number of its instrument (-1 for none)."""
     function = getattr(event, "py_func", event)
     if not callable(function):
         raise InvalidEvent(f"{event!r} is not an event; give a function of tieout.ledger.books.events")
@@ -108,15 +108,15 @@ def arguments(
     try:
         bound = signature.bind(None, *args, **kwargs)
     except TypeError as error:
-        wanted = ", ".join(list(signature.parameters)[1:])
-        raise InvalidEvent(f"{function.__name__}({wanted}): {error}") from None
-    given = set(bound.arguments)
+        parameters = ", ".join(list(signature.parameters)[1:])
+        raise InvalidEvent(f"{function.__name__}({parameters}): {error}") from None
+    explicit = set(bound.arguments)
     bound.apply_defaults()
     units = money = instrument = -1
     numbers: list[Any] = []
     for name, value in list(bound.arguments.items())[1:]:
         hint = hints[name]
-        if name not in given:  # a default is in units already
+        if name not in explicit:  # a default is in units already
             numbers.append(value)
         elif hint is CurrencyNo:
             money = commodities.currency(value)

@@ -1,4 +1,4 @@
-"""What the books say that everything is worth, at given prices."""
+"""The value of the books at given prices."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -12,8 +12,8 @@ from tieout.ledger.books.commodity import Amount, Commodity
 from tieout.ledger.errors import AmountOutOfRange, MissingMark
 
 
-def held(books: Books) -> dict[int, int]:
-    """Units in lots by instrument, below zero when short. Futures have no lots and no value of their own."""
+def positions(books: Books) -> dict[int, int]:
+    """Units in lots by instrument, below zero when short. Futures have no lots and no market value."""
     lots = books.lots[books.lots["id"] >= 0]
     totals = np.zeros(books.commodities.size, np.int64)
     np.add.at(totals, lots["queue"] // 2, lots["quantity"])
@@ -21,7 +21,7 @@ def held(books: Books) -> dict[int, int]:
 
 
 def money(books: Books, chart: Chart) -> dict[int, tuple[int, int]]:
-    """Cash, and assets less liabilities without what positions are carried at, by currency."""
+    """Cash and net assets by currency. Net assets leave out the accounts that carry positions."""
     totals: dict[int, tuple[int, int]] = {}
     for number, account in enumerate(chart.accounts):
         if account.type not in ("asset", "liability") or not chart.commodities[account.commodity].is_currency:
@@ -38,21 +38,21 @@ def money(books: Books, chart: Chart) -> dict[int, tuple[int, int]]:
 
 def statement(books: Books, chart: Chart, marks: Mapping[int, float]) -> dict[int, tuple[int, int, int]]:
     """Cash, market value and equity by currency, with holdings at *marks*."""
-    worth = dict.fromkeys(range(len(chart.commodities)), 0)
-    for number, quantity in held(books).items():
+    values = dict.fromkeys(range(len(chart.commodities)), 0)
+    for number, quantity in positions(books).items():
         instrument = chart.commodities[number]
         if number not in marks:
             raise MissingMark(f"{instrument.symbol} is held and was never marked; mark it first")
         currency = chart.commodities.number(instrument.currency)
-        worth[currency] += market_value(instrument, chart.commodities[currency], quantity, marks[number])
+        values[currency] += market_value(instrument, chart.commodities[currency], quantity, marks[number])
     return {
-        currency: (cash, worth[currency], net + worth[currency])
+        currency: (cash, values[currency], net + values[currency])
         for currency, (cash, net) in money(books, chart).items()
     }
 
 
 def market_value(instrument: Commodity, currency: Commodity, quantity: int, price: float) -> int:
-    """*quantity* units at *price* in units of the currency, rounded once as a fill is booked."""
+    """Value *quantity* units at *price*, in units of the currency, rounded once as a fill is."""
     ratio = 10.0**currency.scale / 10.0**instrument.scale
     value = notional(quantity, float(price), instrument.multiplier, ratio)
     if value == NO_AMOUNT:
@@ -63,7 +63,7 @@ def market_value(instrument: Commodity, currency: Commodity, quantity: int, pric
 
 
 def cost(chart: Chart, symbol: str, quantity: Amount, price: float) -> Decimal:
-    """What *quantity* of an instrument costs at *price*."""
+    """Return the cost of *quantity* of an instrument at *price*."""
     instrument = chart.commodities[chart.commodities.instrument(symbol)]
     currency = chart.commodities[chart.commodities.number(instrument.currency)]
     return currency.decimal(market_value(instrument, currency, instrument.units(quantity), price))

@@ -1,4 +1,4 @@
--- The chart of accounts, and whether anything was ever posted to each.
+-- The chart of accounts. The last column is true where an account has postings.
 select
     account.path,
     account.type,
@@ -6,6 +6,6 @@ select
     account.normal_side,
     account.instrument,
     account.floored,
-    account.id in (select debit from transfer union select credit from transfer) as used
+    account.id in (select debit from transfer union select credit from transfer) as is_used
 from account
 order by account.id;

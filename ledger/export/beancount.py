@@ -1,8 +1,8 @@
-"""The journal as beancount reads it: https://beancount.github.io/docs/beancount_language_syntax.html.
+"""The journal in the format of beancount: https://beancount.github.io/docs/beancount_language_syntax.html.
 
-Dates have no time there, so the exact one is metadata beside the transaction's number; entries of
-one day keep their order. Lots are booked strictly: each is named by its number, so that a reduction
-can only mean one.
+Dates have no time there, so the exact time is metadata beside the number of the transaction. Entries of one
+day keep their order. Lots are booked strictly: each has its number as a label, so that a reduction matches
+exactly one.
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ _STRING = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t
 
 
 class Beancount:
-    """Writes a register and its entries as beancount's text."""
+    """A writer of a register and its entries as the text of beancount."""
 
     suffix = ".beancount"
 
@@ -25,7 +25,7 @@ class Beancount:
         self._account = cache(PARTS.path)
 
     def preamble(self, layer: Layer) -> Iterator[str]:
-        """Options, commodities and accounts."""
+        """Write options, commodities and accounts."""
         register = self._register
         yield f"; tieout journal {register.run}, {layer} layer"
         yield f"; head digest {register.head}"
@@ -34,21 +34,21 @@ class Beancount:
         for commodity, symbol in zip(register.commodities, self._symbols, strict=True):
             if commodity.is_currency:
                 yield f'option "operating_currency" "{symbol}"'
-                # Half of the smallest amount: as whole units go, nothing is tolerated.
+                # Half of the smallest amount. Amounts are whole units, so no difference is tolerated.
                 yield f'option "inferred_tolerance_default" "{symbol}:{commodity.decimal(1) / 2:f}"'
         yield ""
         for commodity, symbol in zip(register.commodities, self._symbols, strict=True):
             yield f"{register.first_day} commodity {symbol}"
-            yield f"  symbol: {_quoted(commodity.symbol)}"
+            yield f"  symbol: {_string(commodity.symbol)}"
         yield ""
-        for path, commodities in register.opened(layer).items():
-            held = ",".join(self._symbols[number] for number in commodities)
-            yield f"{register.first_day} open {self._account(path)} {held}"
+        for path, commodities in register.account_commodities(layer).items():
+            symbols = ",".join(self._symbols[number] for number in commodities)
+            yield f"{register.first_day} open {self._account(path)} {symbols}"
 
     def entry(self, entry: Entry) -> Iterator[str]:
-        """One transaction."""
+        """Write one transaction."""
         yield ""
-        yield f"{entry.day} * {_quoted(entry.kind)} {_quoted(entry.note)}"
+        yield f"{entry.day} * {_string(entry.kind)} {_string(entry.note)}"
         yield f"  txn: {entry.txn}"
         yield f'  time: "{entry.time}"'
         for name, number in entry.references():
@@ -61,7 +61,7 @@ class Beancount:
         if posting.lot < 0:
             return amount
         lot = self._register.lots[posting.lot]
-        if not posting.taken_up:
+        if not posting.is_new_total:
             return f'{amount} {{{lot.day}, "{posting.lot}"}}'
         cost = self._decimal(self._register.currency(lot.instrument), abs(posting.cost))
         return f'{amount} {{{{{cost}, {lot.day}, "{posting.lot}"}}}}'
@@ -70,5 +70,5 @@ class Beancount:
         return f"{self._register.commodities[commodity].decimal(units):f} {self._symbols[commodity]}"
 
 
-def _quoted(text: str) -> str:
+def _string(text: str) -> str:
     return f'"{text.translate(_STRING)}"'

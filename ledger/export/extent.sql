@@ -1,4 +1,4 @@
--- The journal's first day, and how many transactions and transfers it has.
+-- The first day of the journal and its number of transactions and transfers.
 select
     (select coalesce(min(timestamp::date), date '1970-01-01')::varchar from txn) as first_day,
     (select count(*) from txn) as transactions,

@@ -1,7 +1,7 @@
-"""The journal as hledger reads it: https://hledger.org/1.25/hledger.html#journal-format.
+"""The journal in the format of hledger: https://hledger.org/1.25/hledger.html#journal-format.
 
-A transaction's number is its code, the kind its payee. hledger keeps the cost of an amount but does not match
-lots, so a posting names its lot in a tag; ``hledger balance --pivot lot -B`` sums by it.
+A transaction has its number as code and its kind as payee. hledger keeps the cost of an amount but does not
+match lots. A posting therefore names its lot in a tag, and ``hledger balance --pivot lot -B`` sums by it.
 """
 
 import re
@@ -11,12 +11,12 @@ from functools import cache
 from tieout.ledger.export.entries import Entry, Layer, Posting, Register
 from tieout.ledger.export.names import QUOTED
 
-# What would end a description, or be lost at its end.
-_UNSEEN = re.compile(r"[;\\\x00-\x1f\x7f-\x9f\u2028\u2029]|^\s|\s$")
+# Characters that would end a description, and white space that hledger strips.
+_UNSAFE = re.compile(r"[;\\\x00-\x1f\x7f-\x9f\u2028\u2029]|^\s|\s$")
 
 
 class Hledger:
-    """Writes a register and its entries as hledger's text."""
+    """A writer of a register and its entries as the text of hledger."""
 
     suffix = ".hledger"
 
@@ -26,7 +26,7 @@ class Hledger:
         self._account = cache(QUOTED.path)
 
     def preamble(self, layer: Layer) -> Iterator[str]:
-        """Everything that strict checks want declared."""
+        """Declare everything that the strict checks of hledger require."""
         register = self._register
         yield f"; tieout journal {register.run}, {layer} layer"
         yield f"; head digest {register.head}"
@@ -35,13 +35,13 @@ class Hledger:
             yield f"commodity 1.{'0' * commodity.scale} {symbol}"
         for kind in register.kinds:
             yield f"payee {kind}"
-        for path in register.opened(layer):
+        for path in register.account_commodities(layer):
             yield f"account {self._account(path)}"
 
     def entry(self, entry: Entry) -> Iterator[str]:
-        """One transaction."""
+        """Write one transaction."""
         yield ""
-        note = f" | {_described(entry.note)}" if entry.note else ""
+        note = f" | {_description(entry.note)}" if entry.note else ""
         yield f"{entry.day} ({entry.txn}) {entry.kind}{note}"
         tags = "".join(f", {name}:{number}" for name, number in entry.references())
         yield f"    ; time:{entry.time}{tags}"
@@ -61,9 +61,9 @@ class Hledger:
 
 
 def _symbol(symbol: str) -> str:
-    bare = symbol.isascii() and symbol.isalpha()
-    return symbol if bare else f'"{QUOTED.escape(symbol)}"'
+    is_bare = symbol.isascii() and symbol.isalpha()
+    return symbol if is_bare else f'"{QUOTED.escape(symbol)}"'
 
 
-def _described(note: str) -> str:
-    return _UNSEEN.sub(lambda found: f"\\{ord(found[0]):X}Z", note)
+def _description(note: str) -> str:
+    return _UNSAFE.sub(lambda match: f"\\{ord(match[0]):X}Z", note)

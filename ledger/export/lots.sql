@@ -1,4 +1,4 @@
--- When each lot was opened, of what, and on which side.
+-- Each lot with its opening day, instrument and side.
 select lot_units.lot, txn.timestamp::date as opened, lot_units.instrument, lot_units.side
 from lot_units
 join txn on txn.id = lot_units.opened_by

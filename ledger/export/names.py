@@ -1,9 +1,9 @@
-"""Names that a tool refuses, written so that it takes them and so that they can be read back.
+"""Names of accounts and commodities, escaped for tools that refuse some characters.
 
-A character that has no place is written as a mark, its code point in hexadecimal and ``Z``; the
-mark itself, where it may stand, is doubled. A name that may not begin as it does, or that means
-something else to the tool, is given ``X``, the mark and ``Z`` in front. Different names stay
-different, and `unescape` restores each:
+A character that the tool refuses is written as a mark, its code point in hexadecimal and ``Z``. The mark
+itself is doubled where the tool allows it. ``X``, the mark and ``Z`` go before a keyword of the tool, and
+before a name with a first character that the tool refuses. Different names stay different, and
+`unescape` restores each:
 
     >>> PARTS.escape("brk.b"), PARTS.escape("BTC-USD"), PARTS.unescape("X-Zbrk-2EZb")
     ('X-Zbrk-2EZb', 'BTC--USD', 'brk.b')
@@ -16,72 +16,70 @@ from string import ascii_letters, ascii_uppercase, digits, punctuation
 from attrs import field, frozen
 
 CONTRA = ("Market", "Trading", "Memo")
-"""Roots of our chart that other tools do not know; there they stand under Equity."""
+"""Roots of the chart that other tools do not know. Exports have them under Equity."""
 
 
 @frozen
 class Alphabet:
-    """What a name may be made of: *first*, *inner* and *last* characters, each a part of *inner*."""
+    """The characters of a name: *first*, *inner* and *last*. All of *first* and *last* are in *inner*."""
 
     mark: str
     first: AbstractSet[str]
     inner: AbstractSet[str]
     last: AbstractSet[str]
-    reserved: AbstractSet[str] = frozenset()
-    _escaped: re.Pattern[str] = field(init=False)
+    keywords: AbstractSet[str] = frozenset()
+    _escape: re.Pattern[str] = field(init=False)
 
-    @_escaped.default
+    @_escape.default
     def _pattern(self) -> re.Pattern[str]:
         mark = re.escape(self.mark)
         return re.compile(f"{mark}(?:{mark}|([0-9A-F]+)Z)")
 
     @property
     def front(self) -> str:
-        """What a name begins with that could not begin as it does."""
+        """The prefix of a name with a first character that the tool refuses."""
         return f"X{self.mark}Z"
 
     def escape(self, name: str) -> str:
-        """*name* in this alphabet."""
+        """Write *name* in this alphabet."""
         end = len(name) - 1
-        written = "".join(
-            self._character(c, self.last if i == end else self.inner) for i, c in enumerate(name)
-        )
-        shielded = written[0] not in self.first or written in self.reserved
-        return self.front + written if shielded else written
+        text = "".join(self._character(c, self.last if i == end else self.inner) for i, c in enumerate(name))
+        needs_front = text[0] not in self.first or text in self.keywords
+        return self.front + text if needs_front else text
 
-    def unescape(self, written: str) -> str:
-        """The name that `escape` was given."""
-        return self._escaped.sub(
-            lambda found: chr(int(found[1], 16)) if found[1] else self.mark,
-            written.removeprefix(self.front),
+    def unescape(self, text: str) -> str:
+        """Restore the name that `escape` wrote."""
+        return self._escape.sub(
+            lambda match: chr(int(match[1], 16)) if match[1] else self.mark,
+            text.removeprefix(self.front),
         )
 
     def path(self, path: str) -> str:
-        """An account's path, its parts in this alphabet and its contra accounts under Equity."""
+        """Write the path of an account in this alphabet, with contra accounts under Equity."""
         root, *parts = path.split(":")
-        written = [self.escape(part) for part in parts]
+        names = [self.escape(part) for part in parts]
         if root in CONTRA:
-            return ":".join(("Equity", root, *written))
-        if root == "Equity" and written[0] in CONTRA:
-            written[0] = self.front + written[0]
-        return ":".join((root, *written))
+            return ":".join(("Equity", root, *names))
+        if root == "Equity" and names[0] in CONTRA:
+            names[0] = self.front + names[0]
+        return ":".join((root, *names))
 
-    def unpath(self, written: str) -> str:
-        """The path that `path` was given."""
-        root, *parts = written.split(":")
+    def unpath(self, text: str) -> str:
+        """Restore the path that `path` wrote."""
+        root, *parts = text.split(":")
         if root == "Equity" and parts[0] in CONTRA:
             root, *parts = parts
         return ":".join((root, *map(self.unescape, parts)))
 
-    def _character(self, character: str, allowed: AbstractSet[str]) -> str:
-        if character not in allowed:
+    def _character(self, character: str, alphabet: AbstractSet[str]) -> str:
+        if character not in alphabet:
             return f"{self.mark}{ord(character):X}Z"
         return 2 * character if character == self.mark else character
 
 
 _ALPHANUMERIC = frozenset(ascii_letters + digits)
 _UPPER = frozenset(ascii_uppercase)
-_PRINTED = (_ALPHANUMERIC | frozenset(punctuation)) - frozenset(';":')
+_PRINTABLE = (_ALPHANUMERIC | frozenset(punctuation)) - frozenset(';":')
 
 PARTS = Alphabet("-", _UPPER | frozenset(digits), _ALPHANUMERIC | {"-"}, _ALPHANUMERIC | {"-"})
 """The parts of an account's name in beancount."""
@@ -95,5 +93,5 @@ CURRENCIES = Alphabet(
 )
 """Commodities in beancount."""
 
-QUOTED = Alphabet("\\", _PRINTED, _PRINTED, _PRINTED)
+QUOTED = Alphabet("\\", _PRINTABLE, _PRINTABLE, _PRINTABLE)
 """The parts of an account's name and, in quotation marks, commodities in hledger."""

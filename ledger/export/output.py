@@ -1,4 +1,4 @@
-"""What may go wrong where files are written, said in our words."""
+"""Files that are written whole, and the errors of writing them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ from tieout.ledger.errors import ExportFailed
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn an error of the system or of DuckDB into one that names *path*."""
+def explain_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the system or of DuckDB into `ExportFailed`, which names *path*."""
     try:
         yield
     except (OSError, duckdb.Error) as error:
@@ -20,10 +20,10 @@ def writing(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[TextIO]:
-    """A text file that takes its name once it is complete; half of one would pass for a journal."""
+def complete(path: Path) -> Iterator[TextIO]:
+    """Open a text file that gets its name once it is complete. Half of one would pass for a journal."""
     partial = path.with_name(f"{path.name}.partial")
-    with writing(path):
+    with explain_errors(path):
         try:
             with partial.open("w", encoding="utf-8", newline="\n") as file:
                 yield file

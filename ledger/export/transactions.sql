@@ -1,4 +1,4 @@
--- Transactions $1 to $2 in order, with what was written beside them.
+-- Transactions $1 to $2 in order, with their notes.
 select
     txn.id,
     txn.timestamp::varchar as moment,
@@ -6,7 +6,7 @@ select
     txn.order_id,
     txn.fill_id,
     txn.reverses,
-    coalesce(written.text, '') as note
+    coalesce(notes.text, '') as note
 from txn
 left join kind on kind.id = txn.kind
 left join (
@@ -14,6 +14,6 @@ left join (
     from note
     where txn between $1 and $2
     group by txn
-) as written on written.txn = txn.id
+) as notes on notes.txn = txn.id
 where txn.id between $1 and $2
 order by txn.id;

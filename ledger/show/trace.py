@@ -1,9 +1,9 @@
-"""From an order, a fill or a transaction to everything that it caused.
+"""The trace of an order, a fill or a transaction: everything that it caused.
 
-Its transactions with their transfers and lots, the blocks that seal them, and the rows about it in
-the tables of every room: any table with a column `order_id` or `fill_id` takes part, `orders` and
-`fill` with their `id`. Where a room has a view that tells the rows of such a table in words, `fill_history`
-for `fill` and `order_history` for `orders`, the rows are told by it.
+A trace has the transactions with their transfers and lots, the blocks that seal them, and rows of other
+tables. Any table with a column `order_id` or `fill_id` takes part, and `orders` and `fill` with their `id`.
+Where a room has a view of such a table in words, the trace reads that view. It is `fill_history` for `fill`
+and `order_history` for `orders`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,14 +16,14 @@ from tieout.ledger.errors import UnknownTransaction
 from tieout.ledger.file.query import Query
 from tieout.ledger.file.reader import Reader
 
-What = Literal["order", "fill", "transaction"]
+Subject = Literal["order", "fill", "transaction"]
 
 
 @frozen
 class Trace:
-    """What an order, a fill or a transaction caused. *rows* are those of other tables, by table."""
+    """The consequences of an order, a fill or a transaction. *rows* are those of other tables, by table."""
 
-    what: What
+    subject: Subject
     number: int
     transactions: Query
     transfers: Query
@@ -31,38 +31,32 @@ class Trace:
     rows: dict[str, Query]
 
 
-def trace(reader: Reader, what: What, number: int) -> Trace:
-    """Everything about one order, fill or transaction. `UnknownTransaction` if that is nothing."""
-    transactions = _ask(reader, "trace_transaction", what, number)
+def trace(reader: Reader, subject: Subject, number: int) -> Trace:
+    """Trace one order, fill or transaction. Raises `UnknownTransaction` where no row is about it."""
+    transactions = _ask(reader, "trace_transaction", subject, number)
     txns = transactions.table["txn"].to_pylist()
-    found = Trace(
-        what,
-        number,
-        transactions,
-        _ask(reader, "trace_transfer", txns),
-        _ask(reader, "trace_lot", txns),
-        dict(_rows(reader, what, number, transactions)),
-    )
-    if not txns and not found.rows:
-        raise UnknownTransaction(f"{reader.path} has nothing about {what} {number}")
-    return found
+    rows = dict(_rows(reader, subject, number, transactions))
+    if not txns and not rows:
+        raise UnknownTransaction(f"{reader.path} has nothing about {subject} {number}")
+    transfers, lots = _ask(reader, "trace_transfer", txns), _ask(reader, "trace_lot", txns)
+    return Trace(subject, number, transactions, transfers, lots, rows)
 
 
-def _rows(reader: Reader, what: What, number: int, transactions: Query) -> Iterator[tuple[str, Query]]:
-    """The rows of other tables: about the fills if a table tells fills apart, else the orders."""
-    orders = _numbers(transactions, "order_id") | ({number} if what == "order" else set())
-    fills = _numbers(transactions, "fill_id") | ({number} if what == "fill" else set())
+def _rows(reader: Reader, subject: Subject, number: int, transactions: Query) -> Iterator[tuple[str, Query]]:
+    """Read the rows of other tables: by fill if a table tells fills apart, else by order."""
+    orders = _numbers(transactions, "order_id") | ({number} if subject == "order" else set())
+    fills = _numbers(transactions, "fill_id") | ({number} if subject == "fill" else set())
     views = set(reader.views)
     for table, columns in reader.layout.items():
         if table == "txn":
             continue
-        told = f"{table.removesuffix('s')}_history"
+        view = f"{table.removesuffix('s')}_history"
         by_order = ("id" if table == "orders" else "order_id", orders)
         by_fill = ("id" if table == "fill" else "fill_id", fills)
-        keys = (by_order, by_fill) if what == "order" else (by_fill, by_order)
+        keys = (by_order, by_fill) if subject == "order" else (by_fill, by_order)
         for column, numbers in keys:
             if column in columns:
-                rows = _ask(reader, "trace_row", told if told in views else table, column, sorted(numbers))
+                rows = _ask(reader, "trace_row", view if view in views else table, column, sorted(numbers))
                 if rows.table.num_rows:
                     yield table, rows
                 break

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tieout.execution.runs import delete_journal
-from tieout.ledger.cli import application
+from tieout.ledger.application import application
 from tieout.ledger.errors import JournalExists
 from tieout.ledger.file.reader import Reader
 

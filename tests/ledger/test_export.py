@@ -57,7 +57,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 
 @pytest.mark.parametrize(
-    ("alphabet", "name", "written"),
+    ("alphabet", "name", "text"),
     [
         (PARTS, "ACME", "ACME"),
         (PARTS, "BRK.B", "BRK-2EZB"),
@@ -75,13 +75,13 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         (QUOTED, "Müller", "M\\FCZller"),
     ],
 )
-def test_a_name_is_written_as_the_tool_takes_it(alphabet: Alphabet, name: str, written: str) -> None:
-    assert written == alphabet.escape(name)
-    assert name == alphabet.unescape(written)
+def test_a_name_is_written_as_the_tool_takes_it(alphabet: Alphabet, name: str, text: str) -> None:
+    assert text == alphabet.escape(name)
+    assert name == alphabet.unescape(text)
 
 
 @pytest.mark.parametrize(
-    ("path", "written"),
+    ("path", "text"),
     [
         ("Market:ACME", "Equity:Market:ACME"),
         ("Equity:Market:ACME", "Equity:X-ZMarket:ACME"),
@@ -89,36 +89,36 @@ def test_a_name_is_written_as_the_tool_takes_it(alphabet: Alphabet, name: str, w
         ("Assets:Market", "Assets:Market"),
     ],
 )
-def test_contra_accounts_stand_under_equity_and_are_told_from_those_there(path: str, written: str) -> None:
-    assert written == PARTS.path(path)
-    assert path == PARTS.unpath(written)
+def test_contra_accounts_stand_under_equity_apart_from_those_there(path: str, text: str) -> None:
+    assert text == PARTS.path(path)
+    assert path == PARTS.unpath(text)
 
 
 @given(SYMBOLS)
 def test_every_symbol_is_a_currency_of_beancount_and_can_be_read_back(symbol: str) -> None:
-    written = CURRENCIES.escape(symbol)
+    text = CURRENCIES.escape(symbol)
 
-    assert re.fullmatch(CURRENCY_RE, written)
-    assert written not in {"TRUE", "FALSE", "NULL"}
-    assert symbol == CURRENCIES.unescape(written)
+    assert re.fullmatch(CURRENCY_RE, text)
+    assert text not in {"TRUE", "FALSE", "NULL"}
+    assert symbol == CURRENCIES.unescape(text)
 
 
 @given(PATHS)
 def test_every_path_is_an_account_of_beancount_and_can_be_read_back(path: str) -> None:
-    written = PARTS.path(path)
+    text = PARTS.path(path)
 
-    assert beancount_account.is_valid(written)
-    assert written.isascii()
-    assert path == PARTS.unpath(written)
+    assert beancount_account.is_valid(text)
+    assert text.isascii()
+    assert path == PARTS.unpath(text)
 
 
 @given(PATHS)
 def test_every_path_is_plain_text_for_hledger_and_can_be_read_back(path: str) -> None:
-    written = QUOTED.path(path)
+    text = QUOTED.path(path)
 
-    assert re.fullmatch(r'[^\s;"]+', written, re.ASCII)
-    assert written.isprintable()
-    assert path == QUOTED.unpath(written)
+    assert re.fullmatch(r'[^\s;"]+', text, re.ASCII)
+    assert text.isprintable()
+    assert path == QUOTED.unpath(text)
 
 
 # --- texts ---------------------------------------------------------------------------------------
@@ -200,9 +200,9 @@ HLEDGER_EXACT = """
 def test_a_layer_reads_as_a_bookkeeper_would_write_it(
     reader: Reader, tmp_path: Path, form: str, layer: int, part: str
 ) -> None:
-    written = export(reader, form, tmp_path)[layer].read_text("utf-8")
+    text = export(reader, form, tmp_path)[layer].read_text("utf-8")
 
-    assert part in written
+    assert part in text
 
 
 @pytest.mark.parametrize("form", ["beancount", "hledger"])
@@ -218,15 +218,13 @@ def test_a_file_says_which_journal_it_is(reader: Reader, tmp_path: Path, form: s
 
 @settings(max_examples=10)
 @given(st.lists(st.text(), min_size=1, max_size=20))
-def test_a_note_is_the_narration_whatever_it_says(
-    tmp_path_factory: pytest.TempPathFactory, notes: list[str]
-) -> None:
+def test_any_note_is_the_narration(tmp_path_factory: pytest.TempPathFactory, notes: list[str]) -> None:
     folder = tmp_path_factory.mktemp("notes")
     with Journal.create(folder / "books.duckdb", [currency("USD")]) as journal:
         for note in notes:
             journal.post("2024-01-02", deposit, "USD", 1, note=note)
-    with Reader(folder / "books.duckdb") as opened:
-        exact, _ = export(opened, "beancount", folder)
+    with Reader(folder / "books.duckdb") as reader:
+        exact, _ = export(reader, "beancount", folder)
 
     entries, errors, _ = loader.load_file(str(exact))
 
@@ -234,8 +232,8 @@ def test_a_note_is_the_narration_whatever_it_says(
     assert notes == [entry.narration for entry in entries if isinstance(entry, Transaction)]
 
 
-def differences(seen: Iterable[outsiders.Comparison]) -> list[str]:
-    return [line for comparison in seen for line in comparison.differences]
+def differences(comparisons: Iterable[outsiders.Comparison]) -> list[str]:
+    return [line for comparison in comparisons for line in comparison.differences]
 
 
 # --- judges --------------------------------------------------------------------------------------
@@ -245,10 +243,10 @@ def differences(seen: Iterable[outsiders.Comparison]) -> list[str]:
 def test_beancount_agrees_to_the_last_digit(tmp_path: Path, relief: str) -> None:
     sample(tmp_path / "books.duckdb", 300, relief=relief)
 
-    seen = outsiders.compare(tmp_path / "books.duckdb", tmp_path, ["beancount"])
+    comparisons = outsiders.compare(tmp_path / "books.duckdb", tmp_path, ["beancount"])
 
-    assert [] == differences(seen)
-    assert all(comparison.ours for comparison in seen)
+    assert [] == differences(comparisons)
+    assert all(comparison.ours for comparison in comparisons)
 
 
 @pytest.mark.outsiders
@@ -256,10 +254,10 @@ def test_beancount_agrees_to_the_last_digit(tmp_path: Path, relief: str) -> None
 def test_hledger_agrees_to_the_last_digit(tmp_path: Path, relief: str) -> None:
     sample(tmp_path / "books.duckdb", 300, relief=relief)
 
-    seen = outsiders.compare(tmp_path / "books.duckdb", tmp_path, ["hledger"])
+    comparisons = outsiders.compare(tmp_path / "books.duckdb", tmp_path, ["hledger"])
 
-    assert [] == differences(seen)
-    assert all(comparison.ours for comparison in seen)
+    assert [] == differences(comparisons)
+    assert all(comparison.ours for comparison in comparisons)
 
 
 def test_lots_agree_that_were_named_split_to_nothing_and_had_no_cost(tmp_path: Path) -> None:
@@ -277,9 +275,9 @@ def test_lots_agree_that_were_named_split_to_nothing_and_had_no_cost(tmp_path: P
             transaction.book(split, "ACME", 5, 1)
             transaction.book(cash_in_lieu, "ACME", 1, 9)
 
-    seen = outsiders.compare(books, tmp_path, ["beancount"])
+    comparisons = outsiders.compare(books, tmp_path, ["beancount"])
 
-    assert [] == differences(seen)
+    assert [] == differences(comparisons)
 
 
 PLANTED = [
@@ -342,7 +340,7 @@ def test_a_planted_fault_is_seen_by_hledger(
         ("update transfer set amount = 2 where lot = 1 and amount = 1333", "lot 1 has cost without units"),
     ],
 )
-def test_books_that_cannot_be_told_as_transactions_are_refused(
+def test_books_that_are_no_whole_transactions_are_refused(
     tmp_path: Path, tampering: str, finding: str
 ) -> None:
     books = tmp_path / "books.duckdb"
@@ -367,9 +365,9 @@ def test_a_lot_opened_and_closed_at_once_leaves_no_posting(tmp_path: Path) -> No
             transaction.book(buy, "ACME", 3, 100)
             transaction.book(sell, "ACME", 3, 110)
 
-    seen = outsiders.compare(books, tmp_path, ["beancount"])
+    comparisons = outsiders.compare(books, tmp_path, ["beancount"])
 
-    assert [] == differences(seen)
+    assert [] == differences(comparisons)
     assert "{{" not in (tmp_path / "lots.beancount").read_text("utf-8")
 
 
@@ -397,11 +395,11 @@ def test_amounts_in_csv_are_exact_text(reader: Reader, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", ["parquet", "csv"])
 def test_every_table_and_statement_has_a_file(reader: Reader, tmp_path: Path, form: str) -> None:
-    written = {path.stem for path in export(reader, form, tmp_path / form)}
+    names = {path.stem for path in export(reader, form, tmp_path / form)}
 
-    assert written == {path.stem for path in (tmp_path / form).iterdir()}
-    assert {*reader.layout, "run", "seal", "provenance"} <= written
-    assert {"balance_sheet", "income_statement", "position", "proof"} <= written
+    assert names == {path.stem for path in (tmp_path / form).iterdir()}
+    assert {*reader.layout, "run", "seal", "provenance"} <= names
+    assert {"balance_sheet", "income_statement", "position", "proof"} <= names
 
 
 # --- all formats ---------------------------------------------------------------------------------
@@ -423,7 +421,7 @@ def test_the_same_journal_gives_the_same_bytes(tmp_path: Path, form: str) -> Non
 def test_progress_ends_where_all_is_done(reader: Reader, tmp_path: Path, form: str) -> None:
     steps: list[tuple[int, int]] = []
 
-    export(reader, form, tmp_path, lambda done, total: steps.append((done, total)))
+    export(reader, form, tmp_path, lambda count, total: steps.append((count, total)))
 
     assert steps[-1][0] == steps[-1][1] > 0
 

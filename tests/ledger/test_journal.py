@@ -1,5 +1,6 @@
 """The Python face: transactions, notes, moments, rows of other tables, files."""
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
@@ -9,9 +10,10 @@ import pytest
 
 from tests.support import naive
 from tieout.ledger import errors
-from tieout.ledger.books.commodity import Commodities, currency, instrument
+from tieout.ledger.books.commodity import Commodity, currency, instrument
 from tieout.ledger.books.events import buy, cover, deposit, sell, short_sale, withdrawal
 from tieout.ledger.books.kinds import Kind
+from tieout.ledger.books.layout import Layout
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.journal import Journal
 
@@ -27,21 +29,21 @@ def test_a_transaction_takes_its_kind_and_instrument_from_its_first_events() -> 
         with books.transaction("2024-01-02", order_id=7, fill_id=9, note="opening") as transaction:
             transaction.book(deposit, "USD", "1000")
             transaction.book(buy, "ACME", "10", "500")
-        with books.transaction("2024-01-03", Kind.CORRECTION) as own:
-            own.transfer("Equity:Contributions", "Assets:Cash:USD", "1")
+        with books.transaction("2024-01-03", Kind.CORRECTION) as by_hand:
+            by_hand.transfer("Equity:Contributions", "Assets:Cash:USD", "1")
         rows = books.sql(
             "select txn.id, kind, instrument, order_id, fill_id, reverses, text"
             " from txn left join note on note.txn = txn.id order by txn.id"
         ).rows()
 
-    assert (0, 1) == (transaction.number, own.number)
+    assert (0, 1) == (transaction.number, by_hand.number)
     assert [
         (0, Kind.DEPOSIT, 2, 7, 9, -1, "opening"),
         (1, Kind.CORRECTION, -1, -1, -1, -1, None),
     ] == [tuple(row.values()) for row in rows]
 
 
-def test_transfers_of_ones_own_are_general() -> None:
+def test_transfers_by_hand_are_general() -> None:
     with journal() as books:
         books.open_account("Expenses:Fees:Data", "EUR")
         with books.transaction("2024-01-02") as transaction:
@@ -89,7 +91,7 @@ def test_a_notional_is_rounded_once_as_the_books_round_it() -> None:
         assert Decimal("266666.666667") == books.notional("ES", "2", 8000 / 3)
 
 
-def test_what_is_posted_is_seen_at_once_and_durable_with_its_block(tmp_path: Path) -> None:
+def test_a_transaction_is_visible_at_once_and_durable_with_its_block(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     with journal(path, block_transfers=2) as books:
         books.post("2024-01-02", deposit, "USD", 1)
@@ -182,7 +184,7 @@ def test_a_statement_is_what_balances_and_marks_say() -> None:
         ).rows()
         stale = books.sql("select stale from mark order by id").rows()
 
-        # 498 cash, 200 restricted, 10 at 51 less 1 at 3 x 50; then 798, 200, 5 at 60 less 150.
+        # 498 cash, 200 restricted, 10 at 51 less 1 at 3 x 50. Then 798, 200, 5 at 60 less 150.
         assert [(0, 498, 360, 1058), (1, 0, 0, 0), (0, 798, 150, 1148), (1, 0, 0, 0)] == [
             tuple(row.values()) for row in rows
         ]
@@ -216,11 +218,11 @@ def test_closed_books_are_taken_up_where_they_were_left(tmp_path: Path) -> None:
         assert [36, 62, 72] == [books.chart.first[2] - 16, books.chart.first[3], books.chart.first[3] + 10]
 
 
-def test_books_of_commodities_declared_once_are_each_their_own() -> None:
-    once = Commodities.of(COMMODITIES)
+def test_books_of_one_layout_do_not_change_each_other() -> None:
+    layout = Layout.of(COMMODITIES)
 
-    def kept(commodities: object, symbol: str) -> tuple[object, ...]:
-        with Journal.create(None, commodities) as books:  # type: ignore[arg-type]
+    def contents(commodities: Iterable[Commodity] | Layout, symbol: str) -> tuple[object, ...]:
+        with Journal.create(None, commodities) as books:
             books.post("2024-01-02", deposit, "USD", 100)
             books.post("2024-01-03", buy, "ACME", 1, 10)
             books.declare(instrument(symbol, currency="EUR"))
@@ -228,10 +230,30 @@ def test_books_of_commodities_declared_once_are_each_their_own() -> None:
             assert [] == books.sql("from proof").rows()
             return naive.contents(books)
 
-    assert [kept(COMMODITIES, symbol) for symbol in ("BETA", "CORE")] == [
-        kept(once, symbol) for symbol in ("BETA", "CORE")
+    assert [contents(COMMODITIES, symbol) for symbol in ("BETA", "CORE")] == [
+        contents(layout, symbol) for symbol in ("BETA", "CORE")
     ]
-    assert kept(once, "BETA") == kept(once, "BETA")
+    assert contents(layout, "BETA") == contents(layout, "BETA")
+
+
+@pytest.mark.parametrize(
+    "policies", [Policies("lifo"), Policies(may_be_overdrawn=frozenset({"Assets:Cash:USD"}))]
+)
+def test_a_layout_for_other_policies_is_refused_before_a_file_is_made(
+    tmp_path: Path, policies: Policies
+) -> None:
+    layout, path = Layout.of(COMMODITIES), tmp_path / "books.duckdb"
+
+    with pytest.raises(
+        errors.InvalidPolicy, match="the layout is for relief 'fifo' and overdrafts on no account"
+    ):
+        Journal.create(path, layout, Run(policies=policies))
+
+    assert not path.exists()
+    fitting = Layout.of(COMMODITIES, policies.relief, policies.may_be_overdrawn)
+    with Journal.create(None, fitting, Run(policies=policies)) as books:
+        assert fitting.first == books.chart.first
+        assert COMMODITIES == [*fitting.commodities] == [*books.commodities]
 
 
 def test_books_begun_from_the_commodities_of_others_have_none_of_their_accounts(tmp_path: Path) -> None:
@@ -271,14 +293,14 @@ def test_closing_twice_says_where_the_chain_ended_once() -> None:
     assert None is books.close()
 
 
-def test_what_is_abandoned_keeps_its_sealed_blocks_and_can_be_performed_again(tmp_path: Path) -> None:
+def test_discarded_books_keep_their_sealed_blocks_and_can_be_performed_again(tmp_path: Path) -> None:
     path, run = tmp_path / "books.duckdb", Run()
     books = Journal.create(path, COMMODITIES, run)
     books.post("2024-01-02", deposit, "USD", 1)
     books.commit()
     books.post("2024-01-03", deposit, "USD", 2)
-    books.abandon()
-    books.abandon()
+    books.discard()
+    books.discard()
 
     with Journal.replay(path, COMMODITIES, run) as again:
         again.post("2024-01-02", deposit, "USD", 1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tieout.ledger.cli import application
+from tieout.ledger.application import application
 from tieout.ledger.file.reader import Reader
 from tieout.strategies.universe import generate
 

@@ -88,7 +88,7 @@ def fresh(path: Path | None, block: int = BLOCK) -> Journal:
         Run(policies=Policies(block_transfers=block)),
     )
     journal.post(0, deposit, "USD", "1000000000")
-    journal.reserve(transfers=block + 16, txns=block, lots=1 << 18)
+    journal.ensure_capacity(transfers=block + 16, txns=block, lots=1 << 18)
     journal.close_block()
     return journal
 

@@ -170,7 +170,7 @@ class Bench:
         self.rows, self.lines = posted(engine), touched(engine, self.window.market)
         engine.journal.close_block()
         self.block = block_of(engine.journal)
-        engine.journal.abandon()
+        engine.journal.discard()
         self.stored.unlink(missing_ok=True)
         with case.anew().run(self.stored) as result:
             self.read = read_back(result.journal, result.currency)
@@ -243,7 +243,7 @@ class Bench:
     def ask(self) -> float:
         """Seconds of a strategy's calls alone; those of what it is shown are kept."""
         done = perform(self.case.anew())
-        done.engine.journal.abandon()
+        done.engine.journal.discard()
         self.viewed = done.view
         return done.strategy
 
@@ -252,7 +252,7 @@ class Bench:
         engine = perform(self.case.anew()).ended()
         with Clock() as clock:
             engine.journal.close_block()
-        engine.journal.abandon()
+        engine.journal.discard()
         return clock.seconds
 
     def seal(self) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tieout import Backtest
+from tieout.execution.data.listing import Listing
 from tieout.execution.engine import Engine, Tags
 from tieout.execution.records import RECORDS
 from tieout.ledger.books.commodity import currency
@@ -22,14 +23,14 @@ def prepared(backtest: Backtest) -> Prepared:
     bars, account, terms = backtest.bars, backtest.account, backtest.instruments
     money, tags = currency(backtest.currency), Tags()
     run = Run(policies=Policies(block_transfers=backtest.block_transfers))
-    commodities = [money, *terms.commodities(bars.symbols, backtest.currency)]
-    journal = Journal.create(None, commodities, run, [RECORDS])
+    listing = Listing.of(bars.symbols, terms, backtest.currency, run.policies)
+    journal = Journal.create(None, listing.layout, run, [RECORDS])
     engine = Engine(
         journal,
         bars.symbols,
         account,
         backtest.costs,
-        terms,
+        listing.rows,
         backtest.currency,
         tags,
         same_close=backtest.fill == "same_close",

@@ -62,7 +62,7 @@ def compare(tally: Tally, name: str, scenario: Scenario, theirs: Followed) -> bo
     trades = trades_from(performance)
     booked = books(performance, is_stated=False)
     other = list(unlike(booked, trades, of_records(scenario, theirs)[0]))
-    booked.journal.abandon()
+    booked.journal.discard()
     stated = evolve(ours, cash=booked.cash, value=booked.value)
     is_equal = tally.add(name, stated, theirs, {*regimes(performance)})
     if not is_equal:

@@ -88,7 +88,7 @@ def compare(tally: Tally, name: str, scenario: Scenario, engine: Engine) -> bool
     accounts = package.accounts(scenario, made)
     booked = book_trades(scenario, trades, ours.outcome.refusals)
     other = list(map(str, unlike(booked, trades, package.trades(scenario, made))))
-    booked.journal.abandon()
+    booked.journal.discard()
     stated = evolve(ours.outcome, cash=booked.cash, value=booked.value)
     is_equal = tally.add(name, stated, package.together(accounts), regimes(ours))
     rest = [

@@ -34,9 +34,10 @@ from tieout.execution.records import RECORDS
 from tieout.ledger.books.arithmetic import NO_AMOUNT, notional, rounded
 from tieout.ledger.books.arrays import Books, Record, Records, Status, records
 from tieout.ledger.books.chart import CASH, COMMISSIONS, ROUNDING, SHORT_PROCEEDS, UNITS
-from tieout.ledger.books.commodity import Commodities, currency, instrument
+from tieout.ledger.books.commodity import currency, instrument
 from tieout.ledger.books.events import deposit, flip
 from tieout.ledger.books.kinds import Kind
+from tieout.ledger.books.layout import Layout
 from tieout.ledger.books.posting import begin, commit, move
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.journal import Journal
@@ -222,7 +223,7 @@ def book(  # noqa: PLR0913, PLR0917  one engine's whole account
             block_transfers=room,
         ),
     )
-    journal = Journal.create(path, _commodities(tuple(symbols)), run, [RECORDS])
+    journal = Journal.create(path, _layout(tuple(symbols), run.policies.may_be_overdrawn), run, [RECORDS])
     try:
         fills = _post(journal, moments, trades, charges, opening, asked)
         asked.record(journal, moments)
@@ -233,7 +234,7 @@ def book(  # noqa: PLR0913, PLR0917  one engine's whole account
             _mark(journal, moments, np.asarray(prices, np.float64), (bar, column), stale)
             _state(journal, moments, np.asarray(prices, np.float64), cash, at_hand, units)
     except BaseException:
-        journal.abandon()
+        journal.discard()
         raise
     worth = np.where(units != 0, units * np.asarray(prices, np.float64), 0.0)
     value = cash / CENTS + worth.sum(axis=1) / ONE
@@ -397,7 +398,7 @@ def _post(
     if np.any(charges["kind"] >= FEE):
         fees, received, paid = (journal.open_account(path, MONEY) for path in OWN_ACCOUNTS)
         own = fees, received, paid
-    journal.reserve(transfers=room, txns=trades.size + charges.size + 1, lots=trades.size + 1)
+    journal.ensure_capacity(transfers=room, txns=trades.size + charges.size + 1, lots=trades.size + 1)
     standing = np.rint(opening * CENTS).astype(np.int64)
     if standing.sum():
         journal.post(
@@ -540,9 +541,10 @@ def _state(
 
 
 @lru_cache(maxsize=64)
-def _commodities(symbols: tuple[str, ...]) -> Commodities:
-    """Dollars and instruments; of many books of the same only one is told."""
-    return Commodities.of([currency(MONEY, MONEY_SCALE), *(instrument(s, scale=SCALE) for s in symbols)])
+def _layout(symbols: tuple[str, ...], may_be_overdrawn: frozenset[str]) -> Layout:
+    """Lay out books of dollars and instruments; many books of the same share one layout."""
+    commodities = [currency(MONEY, MONEY_SCALE), *(instrument(s, scale=SCALE) for s in symbols)]
+    return Layout.of(commodities, may_be_overdrawn=may_be_overdrawn)
 
 
 def _require(shape: tuple[int, int], opening: Floats, prices: Floats, rows: tuple[Records, Records]) -> None:

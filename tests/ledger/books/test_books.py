@@ -30,7 +30,7 @@ ONE_DAY = np.timedelta64(1, "D")
 BY_NAME = {commodity.symbol: commodity for commodity in generators.COMMODITIES}
 
 
-def opened(setting: Setting, path: Path | None = None) -> Journal:
+def open_books(setting: Setting, path: Path | None = None) -> Journal:
     policies = Policies(setting.relief, setting.free, setting.block_transfers)
     journal = Journal.create(path, generators.COMMODITIES, Run(policies=policies))
     for account, floored in generators.OWN_ACCOUNTS:
@@ -44,28 +44,28 @@ def oracle_for(setting: Setting) -> Oracle:
     return Oracle(instruments, setting.relief, setting.free, floors)
 
 
-def person_writes(event: Event) -> list[object]:
-    """The arguments of an event as they are given at the prompt: decimals for units."""
+def user_arguments(event: Event) -> list[object]:
+    """Return the arguments of an event as a user writes them: decimals for units."""
     if event.name == "transfer":
         debit, credit, units, symbol = event.args
         return [debit, credit, BY_NAME[str(symbol)].decimal(int(str(units))), symbol]
-    written: list[object] = []
-    named = BY_NAME["USD"]
+    arguments: list[object] = []
+    commodity = BY_NAME["USD"]
     for kind, value in zip(generators.EVENTS[event.name], event.args, strict=True):
         if kind in {"currency", "share", "future"}:
-            named = BY_NAME[str(value)]
-            written.append(value)
+            commodity = BY_NAME[str(value)]
+            arguments.append(value)
         elif kind in {"units", "signed units"}:
-            written.append(named.decimal(int(str(value))))
+            arguments.append(commodity.decimal(int(str(value))))
         elif kind in {"flag", "lot", "ratio"}:
-            written.append(value)
+            arguments.append(value)
         else:
-            written.append(BY_NAME[named.currency].decimal(int(str(value))))
-    return written
+            arguments.append(BY_NAME[commodity.currency].decimal(int(str(value))))
+    return arguments
 
 
 class Clock:
-    """Turns the days between actions into moments; refused ones leave it where it was."""
+    """A clock that turns days between actions into moments. A refused action does not move it."""
 
     def __init__(self) -> None:
         self.now: np.datetime64 = FIRST_DAY
@@ -80,10 +80,10 @@ def perform(journal: Journal, action: Action, when: np.datetime64) -> None:
             with journal.transaction(when) as transaction:
                 for event in posted:
                     if event.name == "transfer":
-                        debit, credit, amount, symbol = person_writes(event)
+                        debit, credit, amount, symbol = user_arguments(event)
                         transaction.transfer(str(debit), str(credit), amount, str(symbol))  # type: ignore[arg-type]
                     else:
-                        transaction.book(getattr(events, event.name), *person_writes(event))
+                        transaction.book(getattr(events, event.name), *user_arguments(event))
         case Reverse(_, number):
             journal.reverse(number, when)
         case CloseYear():
@@ -104,7 +104,7 @@ def expect(oracle: Oracle, action: Action, when: np.datetime64) -> None:
 
 
 def play(journal: Journal, oracle: Oracle, clock: Clock, actions: list[Action]) -> list[Action]:
-    """Do everything in both; what was accepted. A refusal is the same in both and changes nothing."""
+    """Perform everything in both and return the accepted actions. Both refuse the same and change nothing."""
     accepted: list[Action] = []
     for action in actions:
         when = clock.after(0 if isinstance(action, Commit) else action.days)
@@ -112,13 +112,13 @@ def play(journal: Journal, oracle: Oracle, clock: Clock, actions: list[Action]) 
         reasons: set[str] = set()
         try:
             expect(oracle, action, when)
-        except Refused as refused:
-            reasons = refused.reasons
+        except Refused as error:
+            reasons = error.reasons
         try:
             perform(journal, action, when)
         except LedgerError as error:
             refusal = type(error).__name__
-            assert refusal in reasons, (action, reasons, error)  # noqa: PT017  what is refused is not known
+            assert refusal in reasons, (action, reasons, error)  # noqa: PT017  which action is refused is drawn
             assert before == naive.contents(journal), action
         else:
             assert set() == reasons, action
@@ -129,7 +129,7 @@ def play(journal: Journal, oracle: Oracle, clock: Clock, actions: list[Action]) 
 
 
 def agree(journal: Journal, oracle: Oracle) -> None:
-    """Arrays, SQL and oracle say the same, and nothing that must not exist does."""
+    """Assert that arrays, SQL and oracle agree, and that no check finds anything."""
     keys = [(i, side) for i in oracle.currency_of for side in naive.SIDES]
     queues = {key: [lot.signed for lot in oracle.queue(*key)] for key in keys}
     queues = {key: lots for key, lots in queues.items() if lots}
@@ -150,7 +150,7 @@ def total_by_commodity(balances: naive.Balances) -> Counter[str]:
 
 @contextmanager
 def a_file() -> Iterator[Path]:
-    """A name for a journal, anew for each example, where a fixture would be shared by all."""
+    """Make a new path for a journal in each example, where a fixture would be shared by all."""
     with TemporaryDirectory() as folder:
         yield Path(folder) / "books.duckdb"
 
@@ -164,7 +164,7 @@ def test_every_event_is_drawn_and_every_event_has_a_second_opinion() -> None:
 
 @given(generators.SETTINGS, generators.SEQUENCES)
 def test_books_in_arrays_in_sql_and_kept_another_way_agree(setting: Setting, actions: list[Action]) -> None:
-    with opened(setting) as journal:
+    with open_books(setting) as journal:
         oracle = oracle_for(setting)
         play(journal, oracle, Clock(), actions)
 
@@ -173,8 +173,8 @@ def test_books_in_arrays_in_sql_and_kept_another_way_agree(setting: Setting, act
         assert not any(total_by_commodity(oracle.balances).values())
         for symbol, money in oracle.currency_of.items():
             carried = [f"Assets:Positions:{symbol}", f"Liabilities:Short:{symbol}"]
-            left = oracle.state.cost_in[symbol] - oracle.state.cost_out[symbol]
-            assert left == sum(naive.balances(journal).get((path, money), 0) for path in carried)
+            cost = oracle.state.cost_in[symbol] - oracle.state.cost_out[symbol]
+            assert cost == sum(naive.balances(journal).get((path, money), 0) for path in carried)
 
 
 @settings(max_examples=settings().max_examples // 5)  # each writes and reads files
@@ -182,22 +182,22 @@ def test_books_in_arrays_in_sql_and_kept_another_way_agree(setting: Setting, act
 def test_a_file_closed_and_opened_again_goes_on_as_if_it_had_stayed_open(
     setting: Setting, actions: list[Action], later: list[Action]
 ) -> None:
-    with a_file() as path, opened(setting) as undisturbed:
+    with a_file() as path, open_books(setting) as memory:
         oracle, clock = oracle_for(setting), Clock()
-        accepted = play(undisturbed, oracle, clock, actions)
+        accepted = play(memory, oracle, clock, actions)
         again = Clock()
         # Only what was accepted: a refused event leaves no trace, so the digests are the same.
-        with opened(setting, path) as journal:
+        with open_books(setting, path) as journal:
             for action in accepted:
                 again.now = again.after(0 if isinstance(action, Commit) else action.days)
                 perform(journal, action, again.now)
-        assert undisturbed.commit() == Journal.open(path).close()
+        assert memory.commit() == Journal.open(path).close()
 
         with Journal.open(path) as journal:
             agree(journal, oracle)
-            assert journal.books.state[0].next_lot == undisturbed.books.state[0].next_lot
-            for action in play(undisturbed, oracle, clock, later):
+            assert journal.books.state[0].next_lot == memory.books.state[0].next_lot
+            for action in play(memory, oracle, clock, later):
                 again.now = again.after(0 if isinstance(action, Commit) else action.days)
                 perform(journal, action, again.now)
             agree(journal, oracle)
-            assert undisturbed.commit() == journal.commit()
+            assert memory.commit() == journal.commit()

@@ -78,12 +78,12 @@ def test_one_path_in_two_commodities_is_two_accounts() -> None:
         books.number("Assets:Positions:ACME", 2)
 
 
-def test_accounts_of_ones_own_take_their_type_from_the_first_part() -> None:
+def test_an_account_opened_by_path_takes_its_type_from_the_first_part() -> None:
     books = chart()
-    opened = books.open("Assets:Petty", 0, floored=True)
+    number = books.open("Assets:Petty", 0, floored=True)
 
-    assert len(books) - 1 == opened == books.number("Assets:Petty", 0)
-    assert ("asset", 1) == (books.accounts[opened].type, books.accounts[opened].floor)
+    assert len(books) - 1 == number == books.number("Assets:Petty", 0)
+    assert ("asset", 1) == (books.accounts[number].type, books.accounts[number].floor)
     for path in ("Assets:Petty", "Petty", "Assets:", "Costs:Petty", "Assets: Petty"):
         with pytest.raises(InvalidAccount):
             books.open(path, 0, floored=False)
@@ -99,7 +99,7 @@ def test_accounts_of_ones_own_take_their_type_from_the_first_part() -> None:
     ],
 )
 @pytest.mark.parametrize("have", [0, 26, 30, 36, 62, 72])
-def test_accounts_are_laid_out_before_they_are_written_out_as_they_are_after(
+def test_commodities_and_floors_are_the_same_before_and_after_paths_are_written_out(
     free: tuple[str, ...], have: int
 ) -> None:
     before, after = chart(*free), chart(*free)
@@ -107,5 +107,5 @@ def test_accounts_are_laid_out_before_they_are_written_out_as_they_are_after(
     expected = [account.commodity for account in accounts], [account.floor for account in accounts]
 
     assert len(after) == len(before)
-    assert expected == tuple(column.tolist() for column in before.laid_out(have))
-    assert expected == tuple(column.tolist() for column in after.laid_out(have))
+    assert expected == tuple(column.tolist() for column in before.commodities_and_floors(have))
+    assert expected == tuple(column.tolist() for column in after.commodities_and_floors(have))

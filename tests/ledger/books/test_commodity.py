@@ -54,7 +54,7 @@ def test_an_amount_is_read_exactly(commodity: Commodity, given_as: str | int | D
         (USD, False),
     ],
 )
-def test_what_is_not_exactly_an_amount_is_refused(commodity: Commodity, given_as: str) -> None:
+def test_an_inexact_amount_is_refused(commodity: Commodity, given_as: str) -> None:
     with pytest.raises(LedgerError):
         commodity.units(given_as)
 
@@ -73,18 +73,19 @@ def test_commodities_are_numbered_as_they_are_declared() -> None:
         commodities.declare(commodity)
 
     assert [0, 1, 2] == [commodities.number(symbol) for symbol in ("USD", "ACME", "JPY")]
+    assert [2, 0] == commodities.numbers(["JPY", "USD"])
     assert [(1, ACME), (2, JPY)] == list(commodities.since(1))
     assert (1, 2, 3) == (commodities.instrument("ACME"), commodities.currency("JPY"), len(commodities))
 
 
-def test_what_is_declared_to_books_is_not_in_others_of_the_same_commodities() -> None:
-    declared = Commodities.of([USD, ACME])
-    one, other = Commodities.of(declared), Commodities.of(declared)
+def test_a_declaration_to_one_copy_is_not_in_the_others() -> None:
+    declared = Commodities([USD, ACME])
+    one, other = declared.copy(), declared.copy()
     one.declare(JPY)
     declared.declare(instrument("BETA"))
 
     assert [["USD", "ACME", "JPY"], ["USD", "ACME"], ["USD", "ACME", "BETA"]] == [
-        [commodity.symbol for _, commodity in commodities.since(0)] for commodities in (one, other, declared)
+        [commodity.symbol for commodity in commodities] for commodities in (one, other, declared)
     ]
     assert [0, 0, 2] == one.moneys
     assert [0, 0, 0] == declared.moneys
@@ -95,7 +96,7 @@ def test_what_is_declared_to_books_is_not_in_others_of_the_same_commodities() ->
 
 def test_where_nothing_is_declared_no_symbols_are_offered() -> None:
     with pytest.raises(UnknownCommodity, match=r"'USD' is not declared; none is$"):
-        Commodities().number("USD")
+        Commodities().numbers(["USD"])
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_a_moment_is_read_to_the_nanosecond(when: object, expected: str) -> None
 @pytest.mark.parametrize(
     "when", ["", "NaT", "2500-01-01", "1600-01-01", "2024-01-02T00:00:00.1234567891", -(2**63), True, None]
 )
-def test_what_is_no_moment_of_64_bits_is_refused(when: object) -> None:
+def test_a_moment_beyond_64_bits_is_refused(when: object) -> None:
     with pytest.raises(LedgerError):
         nanoseconds(when)
 

@@ -126,7 +126,7 @@ def test_a_reversal_closes_one_side_and_opens_the_other() -> None:
     """)
 
 
-def test_a_delisting_closes_whatever_is_held() -> None:
+def test_a_delisting_closes_the_whole_position() -> None:
     check("""
         deposit 2000                  | cash +2000  contributions +2000
         delisting ACME 30             ! amount_not_positive
@@ -287,7 +287,7 @@ def test_one_currency_is_exchanged_for_another() -> None:
     """)
 
 
-def test_a_valuation_brings_the_allowance_to_what_is_held() -> None:
+def test_a_valuation_brings_the_allowance_to_the_market_value() -> None:
     check("""
         deposit 2000              | cash +2000  contributions +2000
         buy 10 ACME @ 100         | cash -1000  holding +10  cost +1000
@@ -319,7 +319,7 @@ def test_a_valuation_past_64_bits_is_refused_on_either_side() -> None:
     """)
 
 
-def test_transfers_of_ones_own() -> None:
+def test_transfers_by_hand() -> None:
     check("""
         deposit 100                                   | cash +100  contributions +100
         transfer Expenses:Fees:Data Assets:Cash:USD 9 | cash -9  data +9
@@ -369,7 +369,7 @@ def test_a_year_end_close_leaves_no_income_and_no_expense() -> None:
     """)
 
 
-# What precedes the example in an event's description, and the example as a row.
+# The rows before the example in an event's description, and the example as a row.
 EXAMPLES: dict[str, tuple[list[str], str]] = {
     "deposit": ([], "deposit 10000"),
     "withdrawal": (["deposit 500"], "withdrawal 500"),
@@ -429,8 +429,8 @@ Move = tuple[str, str, str, Decimal]
 
 def transfers_of(before: list[str], row: str) -> list[Move]:
     bench = Bench()
-    for said in [*before, row]:
-        bench.perform(said)
+    for line in [*before, row]:
+        bench.perform(line)
     rows = bench.journal.sql("""
         select debit.path as debit, credit.path as credit, commodity.symbol, amount * unit.value as amount
         from transfer
@@ -444,8 +444,8 @@ def transfers_of(before: list[str], row: str) -> list[Move]:
     return [(r["debit"], r["credit"], r["symbol"], r["amount"]) for r in rows]
 
 
-def described(name: str) -> list[Move]:
-    """The transfers that the description of an event gives with their amounts."""
+def described_transfers(name: str) -> list[Move]:
+    """Read the transfers and amounts in the description of an event."""
     text = " ".join((getattr(events, name).__doc__ or "").split())
     example = r"`([\w:]+) <- ([\w:]+)` (\d[\d,]*(?:\.\d+)?)(?: ([A-Z]{2,4})\b)?"
     return [
@@ -457,13 +457,13 @@ def described(name: str) -> list[Move]:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_worked_example_of_an_event_is_what_it_posts(name: str) -> None:
     before, row = EXAMPLES[name]
-    wanted = described(name)
-    posted = transfers_of(before, row)
+    expected = described_transfers(name)
+    transfers = transfers_of(before, row)
 
-    assert wanted
+    assert expected
     # Some descriptions go on to a second example: the other way round.
-    assert wanted[: len(posted)] == posted
-    assert name == "perpetual_funding" or len(wanted) == len(posted)
+    assert expected[: len(transfers)] == transfers
+    assert name == "perpetual_funding" or len(expected) == len(transfers)
 
 
 @pytest.mark.parametrize("name", ALIKE)

@@ -30,7 +30,7 @@ SHORT = """
 """
 
 
-# First in, 30 and a third of 90; last in, 60 and a third of 90; highest, 90 and a third of 60; on average,
+# First in: 30 and a third of 90. Last in: 60 and a third of 90. Highest: 90 and a third of 60. On average:
 # four ninths of 180.
 @pytest.mark.parametrize(("relief", "first"), [("fifo", 60), ("lifo", 90), ("hifo", 110), ("average", 80)])
 def test_the_method_decides_which_cost_goes_out(relief: str, first: int) -> None:
@@ -62,7 +62,7 @@ def test_with_specific_relief_the_lot_named_is_given_up() -> None:
     )
 
 
-def test_a_lot_may_be_named_whatever_the_method() -> None:
+def test_a_lot_may_be_named_with_any_method() -> None:
     check("""
         deposit 1000               | cash +1000  contributions +1000
         buy 3 ACME for 30          | cash -30  holding +3  cost +30
@@ -123,13 +123,13 @@ def test_what_went_into_a_lot_comes_out_of_it() -> None:
         for cost, sales in product((0, 1, 7, 10, 39), permutations((1, 2, 3, 5))):
             journal.post("2024-01-01", buy, "ACME", sum(sales), cost)
             realised = journal.balance("Income:Realised:ACME")
-            carried, left = cost, sum(sales)
+            carried, units = cost, sum(sales)
             for size in sales:
                 journal.post("2024-01-01", sell, "ACME", size, 0)
-                carried, left = carried - carried * size // left, left - size
+                carried, units = carried - carried * size // units, units - size
 
                 assert carried == journal.balance("Assets:Positions:ACME")
-            assert 0 == carried == left
+            assert 0 == carried == units
             assert cost == journal.balance("Income:Realised:ACME") - realised
 
 
@@ -150,7 +150,7 @@ def test_an_average_lot_is_one_lot_while_anything_is_held() -> None:
     assert {("ACME", "long"): [(1, 100_000_000, 5_000_000)]} == naive.open_lots(bench.journal)
 
 
-def test_what_a_lot_was_acquired_as_is_not_what_its_first_transaction_left() -> None:
+def test_a_lot_acquired_and_cut_in_one_transaction_keeps_its_acquisition() -> None:
     bench = check("""
         deposit 100                                  | cash +100  contributions +100
         buy 3 ACME for 10 ; sell 1 ACME for 4        | cash -6  holding +2  cost +6.666667  gain +0.666667

@@ -1,4 +1,4 @@
-"""Memory that is given out again, and never while somebody looks at it."""
+"""Memory that the pool reuses, and never while an array refers to it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -20,7 +20,7 @@ def place_of(array: Any) -> int:
     return int(array.__array_interface__["data"][0])
 
 
-def test_memory_that_nobody_looks_at_is_given_out_again() -> None:
+def test_memory_without_references_is_reused() -> None:
     array = pool.take(LARGE, np.dtype("f8"))
     before = place_of(array)
     del array
@@ -40,20 +40,20 @@ def test_memory_that_nobody_looks_at_is_given_out_again() -> None:
     ],
     ids=["array", "view", "record", "memoryview"],
 )
-def test_memory_that_somebody_looks_at_is_not(look: Callable[[Any], Any]) -> None:
+def test_memory_with_a_reference_is_not_reused(look: Callable[[Any], Any]) -> None:
     array = pool.take(LARGE, np.dtype([("a", "i8"), ("b", "i4")]))
     array["a"] = 7
-    held = look(array)
+    reference = look(array)
     del array
 
     other = pool.take(LARGE, np.dtype([("a", "i8"), ("b", "i4")]))
     other["a"] = 8
 
-    kept = np.asarray(held)
-    assert {7} == set(np.ravel(kept["a"] if kept.dtype.names else kept).tolist())
+    values = np.asarray(reference)
+    assert {7} == set(np.ravel(values["a"] if values.dtype.names else values).tolist())
 
 
-def test_an_array_has_room_for_what_was_asked_and_not_much_more() -> None:
+def test_an_array_is_as_large_as_requested_and_not_much_larger() -> None:
     small = pool.take(10, np.dtype("i8"))
     assert 10 == small.size
 
@@ -65,10 +65,10 @@ def test_an_array_has_room_for_what_was_asked_and_not_much_more() -> None:
     assert (before, 32 * LARGE) == (place_of(fitting), fitting.size)
 
 
-def test_free_memory_beyond_what_is_kept_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_free_memory_beyond_the_limit_is_returned_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "KEPT", 20 * LARGE)
-    held = [pool.take(LARGE, np.dtype("f8")) for _ in range(5)]
-    held.clear()
+    reference = [pool.take(LARGE, np.dtype("f8")) for _ in range(5)]
+    reference.clear()
 
     pool.take(8 * LARGE, np.dtype("f8"))
 

@@ -61,12 +61,12 @@ def test_a_transfer_is_posted_or_refused_for_one_reason(
         transfer(books, debit, credit, amount, -1)
 
         assert status == commit(books)
-        moved = amount if status is Status.POSTED else 0
-        assert (moved, -moved) == (books.accounts[CASH].balance, books.accounts[CONTRIBUTIONS].balance)
-        assert (moved > 0) == books.state[0].txns == books.state[0].transfers
+        balance = amount if status is Status.POSTED else 0
+        assert (balance, -balance) == (books.accounts[CASH].balance, books.accounts[CONTRIBUTIONS].balance)
+        assert (balance > 0) == books.state[0].txns == books.state[0].transfers
 
 
-def test_the_first_reason_is_told_and_nothing_after_it_is_posted() -> None:
+def test_the_first_reason_is_reported_and_nothing_after_it_is_posted() -> None:
     with journal() as open_journal:
         books = open_journal.books
         start(books)
@@ -99,10 +99,10 @@ def test_a_move_goes_either_way_or_not_at_all(amount: int) -> None:
         books = open_journal.books
         start(books)
         move(books, chart.COMMISSIONS, chart.INTEREST, amount)
-        wanted = {0: Status.EMPTY, NO_AMOUNT: Status.OUT_OF_RANGE}.get(amount, Status.POSTED)
+        expected = {0: Status.EMPTY, NO_AMOUNT: Status.OUT_OF_RANGE}.get(amount, Status.POSTED)
 
-        assert wanted == commit(books)
-        assert (amount if wanted is Status.POSTED else 0) == books.accounts[chart.COMMISSIONS].balance
+        assert expected == commit(books)
+        assert (amount if expected is Status.POSTED else 0) == books.accounts[chart.COMMISSIONS].balance
 
 
 def test_time_does_not_go_back_and_may_stand_still() -> None:
@@ -179,7 +179,7 @@ def test_a_block_that_does_not_refold_is_not_stored(fault: str) -> None:
             open_journal.post("2024-01-01", deposit, "USD", 100)
         books = open_journal.books
         arrays = books.accounts, books.transfers, books.txns, books.state
-        kept = [array.copy() for array in arrays]
+        copies = [array.copy() for array in arrays]
         match fault:
             case "balance":
                 books.accounts[CASH].balance += 1
@@ -196,7 +196,7 @@ def test_a_block_that_does_not_refold_is_not_stored(fault: str) -> None:
 
         with pytest.raises(OutOfBalance, match="does not refold"):
             open_journal.commit()
-        for array, before in zip(arrays, kept, strict=True):
+        for array, before in zip(arrays, copies, strict=True):
             array[:] = before
         assert 1 == open_journal.commit().blocks
 

@@ -1,7 +1,7 @@
-"""Everything the ledger refuses: the class, the message with what was wrong, and books that did not change.
+"""The refusals of the ledger: the class, the message with the wrong value, and books that did not change.
 
-Each attempt is made on the same books. Afterwards nothing is different, and the head digest is that of books
-on which it was never tried. A full disk, damage and broken seals have tests of their own.
+Each attempt is made on the same books. Afterwards the head digest is that of books without the attempt. A
+full disk, damage and broken seals have tests of their own.
 """
 
 import os
@@ -42,7 +42,7 @@ LARGEST = "9223372036854.775807"
 
 
 def books(path: Path | None = None, relief: str = "fifo") -> Journal:
-    """USD, a long lot, a short one, a floored account of one's own, a mark and a reversal."""
+    """Return books with a long lot, a short one, an extra floored account, a mark and a reversal."""
     journal = Journal.create(
         path,
         [currency("USD"), currency("EUR", 2), instrument("ACME"), instrument("BRK.B")],
@@ -63,7 +63,7 @@ def attempt(journal: Journal, *events: Any, when: Any = "2024-02-01") -> None:
             transaction.book(event, *args)
 
 
-def own(journal: Journal, debit: str, credit: str, amount: str, commodity: str = "USD") -> None:
+def by_hand(journal: Journal, debit: str, credit: str, amount: str, commodity: str = "USD") -> None:
     with journal.transaction("2024-02-01") as transaction:
         transaction.transfer(debit, credit, amount, commodity)
 
@@ -80,7 +80,7 @@ GALLERY: list[tuple[str, Attempt, str]] = [
     # At the door.
     (
         "UnknownAccount",
-        lambda j: own(j, "Expenses:Fees:Data", "Assets:Cash:USD", "1"),
+        lambda j: by_hand(j, "Expenses:Fees:Data", "Assets:Cash:USD", "1"),
         "'Expenses:Fees:Data' is not in the chart of accounts; open it first",
     ),
     ("UnknownAccount", lambda j: raw(j, 9_999, 0, 1, -1), "there is no account number 9999"),
@@ -166,10 +166,10 @@ GALLERY: list[tuple[str, Attempt, str]] = [
     ("AmountNotPositive", lambda j: attempt(j, (deposit, "USD", 0)), "0.000000 on Assets:Cash:USD in USD"),
     ("AmountNotPositive", lambda j: attempt(j, (withdrawal, "USD", -1)), "-1.000000 on Equity:Contributions"),
     ("AmountNotPositive", lambda j: attempt(j, (sell, "ACME", 0, 1)), "on Assets:Positions:ACME in ACME"),
-    ("SameAccount", lambda j: own(j, "Assets:Petty", "Assets:Petty", "1"), "Assets:Petty in USD is both"),
+    ("SameAccount", lambda j: by_hand(j, "Assets:Petty", "Assets:Petty", "1"), "Assets:Petty in USD is both"),
     (
         "CommodityMismatch",
-        lambda j: own(j, "Assets:Cash:USD", "Assets:Cash:EUR", "1"),
+        lambda j: by_hand(j, "Assets:Cash:USD", "Assets:Cash:EUR", "1"),
         "Assets:Cash:USD in USD and Assets:Cash:EUR in EUR: post each commodity against its own",
     ),
     ("EmptyTransaction", attempt, "nothing is moved at 2024-02-01"),
@@ -180,7 +180,7 @@ GALLERY: list[tuple[str, Attempt, str]] = [
         "Assets:Cash:USD in USD would be left at -1.0",
     ),
     ("Overdraft", lambda j: attempt(j, (fx_trade, "USD", "1", "EUR", "1")), "Assets:Cash:EUR in EUR"),
-    ("Overdraft", lambda j: own(j, "Assets:Cash:USD", "Assets:Petty", "1"), "Assets:Petty in USD"),
+    ("Overdraft", lambda j: by_hand(j, "Assets:Cash:USD", "Assets:Petty", "1"), "Assets:Petty in USD"),
     (
         "BackdatedTransaction",
         lambda j: attempt(j, (deposit, "USD", "1"), when="2024-01-04T23:59:59.999999999"),
@@ -224,30 +224,30 @@ def standing() -> Iterator[Journal]:
         yield journal
 
 
-@pytest.mark.parametrize(("name", "refused", "message"), GALLERY)
+@pytest.mark.parametrize(("name", "call", "message"), GALLERY)
 def test_what_is_refused_says_what_was_wrong_and_changes_nothing(
-    standing: Journal, name: str, refused: Attempt, message: str
+    standing: Journal, name: str, call: Attempt, message: str
 ) -> None:
     before = naive.contents(standing)
 
-    with pytest.raises(LedgerError) as caught:
-        refused(standing)
+    with pytest.raises(LedgerError) as info:
+        call(standing)
 
-    assert name == type(caught.value).__name__
-    assert message in str(caught.value)
+    assert name == type(info.value).__name__
+    assert message in str(info.value)
     assert before == naive.contents(standing)
     assert naive.balances(standing) == naive.refolded(standing)
 
 
-def test_what_was_refused_leaves_no_trace_in_the_seals() -> None:
-    with books() as undisturbed, books() as journal:
-        for _, refused, _ in GALLERY:
+def test_a_refusal_leaves_no_trace_in_the_seals() -> None:
+    with books() as untouched, books() as journal:
+        for _, call, _ in GALLERY:
             with suppress(LedgerError):
-                refused(journal)
-        for same in (undisturbed, journal):
+                call(journal)
+        for same in (untouched, journal):
             same.post("2024-03-01", sell, "ACME", "4", "240")
 
-        assert undisturbed.commit() == journal.commit()
+        assert untouched.commit() == journal.commit()
         assert [] == journal.sql("from proof").rows()
 
 
@@ -265,12 +265,12 @@ def test_a_purchase_is_reversed_only_before_its_lot_is_used() -> None:
     with Journal.create(None, [currency("USD"), instrument("ACME")]) as journal:
         journal.post("2024-01-02", deposit, "USD", "1000")
         for cost in ("100", "300"):
-            bought = journal.post("2024-01-03", buy, "ACME", "10", cost)
+            purchase = journal.post("2024-01-03", buy, "ACME", "10", cost)
         journal.post("2024-01-04", sell, "ACME", "15", "600")
         before = naive.contents(journal)
 
         with pytest.raises(errors.LotsDisturbed, match="lot 1 would keep cost without units or fall below"):
-            journal.reverse(bought, "2024-01-05")
+            journal.reverse(purchase, "2024-01-05")
         assert before == naive.contents(journal)
 
 
@@ -278,7 +278,7 @@ def test_an_event_that_breaks_off_leaves_nothing_behind() -> None:
     def breaks_off(*_: object) -> None:
         raise KeyboardInterrupt
 
-    with books() as undisturbed, books() as journal:
+    with books() as untouched, books() as journal:
         before = naive.contents(journal)
         posting = journal.transaction("2024-02-01")
         transaction = posting.__enter__()
@@ -290,7 +290,7 @@ def test_an_event_that_breaks_off_leaves_nothing_behind() -> None:
             posting.__exit__(None, None, None)
 
         assert before == naive.contents(journal)
-        assert undisturbed.commit() == journal.commit()
+        assert untouched.commit() == journal.commit()
 
 
 def test_a_transaction_given_up_by_its_author_is_not_posted() -> None:
@@ -304,7 +304,7 @@ def test_a_transaction_given_up_by_its_author_is_not_posted() -> None:
         assert -1 == transaction.number
 
 
-def test_amounts_are_exact_whatever_the_context_of_decimal() -> None:
+def test_amounts_are_exact_in_any_context_of_decimal() -> None:
     usd = currency("USD")
     with localcontext(prec=4):
         assert 1_234_567_890_123 == usd.units("1234567.890123")
@@ -344,7 +344,7 @@ def test_a_folder(tmp_path: Path, way: Way) -> None:
 
 
 @WAYS_IN
-def test_a_database_of_somebody_else(tmp_path: Path, way: Way) -> None:
+def test_a_database_of_another_program(tmp_path: Path, way: Way) -> None:
     path = tmp_path / "theirs.duckdb"
     with duckdb.connect(str(path)) as connection:
         connection.execute("create table t as select 1")
@@ -417,7 +417,7 @@ def test_a_second_writer_in_the_same_process(tmp_path: Path) -> None:
         assert Decimal(500) == journal.balance("Assets:Cash:USD")
 
 
-def test_a_journal_that_exists_is_not_made_anew(tmp_path: Path) -> None:
+def test_a_journal_that_exists_is_not_overwritten(tmp_path: Path) -> None:
     path = closed_books(tmp_path / "books.duckdb")
     content = path.read_bytes()
 

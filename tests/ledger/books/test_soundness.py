@@ -43,25 +43,25 @@ def journal(path: Path | None = None, relief: str = "fifo") -> Journal:
 
 def test_a_purchase_is_not_reversed_across_a_split() -> None:
     with journal() as books:
-        bought = books.post("2024-01-02", buy, "ACME", "10", "1000")
+        purchase = books.post("2024-01-02", buy, "ACME", "10", "1000")
         divided = books.post("2024-01-03", split, "ACME", 2, 1)
 
         with pytest.raises(errors.LotsDisturbed, match=f"lot 0 was moved by transaction {divided}"):
-            books.reverse(bought, "2024-01-04")
+            books.reverse(purchase, "2024-01-04")
         books.reverse(divided, "2024-01-04")
-        books.reverse(bought, "2024-01-05")
+        books.reverse(purchase, "2024-01-05")
 
         assert [] == books.sql("from position").rows()
         assert Decimal(100_000) == books.balance("Assets:Cash:USD")
 
 
-def test_a_split_is_not_reversed_after_what_it_split_was_sold() -> None:
+def test_a_split_is_not_reversed_after_a_sale_of_its_lot() -> None:
     with journal() as books:
         books.post("2024-01-02", buy, "ACME", "10", "1000")
         divided = books.post("2024-01-03", split, "ACME", 1, 2)
-        sold = books.post("2024-01-04", sell, "ACME", "5", "1500")
+        sale = books.post("2024-01-04", sell, "ACME", "5", "1500")
 
-        with pytest.raises(errors.LotsDisturbed, match=f"transaction {sold}"):
+        with pytest.raises(errors.LotsDisturbed, match=f"transaction {sale}"):
             books.reverse(divided, "2024-01-05")
 
 
@@ -78,11 +78,11 @@ def test_a_split_comes_first_in_its_transaction() -> None:
 def test_an_average_stays_one_lot() -> None:
     with journal(relief="average") as books:
         books.post("2024-01-02", buy, "ACME", "10", "1000")
-        sold = books.post("2024-01-03", sell, "ACME", "10", "1500")
+        sale = books.post("2024-01-03", sell, "ACME", "10", "1500")
         books.post("2024-01-04", buy, "ACME", "10", "2000")
 
         with pytest.raises(errors.LotsDisturbed):
-            books.reverse(sold, "2024-01-05")
+            books.reverse(sale, "2024-01-05")
 
 
 def test_the_highest_cost_after_a_split_is_the_same_when_the_books_are_opened_again(tmp_path: Path) -> None:
@@ -226,9 +226,9 @@ def test_futures_have_no_value_of_their_own() -> None:
         books.post("2024-01-02", futures_open, "ES", "2", "1000")
         books.mark("2024-01-03", {"ES": 5000})
         books.statement("2024-01-03")
-        (held,) = books.sql("from position").rows()
+        (position,) = books.sql("from position").rows()
 
-        assert (Decimal(2), Decimal(0)) == (held["quantity"], held["market_value"])
+        assert (Decimal(2), Decimal(0)) == (position["quantity"], position["market_value"])
         assert [] == books.sql("from proof").rows()
 
 

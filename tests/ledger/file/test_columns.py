@@ -165,7 +165,7 @@ class Notebook:
 def test_rows_are_drawn_when_the_block_is_read_and_given_up_when_it_is_closed() -> None:
     with journal() as books:
         notebook = Notebook()
-        books.draw_from(notebook)
+        books.attach_source(notebook)
         books.mark("2024-01-01", {"ACME": 9.0})
         deposits(books, 1)
 

@@ -302,4 +302,4 @@ def test_a_view_that_cannot_be_made_shows_when_tables_are(tmp_path: Path) -> Non
     journal = Journal.create(None, schemas=[room])
     with pytest.raises(WriteFailed, match="nowhere"):
         journal.sql("from sky")
-    journal.abandon()
+    journal.discard()

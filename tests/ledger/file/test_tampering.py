@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from tests.support import naive
 from tests.support.desk import Desk, day
 from tieout.execution.kernels.orders import OrderEvent, Reason
+from tieout.ledger.application import CHECK_FAILED, COULD_NOT_RUN, application
 from tieout.ledger.books.events import margin_requirement
-from tieout.ledger.cli import COULD_NOT_RUN, FOUND_WRONG, application
 from tieout.ledger.errors import DamagedFile
 from tieout.ledger.file import chain
 from tieout.ledger.file.reader import Reader
@@ -375,7 +375,7 @@ def says_where(path: Path, concerned: set[int]) -> bool:
     result = CliRunner().invoke(application(), ["verify", str(path)])
     first = min(concerned)
     where = "run:" if first == RUN else f"block {first}:"
-    return result.exit_code == FOUND_WRONG and where in result.stdout
+    return result.exit_code == CHECK_FAILED and where in result.stdout
 
 
 def test_a_file_left_alone_has_nothing_wrong(original: Closed) -> None:
@@ -544,7 +544,7 @@ def found_with_the_anchor_alone(file: File, block: int) -> bool:
     path, anchor = file.closed(), file.original.head
     without = verified(path)
     statuses = status(path), status(path, "--anchor", anchor), status(path, "--anchor", anchor[:16])
-    return without.ok and {block} == named(path, anchor) and (0, FOUND_WRONG, FOUND_WRONG) == statuses
+    return without.ok and {block} == named(path, anchor) and (0, CHECK_FAILED, CHECK_FAILED) == statuses
 
 
 def test_a_tail_cut_off_is_found_with_the_anchor_alone(file: File) -> None:

@@ -11,8 +11,9 @@ from tieout import Journal, Reader, buy, cover, currency, deposit, instrument, s
 from tieout.ledger.errors import UnknownTransaction
 from tieout.ledger.file.query import Query
 from tieout.ledger.file.schema import installed
-from tieout.ledger.show import tables as present
-from tieout.ledger.show.trace import What, trace
+from tieout.ledger.show.tables import places
+from tieout.ledger.show.trace import Subject, trace
+from tieout.ledger.show.trace_text import show_trace
 
 COMMODITIES = (currency("USD"), instrument("ACME"))
 # Another room, as it would be installed: a package and its entry point.
@@ -36,7 +37,7 @@ ENTRY_POINTS = "[tieout.records]\norder_room = order_room:RECORDS\n"
 
 @pytest.fixture(scope="module")
 def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
-    """Order 0 bought in two fills, order 1 sold in one, which was reversed; order 2 was refused."""
+    """Order 0 bought in two fills. Order 1 sold in one, which was reversed. Order 2 was refused."""
     folder = tmp_path_factory.mktemp("trace")
     path = folder / "books.duckdb"
     (folder / "order_room.py").write_text(ROOM)
@@ -46,8 +47,8 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         write(path)
-        with Reader(path) as opened:
-            yield opened
+        with Reader(path) as journal:
+            yield journal
 
 
 def write(path: Path) -> None:
@@ -71,70 +72,70 @@ def rows(query: Query, *names: str) -> list[tuple[Any, ...]]:
 
 
 def test_an_order_is_traced_to_all_of_its_fills_and_their_transactions(reader: Reader) -> None:
-    found = trace(reader, "order", 0)
+    result = trace(reader, "order", 0)
 
     assert [(1, "buy", 0, 0), (2, "buy", 0, 0)] == [
         (txn, kind, order, block)
-        for txn, kind, order, block in rows(found.transactions, "txn", "kind", "order_id", "block")
+        for txn, kind, order, block in rows(result.transactions, "txn", "kind", "order_id", "block")
     ]
     assert {"orders": 1, "order_event": 1, "fill": 2} == {
-        table: query.table.num_rows for table, query in found.rows.items()
+        table: query.table.num_rows for table, query in result.rows.items()
     }
 
 
 def test_a_fill_is_traced_to_its_own_transaction_and_its_order(reader: Reader) -> None:
-    found = trace(reader, "fill", 1)
+    result = trace(reader, "fill", 1)
 
-    assert [(2,)] == rows(found.transactions, "txn")
-    assert [(1, 0)] == rows(found.rows["fill"], "id", "order_id")
-    assert [(0, "entry")] == rows(found.rows["orders"], "id", "tag")
+    assert [(2,)] == rows(result.transactions, "txn")
+    assert [(1, 0)] == rows(result.rows["fill"], "id", "order_id")
+    assert [(0, "entry")] == rows(result.rows["orders"], "id", "tag")
 
 
 def test_an_order_that_came_to_nothing_has_rows_and_no_transaction(reader: Reader) -> None:
-    found = trace(reader, "order", 2)
+    result = trace(reader, "order", 2)
 
-    assert [] == rows(found.transactions, "txn")
-    assert ["orders", "order_event"] == list(found.rows)
-    assert [("rejected",)] == rows(found.rows["order_event"], "what")
+    assert [] == rows(result.transactions, "txn")
+    assert ["orders", "order_event"] == list(result.rows)
+    assert [("rejected",)] == rows(result.rows["order_event"], "what")
 
 
-@pytest.mark.parametrize(("what", "number"), [("order", 3), ("fill", 3), ("transaction", 5)])
-def test_what_is_unknown_is_refused_by_name(reader: Reader, what: What, number: int) -> None:
-    with pytest.raises(UnknownTransaction, match=f"nothing about {what} {number}"):
-        trace(reader, what, number)
+@pytest.mark.parametrize(("subject", "number"), [("order", 3), ("fill", 3), ("transaction", 5)])
+def test_an_unknown_number_is_refused_by_name(reader: Reader, subject: Subject, number: int) -> None:
+    with pytest.raises(UnknownTransaction, match=f"nothing about {subject} {number}"):
+        trace(reader, subject, number)
 
 
 @pytest.mark.parametrize("number", [3, 4])
-def test_a_transaction_brings_what_it_reverses_or_is_reversed_by(reader: Reader, number: int) -> None:
-    found = trace(reader, "transaction", number)
+def test_a_trace_has_the_transactions_on_both_ends_of_a_reversal(reader: Reader, number: int) -> None:
+    result = trace(reader, "transaction", number)
 
     assert [(3, -1, 4, 0, ""), (4, 3, -1, 1, "wrong account")] == rows(
-        found.transactions, "txn", "reverses", "reversed_by", "block", "note"
+        result.transactions, "txn", "reverses", "reversed_by", "block", "note"
     )
 
 
-def test_transfers_are_told_by_name_in_the_order_of_posting(reader: Reader) -> None:
-    found = trace(reader, "transaction", 1)
+def test_transfers_have_names_and_the_order_of_posting(reader: Reader) -> None:
+    result = trace(reader, "transaction", 1)
 
     assert [
         ("Assets:Positions:ACME", "Market:ACME", Decimal(10), "ACME", 0),
         ("Assets:Positions:ACME", "Assets:Cash:USD", Decimal(1000), "USD", 0),
         ("Expenses:Commissions", "Assets:Cash:USD", Decimal(1), "USD", -1),
-    ] == rows(found.transfers, "debit", "credit", "amount", "commodity", "lot")
+    ] == rows(result.transfers, "debit", "credit", "amount", "commodity", "lot")
 
 
-def test_lots_are_told_as_opened_or_relieved_with_what_is_left(reader: Reader) -> None:
-    opened = trace(reader, "transaction", 2)
-    relieved = trace(reader, "fill", 2)
+def test_lots_are_opened_or_relieved_with_units_and_cost_left(reader: Reader) -> None:
+    purchase = trace(reader, "transaction", 2)
+    sale = trace(reader, "fill", 2)
 
     names = ("txn", "lot", "action", "quantity", "cost", "quantity_left", "cost_left")
-    assert [(2, 1, "opened", 5, 600, 5, 600)] == rows(opened.lots, *names)
+    assert [(2, 1, "opened", 5, 600, 5, 600)] == rows(purchase.lots, *names)
     assert [
         (3, 0, "relieved", -10, -1000, 10, 1000),
         (3, 1, "relieved", -2, -240, 5, 600),
         (4, 0, "added to", 10, 1000, 10, 1000),
         (4, 1, "added to", 2, 240, 5, 600),
-    ] == rows(relieved.lots, *names)
+    ] == rows(sale.lots, *names)
 
 
 def test_a_short_lot_is_opened_by_a_sale_and_relieved_by_a_cover(tmp_path: Path) -> None:
@@ -154,17 +155,17 @@ def test_a_short_lot_is_opened_by_a_sale_and_relieved_by_a_cover(tmp_path: Path)
 def test_a_trace_is_printed_with_reversals_and_the_rows_of_other_rooms(
     reader: Reader, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    present.show_trace(trace(reader, "fill", 2), present.places(reader))
+    show_trace(trace(reader, "fill", 2), places(reader))
 
-    told = capsys.readouterr().out.splitlines()
-    assert "transaction 3  2024-01-03  sell  ACME  order 1  fill 2" in told
-    assert "  reversed by transaction 4" in told
-    assert "  reverses transaction 3" in told
-    assert ["orders", "id  tag", "────────", " 1  exit"] == told[told.index("orders") :][:4]
+    lines = capsys.readouterr().out.splitlines()
+    assert "transaction 3  2024-01-03  sell  ACME  order 1  fill 2" in lines
+    assert "  reversed by transaction 4" in lines
+    assert "  reverses transaction 3" in lines
+    assert ["orders", "id  tag", "────────", " 1  exit"] == lines[lines.index("orders") :][:4]
 
 
-def test_the_digest_told_is_that_of_the_seal(reader: Reader) -> None:
-    found = trace(reader, "transaction", 0)
+def test_the_digest_is_that_of_the_seal(reader: Reader) -> None:
+    result = trace(reader, "transaction", 0)
     seal = reader.connection.execute("select digest from seal where block = 0").fetchall()
 
-    assert seal == rows(found.transactions, "digest")
+    assert seal == rows(result.transactions, "digest")

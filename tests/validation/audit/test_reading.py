@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tests.validation.audit.account import OPENING, Account, changed, charged, clean, fees
 from tieout.execution.errors import ExecutionError
-from tieout.ledger.cli import application
+from tieout.ledger.application import application
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
 from tieout.validation.audit.audit import Files, Terms, audit

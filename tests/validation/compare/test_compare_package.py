@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.validation.compare.test_compare import FOLLOWED_NO_MORE, NAMED
-from tieout.ledger.cli import application
+from tieout.ledger.application import application
 from tieout.validation.compare.command import AGAINST, installed
 from tieout.validation.compare.differences import Comparison
 from tieout.validation.compare.orders import CannotCompare

@@ -262,7 +262,7 @@ def test_cash_is_opening_cash_and_what_fills_brought(scenario: Scenario) -> None
     log = log_of(scenario)
     made = vectorbt.portfolio(scenario, "numba")
     books = book_trades(scenario, vectorbt.trades(scenario, made))
-    books.journal.abandon()
+    books.journal.discard()
 
     opening = scenario.cash * (1 if scenario.cash_sharing else scenario.shape[1])
     conserved = opening + at_each_bar(scenario, log, money(log))
@@ -276,7 +276,7 @@ def test_cash_is_never_below_zero(scenario: Scenario) -> None:
 
     made = vectorbt.portfolio(scenario, "numba") if log_of(scenario).size else reject()
     books = book_trades(scenario, vectorbt.trades(scenario, made))
-    books.journal.abandon()
+    books.journal.discard()
 
     assert (log_of(scenario)["new_cash"] >= 0).all()
     assert (books.cash >= 0).all()
@@ -288,7 +288,7 @@ def test_positions_are_sums_of_fills_and_lie_on_the_side_of_their_direction(scen
 
     log = log_of(scenario)
     books = book_trades(scenario, vectorbt.trades(scenario, vectorbt.portfolio(scenario, "numba")))
-    books.journal.abandon()
+    books.journal.discard()
     sides = np.where(log["res_side"] == 0, 1.0, -1.0)
 
     for column in range(scenario.shape[1]):

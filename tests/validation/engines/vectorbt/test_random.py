@@ -93,7 +93,7 @@ def test_dust_is_neither_a_short_nor_a_reversal() -> None:
 def test_books_that_depart_from_the_loop_are_told() -> None:
     performed = simulate(TWO_FILLS.scenario)
     booked = book_trades(performed.scenario, trades_from(performed))
-    booked.journal.abandon()
+    booked.journal.discard()
 
     wrong = evolve(booked, cash=booked.cash + 1e-6, units=booked.units - 1)
 
@@ -137,7 +137,7 @@ def test_more_than_one_unit_of_difference_in_what_is_booked_is_told(
     theirs[name][1] += by
 
     assert [f"bar 1, column 0: {one}" for one in told] == [str(one) for one in unlike(booked, ours, theirs)]
-    booked.journal.abandon()
+    booked.journal.discard()
 
 
 @pytest.mark.parametrize(("name", "told"), [("bar", "bar"), ("column", "instrument")])
@@ -149,7 +149,7 @@ def test_a_row_is_of_its_bar_and_instrument(name: str, told: str) -> None:
     theirs[name][1] = 1 - theirs[name][1]
 
     assert [f"{told} {ROW}"] == [one.what for one in unlike(booked, ours, theirs)]
-    booked.journal.abandon()
+    booked.journal.discard()
 
 
 def test_a_fill_too_few_is_told() -> None:
@@ -161,7 +161,7 @@ def test_a_fill_too_few_is_told() -> None:
     assert ["rows of the table fill: 2 here, 1 there"] == rest_of(unlike(booked, ours, ours[:1]))
     assert ["rows of the table fill: 1 here, 2 there"] == rest_of(unlike(one_less, ours, ours))
     assert [] == rest_of(unlike(booked, ours, ours))
-    booked.journal.abandon()
+    booked.journal.discard()
 
 
 def rest_of(found: Iterable[Difference]) -> list[str]:

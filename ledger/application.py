@@ -1,0 +1,99 @@
+"""The command `tieout`, of all rooms.
+
+Every room registers its commands through the entry point group ``tieout.commands``. Exit status: 0 ok, 1 a
+check failed, 2 could not run. An error is printed as one sentence. Each command imports the libraries that it
+needs when it runs, so that a small question is answered quickly.
+"""
+
+import os
+import sys
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tieout.ledger.errors import TieoutError
+
+CHECK_FAILED, COULD_NOT_RUN = 1, 2
+
+GROUP = "tieout.commands"
+LEDGER = EntryPoint("ledger", "tieout.ledger.cli:register", GROUP)
+"""The commands of this room, which a checkout has even where it is not installed."""
+
+Value = Any
+"""A value that typer passes to its own methods."""
+
+
+class Commands(TyperGroup):
+    """The commands of all rooms, and the translation of their errors."""
+
+    def invoke(self, ctx: Value) -> Value:
+        """Run a command. An error of tieout or of the system ends it with one sentence and status 2."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader of the pipe has closed it. What is still buffered must not complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(COULD_NOT_RUN) from None
+        except (TieoutError, OSError) as error:
+            typer.echo(f"tieout: {_sentence(error)}", err=True)
+            raise typer.Exit(COULD_NOT_RUN) from None
+        return result
+
+
+def main() -> None:
+    """Run the command that the arguments name."""
+    try:
+        application()()
+    except Exception:  # noqa: BLE001  any error at all is printed in full
+        # An uncaught error would end with 1, which means that a check failed.
+        sys.excepthook(*sys.exc_info())
+        sys.exit(COULD_NOT_RUN)
+
+
+def application() -> typer.Typer:
+    """Return the command with the subcommands of every installed room."""
+    app = typer.Typer(
+        cls=Commands,
+        name="tieout",
+        help="Run backtests into a double-entry journal, and check, read, trace and export its books.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_options)
+    rooms = {point.name: point for point in entry_points(group=GROUP)} | {LEDGER.name: LEDGER}
+    for name, point in sorted(rooms.items(), key=lambda room: room[0] != LEDGER.name):
+        try:
+            point.load()(app)
+        except ImportError as error:
+            # A broken package of another author must not keep the books closed.
+            typer.echo(f"tieout: the commands of {name!r} are missing: {error}", err=True)
+    return app
+
+
+def _print_version(is_asked: bool) -> None:  # noqa: FBT001  as typer calls it
+    if is_asked:
+        try:
+            typer.echo(f"tieout {version('tieout')}")
+        except PackageNotFoundError:
+            typer.echo("tieout (not installed)")
+        raise typer.Exit
+
+
+def _options(
+    show_version: Annotated[  # noqa: FBT002  a flag on the command line
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    """Take the options of the program itself."""
+
+
+def _sentence(error: Exception) -> str:
+    """Return the error in one line, without DuckDB's excerpt of a query."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).partition("\n\n")[0].split())
