@@ -33,7 +33,7 @@ class Momentum(Strategy):
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
         """Rank and hold."""
-        before, self._month = self._month, bar.time.astype("M8[M]")
+        before, self._month = self._month, bar.timestamp.astype("M8[M]")
         if self._month == before or bar.number < self.year:
             return
         closes = bar.history("close", self.year + 1)

@@ -56,6 +56,7 @@ _HOMES = {
     "Policies": "ledger.file.run",
     "Query": "ledger.file.query",
     "Reader": "ledger.file.reader",
+    "Recording": "execution.recording",
     "receive_trades": "ledger.books.events",
     "Rejection": "execution.strategy.strategy",
     "repay": "ledger.books.events",
@@ -99,6 +100,7 @@ if TYPE_CHECKING:
     from tieout.execution.models.costs import PercentCommission as PercentCommission
     from tieout.execution.models.costs import PerOrderCommission as PerOrderCommission
     from tieout.execution.models.costs import PerShareCommission as PerShareCommission
+    from tieout.execution.recording import Recording as Recording
     from tieout.execution.result import Result as Result
     from tieout.execution.strategy.broker import Broker as Broker
     from tieout.execution.strategy.programs import Orders as Orders

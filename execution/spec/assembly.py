@@ -28,6 +28,7 @@ from tieout.execution.models.costs import (
     PerOrderCommission,
     PerShareCommission,
 )
+from tieout.execution.recording import Recording
 from tieout.execution.spec.schema import (
     BarsSpec,
     CommissionSpec,
@@ -64,7 +65,7 @@ def assemble(written: Written) -> Backtest:
             account=_account(written),
             costs=_costs(written),
             instruments=_instruments(written),
-            describe=dict(written.others) | _described(spec),
+            recording=_recording(written),
             **_settings(written),
         )
 
@@ -350,12 +351,20 @@ def _terms(spec: TermsSpec) -> dict[str, Any]:
 
 def _settings(written: Written) -> dict[str, Any]:
     spec = written.spec.run
+    return {name: getattr(spec, name) for name in ("fill", "statements", "currency", "relief", "seed")}
+
+
+def _recording(written: Written) -> Recording:
+    spec = written.spec.run
     if spec.block_bars is not None and spec.block_bars < 0:
         raise written.document.wrong(
             ("run", "block_bars"), f"block_bars is a number of bars, or 0 for no limit, not {spec.block_bars}"
         )
-    names = ("fill", "statements", "currency", "relief", "seed", "block_bars", "block_transfers")
-    return {name: getattr(spec, name) for name in names}
+    return Recording(
+        block_bars=spec.block_bars,
+        block_transfers=spec.block_transfers,
+        describe=dict(written.others) | _described(written.spec),
+    )
 
 
 @contextmanager

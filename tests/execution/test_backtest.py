@@ -21,6 +21,7 @@ from tieout import (
     CustomCommission,
     Orders,
     PercentCommission,
+    Recording,
     Signals,
     Strategy,
     TargetWeights,
@@ -80,7 +81,7 @@ def test_a_strategy_that_was_performed_is_not_performed_again() -> None:
     backtest = Backtest(bars=bars(), strategy=BuyAndHold(), account=CashAccount("1000"))
     backtest.run().close()
 
-    with pytest.raises(InvalidSetting, match="performed already"):
+    with pytest.raises(InvalidSetting, match="already run"):
         backtest.run()
 
 
@@ -119,10 +120,7 @@ def test_a_feature_that_is_dated_is_not_joined_to_bars_with_hours() -> None:
         {"costs": PercentCommission("0.001")},
         {"costs": None},
         {"instruments": FRACTIONAL},
-        {"describe": 5},
-        {"block_bars": -1},
-        {"block_bars": 2.5},
-        {"block_bars": True},
+        {"recording": {"block_bars": 5}},
         {"fill": "soon"},
         {"statements": "never"},
     ],
@@ -132,6 +130,20 @@ def test_what_is_not_what_it_should_be_is_refused(wrong: dict[str, Any]) -> None
 
     with pytest.raises(InvalidSetting):
         Backtest(**given)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"describe": 5}, "describe is a mapping"),
+        ({"block_bars": -1}, "zero or more, not -1"),
+        ({"block_bars": 2.5}, "zero or more, not 2.5"),
+        ({"block_bars": True}, "zero or more, not True"),
+    ],
+)
+def test_a_recording_of_wrong_settings_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidSetting, match=message):
+        Recording(**wrong)
 
 
 @pytest.mark.parametrize("scale", [13, -1, 2.0, True])
@@ -248,8 +260,10 @@ def test_a_parameter_that_cannot_be_recorded_is_refused(given: Any) -> None:
 
 
 def test_a_description_adds_and_never_contradicts() -> None:
-    told = Backtest(bars=bars(), strategy=Does(), describe={"study": "first", "fill": "next_open"})
-    lied = Backtest(bars=bars(), strategy=Does(), describe={"fill": "same_close"})
+    told = Backtest(
+        bars=bars(), strategy=Does(), recording=Recording(describe={"study": "first", "fill": "next_open"})
+    )
+    lied = Backtest(bars=bars(), strategy=Does(), recording=Recording(describe={"fill": "same_close"}))
 
     assert "first" == told.description().spec["study"]
     with pytest.raises(InvalidSetting, match="describe says that fill"):
@@ -351,7 +365,7 @@ def test_a_run_in_memory_has_the_head_of_the_same_run_in_a_file(place: int, tmp_
 def test_what_is_done_after_a_run_does_not_change_what_is_recorded_of_it() -> None:
     def performed(disturb: Callable[[Backtest, np.ndarray, dict[str, Any]], object] | None = None) -> str:
         weights, notes = np.full((10, 2), 0.4), {"by": {"whom": ["me"]}}
-        backtest = Backtest(bars=two(), strategy=TargetWeights(weights), describe=notes)
+        backtest = Backtest(bars=two(), strategy=TargetWeights(weights), recording=Recording(describe=notes))
         with backtest.run() as result:
             if disturb is not None:
                 disturb(backtest, weights, notes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tieout import Backtest, Bar, Broker, CashAccount, Strategy
+from tieout import Backtest, Bar, Broker, CashAccount, Recording, Strategy
 from tieout.execution.errors import InputChanged, StrategyFailed
 from tieout.execution.replay.reperformance import Recorded
 from tieout.ledger.errors import ReplayDiverged
@@ -27,7 +27,7 @@ def backtest(strategy: Strategy | None = None) -> Backtest:
         features=scores,
         strategy=strategy or Top(count=3),
         account=CashAccount("100000"),
-        block_bars=BLOCK,
+        recording=Recording(block_bars=BLOCK),
     )
 
 
@@ -107,7 +107,7 @@ def test_a_run_that_failed_by_chance_does_not_harm_one_that_came_further(tmp_pat
     path = tmp_path / "run.duckdb"
     whole = head(path, Failing(-1))
 
-    with pytest.raises(StrategyFailed, match="an earlier run came further, and its journal is as it was"):
+    with pytest.raises(StrategyFailed, match="an earlier run came further, and its journal is unchanged"):
         head(path, Failing(25))
     assert whole == Recorded.read(path).head
     assert sound(path)

@@ -51,9 +51,9 @@ REFUSED: list[tuple[Callable[[Broker], Any], str]] = [
     ),
     (lambda b: b.buy("ACME", 1, tag=["x"]), "tag ['x'] is not text"),
     (lambda b: b.buy("ACME", 1, signal="high"), "'high' is not a number"),
-    (lambda b: b.order_value("ACME", 0), "ACME: an order of nothing"),
+    (lambda b: b.order_value("ACME", 0), "ACME: order size is zero"),
     (lambda b: b.order_value("ACME", NAN), "nan is not a number"),
-    (lambda b: b.order_percent("ACME", 0.0), "ACME: an order of nothing"),
+    (lambda b: b.order_percent("ACME", 0.0), "ACME: order size is zero"),
     (lambda b: b.target_quantity("ACME", 0.5), "ACME: 0.5 is not a whole number of steps of 1"),
     (lambda b: b.target_percent("ACME", INF), "inf is not a number"),
     (
@@ -66,13 +66,13 @@ REFUSED: list[tuple[Callable[[Broker], Any], str]] = [
     (lambda b: b.target_weights({"ACME": "half"}), "'half' is not a number"),  # type: ignore[dict-item]
     (lambda b: b.target_weights(np.array([0.5])), "amounts are finite or NaN, one for each of 2 instruments"),
     (lambda b: b.target_weights(np.array([0.5, INF])), "amounts are finite or NaN"),
-    (lambda b: b.order_vector(Sizing.QUANTITY, np.array([1.0, 0.0])), "BOLT: an order of nothing"),
-    (lambda b: b.order_vector(Sizing.QUANTITY, np.array([1.0, 1e-9])), "BOLT: an order of nothing"),
+    (lambda b: b.order_vector(Sizing.QUANTITY, np.array([1.0, 0.0])), "BOLT: order size is zero"),
+    (lambda b: b.order_vector(Sizing.QUANTITY, np.array([1.0, 1e-9])), "BOLT: order size is zero"),
     (
         lambda b: b.order_vector(Sizing.QUANTITY, np.array([1.0, 0.5])),
         "BOLT: 0.5 is not a whole number of st",
     ),
-    (lambda b: b.order_vector(Sizing.VALUE, np.array([0.0, NAN])), "ACME: an order of nothing"),
+    (lambda b: b.order_vector(Sizing.VALUE, np.array([0.0, NAN])), "ACME: order size is zero"),
 ]
 
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tests.support.stage import FIRST_DAY, Does, Listens, did, market, orders, performed
-from tieout import Backtest, Bar, Bars, Broker, CashAccount, Fill, Instrument, Rejection, Strategy
+from tieout import Backtest, Bar, Bars, Broker, CashAccount, Fill, Instrument, Recording, Rejection, Strategy
 from tieout.execution.errors import InvalidSetting, StrategyFailed, UnknownFeature
 from tieout.execution.kernels.state import Floats
 
@@ -123,7 +123,7 @@ def test_no_price_or_score_of_a_later_bar_can_be_reached(window: int) -> None:
     bars, features = telling()
     bars.window = window
     spy = Spy()
-    performed(bars, spy, features=features, cash="1000000", block_transfers=1_000)
+    performed(bars, spy, features=features, cash="1000000", recording=Recording(block_transfers=1_000))
 
     assert {bar: set[float]() for bar in range(BARS)} == spy._found
     assert {True} == set(spy._now.values())
@@ -178,7 +178,7 @@ def test_a_bar_is_its_prices_and_whether_they_were_traded_at() -> None:
     def look(bar: Bar, _: Broker) -> tuple[Any, ...]:
         return (
             bar.number,
-            str(bar.time)[:10],
+            str(bar.timestamp)[:10],
             bar.open[0],
             bar.close[0],
             bar.traded.tolist(),
@@ -336,7 +336,7 @@ FALLING = """
 
 def notes(told: list[Fill | Rejection]) -> list[str]:
     return [
-        f"{str(n.time)[8:10]} order {n.order}: "
+        f"{str(n.timestamp)[8:10]} order {n.order}: "
         + (f"{n.quantity:+g} {n.symbol} @ {n.price:g}" if isinstance(n, Fill) else f"{n.symbol} {n.reason}")
         for n in told
     ]
@@ -351,7 +351,7 @@ def test_each_fill_and_each_rejection_is_told_once_and_in_order(block_bars: int)
         3: lambda _, b: b.buy("ACME", 6),
     }
     strategy = Listens(acts)
-    result = performed(market(FALLING), strategy, block_bars=block_bars)
+    result = performed(market(FALLING), strategy, recording=Recording(block_bars=block_bars))
 
     assert [
         "02 order 0: +1 ACME @ 10",
