@@ -265,7 +265,7 @@ _Windows = Callable[[], Iterable[Window]]
 class _Inputs:
     """The inputs of a performance: a program or None, its tags, and the windows of its bars.
 
-    *is_stable* if the windows give the same bars when they are read again: bars in memory that are not written.
+    *is_stable* if the windows give the same bars again: bars in memory that are not written.
     """
 
     program: Program | None

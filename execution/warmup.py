@@ -24,7 +24,7 @@ import numpy as np
 from numba.core import config
 from numba.core.dispatcher import Dispatcher
 
-from tieout.execution.figures.record import compile_kernels
+from tieout.execution.figures.history import compile_kernels
 from tieout.execution.kernels.compiled import FOLDER
 from tieout.execution.kernels.state import NO_MARKET, NO_PROGRAM, REQUEST, Floats, empty_desk
 from tieout.execution.kernels.step import perform

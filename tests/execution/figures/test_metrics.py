@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.support.desk import Desk, day, two_weeks
+from tieout.execution.figures.history import History
 from tieout.execution.figures.metrics import Metrics, metrics
-from tieout.execution.figures.record import History
 from tieout.execution.figures.tables import Column
 from tieout.execution.kernels.orders import OrderEvent, Reason
 from tieout.ledger.books import events

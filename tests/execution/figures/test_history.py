@@ -16,7 +16,7 @@ from tests.execution.test_views import many_trades
 from tests.support.desk import Desk, day, first_days, funded, two_weeks
 from tests.support.ties import assert_tied, history_of
 from tieout.execution.figures import folding, schedules
-from tieout.execution.figures.record import History, compile_kernels, joined
+from tieout.execution.figures.history import History, compile_kernels, joined
 from tieout.execution.kernels.orders import OrderEvent
 from tieout.ledger.books import events
 from tieout.ledger.books.kinds import Kind
@@ -421,16 +421,16 @@ class Altered:
 @pytest.mark.parametrize(
     ("table", "column", "row", "value", "said"),
     [
-        ("transfer", "txn", 3, 99, "a transfer names what is not there"),
-        ("transfer", "txn", 0, -1, "a transfer names what is not there"),
-        ("transfer", "txn", 2, 2, "or is out of order"),
-        ("transfer", "debit", 3, 10_000, "a transfer names what is not there"),
-        ("transfer", "credit", 3, -1, "a transfer names what is not there"),
+        ("transfer", "txn", 3, 99, "a transfer is out of order, or names a row that does not exist"),
+        ("transfer", "txn", 0, -1, "a transfer is out of order, or names a row that does not exist"),
+        ("transfer", "txn", 2, 2, "a transfer is out of order"),
+        ("transfer", "debit", 3, 10_000, "a transfer is out of order, or names a row that does not exist"),
+        ("transfer", "credit", 3, -1, "a transfer is out of order, or names a row that does not exist"),
         ("txn", "timestamp", 1, np.datetime64(0, "ns"), "the transactions are not in the order of time"),
-        ("account", "commodity", 5, 77, "an account is in a commodity that is not there"),
-        ("account", "instrument", 5, 77, "an account is of an instrument that is not there"),
-        ("commodity", "currency", 2, 6, "ACME is priced in what is not there"),
-        ("statement", "currency", 0, -1, "a statement is in a currency that is not there"),
+        ("account", "commodity", 5, 77, "an account is in a commodity that does not exist"),
+        ("account", "instrument", 5, 77, "an account has an instrument that does not exist"),
+        ("commodity", "currency", 2, 6, "ACME is priced in a currency that does not exist"),
+        ("statement", "currency", 0, -1, "a statement is in a currency that does not exist"),
     ],
 )
 def test_tables_that_do_not_fit_together_are_refused(
@@ -450,8 +450,8 @@ def test_what_names_no_instrument_is_passed_over(table: str, column: str, value:
     desk = contracts()
     history = History(Altered(desk, table, column, 2, value))
 
-    assert history_of(desk.journal).trips.size == history.trips.size
-    assert 1 >= history_of(desk.journal).ends(0)[1] - history.ends(0)[1]
+    assert history_of(desk.journal).round_trips.size == history.round_trips.size
+    assert 1 >= history_of(desk.journal).order_counts(0)[1] - history.order_counts(0)[1]
 
 
 def test_sums_that_do_not_fit_are_refused() -> None:
@@ -461,7 +461,7 @@ def test_sums_that_do_not_fit_are_refused() -> None:
         ("mark", "price", 1, float("nan")),
     ):
         with pytest.raises(AmountOutOfRange, match="a sum over the journal does not fit into 64 bits"):
-            assert History(Altered(desk, table, column, row, value)).stakes
+            assert History(Altered(desk, table, column, row, value)).exposure
 
 
 @pytest.mark.parametrize("value", [2**63 - 1, 0, 1, -1, -(2**63)])
@@ -498,14 +498,14 @@ def test_more_than_64_bits_are_traded_exactly() -> None:
 @pytest.mark.skipif(not COMPILES, reason="nothing is compiled")
 def test_a_history_finds_its_kernels_compiled() -> None:
     kernels: list[Any] = [
-        folding.fold_trips,
+        folding.fold_round_trips,
         folding.share_charges,
         folding.fold_marks,
-        folding.fold_stakes,
+        folding.fold_exposure,
     ]
     compile_kernels()
     desk = two_weeks()
     figures = history_of(desk.journal), history_of(desk.journal, at=day(3))
 
-    assert all(history.trips.size for history in figures)
+    assert all(history.round_trips.size for history in figures)
     assert [1] * 4 == [len(kernel.signatures) for kernel in kernels]
