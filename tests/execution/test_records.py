@@ -30,7 +30,7 @@ def desk() -> Desk:
 
 def found(desk: Desk, check: str) -> list[str]:
     rows = desk.journal.sql(f"from check_{check}").rows()
-    return sorted(f"{row['subject']}: {row['found']}; expected: {row['expected']}" for row in rows)
+    return sorted(f"{row['subject']}: {row['actual']}; expected: {row['expected']}" for row in rows)
 
 
 def examined(desk: Desk, check: str) -> int:
@@ -67,8 +67,8 @@ def test_an_order_ends_in_exactly_one_way(desk: Desk, end: OrderEvent) -> None:
     both = " and ".join(sorted(["filled", end.name.lower()]))
 
     assert [
-        f"order {twice}: {both}; expected: one end",
-        f"order {never}: no end; expected: one end",
+        f"order {twice}: {both}; expected: one final status",
+        f"order {never}: no final status; expected: one final status",
     ] == found(desk, "orders")
 
 
@@ -76,7 +76,7 @@ def test_an_order_filled_in_parts_is_filled_by_the_last_of_them(desk: Desk) -> N
     order = desk.order("BOLT", "-10")
     desk.trade("BOLT", "-4", 10.0, order=order)
 
-    assert ["order 0: no end; expected: one end"] == found(desk, "orders")
+    assert ["order 0: no final status; expected: one final status"] == found(desk, "orders")
 
     desk.trade("BOLT", "-6", 10.0, order=order)
 
@@ -86,7 +86,7 @@ def test_an_order_filled_in_parts_is_filled_by_the_last_of_them(desk: Desk) -> N
 
     assert [
         "order 0: filled 11; expected: at most 10",
-        "order 0: no end; expected: one end",
+        "order 0: no final status; expected: one final status",
     ] == found(desk, "orders")
 
 
@@ -107,7 +107,7 @@ def test_what_becomes_of_an_order_is_known_and_so_is_the_order(desk: Desk) -> No
     desk.happened(7, OrderEvent.EXPIRED)
     desk.happened(0, 9)
     desk.happened(0, OrderEvent.TRIGGERED, 200)
-    right = "expected: a recorded order, a known event and a known reason"
+    right = "expected: a recorded order, a valid event and a valid reason"
 
     assert [
         f"event 1: order 7, event 2, reason 0; {right}",
@@ -120,7 +120,7 @@ def test_a_rejection_says_why(desk: Desk) -> None:
     desk.happened(desk.order("ACME", "1"), OrderEvent.REJECTED, Reason.NO_BAR)
     desk.happened(desk.order("ACME", "1"), OrderEvent.REJECTED)
 
-    assert ["event 1: rejected for no reason; expected: a reason"] == found(desk, "orders")
+    assert ["event 1: rejected without a reason; expected: a reason"] == found(desk, "orders")
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_what_an_order_says_is_known(desk: Desk, terms: dict[str, Any], told: st
     desk.happened(desk.order("ACME", "1", tag=-1), OrderEvent.EXPIRED)  # -1 is none
     desk.happened(desk.order("ACME", "1", **terms), OrderEvent.EXPIRED)
 
-    assert [f"order 2: {told}; expected: known ones"] == found(desk, "orders")
+    assert [f"order 2: {told}; expected: valid ones"] == found(desk, "orders")
 
 
 def test_an_order_belongs_to_an_earlier_one(desk: Desk) -> None:
@@ -155,7 +155,7 @@ def test_an_order_belongs_to_an_earlier_one(desk: Desk) -> None:
         (2, 0, 9),
     ):
         desk.link(order, other, relation)
-    right = "expected: a known relation of a recorded order to an earlier one"
+    right = "expected: a valid relation of a recorded order to an earlier one"
 
     assert [
         f"link 2: order 1, relation 1, other 1; {right}",
@@ -180,8 +180,8 @@ def test_no_number_is_missing_and_none_is_there_twice(tmp_path: Path, table: str
         rows = reader.sql("from check_records where expected like 'number%'").rows()
 
     assert [
-        {"subject": name, "found": "number 1", "expected": "number 0"},
-        {"subject": name, "found": "number 1", "expected": "number 2"},
+        {"subject": name, "actual": "number 1", "expected": "number 0"},
+        {"subject": name, "actual": "number 1", "expected": "number 2"},
     ] == rows
 
 
@@ -254,7 +254,7 @@ def test_a_fill_corrected_is_judged_by_what_is_left(desk: Desk) -> None:
 
     assert wanted == found(desk, "units")
     assert [f"fill {fill}: charged 10000000; expected: commission 1000000"] == found(desk, "fees")
-    assert [f"fill {fill}: booked 300000000; expected: performed again 30000000"] == found(desk, "notional")
+    assert [f"fill {fill}: booked 300000000; expected: recomputed 30000000"] == found(desk, "notional")
 
     desk.journal.reverse(wrong.number, day(1))
     with desk.booking(fill) as right:
@@ -307,7 +307,7 @@ def test_the_money_of_a_fill_is_quantity_times_price_rounded_once(
 
     assert 1 == examined(desk, "notional")
     assert [
-        f"fill 0: booked {units[0]}; expected: performed again {units[1]}" for _ in [0] if gross != performed
+        f"fill 0: booked {units[0]}; expected: recomputed {units[1]}" for _ in [0] if gross != performed
     ] == found(desk, "notional")
 
 

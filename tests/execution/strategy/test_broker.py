@@ -250,7 +250,15 @@ def test_the_account_is_what_the_books_say() -> None:
     assert [10_000.0, 10_100.0, 10_200.0] == [float(equity) for equity in result.equity["equity"]]
 
 
-def test_a_position_nobody_can_have_is_refused() -> None:
+def test_equity_moves_with_the_closes_from_the_fill_on() -> None:
+    bars = market("ACME\n100\n101\n102\n103\n104")
+
+    result, _ = did(bars, {0: lambda _, b: b.buy("ACME", 10)})
+
+    assert [10_000.0, 10_000.0, 10_010.0, 10_020.0, 10_030.0] == [float(e) for e in result.equity["equity"]]
+
+
+def test_a_position_in_an_unknown_instrument_is_refused() -> None:
     def look(_: Bar, broker: Broker) -> None:
         with pytest.raises(MalformedOrder, match="there is no instrument 'CORK'"):
             broker.position("CORK")
@@ -345,6 +353,20 @@ def test_asking_twice_for_a_target_changes_nothing() -> None:
 
     assert ["buy 500 ACME target -> filled"] == orders(result)
     assert ["1: +500 ACME @ 10"] == fills(result)
+
+
+def test_targets_asked_for_at_every_bar_do_not_pile_up() -> None:
+    def insist(_: Bar, broker: Broker) -> None:
+        for _repetition in range(4):
+            broker.target_quantity("ACME", 10)
+            broker.target_quantity("BOLT", 5)
+
+    # BOLT has no bar and ACME no volume for a while, so that targets have to wait.
+    bars = market("ACME BOLT\n10 10\n10 -\n10*0 10\n10 -\n10 10\n10 10")
+    result, came = did(bars, dict.fromkeys(range(5), insist) | {5: lambda _, b: b.positions})
+
+    assert {"ACME": 10.0, "BOLT": 5.0} == came[-1]
+    assert 15 == sum(int(fill.split("+")[1].split()[0]) for fill in fills(result))
 
 
 def test_a_stop_or_limit_under_way_does_not_count_toward_a_target() -> None:

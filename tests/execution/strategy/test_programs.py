@@ -62,6 +62,14 @@ def test_weights_through_a_program_and_through_a_strategy_are_the_same_orders() 
     assert fills(program) == fills(strategy)
 
 
+def test_weights_at_every_bar_trade_once_where_prices_stand_still() -> None:
+    bars = market("ACME BOLT\n" + "10 20\n" * 10)
+
+    result = performed(bars, TargetWeights(np.full((10, 2), 0.25)))
+
+    assert ["buy 250 ACME target -> filled", "buy 125 BOLT target -> filled"] == orders(result)
+
+
 # --- signals ------------------------------------------------------------------------------------------------
 
 T, F = True, False
