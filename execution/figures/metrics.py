@@ -48,7 +48,7 @@ class Metrics:
     volatility: float
     """sample standard deviation of the returns x sqrt(periods_per_year)"""
     sharpe: float
-    """mean return / sample standard deviation of the returns x sqrt(periods_per_year); risk-free rate 0"""
+    """mean return / sample standard deviation of the returns x sqrt(periods_per_year), risk-free rate 0"""
     sortino: float
     """mean return / sqrt(mean of min(return, 0) ** 2 over all periods) x sqrt(periods_per_year)"""
     max_drawdown: float

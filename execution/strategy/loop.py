@@ -37,7 +37,7 @@ class StrategyLoop:
         self._notices = Notices(strategy, engine)
         self._history: BarHistory | None = None
         self._numbers = {symbol: column for column, symbol in enumerate(bars.symbols)}
-        self._bar = -1  # the current one; -1 before the first
+        self._bar = -1  # the current bar, -1 before the first
 
     def run(self, windows: Iterable[Window], progress: Progress | None) -> None:
         """Perform all bars of *windows*.

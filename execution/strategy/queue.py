@@ -43,9 +43,9 @@ class Ticket:
 
 
 class OrderQueue:
-    """Orders that a strategy asked for at the current bar, in order. `flush` submits them.
+    """Orders of a strategy at the current bar, in the order of its calls. `flush` submits them.
 
-    One call of the engine for all of them is faster than one call each.
+    One call of the engine for all orders is faster than a call for each.
     """
 
     def __init__(self, engine: Engine) -> None:

@@ -90,7 +90,7 @@ class BarHistory:
             names = ", ".join(self._names)
             raise UnknownFeature(f"there is no history of {name!r}; there is history of {names}")
         if bars < 1:
-            raise UnknownFeature(f"history of {bars} bars is asked for; ask for one or more")
+            raise UnknownFeature(f"history of {bars} bars does not exist; give a number above zero")
         if bars > self._lookback:
             raise UnknownFeature(
                 f"history of {bars} bars is out of reach; set the strategy's lookback to {bars}"

@@ -1,4 +1,4 @@
-"""What a backtest refuses to begin, and what it records of itself."""
+"""Settings that a backtest refuses, and the description that it records."""
 
 from collections.abc import Callable
 from datetime import date
@@ -44,7 +44,7 @@ def bars(days: int = 3, volume: float | None = 1e9, price: float = 10.0) -> Bars
 
 
 class Does(Strategy):
-    """What it is told to do at each bar."""
+    """A strategy with one function for each bar."""
 
     def __init__(self, *steps: Callable[[Broker], object]) -> None:
         self._steps = steps
@@ -72,9 +72,9 @@ def ends(strategy: Strategy, account: Any = None, **more: Any) -> list[tuple[int
 def test_an_order_that_is_cancelled_at_the_last_bar_ends_once(last: Callable[[Broker], object]) -> None:
     first = Does(lambda broker: broker.buy("ACME", 1, limit=1), lambda _: None, last)
 
-    found = ends(first)
+    rows = ends(first)
 
-    assert len({number for number, _ in found}) == len(found)
+    assert len({number for number, _ in rows}) == len(rows)
 
 
 def test_a_strategy_that_was_performed_is_not_performed_again() -> None:
@@ -87,10 +87,10 @@ def test_a_strategy_that_was_performed_is_not_performed_again() -> None:
 
 def test_chance_comes_from_the_seed() -> None:
     def drawn(seed: int) -> list[float]:
-        found: list[float] = []
-        strategy = Does(*[lambda broker: found.append(broker.random.random())] * 3)
+        numbers: list[float] = []
+        strategy = Does(*[lambda broker: numbers.append(broker.random.random())] * 3)
         Backtest(bars=bars(), strategy=strategy, seed=seed).run().close()
-        return found
+        return numbers
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
@@ -126,10 +126,10 @@ def test_a_feature_that_is_dated_is_not_joined_to_bars_with_hours() -> None:
     ],
 )
 def test_what_is_not_what_it_should_be_is_refused(wrong: dict[str, Any]) -> None:
-    given: dict[str, Any] = {"bars": bars(), "strategy": Does()} | wrong
+    settings: dict[str, Any] = {"bars": bars(), "strategy": Does()} | wrong
 
     with pytest.raises(InvalidSetting):
-        Backtest(**given)
+        Backtest(**settings)
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def frame(**columns: list[Any]) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ({"quantity": [1.0], "lmit": [9.0]}, "no lmit"),
         ({"target_percent": [0.5], "tif": ["day"]}, "leave tif out"),
@@ -199,8 +199,10 @@ def frame(**columns: list[Any]) -> pl.DataFrame:
         ({"quantity": [1.0], "limit": ["low"]}, "limit is not a number"),
     ],
 )
-def test_a_frame_of_orders_says_nothing_that_is_not_heard(columns: dict[str, list[Any]], told: str) -> None:
-    with pytest.raises(MalformedOrder, match=told):
+def test_a_frame_of_orders_says_nothing_that_is_not_heard(
+    columns: dict[str, list[Any]], message: str
+) -> None:
+    with pytest.raises(MalformedOrder, match=message):
         Backtest(bars=bars(), strategy=Orders(frame(**columns))).description()
 
 
@@ -233,7 +235,7 @@ def test_what_is_recorded_of_orders_covers_their_tags_and_one_zero_and_one_nan()
 class Holds(Strategy):
     """A strategy with a parameter."""
 
-    given: Any
+    parameter: Any
 
 
 @pytest.mark.parametrize(
@@ -247,27 +249,33 @@ class Holds(Strategy):
     ],
 )
 def test_parameters_that_differ_are_recorded_so(one: Any, other: Any) -> None:
-    specs = [Backtest(bars=bars(), strategy=Holds(given)).description().spec for given in (one, other)]
+    specs = [
+        Backtest(bars=bars(), strategy=Holds(parameter)).description().spec for parameter in (one, other)
+    ]
 
     assert specs[0] != specs[1]
     assert specs[0] == Backtest(bars=bars(), strategy=Holds(one)).description().spec
 
 
-@pytest.mark.parametrize("given", [object(), float("nan"), np.array([object()]), pl.DataFrame({"a": [1]})])
-def test_a_parameter_that_cannot_be_recorded_is_refused(given: Any) -> None:
-    with pytest.raises(InvalidSetting, match="given"):
-        Backtest(bars=bars(), strategy=Holds(given)).description()
+@pytest.mark.parametrize(
+    "parameter", [object(), float("nan"), np.array([object()]), pl.DataFrame({"a": [1]})]
+)
+def test_a_parameter_that_cannot_be_recorded_is_refused(parameter: Any) -> None:
+    with pytest.raises(InvalidSetting, match="parameter"):
+        Backtest(bars=bars(), strategy=Holds(parameter)).description()
 
 
 def test_a_description_adds_and_never_contradicts() -> None:
-    told = Backtest(
+    added = Backtest(
         bars=bars(), strategy=Does(), recording=Recording(describe={"study": "first", "fill": "next_open"})
     )
-    lied = Backtest(bars=bars(), strategy=Does(), recording=Recording(describe={"fill": "same_close"}))
+    contradicting = Backtest(
+        bars=bars(), strategy=Does(), recording=Recording(describe={"fill": "same_close"})
+    )
 
-    assert "first" == told.description().spec["study"]
+    assert "first" == added.description().spec["study"]
     with pytest.raises(InvalidSetting, match="describe says that fill"):
-        lied.description()
+        contradicting.description()
 
 
 def fails(quantity: float, notional: float) -> float:
@@ -364,7 +372,7 @@ def test_a_run_in_memory_has_the_head_of_the_same_run_in_a_file(place: int, tmp_
 
 def test_what_is_done_after_a_run_does_not_change_what_is_recorded_of_it() -> None:
     def performed(disturb: Callable[[Backtest, np.ndarray, dict[str, Any]], object] | None = None) -> str:
-        weights, notes = np.full((10, 2), 0.4), {"by": {"whom": ["me"]}}
+        weights, notes = np.full((10, 2), 0.4), {"by": {"name": ["me"]}}
         backtest = Backtest(bars=two(), strategy=TargetWeights(weights), recording=Recording(describe=notes))
         with backtest.run() as result:
             if disturb is not None:
@@ -374,7 +382,7 @@ def test_what_is_done_after_a_run_does_not_change_what_is_recorded_of_it() -> No
     expected = performed()
 
     assert expected == performed(lambda _, weights, __: weights.fill(0.1))
-    assert expected == performed(lambda _, __, notes: notes["by"]["whom"].append("you"))
+    assert expected == performed(lambda _, __, notes: notes["by"]["name"].append("you"))
     assert expected == performed(lambda backtest, _, __: setattr(backtest, "bars", bars()))
     with pytest.raises(ValueError, match="read-only"):
         two().timestamp[0] = 0

@@ -35,7 +35,7 @@ def desk() -> Desk:
 # --- by hand -----------------------------------------------------------------------------------------------
 
 
-def nothing() -> Desk:
+def empty() -> Desk:
     return Desk()
 
 
@@ -231,7 +231,7 @@ def accounts_of_ones_own() -> Desk:
     desk.journal.open_account("Expenses:Fees:Data")
     desk.trade("ACME", "4", 10.0, "1")
     number = desk.journal.chart.number
-    things = desk.journal.commodities.number
+    number_of = desk.journal.commodities.number
     with desk.journal.transaction(day(1), Kind.GENERAL) as transaction:
         for debit, credit, symbol, amount in (
             ("Expenses:Fees:Data", "Assets:Cash:USD", "USD", 5_000_000),
@@ -239,7 +239,7 @@ def accounts_of_ones_own() -> Desk:
             ("Expenses:Commissions", "Income:Rebates", "USD", 3_000_000),
             ("Assets:Custody", "Assets:Positions:ACME", "ACME", 100_000_000),
         ):
-            of = things(symbol)
+            of = number_of(symbol)
             transaction.add(_transfer, number(debit, of), number(credit, of), amount)
     desk.today = 1
     desk.mark(ACME=11.0)
@@ -252,7 +252,7 @@ def _transfer(books: Any, debit: int, credit: int, amount: int) -> None:
 
 
 HAND_MADE: Sequence[Callable[[], Desk]] = (
-    nothing,
+    empty,
     statements_of_nothing,
     begun,
     two_weeks,
@@ -387,7 +387,7 @@ DONE = st.tuples(
 @pytest.mark.long
 @settings(max_examples=min(settings().max_examples, 2_000) // 5)  # each asks much of SQL
 @given(st.lists(DONE, max_size=40), st.sampled_from([None, 1]))
-def test_figures_of_whatever_is_booked_are_those_of_the_views(deeds: Any, today: int | None) -> None:
+def test_figures_of_random_books_are_those_of_the_views(deeds: Any, today: int | None) -> None:
     desk = Desk()
     for money in ("USD", "EUR"):
         desk.deposit(money, "10000")
@@ -419,7 +419,7 @@ class Altered:
 
 
 @pytest.mark.parametrize(
-    ("table", "column", "row", "value", "said"),
+    ("table", "column", "row", "value", "message"),
     [
         ("transfer", "txn", 3, 99, "a transfer is out of order, or names a row that does not exist"),
         ("transfer", "txn", 0, -1, "a transfer is out of order, or names a row that does not exist"),
@@ -434,11 +434,11 @@ class Altered:
     ],
 )
 def test_tables_that_do_not_fit_together_are_refused(
-    table: str, column: str, row: int, value: object, said: str
+    table: str, column: str, row: int, value: object, message: str
 ) -> None:
     history = History(Altered(turned_round(), table, column, row, value))
 
-    with pytest.raises(DamagedFile, match=f"{said}.*verify the journal"):
+    with pytest.raises(DamagedFile, match=f"{message}.*verify the journal"):
         schedules.trades(history)
 
 

@@ -39,8 +39,8 @@ def head(path: Path | None, strategy: Strategy | None = None) -> str:
 def interrupted(path: Path, bar: int) -> int:
     """Interrupt the run at *bar*; how many blocks the file then has."""
 
-    def interrupt(done: int, _: int) -> None:
-        if done == bar:
+    def interrupt(bars: int, _: int) -> None:
+        if bars == bar:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -64,9 +64,9 @@ def test_an_interrupted_run_is_resumed_to_the_same_head(tmp_path: Path, bar: int
 
 def test_it_may_be_interrupted_as_often_as_it_likes(tmp_path: Path) -> None:
     path = tmp_path / "run.duckdb"
-    held = [interrupted(path, bar) for bar in (25, 12, 41, 3)]
+    blocks = [interrupted(path, bar) for bar in (25, 12, 41, 3)]
 
-    assert [2, 2, 4, 4] == held
+    assert [2, 2, 4, 4] == blocks
     assert head(None) == head(path)
 
 
@@ -82,7 +82,7 @@ def test_a_run_interrupted_is_not_equal_until_it_is_resumed(tmp_path: Path) -> N
     assert str(before.first_difference).endswith("and the file ends before it")
 
 
-def test_another_description_is_told_in_python_too(tmp_path: Path) -> None:
+def test_another_description_is_refused_with_its_differences(tmp_path: Path) -> None:
     path = tmp_path / "run.duckdb"
     head(path)
 
@@ -92,7 +92,7 @@ def test_another_description_is_told_in_python_too(tmp_path: Path) -> None:
 
 
 class Failing(Strategy):
-    """Buys each day, and fails at a bar that nobody described."""
+    """Buys each day, and fails at a bar that its description does not say."""
 
     def __init__(self, bar: int) -> None:
         self._bar = bar
