@@ -125,11 +125,18 @@ def test_a_feature_that_is_dated_is_not_joined_to_bars_with_hours() -> None:
         {"statements": "never"},
     ],
 )
-def test_what_is_not_what_it_should_be_is_refused(wrong: dict[str, Any]) -> None:
+def test_an_argument_of_a_wrong_type_is_refused(wrong: dict[str, Any]) -> None:
     settings: dict[str, Any] = {"bars": bars(), "strategy": Does()} | wrong
 
     with pytest.raises(InvalidSetting):
         Backtest(**settings)
+
+
+def test_an_argument_of_a_wrong_type_is_named_with_an_example() -> None:
+    with pytest.raises(
+        InvalidSetting, match=r"account must be an account such as CashAccount\(\.\.\.\), not 5"
+    ):
+        Backtest(bars=bars(), strategy=Does(), account=5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -167,7 +174,7 @@ def test_a_share_of_a_volume_that_is_not_there_is_refused() -> None:
         Costs(participation="1.1")
 
 
-def test_what_is_past_64_bits_is_rejected_on_the_way_in_and_not_on_the_way_out() -> None:
+def test_more_than_64_bits_is_rejected_on_entry_and_not_on_exit() -> None:
     rich = UnlimitedAccount("0")
     too_much = Does(lambda broker: [broker.buy("ACME", 80_000_000) for _ in range(2)])
 
@@ -219,7 +226,7 @@ def test_a_flag_that_is_missing_is_none() -> None:
     assert [(0, "filled")] == ends(signals)  # type: ignore[arg-type]  # a program is a strategy too
 
 
-def test_what_is_recorded_of_orders_covers_their_tags_and_one_zero_and_one_nan() -> None:
+def test_the_digest_of_orders_covers_their_tags_and_one_zero_and_one_nan() -> None:
     def recorded(strategy: Any) -> Any:
         fingerprints: Any = Backtest(bars=bars(), strategy=strategy).description().fingerprints
         return fingerprints["program"]
@@ -291,7 +298,7 @@ def test_a_commission_that_fails_refuses_the_order() -> None:
         assert ["rejected"] == result.orders["status"].to_list()
 
 
-def test_what_a_commission_reads_around_it_is_recorded() -> None:
+def test_the_variables_that_a_commission_reads_are_recorded() -> None:
     def of(rate: float) -> Any:
         def charged(_: float, notional: float) -> float:
             return rate * notional
@@ -312,7 +319,7 @@ def test_an_error_beside_the_strategy_is_not_the_strategys(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("replaces", [-7, None, "x", 1.5])
-def test_what_is_replaced_is_an_order(replaces: Any) -> None:
+def test_only_an_order_can_be_replaced(replaces: Any) -> None:
     refused = []
 
     def ask(broker: Broker) -> None:
@@ -370,7 +377,7 @@ def test_a_run_in_memory_has_the_head_of_the_same_run_in_a_file(place: int, tmp_
         assert other.head == one.head
 
 
-def test_what_is_done_after_a_run_does_not_change_what_is_recorded_of_it() -> None:
+def test_changes_after_a_run_do_not_change_its_record() -> None:
     def performed(disturb: Callable[[Backtest, np.ndarray, dict[str, Any]], object] | None = None) -> str:
         weights, notes = np.full((10, 2), 0.4), {"by": {"name": ["me"]}}
         backtest = Backtest(bars=two(), strategy=TargetWeights(weights), recording=Recording(describe=notes))

@@ -104,7 +104,7 @@ def test_a_fill_is_of_the_side_and_instrument_of_its_order(desk: Desk) -> None:
     ] == findings(desk, "orders")
 
 
-def test_what_becomes_of_an_order_is_known_and_so_is_the_order(desk: Desk) -> None:
+def test_an_order_event_has_a_recorded_order_and_valid_codes(desk: Desk) -> None:
     desk.happened(desk.order("ACME", "1"), OrderEvent.EXPIRED)
     desk.happened(7, OrderEvent.EXPIRED)
     desk.happened(0, 9)
@@ -136,7 +136,7 @@ def test_a_rejection_says_why(desk: Desk) -> None:
         ({"tag": -2}, "instrument 2, type 0, time in force 0, tag -2"),
     ],
 )
-def test_what_an_order_says_is_known(desk: Desk, terms: dict[str, Any], message: str) -> None:
+def test_an_order_has_valid_codes(desk: Desk, terms: dict[str, Any], message: str) -> None:
     desk.happened(desk.order("ACME", "1"), OrderEvent.EXPIRED)
     desk.happened(desk.order("ACME", "1", tag=-1), OrderEvent.EXPIRED)  # -1 is none
     desk.happened(desk.order("ACME", "1", **terms), OrderEvent.EXPIRED)

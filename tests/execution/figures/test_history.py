@@ -223,8 +223,8 @@ def begun() -> Desk:
     return desk
 
 
-def accounts_of_ones_own() -> Desk:
-    """Units kept in another place, fees in accounts of one's own, a loss that is written off by hand."""
+def custom_accounts() -> Desk:
+    """Units kept in another place, fees in custom accounts, a loss that is written off by hand."""
     desk = Desk()
     desk.deposit("USD", "1000")
     desk.journal.open_account("Assets:Custody", "ACME")
@@ -264,7 +264,7 @@ HAND_MADE: Sequence[Callable[[], Desk]] = (
     years_and_money,
     marked_twice,
     odd_orders,
-    accounts_of_ones_own,
+    custom_accounts,
     *(lambda seed=seed: many_trades(seed) for seed in range(2)),
 )
 
@@ -446,7 +446,7 @@ def test_tables_that_do_not_fit_together_are_refused(
     ("table", "column"), [("mark", "instrument"), ("txn", "instrument"), ("orders", "instrument")]
 )
 @pytest.mark.parametrize("value", [99, -7])
-def test_what_names_no_instrument_is_passed_over(table: str, column: str, value: int) -> None:
+def test_rows_without_a_valid_instrument_are_skipped(table: str, column: str, value: int) -> None:
     desk = contracts()
     history = History(Altered(desk, table, column, 2, value))
 

@@ -96,7 +96,7 @@ def test_returns_by_the_standard_library() -> None:
     assert day(top + int(np.argmin(equity[top:]))) == actual.drawdown_bottom
 
 
-def test_what_is_put_in_is_not_earned() -> None:
+def test_a_contribution_is_not_a_return() -> None:
     desk = curve(100, 110)
     desk.today = 2
     desk.deposit("USD", "90")  # there before it is earned on: 110 + 90
@@ -174,7 +174,7 @@ def test_two_statements_have_no_deviation() -> None:
     assert 90 / 100 - 1 == actual.max_drawdown
 
 
-def test_what_never_moves_has_no_ratio() -> None:
+def test_equity_that_never_moves_has_no_ratio() -> None:
     actual = figures(curve(100, 100, 100))
 
     assert [] == undefined(actual, "sharpe", "sortino", "calmar")

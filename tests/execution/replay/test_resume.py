@@ -62,7 +62,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_head(tmp_path: Path, bar: int
     assert sound(path)
 
 
-def test_it_may_be_interrupted_as_often_as_it_likes(tmp_path: Path) -> None:
+def test_a_run_may_be_interrupted_many_times(tmp_path: Path) -> None:
     path = tmp_path / "run.duckdb"
     blocks = [interrupted(path, bar) for bar in (25, 12, 41, 3)]
 

@@ -301,7 +301,7 @@ def test_a_working_order_can_be_listed_cancelled_and_replaced() -> None:
     assert [None, None, 1] == result.orders.sort("id")["replaces"].to_list()
 
 
-def test_what_was_never_ordered_or_is_filled_cannot_be_cancelled() -> None:
+def test_an_unknown_or_filled_order_cannot_be_cancelled() -> None:
     tickets: list[Any] = []
 
     def ask(_: Bar, broker: Broker) -> tuple[int, bool]:
@@ -317,7 +317,7 @@ def test_what_was_never_ordered_or_is_filled_cannot_be_cancelled() -> None:
     assert ["buy 5 ACME -> filled"] == orders(result)
 
 
-def test_what_is_filled_cannot_be_replaced() -> None:
+def test_a_filled_order_cannot_be_replaced() -> None:
     tickets: list[Any] = []
 
     result, answers = did(

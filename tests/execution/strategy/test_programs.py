@@ -106,7 +106,7 @@ def test_a_signal_both_ways_is_none_and_none_is_given_while_an_order_works() -> 
     assert ["2: +7 ACME @ 10"] == fills(result)
 
 
-def test_what_is_done_to_an_array_after_its_program_is_made_changes_nothing() -> None:
+def test_changes_to_an_array_after_its_program_is_made_have_no_effect() -> None:
     weights = np.array([[0.5, NAN], [NAN, NAN], [NAN, NAN], [NAN, NAN]])
     entries = np.array([[T, F], [F, F], [F, F], [F, F]])
     exits = np.array([[F, F], [F, F], [T, F], [F, F]])

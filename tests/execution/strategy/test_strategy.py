@@ -194,7 +194,7 @@ def test_a_bar_is_its_prices_and_whether_they_were_traded_at() -> None:
     ] == answers
 
 
-def test_what_a_bar_shows_cannot_be_written() -> None:
+def test_the_arrays_of_a_bar_cannot_be_written() -> None:
     def write(bar: Bar, _: Broker) -> None:
         with pytest.raises(ValueError, match="read-only"):
             bar.close[0] = 1.0
@@ -305,7 +305,7 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("look", "message"), UNKNOWN)
-def test_what_a_bar_does_not_have_is_refused(look: Any, message: str) -> None:
+def test_a_name_that_a_bar_does_not_have_is_refused(look: Any, message: str) -> None:
     def attempt(bar: Bar, _: Broker) -> str:
         with pytest.raises(UnknownFeature) as caught:
             look(bar)
