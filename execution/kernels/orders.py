@@ -42,7 +42,7 @@ class OrderEvent(IntEnum):
     EXPIRED = 2
     REJECTED = 3
     OPEN_AT_THE_END = 4
-    TRIGGERED = 5  # not recorded yet: for stop-limit orders
+    TRIGGERED = 5
 
 
 class Reason(IntEnum):

@@ -1,5 +1,5 @@
--- Every order with its terms, its fills in sum, its status and the reason of a rejection. An order without a final
--- status is working. Its fills say whether it is filled, and its events give any other status.
+-- Every order with its terms, fills, status and reason. An order without a final status is working. Its fills say
+-- whether it is filled, and its events give any other status.
 create or replace view order_history as
 with filled as (
     select
