@@ -1,10 +1,10 @@
-"""The tables that execution keeps in a journal: orders, what became of them, fills, and a benchmark.
+"""The tables of execution in a journal: orders, their events and links, fills, tags, and a benchmark.
 
-Registered with the store under the entry point group ``tieout.records``; the ledger stores, seals and
-verifies them like its own.
+They are registered under the entry point group ``tieout.records``. The ledger stores, seals and verifies them
+like its own tables.
 """
 
 from tieout.ledger.file.schema import Schema
 
 RECORDS = Schema.load("tieout.execution", 1)
-"""Tables, views and checks of this room."""
+"""Tables, views and checks of execution."""

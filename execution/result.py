@@ -1,48 +1,67 @@
-"""What a run gave, read from its journal and from nothing else."""
+"""The result of a run, read from its journal alone."""
 
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import polars as pl
 
 from tieout.execution.figures import schedules
+from tieout.execution.figures.history import History
 from tieout.execution.figures.metrics import Metrics, metrics
-from tieout.execution.figures.record import History
 from tieout.ledger.closing import Closing
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.journal import Journal
 
 
 class Result(Closing):
-    """A finished run. *journal* answers SQL; what else is here is read from it, and what takes long once.
+    """A finished run. *journal* answers SQL, and all figures are read from it.
 
-    A run in memory holds its journal; one in a file opens it to be read. Close it, or use it as a context
-    manager, to let go of the file. Of a run in memory nothing is left then: not even a head digest, unless it
-    was asked for before.
+    Close it, or use it as a context manager, to close the file. Closing a run in memory discards it, the head
+    digest included unless it was read before.
     """
 
     def __init__(self, journal: Journal | Reader, head: str, currency: str) -> None:
         self._journal = journal
         self._head = head
+        self._is_open = True
         self.currency = currency
+
+    def __repr__(self) -> str:
+        """Six lines of figures under the head digest. It seals a run in memory, as `head` does."""
+        if not self._is_open:
+            return "Result: closed"
+        figures = self.metrics
+        start, end = (np.datetime_as_string(day, "D") for day in (figures.start, figures.end))
+        return "\n".join(
+            (
+                f"Result {self.head[:16]}, {start} to {end}",
+                f"  end equity    {figures.end_equity:,.2f} {figures.currency}",
+                f"  total return  {figures.total_return:.2%}",
+                f"  CAGR          {figures.cagr:.2%}",
+                f"  Sharpe        {figures.sharpe:.2f}",
+                f"  max drawdown  {figures.max_drawdown:.2%}",
+                f"  trades        {figures.trades:,}",
+            )
+        )
 
     @property
     def journal(self) -> Journal | Reader:
-        """The books; those of a run in memory are sealed when they are first asked for."""
+        """Journal of the run. A run in memory is sealed at the first use."""
         if isinstance(self._journal, Journal) and not self._head:
             self._head = self._journal.commit().digest.hex()
         return self._journal
 
     @property
     def head(self) -> str:
-        """The digest of the last block."""
-        self.journal  # noqa: B018  which seals it
+        """Digest of the last block."""
+        self.journal  # noqa: B018  seals it
         return self._head
 
     @classmethod
     def of(cls, journal: Journal, currency: str) -> Self:
-        """The result of a run that has just been performed."""
+        """Return the result of a run that was just performed."""
         if journal.path is None:
             return cls(journal, "", currency)
         path = journal.path
@@ -52,12 +71,13 @@ class Result(Closing):
 
     @classmethod
     def open(cls, path: str | Path, currency: str = "USD") -> Self:
-        """The result of a run that a file holds."""
+        """Open the result of a run in a file."""
         reader = Reader(path)
         return cls(reader, reader.head, currency)
 
     def close(self) -> None:
-        """Let go of the journal."""
+        """Close the journal."""
+        self._is_open = False
         if isinstance(self._journal, Journal):
             self._journal.discard()
         else:
@@ -75,21 +95,21 @@ class Result(Closing):
 
     @property
     def positions(self) -> pl.DataFrame:
-        """What is held at the end."""
+        """Positions at the end."""
         return self._view("position")
 
     @property
     def orders(self) -> pl.DataFrame:
-        """Every order, how it was filled and how it ended."""
+        """Orders with their fills and their status."""
         return self._view("order_history")
 
     @property
     def metrics(self) -> Metrics:
-        """Return, risk, costs and trades."""
+        """Figures of return, risk, costs and trades."""
         return self.metrics_for()
 
     def metrics_for(self, periods_per_year: float = 252.0) -> Metrics:
-        """The same for another number of statements a year."""
+        """Compute `metrics` for another number of statements a year."""
         return metrics(self._history, self.currency, periods_per_year)
 
     @cached_property

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tieout.execution.backtest import Backtest, Progress
+from tieout.execution.backtest import Backtest
 from tieout.execution.replay.reperformance import Recorded
 from tieout.execution.result import Result
+from tieout.execution.strategy.loop import Progress
 from tieout.ledger.errors import DamagedFile, JournalExists, NewerSchema, OlderSchema, UnknownRecords
 from tieout.ledger.file.database import holds_nothing
 from tieout.ledger.file.reader import Reader

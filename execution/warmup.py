@@ -21,7 +21,7 @@ import numba
 import numpy as np
 from numba.core import config
 
-from tieout.execution.figures.record import compile_kernels
+from tieout.execution.figures.history import compile_kernels
 from tieout.execution.kernels.compiled import FOLDER
 from tieout.execution.kernels.state import EMPTY_PROGRAM, NO_MARKET, empty_desk
 from tieout.execution.kernels.step import perform

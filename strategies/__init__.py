@@ -1,1 +1,1 @@
-"""Reference strategies, one short file each, and a generated universe to try them on."""
+"""Reference strategies, one short file each, and a generated universe to run them on."""

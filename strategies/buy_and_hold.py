@@ -1,4 +1,4 @@
-"""Buy once and keep."""
+"""Buy once and hold."""
 
 from attrs import define, field
 
@@ -7,7 +7,7 @@ from tieout import Bar, Broker, Strategy
 
 @define
 class BuyAndHold(Strategy):
-    """At the first bar, put *invested* of equity to equal parts into all that trades, and keep it."""
+    """Invest *invested* of equity equally in all instruments traded at the first bar, and hold them."""
 
     invested: float = 0.95
     _bought: bool = field(default=False, init=False)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-_HELP = "Where the journal goes."
+_HELP = "Path of the journal."
 
 
 def register(app: typer.Typer) -> None:
@@ -18,9 +18,9 @@ def demo(
 ) -> None:
     """Run the 25 best of 500 generated stocks by an ML score, start to verified journal.
 
-    Whoever runs it gets the same head digest. A journal of an earlier demo is made anew.
+    Every machine gets the same head digest. The journal of an earlier demo is overwritten.
     """
-    from tieout import Backtest, CashAccount, Costs, PercentCommission
+    from tieout import Backtest, CashAccount, Costs, PercentCommission, Recording
     from tieout.execution.console import run
     from tieout.strategies.top import Top
     from tieout.strategies.universe import generate
@@ -34,7 +34,7 @@ def demo(
         account=CashAccount("1000000"),
         costs=Costs(commission=PercentCommission("0.001")),
         seed=seed,
-        describe={"bars": {"generated": generator, "parameters": {"seed": seed}}},
+        recording=Recording(describe={"bars": {"generated": generator, "parameters": {"seed": seed}}}),
     )
     title = "Top 25 of 500 by score, every day"
     raise typer.Exit(not run(backtest, journal, title, overwrite=True, generator=generator))

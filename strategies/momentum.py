@@ -1,4 +1,4 @@
-"""12-1 momentum, after Jegadeesh and Titman (1993): the winners of a year, without its last month."""
+"""12-1 momentum after Jegadeesh and Titman (1993): the return of a year without its last month."""
 
 import numpy as np
 from attrs import define, field
@@ -8,10 +8,11 @@ from tieout import Bar, Broker, Strategy
 
 @define
 class Momentum(Strategy):
-    """At the first bar of a month, hold the *count* with the highest return from *year* to *skip* bars ago.
+    """At the first bar of a month, hold the *count* instruments with the highest momentum at equal weights.
 
-    Of those that trade today, have *year* bars before it, traded on each of the last *liquid* bars, and close
-    at *price* or more: what stands still or costs next to nothing has a momentum that nobody could earn.
+    Momentum is the return from *year* bars ago to *skip* bars ago. An instrument needs a bar today and *year*
+    bars before it, volume on each of the last *liquid* bars, and a close of *price* or more. The momentum of
+    others could not have been earned: their prices stand still, or are next to nothing.
     """
 
     count: int = 50
@@ -28,12 +29,12 @@ class Momentum(Strategy):
 
     @property
     def lookback(self) -> int:
-        """A year and this bar."""
+        """Number of bars: a year and this one."""
         return self.year + 1
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
-        """Rank and hold."""
-        before, self._month = self._month, bar.time.astype("M8[M]")
+        """Rank the instruments and rebalance, once a month."""
+        before, self._month = self._month, bar.timestamp.astype("M8[M]")
         if self._month == before or bar.number < self.year:
             return
         closes = bar.history("close", self.year + 1)

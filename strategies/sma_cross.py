@@ -1,4 +1,4 @@
-"""The crossing of two moving averages."""
+"""Crossover of two simple moving averages."""
 
 import numpy as np
 from attrs import define
@@ -8,9 +8,9 @@ from tieout import Broker, Instrument, Strategy
 
 @define
 class SmaCross(Strategy):
-    """Hold an instrument while the mean of its last *fast* closes is above that of its last *slow* ones.
+    """Hold an instrument while the mean of its last *fast* closes is above that of its last *slow* closes.
 
-    Each gets *share* of equity. Closes that are missing are left out of both.
+    Each position gets the share *share* of equity. Both means leave out missing closes.
     """
 
     fast: int = 20
@@ -19,17 +19,17 @@ class SmaCross(Strategy):
 
     @property
     def lookback(self) -> int:
-        """As many bars as the slow mean takes."""
+        """Number of bars of the slow mean."""
         return self.slow
 
     def on_instrument(self, instrument: Instrument, broker: Broker) -> None:
-        """Enter above, leave below."""
+        """Enter above the slow mean, and exit below it."""
         closes = instrument.history("close", self.slow)
         if len(closes) < self.slow:
             return
         rising = np.nanmean(closes[-self.fast :]) > np.nanmean(closes)
-        held = broker.position(instrument.symbol) > 0
-        if rising and not held:
+        is_long = broker.position(instrument.symbol) > 0
+        if rising and not is_long:
             broker.target_percent(instrument.symbol, self.share, tag="cross up")
-        elif held and not rising:
+        elif is_long and not rising:
             broker.target_quantity(instrument.symbol, 0, tag="cross down")

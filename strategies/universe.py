@@ -1,8 +1,8 @@
-"""A universe of stocks that nobody owns: prices and scores from a seed, for demonstrations.
+"""A universe of generated stocks: prices and scores from a seed, for demonstrations.
 
-Prices are geometric Brownian motion, rounded to cents. A score is the next day's return, standardised, in
-noise that lasts: `information` x return + sqrt(1 - information**2) x AR(1), as strong as good models are.
-What the exponential and the logarithm give is rounded, so that every machine makes the same bytes.
+Prices are geometric Brownian motion, rounded to cents. A score is the standardized return of the next day in
+persistent noise: `information` x return + sqrt(1 - information**2) x AR(1). It is as strong as that of a good
+model. Exponentials and logarithms are rounded, so that every machine makes the same bytes.
 """
 
 import numpy as np
@@ -14,13 +14,13 @@ from tieout import Bars
 Floats = NDArray[np.float64]
 
 PERSISTENCE = 0.8
-"""How much of the noise in a score stays from day to day."""
+"""AR(1) coefficient of the noise in a score, from day to day."""
 
 
 def generate(
     stocks: int = 500, days: int = 252, *, seed: int = 7, information: float = 0.05, warmup: int = 13
 ) -> tuple[Bars, pl.DataFrame]:
-    """Bars, and scores as a long frame; the scores begin after *warmup* days."""
+    """Generate bars, and scores as a long frame. The scores begin after *warmup* days."""
     rng = np.random.default_rng(seed)
     shape = (days, stocks)
     first = rng.uniform(20, 500, stocks)
@@ -55,7 +55,7 @@ def _cents(prices: Floats) -> Floats:
 
 
 def _scores(rng: np.random.Generator, close: Floats, information: float) -> Floats:
-    """float64[days, stocks], rounded to six decimals."""
+    """Generate scores: float64[days, stocks], rounded to six decimals."""
     future = np.zeros(close.shape)
     future[:-1] = np.log(close[1:] / close[:-1])
     shock = rng.standard_normal(close.shape)

@@ -57,6 +57,7 @@ _HOMES = {
     "Policies": "ledger.file.run",
     "Query": "ledger.file.query",
     "Reader": "ledger.file.reader",
+    "Recording": "execution.recording",
     "receive_trades": "ledger.books.events",
     "Rejection": "execution.strategy.strategy",
     "repay": "ledger.books.events",
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from tieout.execution.models.commissions.percent import PercentCommission as PercentCommission
     from tieout.execution.models.costs import Costs as Costs
     from tieout.execution.models.slippage.percent import PercentSlippage as PercentSlippage
+    from tieout.execution.recording import Recording as Recording
     from tieout.execution.result import Result as Result
     from tieout.execution.strategy.broker import Broker as Broker
     from tieout.execution.strategy.programs import Orders as Orders

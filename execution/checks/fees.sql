@@ -1,4 +1,4 @@
--- Fees: what is charged for every fill is its commission.
+-- Fees: the books charge exactly the commission of every fill.
 create or replace view check_fees as
 select
     'fill ' || fill.id as subject,

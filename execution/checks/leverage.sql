@@ -1,7 +1,9 @@
--- Leverage: after every fill that opens or adds to a position, gross exposure is within the leverage cap of the
--- run's policy times equity, both in the fill's currency; its instrument at the fill's price, the others at their
--- last mark. Whether that is one of the same moment depends on when in the bar the fill was, so a fill fails that
--- breaks the cap with these marks and with those before them, as far as everything held had any.
+-- Leverage: after every fill that opens or increases a position, gross exposure is at most the leverage cap times
+-- equity. Both are in the fill's currency. The fill's instrument is valued at the fill's price, the others at their
+-- last mark. A mark of the same timestamp may come before or after the fill within the bar. So a fill fails only if it
+-- breaks the cap with these marks and with the previous ones, where all positions have them.
+--
+-- No policy sets `leverage_cap` yet: the check is for margin accounts.
 create or replace view check_leverage as
 with cap as (
     select (policies::json -> 'others' ->> 'leverage_cap')::double as leverage
@@ -41,15 +43,15 @@ adding as (
         or sign(hold.quantity) = -sign(hold.quantity - hold.amount)
 ),
 
-held as (
-    select wanted.*, hold.quantity, hold.has_cost
+position_at_fill as (
+    select valued_at.*, hold.quantity, hold.has_cost
     from (
         select adding.id, adding.timestamp, adding.txn, commodity.id as instrument,
             case when commodity.id = adding.instrument then adding.price end as price
         from adding
         join commodity on commodity.currency = adding.currency and commodity.kind = 'instrument'
-    ) as wanted
-    asof join holding_after as hold on hold.instrument = wanted.instrument and wanted.txn >= hold.txn
+    ) as valued_at
+    asof join holding_after as hold on hold.instrument = valued_at.instrument and valued_at.txn >= hold.txn
     where hold.quantity != 0
 ),
 
@@ -61,29 +63,29 @@ mark_at as (
 
 valued as (
     select
-        held.id,
-        held.txn,
-        held.has_cost,
+        holding.id,
+        holding.txn,
+        holding.has_cost,
         round_even(
-            held.quantity::double * coalesce(held.price, latest.price) * instrument.multiplier
+            holding.quantity::double * coalesce(holding.price, latest.price) * instrument.multiplier
             * (money_unit.per_one::double / instrument_unit.per_one::double),
             0
         )::bigint as worth,
         round_even(
-            held.quantity::double * coalesce(held.price, earlier.price) * instrument.multiplier
+            holding.quantity::double * coalesce(holding.price, earlier.price) * instrument.multiplier
             * (money_unit.per_one::double / instrument_unit.per_one::double),
             0
         )::bigint as worth_before
-    from held
-    asof left join mark_at as latest on latest.instrument = held.instrument and held.timestamp >= latest.timestamp
-    asof left join mark_at as earlier on earlier.instrument = held.instrument and held.timestamp > earlier.timestamp
-    join commodity as instrument on instrument.id = held.instrument
+    from position_at_fill as holding
+    asof left join mark_at as latest on latest.instrument = holding.instrument and holding.timestamp >= latest.timestamp
+    asof left join mark_at as earlier on earlier.instrument = holding.instrument and holding.timestamp > earlier.timestamp
+    join commodity as instrument on instrument.id = holding.instrument
     join commodity as money on money.id = instrument.currency
     join unit as instrument_unit on instrument_unit.scale = instrument.scale
     join unit as money_unit on money_unit.scale = money.scale
 ),
 
--- Futures have no cost, and no value beyond the margin that is paid and received.
+-- Futures have no cost, and no value beyond the variation margin that was settled.
 exposure as (
     select
         id,
@@ -105,11 +107,11 @@ other_money as (
         from leg
         join account on account.id = leg.account and account.type in ('asset', 'liability')
         join commodity on commodity.id = account.commodity and commodity.kind = 'currency'
-        left join commodity as held on held.id = account.instrument
+        left join commodity as traded on traded.id = account.instrument
         where exists (select 1 from cap)
             and not coalesce(
-                account.path in ('Assets:Positions:' || held.symbol, 'Liabilities:Short:' || held.symbol)
-                or (held.id is not null and account.path like '%:Valuation'),
+                account.path in ('Assets:Positions:' || traded.symbol, 'Liabilities:Short:' || traded.symbol)
+                or (traded.id is not null and account.path like '%:Valuation'),
                 false
             )
     )

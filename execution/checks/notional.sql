@@ -1,7 +1,7 @@
--- Notional: the money of every fill is its quantity times its price, rounded once, half to even; where the
--- amount was given, they agree within the price of one unit, and half a unit of money for the rounding.
+-- Notional: the money booked for every fill is its quantity times its price, rounded once, half to even. Where the
+-- amount is the basis of the fill, the two agree within the price of one unit plus half a unit of money.
 create or replace view check_notional as
-with performed as (
+with expected as (
     select
         fill.id,
         fill.basis,
@@ -24,8 +24,8 @@ with performed as (
 select
     'fill ' || id as subject,
     'booked ' || gross as actual,
-    'performed again ' || notional as expected
-from performed
+    'recomputed ' || notional as expected
+from expected
 where case when basis = 1 then abs(gross - notional) > price_of_one + 0.5 else gross != notional end;
 
 create or replace view examined_notional as

@@ -1,10 +1,10 @@
--- Orders: every order is of known words and ends in exactly one way, a rejection says why, every fill belongs to an
--- order of its side and instrument, none is filled for more than it asked, and an order belongs to earlier ones.
+-- Orders: every order has valid codes and exactly one final status, and no more fills than its quantity. A rejection
+-- has a reason. A fill belongs to an order of its side and instrument. A link leads to an earlier order.
 create or replace view check_orders as
 select
     'order ' || order_id as subject,
-    coalesce(string_agg(status, ' and ' order by status), 'no end') as actual,
-    'one end' as expected
+    coalesce(string_agg(status, ' and ' order by status), 'no final status') as actual,
+    'one final status' as expected
 from order_end
 group by order_id
 having count(status) != 1
@@ -30,7 +30,7 @@ select
     'order ' || orders.id as subject,
     'instrument ' || orders.instrument || ', type ' || orders.type || ', time in force ' || orders.tif
     || ', tag ' || orders.tag as actual,
-    'known ones' as expected
+    'valid ones' as expected
 from orders
 left join commodity on commodity.id = orders.instrument and commodity.kind = 'instrument'
 left join order_type on order_type.id = orders.type
@@ -41,14 +41,14 @@ union all
 select
     'event ' || order_event.id as subject,
     'order ' || order_event.order_id || ', event ' || order_event.event || ', reason ' || order_event.reason as actual,
-    'a recorded order, a known event and a known reason' as expected
+    'a recorded order, a valid event and a valid reason' as expected
 from order_event
 left join orders on orders.id = order_event.order_id
 left join order_event_kind as kind on kind.id = order_event.event
 left join reason on reason.id = order_event.reason
 where orders.id is null or kind.id is null or reason.id is null
 union all
-select 'event ' || order_event.id as subject, 'rejected for no reason' as actual, 'a reason' as expected
+select 'event ' || order_event.id as subject, 'rejected without a reason' as actual, 'a reason' as expected
 from order_event
 join order_event_kind as kind on kind.id = order_event.event and kind.name = 'rejected'
 join reason on reason.id = order_event.reason and reason.name = 'none'
@@ -56,7 +56,7 @@ union all
 select
     'link ' || order_link.id as subject,
     'order ' || order_link.order_id || ', relation ' || order_link.relation || ', other ' || order_link.other as actual,
-    'a known relation of a recorded order to an earlier one' as expected
+    'a valid relation of a recorded order to an earlier one' as expected
 from order_link
 left join orders on orders.id = order_link.order_id
 left join orders as other on other.id = order_link.other and other.id < order_link.order_id

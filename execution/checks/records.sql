@@ -1,5 +1,5 @@
--- Records: the numbers of orders, their tags and links, fills and what became of orders run 0, 1, 2, ... without a
--- gap, none is dated before the one before it, and nothing becomes of an order before it is given.
+-- Records: orders, tags, links, fills and order events are numbered 0, 1, 2, ... without a gap, in the order of time.
+-- No fill and no event comes before its order.
 create or replace view check_records as
 with recorded as (
     select 'order' as name, id, timestamp, lag(id, 1, -1) over in_order as id_before, lag(timestamp) over in_order as timestamp_before

@@ -1,5 +1,5 @@
--- Settlement: what is payable and receivable for trades is what unsettled fills left, fill by fill, and no
--- fill was settled for more than it was booked.
+-- Settlement: the payables and receivables for trades are those of unsettled fills, fill by fill, and no fill was
+-- settled for more than its booked amount. Runs settle at the fill today: the check is for settlement after days.
 create or replace view check_settlement as
 with due as (
     select

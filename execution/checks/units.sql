@@ -1,5 +1,5 @@
--- Units: the transactions of every fill move just its quantity and no other instrument, and no position changes
--- without a fill but by a corporate action.
+-- Units: the transactions of every fill move exactly its quantity and no other instrument. Without a fill, a position
+-- changes only by a corporate action.
 create or replace view check_units as
 with without_fill as (
     select distinct txn.id, txn.fill_id, kind.name

@@ -77,6 +77,12 @@ class Bars:
     def __len__(self) -> int:
         return len(self.timestamp)
 
+    def __repr__(self) -> str:
+        """Bars x instruments, the first and last date, and symbols."""
+        first, last = (np.datetime_as_string(self.timestamp[i].view("M8[ns]"), "D") for i in (0, -1))
+        symbols = ", ".join(self.symbols[:5]) + ", ..." * (len(self.symbols) > 5)  # noqa: PLR2004  fits a line
+        return f"Bars {len(self):,} x {len(self.symbols):,}, {first} to {last}: {symbols}"
+
     @property
     def is_without_volume(self) -> bool:
         """True if the bars have no volume. Either every bar has a volume or none has."""

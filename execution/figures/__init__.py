@@ -1,1 +1,1 @@
-"""Figures that are computed from the tables of a journal."""
+"""Figures of a run, computed from the tables of its journal."""

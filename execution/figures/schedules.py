@@ -1,6 +1,6 @@
-"""The equity curve and the round trips as frames: what `History` has in units, in exact decimals.
+"""The equity curve and the round trips of a `History` as frames, in exact decimals.
 
-Column for column and type for type what the views `equity` and `trade` give.
+Their columns and types are those of the views `equity` and `trade`.
 """
 
 from decimal import Decimal
@@ -9,22 +9,22 @@ import numpy as np
 import polars as pl
 
 from tieout.execution.figures.folding import Int64s, Rows
-from tieout.execution.figures.record import Floats, History
+from tieout.execution.figures.history import Floats, History
 from tieout.execution.figures.tables import Column
 from tieout.ledger.books.commodity import MAX_SCALE
 
 MONEY = pl.Decimal(37, MAX_SCALE)
-"""What the product of a whole number of 64 bits and a unit is in SQL."""
+"""SQL type of a whole number of 64 bits times a unit."""
 _WHOLE = pl.Decimal(38, 0)
 _UNITS = pl.Series(
     [Decimal(1).scaleb(-scale) for scale in range(MAX_SCALE + 1)], dtype=pl.Decimal(MAX_SCALE + 1, MAX_SCALE)
 )
-_A_DAY = 86_400_000_000_000
+_DAY = 86_400_000_000_000
 
 
 def equity(history: History) -> pl.DataFrame:
-    """Cash, market value and equity at every statement."""
-    statements, things = history.statements, history.commodities
+    """Return cash, market value and equity at every statement."""
+    statements, commodities = history.statements, history.commodities
     plain = pl.DataFrame(
         {
             "timestamp": statements.timestamp,
@@ -32,26 +32,28 @@ def equity(history: History) -> pl.DataFrame:
             "cash": statements.cash,
             "market_value": statements.market_value,
             "equity": statements.equity,
-            "scale": things.scale[statements.currency],
+            "scale": commodities.scale[statements.currency],
         }
     )
     return plain.select(
         pl.col("timestamp"),
-        _named(things.symbol, "currency"),
+        _symbols(commodities.symbol, "currency"),
         *(_decimals(name, "scale") for name in ("cash", "market_value", "equity")),
     )
 
 
 def trades(history: History) -> pl.DataFrame:
-    """Round trips, from flat to flat."""
-    trips, things = history.trips, history.commodities
-    instrument, currency = trips["instrument"], things.currency[trips["instrument"]]
+    """Return the round trips, from flat to flat."""
+    trips, commodities = history.round_trips, history.commodities
+    instrument, currency = trips["instrument"], commodities.currency[trips["instrument"]]
     limbs = {name: _limbs(trips, name) for name in ("bought", "sold", "units_bought", "units_sold")}
-    # Of a short trade what was sold is the entry.
+    # The entry of a short trade is its sales.
     prices = [
         np.divide(
-            as_floats(limbs[way]) / things.one[currency],
-            as_floats(limbs[f"units_{way}"]) / things.one[instrument] * things.multiplier[instrument],
+            as_floats(limbs[way]) / commodities.one[currency],
+            as_floats(limbs[f"units_{way}"])
+            / commodities.one[instrument]
+            * commodities.multiplier[instrument],
             where=limbs[f"units_{way}"].any(axis=1),
             out=np.full(trips.size, np.nan),
         )
@@ -63,7 +65,7 @@ def trades(history: History) -> pl.DataFrame:
             name: trips[name]
             for name in ("instrument", "quantity", "realized_pnl", "commission", "position", "marks")
         }
-        | {name: trips[name].view("M8[ns]") for name in ("opened", "moved")}
+        | {name: trips[name].view("M8[ns]") for name in ("opened", "last_move")}
         | {
             "number": np.arange(trips.size),
             "currency": currency,
@@ -76,19 +78,19 @@ def trades(history: History) -> pl.DataFrame:
             "pnl": history.pnl,
             "best_mark": np.where(is_long, trips["highest"], trips["lowest"]),
             "worst_mark": np.where(is_long, trips["lowest"], trips["highest"]),
-            "days": (trips["moved"] - trips["opened"]) / _A_DAY,
-            "of_units": things.scale[instrument],
-            "of_money": things.scale[currency],
+            "days": (trips["last_move"] - trips["opened"]) / _DAY,
+            "of_units": commodities.scale[instrument],
+            "of_money": commodities.scale[currency],
         }
     )
     is_open, has_cost, is_marked = pl.col("position") != 0, pl.col("has_cost"), pl.col("marks") > 0
     return plain.select(
         pl.col("number"),
-        _named(things.symbol, "instrument").alias("symbol"),
-        _named(things.symbol, "currency"),
+        _symbols(commodities.symbol, "instrument").alias("symbol"),
+        _symbols(commodities.symbol, "currency"),
         pl.when("is_long").then(pl.lit("long")).otherwise(pl.lit("short")).alias("side"),
         pl.col("opened"),
-        pl.when(~is_open).then("moved").alias("closed"),
+        pl.when(~is_open).then("last_move").alias("closed"),
         is_open.alias("is_open"),
         _decimals("quantity", "of_units"),
         *(pl.when(has_cost).then(_decimals(name, "of_money")).alias(name) for name in ("bought", "sold")),
@@ -103,16 +105,16 @@ def trades(history: History) -> pl.DataFrame:
 
 
 def _decimals(name: str, scale: str) -> pl.Expr:
-    """Whole numbers as the decimals that they stand for, each at its scale."""
+    """Convert units to decimals, each at its scale."""
     return (pl.col(name).cast(_WHOLE) * pl.lit(_UNITS).gather(pl.col(scale))).cast(MONEY).alias(name)
 
 
-def _named(names: Column, numbers: str) -> pl.Expr:
+def _symbols(names: Column, numbers: str) -> pl.Expr:
     return pl.lit(pl.Series(names, dtype=pl.String)).gather(pl.col(numbers)).alias(numbers)
 
 
 def _limbs(trips: Rows, name: str) -> Int64s:
-    """A sum that is kept as two, as the lower and the upper half of its 128 bits: shape (trips, 2)."""
+    """Combine the two parts of a sum into its lower and upper 64 bits: int64[trips, 2]."""
     high = trips[f"{name}_high"] + (trips[f"{name}_low"] >> 31)
     limbs = np.empty((trips.size, 2), np.int64)
     limbs[:, 0] = (high << 31) | (trips[f"{name}_low"] & ((1 << 31) - 1))
@@ -121,13 +123,13 @@ def _limbs(trips: Rows, name: str) -> Int64s:
 
 
 def as_floats(limbs: Int64s) -> Floats:
-    """Whole numbers of 128 bits as DuckDB turns them into doubles."""
+    """Convert whole numbers of 128 bits to float64 as DuckDB does."""
     upper, lower = limbs[:, 1].astype(np.float64), limbs[:, 0].view(np.uint64).astype(np.float64)
     return upper * 2.0**64 + lower
 
 
 def _wide(limbs: Int64s) -> pl.Series:
-    """Whole numbers of 128 bits as decimals."""
+    """Convert whole numbers of 128 bits to decimals."""
     halves = pl.DataFrame({"upper": limbs[:, 1], "lower": limbs[:, 0].view(np.uint64)})
     whole = pl.col("upper").cast(pl.Int128) * pl.lit(2**64, pl.Int128) + pl.col("lower").cast(pl.Int128)
     return halves.select(whole.cast(_WHOLE)).to_series()

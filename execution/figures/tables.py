@@ -1,4 +1,4 @@
-"""The rows of a journal as columns: what figures are computed from."""
+"""The rows of a journal as columns, the input of all figures."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -9,12 +9,12 @@ Column = NDArray[Any]
 
 
 class Tables(Protocol):
-    """A journal that hands out the columns of its tables."""
+    """A journal whose tables can be read by column."""
 
     def columns(self, table: str, names: Sequence[str], /) -> dict[str, Column]:
-        """The columns *names* of *table*, its rows in the order of its dense first column: 0, 1, 2, ...
+        """Return the columns *names* of *table*, in the order of its dense first column: 0, 1, 2, ...
 
-        Arrays of equal length, not to be written to: numbers as they are stored, times datetime64[ns], text
-        as objects.
+        They are read-only arrays of equal length: numbers as stored, timestamps as datetime64[ns], text as
+        objects.
         """
         ...

@@ -17,6 +17,7 @@ from tieout.execution.data.instruments import Instruments, InstrumentSpec
 from tieout.execution.errors import CannotReperform, ExecutionError, InvalidSetting
 from tieout.execution.models.accounts.account import Account
 from tieout.execution.models.costs import Costs
+from tieout.execution.recording import Recording
 from tieout.execution.spec.reading import part
 from tieout.execution.spec.schema import BarsSpec, ProgramSpec, SizesSpec, Spec, SpecSource, StrategySpec
 from tieout.execution.spec.sources import Document, Place, load
@@ -41,7 +42,7 @@ def assemble(source: SpecSource) -> Backtest:
             account=_account(source),
             costs=_costs(source),
             instruments=_instruments(source),
-            describe=dict(source.others) | _description(spec),
+            recording=_recording(source),
             **_settings(source),
         )
 
@@ -252,13 +253,21 @@ def _sizes(spec: SizesSpec) -> dict[str, Any]:
 
 def _settings(source: SpecSource) -> dict[str, Any]:
     spec = source.spec.run
+    return {name: getattr(spec, name) for name in ("fill", "statements", "currency", "relief", "seed")}
+
+
+def _recording(source: SpecSource) -> Recording:
+    spec = source.spec.run
     if spec.block_bars is not None and spec.block_bars < 0:
         raise source.document.wrong(
             ("run", "block_bars"),
             f"block_bars must be a number of bars, or 0 for no limit, not {spec.block_bars}",
         )
-    names = ("fill", "statements", "currency", "relief", "seed", "block_bars", "block_transfers")
-    return {name: getattr(spec, name) for name in names}
+    return Recording(
+        block_bars=spec.block_bars,
+        block_transfers=spec.block_transfers,
+        describe=dict(source.others) | _description(source.spec),
+    )
 
 
 @contextmanager

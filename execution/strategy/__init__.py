@@ -1,1 +1,1 @@
-"""The strategy's side of a backtest: the strategy, its broker, and programs of whole arrays."""
+"""The strategy of a backtest: its base class, its broker, its loop, and programs over whole arrays."""

@@ -1,13 +1,11 @@
-"""Whole-array strategies: what is wanted at every bar, known beforehand.
+"""Programs: strategies whose decisions for all bars are computed beforehand. They run without Python.
 
-They run without returning to Python.
-
-Each takes an array[bars, instruments] in the order of the bars' times and symbols, or a long frame with the
-columns timestamp and symbol, whose rows count at the first bar that is not before them. An array is copied
-and checked when the program is made, as those of bars are: what is done to it later changes nothing.
+Each takes an array[bars, instruments] in the order of the bars' timestamps and symbols, or a long frame with
+the columns timestamp and symbol. A row of a frame counts at the first bar that is not before it. An array is
+copied and checked when the program is made, so later changes to it have no effect.
 """
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -27,21 +25,11 @@ from tieout.ledger.books.arrays import Records
 from tieout.ledger.books.commodity import Commodity
 
 
-class Compiler(Protocol):
-    """A strategy that is a program."""
-
-    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
-        """The program over all bars."""
-
-    def spec(self) -> dict[str, Any]:
-        """What is recorded of it beside the digest of its arrays."""
-
-
-def _own_weights(given: Any) -> Any:
-    """An array as one of our own; a frame as it is."""
-    if not isinstance(given, np.ndarray):
-        return given
-    weights = owned(given, np.float64)
+def _copy_weights(value: Any) -> Any:
+    """Copy an array. Return a frame unchanged."""
+    if not isinstance(value, np.ndarray):
+        return value
+    weights = owned(value, np.float64)
     _require_finite(weights)
     return fixed(weights)
 
@@ -53,14 +41,14 @@ def _require_finite(weights: Floats) -> None:
 
 @frozen(eq=False)
 class TargetWeights:
-    """At each bar, the share of equity that each instrument is to have. NaN, or no row: no order."""
+    """Target weights at each bar: the share of equity for each instrument. NaN, or no row, gives no order."""
 
-    weights: Any = field(converter=_own_weights)
+    weights: Any = field(converter=_copy_weights)
     tag: str = "rebalance"
 
-    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
-        """The program over all bars."""
-        del terms, currency
+    def program(self, bars: Bars, instruments: Instruments, currency: Commodity, tags: Tags) -> Program:
+        """Compile the program over all bars."""
+        del instruments, currency
         weights = panel(self.weights, "weight", bars)
         if weights is not self.weights:
             _require_finite(weights)
@@ -71,15 +59,15 @@ class TargetWeights:
         return NO_PROGRAM._replace(kind=WEIGHTS, weights=fixed(weights), requests=requests)
 
     def spec(self) -> dict[str, Any]:
-        """What is recorded of it beside the digest of its arrays."""
+        """Describe the program for the journal, beside the digest of its arrays."""
         return {"program": "target_weights", "tag": self.tag}
 
 
-def _own_flags(given: Any, name: str) -> Any:
-    """An array or a list as bool[bars, instruments] of our own; a frame as it is."""
-    if not isinstance(given, np.ndarray | list):
-        return given
-    array = np.asarray(given)
+def _copy_flags(value: Any, name: str) -> Any:
+    """Copy an array or a list to bool[bars, instruments]. Return a frame unchanged."""
+    if not isinstance(value, np.ndarray | list):
+        return value
+    array = np.asarray(value)
     if array.dtype != np.bool_:
         if array.dtype.kind not in "iuf" or np.any(~np.isin(array, (0, 1)) & ~np.isnan(array)):
             raise MalformedOrder(f"{name}: flags are true and false, or one and zero; NaN is false")
@@ -87,43 +75,44 @@ def _own_flags(given: Any, name: str) -> Any:
     return fixed(owned(array, np.bool_))
 
 
-def _own_entries(given: Any) -> Any:
-    return _own_flags(given, "entry")
+def _copy_entries(value: Any) -> Any:
+    return _copy_flags(value, "entry")
 
 
-def _own_exits(given: Any) -> Any:
-    return _own_flags(given, "exit")
+def _copy_exits(value: Any) -> Any:
+    return _copy_flags(value, "exit")
 
 
 @frozen(eq=False)
 class Signals:
-    """Enter where an instrument is not held and *entries* is true; sell all of it where *exits* is.
+    """Entries and exits of long positions.
 
-    The size of an entry is one of *quantity* (whole units), *value* (money) and *percent* (a share of
-    equity). Where both are true there is no order, nor while an order for the instrument is working.
+    An instrument without a position is bought where *entries* is true. A position is sold whole where *exits*
+    is true. The size of an entry is one of *quantity* (whole units), *value* (money) and *percent* (a share
+    of equity). Where both flags are true there is no order, nor while an order for the instrument is working.
     """
 
-    entries: Any = field(converter=_own_entries)
-    exits: Any = field(converter=_own_exits)
+    entries: Any = field(converter=_copy_entries)
+    exits: Any = field(converter=_copy_exits)
     quantity: Any = None
     value: Any = None
     percent: Any = None
     tag: str = "signal"
 
-    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
-        """The program over all bars."""
+    def program(self, bars: Bars, instruments: Instruments, currency: Commodity, tags: Tags) -> Program:
+        """Compile the program over all bars."""
         entries, exits = flags(self.entries, "entry", bars), flags(self.exits, "exit", bars)
-        given = {n: v for n in ("quantity", "value", "percent") if (v := getattr(self, n)) is not None}
-        if len(given) != 1:
+        sizes = {n: v for n in ("quantity", "value", "percent") if (v := getattr(self, n)) is not None}
+        if len(sizes) != 1:
             raise InvalidSetting("the size of an entry is one of quantity, value and percent")
-        ((name, size),) = given.items()
+        ((name, size),) = sizes.items()
         requests = blanks(2)
         requests["tag"] = tags.number(self.tag)
         if not 0 < float(size) < float("inf"):
             raise MalformedOrder(f"{name} {size!r} is not a number above zero")
         if name == "quantity":
-            usual = [s for s in bars.symbols if s not in terms.by_symbol][:1]
-            steps = {_in_steps(terms.of(s), float(size), s) for s in [*usual, *terms.by_symbol]}
+            usual = [s for s in bars.symbols if s not in instruments.by_symbol][:1]
+            steps = {_in_steps(instruments.of(s), float(size), s) for s in [*usual, *instruments.by_symbol]}
             if len(steps) > 1:
                 raise InvalidSetting("a quantity for all entries needs instruments of one scale")
             requests["units"][0] = steps.pop()
@@ -135,7 +124,7 @@ class Signals:
         )
 
     def spec(self) -> dict[str, Any]:
-        """What is recorded of it beside the digest of its arrays."""
+        """Describe the program for the journal, beside the digest of its arrays."""
         sizes = {n: str(v) for n in ("quantity", "value", "percent") if (v := getattr(self, n)) is not None}
         return {"program": "signals", "tag": self.tag} | sizes
 
@@ -155,22 +144,22 @@ _COLUMNS = ("timestamp", "symbol", *_SIZINGS, "limit", "stop", "tif", "tag", "si
 
 @frozen(eq=False)
 class Orders:
-    """Orders as a frame.
+    """Orders as a long frame.
 
     Its columns are timestamp, symbol and one of quantity, value, percent, target_quantity, target_value and
-    target_percent, below zero to sell; limit, stop, tif, tag and signal where wanted.
+    target_percent. An amount below zero sells. The columns limit, stop, tif, tag and signal are optional.
 
-    Those of one bar are submitted in the order of the rows.
+    The orders of one bar are submitted in the order of the rows. *columns* maps these names to the frame's.
     """
 
     frame: Any
     columns: dict[str, str] = field(factory=dict)
 
-    def program(self, bars: Bars, terms: Instruments, currency: Commodity, tags: Tags) -> Program:
-        """The program over all bars."""
+    def program(self, bars: Bars, instruments: Instruments, currency: Commodity, tags: Tags) -> Program:
+        """Compile the program over all bars."""
         named = lazy(self.frame, "orders", self.columns, MalformedOrder)
         require_columns(named, ("timestamp", "symbol"))
-        rows, place, column = _placed(named, bars)
+        rows, place, column = _locate(named, bars)
         sizes = [name for name in _SIZINGS if name in rows.columns]
         if len(sizes) != 1:
             raise MalformedOrder(f"{named.name}: give one column of {', '.join(_SIZINGS)}")
@@ -183,7 +172,7 @@ class Orders:
         requests = blanks(rows.height)
         order = np.argsort(place, kind="stable")
         requests["bar"], requests["column"] = place[order], column[order]
-        self._fill(requests, rows[order], sizes[0], bars, terms, currency, tags)
+        self._fill(requests, rows[order], sizes[0], bars, instruments, currency, tags)
         first = np.searchsorted(requests["bar"], np.arange(len(bars) + 1)).astype(np.int64)
         return NO_PROGRAM._replace(kind=ORDERS, requests=requests, first=fixed(first))
 
@@ -193,7 +182,7 @@ class Orders:
         rows: pl.DataFrame,
         name: str,
         bars: Bars,
-        terms: Instruments,
+        instruments: Instruments,
         currency: Commodity,
         tags: Tags,
     ) -> None:
@@ -205,16 +194,16 @@ class Orders:
             raise MalformedOrder(f"orders: {name} is missing:\n{rows[bad : bad + 1]}")
         if sizing in (Sizing.QUANTITY, Sizing.TARGET_QUANTITY):
             symbols = [bars.symbols[c] for c in requests["column"]]
-            steps = np.array([float(terms.of(s).step) for s in bars.symbols])
-            units = np.array([terms.of(s).step_units for s in bars.symbols], np.int64)
+            steps = np.array([float(instruments.of(s).step) for s in bars.symbols])
+            units = np.array([instruments.of(s).step_units for s in bars.symbols], np.int64)
             columns = requests["column"]
             requests["units"] = all_in_steps(amounts, steps[columns], units[columns], symbols)
         else:
             is_money = sizing in (Sizing.VALUE, Sizing.TARGET_VALUE)
             requests["amount"] = amounts * (10.0**currency.scale if is_money else 1.0)
-        nothing = (requests["units"] == 0) & (requests["amount"] == 0)
-        if sizing in (Sizing.QUANTITY, Sizing.VALUE, Sizing.PERCENT) and np.any(nothing):
-            bad = int(np.argmax(nothing))
+        is_zero = (requests["units"] == 0) & (requests["amount"] == 0)
+        if sizing in (Sizing.QUANTITY, Sizing.VALUE, Sizing.PERCENT) and np.any(is_zero):
+            bad = int(np.argmax(is_zero))
             raise MalformedOrder(f"orders: {name} is zero:\n{rows[bad : bad + 1]}")
         for price in ("limit", "stop", "signal"):
             if price in rows.columns:
@@ -235,7 +224,7 @@ class Orders:
         requests["tag"] = [tags.number(tag) for tag in names]
 
     def spec(self) -> dict[str, Any]:
-        """What is recorded of it beside the digest of its arrays."""
+        """Describe the program for the journal, beside the digest of its arrays."""
         return {"program": "orders"}
 
 
@@ -250,33 +239,33 @@ def _tif(name: str | None) -> TimeInForce:
     return TimeInForce[tif]
 
 
-def panel(given: Any, name: str, bars: Bars) -> Floats:
-    """An array as it is, where it fits; a long frame spread over the bars, NaN where it has no row."""
-    if isinstance(given, np.ndarray):
-        return _fitting(given, bars)
-    named = lazy(given, name, {}, MalformedOrder)
+def panel(values: Any, name: str, bars: Bars) -> Floats:
+    """Return an array of the right shape unchanged. Spread a long frame over the bars, NaN for no row."""
+    if isinstance(values, np.ndarray):
+        return _require_shape(values, bars)
+    named = lazy(values, name, {}, MalformedOrder)
     require_columns(named, ("timestamp", "symbol", name))
-    rows, place, column = _placed(named, bars)
-    spread = np.full((len(bars), len(bars.symbols)), np.nan)
+    rows, place, column = _locate(named, bars)
+    dense = np.full((len(bars), len(bars.symbols)), np.nan)
     cells = place * len(bars.symbols) + column
     if len(np.unique(cells)) < len(cells):
         raise MalformedOrder(f"{named.name}: two rows for one symbol at one bar")
-    spread[place, column] = _numbers(rows, name)
-    return spread
+    dense[place, column] = _numbers(rows, name)
+    return dense
 
 
-def flags(given: Any, name: str, bars: Bars) -> Flags:
-    """An array as it is, where it fits; of a long frame where its column *name* is true, else false."""
-    if isinstance(given, np.ndarray):
-        return _fitting(given, bars)
-    named = lazy(given, name, {}, MalformedOrder)
+def flags(values: Any, name: str, bars: Bars) -> Flags:
+    """Return an array of the right shape unchanged. Of a long frame, return where column *name* is true."""
+    if isinstance(values, np.ndarray):
+        return _require_shape(values, bars)
+    named = lazy(values, name, {}, MalformedOrder)
     require_columns(named, ("timestamp", "symbol", name))
     is_set: Flags = panel(named.frame, name, bars) == 1
     return is_set
 
 
-def _fitting(array: NDArray[Any], bars: Bars) -> NDArray[Any]:
-    """An array that has a value for each bar and instrument. Raises `ExecutionError` where it has not."""
+def _require_shape(array: NDArray[Any], bars: Bars) -> NDArray[Any]:
+    """Return *array*. Raise `ExecutionError` unless it has a value for each bar and instrument."""
     if array.shape != (len(bars), len(bars.symbols)):
         raise ExecutionError(
             f"the array is {array.shape}, not {len(bars)} bars of {len(bars.symbols)} instruments"
@@ -285,7 +274,7 @@ def _fitting(array: NDArray[Any], bars: Bars) -> NDArray[Any]:
 
 
 def _numbers(rows: pl.DataFrame, name: str) -> Floats:
-    """A column as float64, NaN where it is missing."""
+    """Return a column as float64, NaN for missing values."""
     try:
         numbers: Floats = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
     except pl.exceptions.PolarsError as error:
@@ -293,8 +282,8 @@ def _numbers(rows: pl.DataFrame, name: str) -> Floats:
     return numbers
 
 
-def _placed(named: Named, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.int64]]:
-    """The rows of a frame with the number of their bar and of their instrument."""
+def _locate(named: Named, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.int64]]:
+    """Return the rows of a frame, the number of the bar of each, and the column of its instrument."""
     if zone(named) != bars.zone:
         raise MalformedOrder(f"{named.name}: its times are in another zone than those of the bars")
     rows = in_nanoseconds(named.frame).collect()

@@ -1,4 +1,4 @@
-"""Requests at the door: what is asked of a broker, checked and in units."""
+"""Requests for orders, checked and in units."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from tieout.execution.kernels.state import REQUEST, Floats, Int64s
 from tieout.ledger.books.arrays import Records, records
 
 _TOO_MUCH = 2.0**62
-"""Units that no order may have, and that int64 holds."""
+"""A number of units that no order may have, and that int64 holds."""
 
 
 _BLANK = records(1, REQUEST)
@@ -22,43 +22,43 @@ _BLANK["order"] = -1
 
 
 def blanks(count: int) -> Records:
-    """Requests for market orders, good until cancelled, of a quantity still to be set."""
+    """Return *count* requests for market orders, good until cancelled, without a quantity."""
     return _BLANK.repeat(count)
 
 
 def in_steps(quantity: float, step: float, units: int, symbol: str) -> int:
-    """`all_in_steps` of one, for which arrays cost more than the arithmetic. *quantity* is finite."""
+    """Convert one finite *quantity* as `all_in_steps` does. Arrays cost more than this arithmetic."""
     count = quantity / step
     whole = float(round(count)) if math.isfinite(count) else math.nan
     if not abs(count - whole) <= max(1e-6, abs(count) * 2.0**-50):
-        raise _no_steps(symbol, quantity, step)
-    most = _TOO_MUCH / units
-    return int(min(max(whole, -most), most)) * units
+        raise _broken_step(symbol, quantity, step)
+    limit = _TOO_MUCH / units
+    return int(min(max(whole, -limit), limit)) * units
 
 
 def all_in_steps(quantities: Floats, steps: Floats, units: Int64s, symbols: Sequence[str]) -> Int64s:
-    """*quantities* in units, where a step of *steps* has so many *units*; one of each for each symbol.
+    """Convert *quantities* to units. Each symbol has a step of *steps*, which is so many *units*.
 
-    Raises `MalformedOrder` unless each is a whole number of steps, to the precision of a float. What is far
-    too much for any order stays so, and is then refused with a reason.
+    Raises `MalformedOrder` unless each is a whole number of steps, to the precision of a float. A quantity
+    too large for any order stays too large. The step then rejects its order with a reason.
     """
     counts = quantities / steps
     whole = np.rint(counts)
     bad = ~(np.abs(counts - whole) <= np.maximum(1e-6, np.abs(counts) * 2.0**-50))
     if np.any(bad):
         i = int(np.argmax(bad))
-        raise _no_steps(symbols[i], float(quantities[i]), float(steps[i]))
-    most = _TOO_MUCH / units
-    exact: Int64s = np.clip(whole, -most, most).astype(np.int64) * units
+        raise _broken_step(symbols[i], float(quantities[i]), float(steps[i]))
+    limit = _TOO_MUCH / units
+    exact: Int64s = np.clip(whole, -limit, limit).astype(np.int64) * units
     return exact
 
 
-def _no_steps(symbol: str, quantity: float, step: float) -> MalformedOrder:
+def _broken_step(symbol: str, quantity: float, step: float) -> MalformedOrder:
     return MalformedOrder(f"{symbol}: {quantity} is not a whole number of steps of {step}")
 
 
 def check_prices(requests: NDArray[Any]) -> None:
-    """Raise `MalformedOrder` for a limit or a stop that is no price."""
+    """Raise `MalformedOrder` for a limit or stop that is not a price, and for an order with both."""
     for name, kind in (("limit", OrderType.LIMIT), ("stop", OrderType.STOP)):
         prices = requests[name][requests["type"] == int(kind)]
         bad = ~((prices > 0) & (prices < np.inf))

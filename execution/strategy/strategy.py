@@ -1,4 +1,4 @@
-"""What a strategy is, and what it sees: one bar of every instrument, and nothing later."""
+"""The base class of strategies, and their view of the market: the current bar, and nothing later."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,9 +14,9 @@ from tieout.execution.strategy.broker import Broker
 
 @frozen
 class Fill:
-    """A fill, as a strategy is told of it. *quantity* is below zero for a sale."""
+    """A notice of a fill. *quantity* is below zero for a sale."""
 
-    time: np.datetime64
+    timestamp: np.datetime64
     order: int
     symbol: str
     quantity: float
@@ -26,49 +26,49 @@ class Fill:
 
 @frozen
 class Rejection:
-    """An order, or the rest of one, that market or account refused."""
+    """A notice that market or account rejected an order, or the rest of one."""
 
-    time: np.datetime64
+    timestamp: np.datetime64
     order: int
     symbol: str
     reason: str
 
 
 class Strategy:
-    """Base of a strategy: override what is needed.
+    """Base class of a strategy. Override the methods that it needs.
 
-    `on_bar` is called once a bar with all instruments; a strategy that wants one call for each instrument
-    overrides `on_instrument` instead.
+    `on_bar` is called once a bar with all instruments. To be called once for each instrument instead,
+    override `on_instrument`.
     """
 
     @property
     def lookback(self) -> int:
-        """How many bars `history` reaches back."""
+        """Number of bars that `history` reaches back."""
         return 0
 
     def on_start(self, broker: Broker) -> None:
-        """Before the first bar. Nothing can be ordered yet."""
+        """Prepare before the first bar. Orders are refused here."""
 
     def on_bar(self, bar: "Bar", broker: Broker) -> None:
-        """At the end of every bar, all fills applied."""
+        """Decide at the close of a bar, after its fills."""
         for instrument in bar.instruments():
             self.on_instrument(instrument, broker)
 
     def on_instrument(self, instrument: "Instrument", broker: Broker) -> None:
-        """At the end of every bar for each instrument that has one, in alphabetical order."""
+        """Decide at the close of a bar for one instrument that has a bar, in alphabetical order."""
 
     def on_fill(self, fill: Fill, broker: Broker) -> None:
-        """For each fill since the last bar, before `on_bar`."""
+        """React to a fill since the last bar, before `on_bar`."""
 
     def on_rejection(self, rejection: Rejection, broker: Broker) -> None:
-        """For each order refused since the last bar, before `on_bar`."""
+        """React to a rejection since the last bar, before `on_bar`."""
 
     def on_end(self, broker: Broker) -> None:
-        """After the last bar. Nothing can be ordered any more."""
+        """Finish after the last bar. Orders are refused here."""
 
 
-class History:
-    """The last bars, as far as time has come: a later one is not in here to be found."""
+class BarHistory:
+    """The last *lookback* bars up to the current one. It never holds a later bar."""
 
     def __init__(self, names: tuple[str, ...], width: int, lookback: int) -> None:
         self._names = {name: place for place, name in enumerate(names)}
@@ -85,57 +85,59 @@ class History:
         self._end += 1
 
     def last(self, name: str, bars: int) -> Floats:
-        """float64[up to *bars*, instruments], the newest last; a copy."""
+        """Return a copy of the last bars: float64[up to *bars*, instruments], the newest last."""
         if name not in self._names:
-            raise UnknownFeature(f"there is no history of {name!r}; there is of {', '.join(self._names)}")
-        if not 0 < bars <= self._lookback:
+            names = ", ".join(self._names)
+            raise UnknownFeature(f"there is no history of {name!r}; there is history of {names}")
+        if bars < 1:
+            raise UnknownFeature(f"history of {bars} bars does not exist; give a number above zero")
+        if bars > self._lookback:
             raise UnknownFeature(
-                f"history of {bars} bars is asked for; set the strategy's lookback to {bars}"
+                f"history of {bars} bars is out of reach; set the strategy's lookback to {bars}"
             )
         return self._rows[self._names[name], max(0, self._end - bars) : self._end].copy()
 
 
 class Bar:
-    """All bars of one time. Arrays are float64[instruments], NaN where there is no bar."""
+    """The bars of all instruments at one timestamp. Arrays are float64[instruments], NaN for a missing bar.
+
+    *number* counts the bars of the run from 0. *timestamp* is the end of the bar, numpy.datetime64[ns].
+    """
 
     __slots__ = (
-        "_columns",
         "_context",
         "_history",
-        "_lists",
         "_names",
-        "_now",
         "_numbers",
+        "_values",
         "number",
         "symbols",
-        "time",
+        "timestamp",
     )
 
     def __init__(
         self,
         number: int,
-        time: np.datetime64,
+        timestamp: np.datetime64,
         symbols: tuple[str, ...],
         numbers: Mapping[str, int],
         names: Mapping[str, int],
-        now: Floats,
+        values: Floats,
         context: Mapping[str, float],
-        history: History | None,
+        history: BarHistory | None,
     ) -> None:
         self.number = number
-        self.time = time
+        self.timestamp = timestamp
         self.symbols = symbols
         self._numbers = numbers
         self._names = names
-        self._now = now
+        self._values = values
         self._context = context
         self._history = history
-        self._lists: dict[str, list[float]] = {}
-        self._columns: dict[tuple[str, int], Floats] = {}
 
     @property
     def open(self) -> Floats:
-        """First prices."""
+        """Opening prices."""
         return self["open"]
 
     @property
@@ -150,137 +152,152 @@ class Bar:
 
     @property
     def close(self) -> Floats:
-        """Last prices."""
+        """Closing prices."""
         return self["close"]
 
     @property
     def volume(self) -> Floats:
-        """Units traded."""
+        """Volumes, in units."""
         return self["volume"]
 
     @property
     def traded(self) -> Flags:
-        """Which instruments have a bar with volume."""
+        """Flags of the instruments with a bar and volume: bool[instruments]."""
         close = self["close"]
         traded: Flags = (close == close) & (self["volume"] != 0)  # noqa: PLR0124  NaN is not itself
         return traded
 
     def __getitem__(self, name: str) -> Floats:
-        """A field of the bars, or a feature by instrument."""
+        """Return a field of the bars, or a feature by instrument."""
         place = self._names.get(name)
         if place is None:
             raise UnknownFeature(f"there is no feature {name!r}; there are {', '.join(self._names)}")
-        values: Floats = self._now[place]
+        values: Floats = self._values[place]
         return values
 
     def feature(self, name: str) -> Floats:
-        """A feature by instrument, as of this bar."""
+        """Return a feature by instrument, as of this bar."""
         return self[name]
 
     def context(self, name: str) -> float:
-        """A feature of the time, not of an instrument."""
+        """Return a feature of the whole market, not of an instrument."""
         try:
             return self._context[name]
         except KeyError:
-            there = ", ".join(self._context) or "none"
-            raise UnknownFeature(f"there is no context {name!r}; there is {there}") from None
+            names = ", ".join(self._context) or "none"
+            raise UnknownFeature(f"there is no context {name!r}; there is {names}") from None
 
     def top(self, name: str, count: int) -> list[str]:
-        """The *count* instruments highest by a feature, of those that traded; of equals the first by name."""
+        """List the *count* traded instruments with the highest feature *name*. Ties go by symbol."""
         # The highest come first, NaN comes last and is not itself.
         ranks = np.where(self.traded, -self[name], np.nan)
-        least = np.nan
+        worst = np.nan
         if 0 < count < ranks.size:
-            # Only the best are put in order.
-            least = np.partition(ranks, count - 1)[count - 1]
-        (places,) = (ranks <= least if least == least else ranks == ranks).nonzero()  # noqa: PLR0124
+            # Only the best are sorted.
+            worst = np.partition(ranks, count - 1)[count - 1]
+        (places,) = (ranks <= worst if worst == worst else ranks == ranks).nonzero()  # noqa: PLR0124
         ranked = places[ranks[places].argsort(kind="stable")[:count]]
         symbols = self.symbols
         return [symbols[i] for i in ranked.tolist()]
 
     def history(self, name: str, bars: int) -> Floats:
-        """float64[up to *bars*, instruments] of a field or feature, this bar last."""
+        """Return a field or feature of the last bars, this bar last: float64[up to *bars*, instruments]."""
         if self._history is None:
-            raise UnknownFeature(f"history is asked for; set the strategy's lookback to {bars}")
+            raise UnknownFeature(
+                f"history of {bars} bars is out of reach; set the strategy's lookback to {bars}"
+            )
         return self._history.last(name, bars)
 
-    def history_at(self, name: str, bars: int, place: int) -> Floats:
-        """float64[up to *bars*] of one instrument, read-only: what all instruments ask for is copied once."""
-        columns = self._columns.get((name, bars))
-        if columns is None:
-            columns = self._columns[name, bars] = np.ascontiguousarray(self.history(name, bars).T)
-            columns.flags.writeable = False
-        one: Floats = columns[place]
-        return one
-
     def index(self, symbol: str) -> int:
-        """Where *symbol* stands in the arrays."""
+        """Return the place of *symbol* in the arrays."""
         try:
             return self._numbers[symbol]
         except KeyError:
             raise UnknownFeature(f"there is no instrument {symbol!r}") from None
 
     def instruments(self) -> "list[Instrument]":
-        """Each instrument that has a bar."""
-        there = np.flatnonzero(~np.isnan(self["close"])).tolist()
-        return [Instrument(self, i) for i in there]
+        """List the instruments that have a bar."""
+        cells = _Cells(self)
+        places = np.flatnonzero(~np.isnan(self["close"])).tolist()
+        return [Instrument(self, cells, place) for place in places]
 
-    def at(self, name: str, place: int) -> float:
-        """One value of a field or feature."""
+
+class _Cells:
+    """Values of one instrument at a time. All instruments of a bar share each conversion of an array."""
+
+    __slots__ = ("_bar", "_columns", "_lists")
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+        self._lists: dict[str, list[float]] = {}
+        self._columns: dict[tuple[str, int], Floats] = {}
+
+    def value(self, name: str, place: int) -> float:
+        """Return a field or feature as of this bar."""
         values = self._lists.get(name)
         if values is None:
-            values = self._lists[name] = self[name].tolist()
+            values = self._lists[name] = self._bar[name].tolist()
         return values[place]
+
+    def history(self, name: str, bars: int, place: int) -> Floats:
+        """Return a field or feature of the last bars: float64[up to *bars*], read-only."""
+        columns = self._columns.get((name, bars))
+        if columns is None:
+            columns = self._columns[name, bars] = np.ascontiguousarray(self._bar.history(name, bars).T)
+            columns.flags.writeable = False
+        column: Floats = columns[place]
+        return column
 
 
 class Instrument:
-    """One instrument's bar."""
+    """The bar of one instrument. *place* is its place in the arrays of *bar*."""
 
-    __slots__ = ("bar", "place")
+    __slots__ = ("_cells", "bar", "place")
 
-    def __init__(self, bar: Bar, place: int) -> None:
+    def __init__(self, bar: Bar, cells: _Cells, place: int) -> None:
         self.bar = bar
         self.place = place
+        self._cells = cells
 
     @property
     def symbol(self) -> str:
-        """Its name."""
+        """Symbol of the instrument."""
         return self.bar.symbols[self.place]
 
     @property
     def open(self) -> float:
-        """First price."""
-        return self.bar.at("open", self.place)
+        """Opening price."""
+        return self._cells.value("open", self.place)
 
     @property
     def high(self) -> float:
         """Highest price."""
-        return self.bar.at("high", self.place)
+        return self._cells.value("high", self.place)
 
     @property
     def low(self) -> float:
         """Lowest price."""
-        return self.bar.at("low", self.place)
+        return self._cells.value("low", self.place)
 
     @property
     def close(self) -> float:
-        """Last price."""
-        return self.bar.at("close", self.place)
+        """Closing price."""
+        return self._cells.value("close", self.place)
 
     @property
     def volume(self) -> float:
-        """Units traded."""
-        return self.bar.at("volume", self.place)
+        """Volume, in units."""
+        return self._cells.value("volume", self.place)
 
     def feature(self, name: str) -> float:
-        """A feature, as of this bar."""
-        return self.bar.at(name, self.place)
+        """Return a feature, as of this bar."""
+        return self._cells.value(name, self.place)
 
     def history(self, name: str, bars: int) -> Floats:
-        """float64[up to *bars*] of a field or feature, this bar last; read-only."""
-        return self.bar.history_at(name, bars, self.place)
+        """Return a field or feature of the last bars, this bar last: float64[up to *bars*], read-only."""
+        return self._cells.history(name, bars, self.place)
 
 
 def fields(features: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of what a bar has by instrument."""
+    """List the names of the arrays of a bar: its fields, then its *features*."""
     return (*FIELDS, *features)

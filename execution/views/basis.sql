@@ -1,4 +1,4 @@
--- The names of what is given of a fill: how many units, or how much money, from which the other is found.
+-- Names of the basis of a fill: the quantity or the amount of money that is exact. The other one is derived from it.
 create or replace view basis as
 select id::utinyint as id, name
 from (

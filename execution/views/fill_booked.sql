@@ -1,6 +1,6 @@
--- What the transactions of each fill moved, in units: of its instrument, of money between that and the street
--- (gross), and of commission in its currency; and how often they moved another instrument. A correction and what
--- replaces it carry the same fill, and add up.
+-- The amounts that the transactions of each fill moved: units of its instrument, gross money, and commission in its
+-- currency. `strays` counts transfers of another instrument. A correction and its replacement have the same fill and
+-- add up.
 create or replace view fill_booked as
 with part as (
     select

@@ -1,4 +1,4 @@
--- Every fill in words: what was bought or sold, how much of it, at which price, and what it cost beside.
+-- Every fill with symbol, side, quantity, price and commission.
 create or replace view fill_history as
 select
     fill.id,

@@ -1,4 +1,4 @@
--- How each order ended: one row for every end that it has, and one without an end for an order that has none.
+-- One row per order and final status. The status is null while the order is working.
 create or replace view order_end as
 with filled as (
     select order_id, sum(side * quantity) as quantity
@@ -6,7 +6,7 @@ with filled as (
     group by order_id
 ),
 
-ended as (
+final_status as (
     select orders.id as order_id, 'filled' as name
     from orders
     join filled on filled.order_id = orders.id and filled.quantity = orders.quantity
@@ -16,6 +16,6 @@ ended as (
     join order_event_kind as kind on kind.id = order_event.event and kind.is_end
 )
 
-select orders.id as order_id, ended.name as status
+select orders.id as order_id, final_status.name as status
 from orders
-left join ended on ended.order_id = orders.id;
+left join final_status on final_status.order_id = orders.id;

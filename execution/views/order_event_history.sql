@@ -1,4 +1,4 @@
--- What became of each order beside its fills, in words.
+-- Every order event with its name and reason.
 create or replace view order_event_history as
 select
     order_event.id,

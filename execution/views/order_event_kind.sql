@@ -1,4 +1,4 @@
--- The names of what may become of an order, and whether that is its end.
+-- Names of the order events. `is_end` marks a final status. No order is triggered yet: that is for stop-limit orders.
 create or replace view order_event_kind as
 select id::utinyint as id, name, is_end
 from (

@@ -1,13 +1,12 @@
--- Every order in words: what was asked, what was filled at which average price and commission, and how and when it
--- ended. An order without an end is working; that it was filled is told by its fills, the rest by what became of
--- it.
+-- Every order with its terms, fills, status and reason. An order without a final status is working. Its fills say
+-- whether it is filled, and its events give any other status.
 create or replace view order_history as
 with filled as (
     select
         order_id,
         count(*) as fills,
         sum(quantity)::bigint as quantity,
-        -- A quotient of sums need not be the price that all its parts have in common.
+        -- A quotient of sums may differ in the last digit from a price that all fills share.
         case
             when min(price) = max(price) then min(price)
             else sum(quantity::double * price) / sum(quantity)
@@ -20,7 +19,7 @@ with filled as (
     group by order_id
 ),
 
-ended as (
+final_event as (
     select
         order_event.order_id,
         arg_min(kind.name, order_event.id) as name,
@@ -33,14 +32,14 @@ ended as (
     group by order_event.order_id
 ),
 
-replaced as (
+replacement as (
     select order_link.order_id, max(order_link.other) as other
     from order_link
     join order_relation on order_relation.id = order_link.relation and order_relation.name = 'replaces'
     group by order_link.order_id
 ),
 
-wanted as (
+order_row as (
     select orders.*, coalesce(filled.quantity = abs(orders.quantity), false) as is_filled
     from orders
     left join filled on filled.order_id = orders.id
@@ -48,36 +47,36 @@ wanted as (
 )
 
 select
-    wanted.id,
-    wanted.timestamp,
+    order_row.id,
+    order_row.timestamp,
     instrument.symbol,
     money.symbol as currency,
     order_type.name as type,
     time_in_force.name as time_in_force,
-    wanted.quantity * instrument_unit.value as quantity,
-    case when not isnan(wanted.limit_price) then wanted.limit_price end as limit_price,
-    case when not isnan(wanted.stop_price) then wanted.stop_price end as stop_price,
+    order_row.quantity * instrument_unit.value as quantity,
+    case when not isnan(order_row.limit_price) then order_row.limit_price end as limit_price,
+    case when not isnan(order_row.stop_price) then order_row.stop_price end as stop_price,
     tag.name as tag,
-    case when not isnan(wanted.signal) then wanted.signal end as signal,
+    case when not isnan(order_row.signal) then order_row.signal end as signal,
     coalesce(filled.fills, 0) as fills,
     coalesce(filled.quantity, 0) * instrument_unit.value as filled_quantity,
     filled.average_price,
     coalesce(filled.commission, 0) * money_unit.value as commission,
     filled.first_fill,
     filled.last_fill,
-    case when wanted.is_filled then 'filled' else coalesce(ended.name, 'working') end as status,
-    case when wanted.is_filled then 'none' else coalesce(ended.reason, 'none') end as reason,
-    case when wanted.is_filled then filled.last_fill else ended.timestamp end as ended_at,
-    replaced.other as replaces
-from wanted
-left join filled on filled.order_id = wanted.id
-left join ended on ended.order_id = wanted.id
-left join replaced on replaced.order_id = wanted.id
-left join tag on tag.id = wanted.tag
-left join order_type on order_type.id = wanted.type
-left join time_in_force on time_in_force.id = wanted.tif
-left join commodity as instrument on instrument.id = wanted.instrument
+    case when order_row.is_filled then 'filled' else coalesce(final_event.name, 'working') end as status,
+    case when order_row.is_filled then 'none' else coalesce(final_event.reason, 'none') end as reason,
+    case when order_row.is_filled then filled.last_fill else final_event.timestamp end as ended_at,
+    replacement.other as replaces
+from order_row
+left join filled on filled.order_id = order_row.id
+left join final_event on final_event.order_id = order_row.id
+left join replacement on replacement.order_id = order_row.id
+left join tag on tag.id = order_row.tag
+left join order_type on order_type.id = order_row.type
+left join time_in_force on time_in_force.id = order_row.tif
+left join commodity as instrument on instrument.id = order_row.instrument
 left join commodity as money on money.id = instrument.currency
 left join unit as instrument_unit on instrument_unit.scale = instrument.scale
 left join unit as money_unit on money_unit.scale = money.scale
-order by wanted.id;
+order by order_row.id;

@@ -1,4 +1,4 @@
--- Which order belongs to which earlier one, and how, in words.
+-- Every relation of an order to an earlier one, with its name.
 create or replace view order_link_history as
 select
     order_link.id,

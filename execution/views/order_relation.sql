@@ -1,4 +1,4 @@
--- The names of how an order belongs to an earlier one.
+-- Names of the relations of an order to an earlier one.
 create or replace view order_relation as
 select id::utinyint as id, name
 from (

@@ -1,4 +1,4 @@
--- The names of the kinds of order: how the price of a fill is found.
+-- Names of the order types.
 create or replace view order_type as
 select id::utinyint as id, name
 from (

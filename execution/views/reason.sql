@@ -1,4 +1,4 @@
--- The names of why an order ended unfilled.
+-- Names of the reasons why an order ended unfilled.
 create or replace view reason as
 select id::utinyint as id, name
 from (

@@ -1,4 +1,4 @@
--- The names of how long an order is good for. A target's is good for the next bar of its instrument.
+-- Names of the times in force of an order. A target order is good for the next bar of its instrument.
 create or replace view time_in_force as
 select id::utinyint as id, name
 from (

@@ -1,8 +1,7 @@
--- Round trips: from flat to flat of one instrument, in the order of the journal. Where a transaction turns a
--- position round, what closes it belongs to one trade and what opens the other side to the next. Derived from the
--- postings, so that gains foot with the income statement; a transaction that was reversed, and its reversal, are as
--- if they had never been. A split changes units without trading. Futures have no cost, and so no notional: their
--- realized_pnl is the variation margin of their transactions.
+-- Round trips of each instrument, from flat to flat, in the order of the journal. A flip closes one trade and opens the
+-- next on the other side. All figures come from the postings, so P&L foots with the income statement. A reversed
+-- transaction and its reversal do not count. A split changes units without trading. Futures have no cost, and so no
+-- notional: their realized_pnl is the variation margin of their transactions.
 create or replace view trade as
 with dated as (
     select txn.*, kind.name
@@ -67,8 +66,8 @@ moved as (
     join part as credit on credit.id = transfer.credit
 ),
 
--- A position begins where there was none, and where it changes sides.
-stood as (
+-- A trade begins where a position leaves zero, and where it changes sides.
+running as (
     select
         *,
         (sum(units) over in_order)::bigint as position,
@@ -85,10 +84,10 @@ numbered as (
             partition by instrument
             order by seq
         ) as trip
-    from stood
+    from running
 ),
 
--- What a split adds or takes was not traded; the fraction given up for cash in its transaction was.
+-- The units that a split adds or takes were not traded. A fraction given up for cash in its transaction was.
 step as (
     select
         *,
@@ -120,7 +119,7 @@ trip as (
     group by instrument, trip
 ),
 
--- What was charged for each fill, or for a transaction without one.
+-- The commission of each fill, or of a transaction without one.
 charged as (
     select live.cause, account.commodity as currency, sum(leg.amount) as commission
     from leg
@@ -143,7 +142,7 @@ traded as (
     group by step.cause, commodity.currency, step.instrument, step.trip
 ),
 
--- Shared by units, rounded toward zero for what has been shared out so far: the last trade takes the remainder.
+-- Shared by units, rounded toward zero cumulatively, so the last trade takes the remainder.
 shared as (
     select
         traded.instrument,
@@ -170,7 +169,7 @@ last_opened as (
     group by instrument, opened
 ),
 
--- A mark of the moment at which a trade closed is of what was held after it.
+-- A mark at or after the close of a trade does not belong to it.
 marked as (
     select last_opened.instrument, last_opened.trip, max(mark.price) as highest, min(mark.price) as lowest
     from mark
@@ -181,8 +180,8 @@ marked as (
     group by last_opened.instrument, last_opened.trip
 ),
 
--- A position that is never flat may trade more than 64 bits hold: whole units and their fractions apart.
-told as (
+-- A position that is never flat may trade more than 64 bits hold, so whole units and fractions are added apart.
+detail as (
     select
         trip.*,
         instrument.symbol,
@@ -213,26 +212,26 @@ told as (
 )
 
 select
-    (row_number() over (order by told.opened_at)) - 1 as number,
-    told.symbol,
-    told.currency,
-    case when told.side > 0 then 'long' else 'short' end as side,
-    told.opened,
-    case when told.position = 0 then told.last_moved end as closed,
-    told.position != 0 as is_open,
-    told.quantity * told.unit as quantity,
-    case when told.has_cost then told.paid end as bought,
-    case when told.has_cost then told.received end as sold,
-    case when told.side > 0 then told.price_bought else told.price_sold end as entry_price,
-    case when told.side > 0 then told.price_sold else told.price_bought end as exit_price,
-    told.realized_pnl * told.money_unit as realized_pnl,
-    told.commission * told.money_unit as commission,
-    ((told.realized_pnl::hugeint - told.commission)::bigint * told.money_unit) as pnl,
-    case when told.side > 0 then marked.highest else marked.lowest end as best_mark,
-    case when told.side > 0 then marked.lowest else marked.highest end as worst_mark,
+    (row_number() over (order by detail.opened_at)) - 1 as number,
+    detail.symbol,
+    detail.currency,
+    case when detail.side > 0 then 'long' else 'short' end as side,
+    detail.opened,
+    case when detail.position = 0 then detail.last_moved end as closed,
+    detail.position != 0 as is_open,
+    detail.quantity * detail.unit as quantity,
+    case when detail.has_cost then detail.paid end as bought,
+    case when detail.has_cost then detail.received end as sold,
+    case when detail.side > 0 then detail.price_bought else detail.price_sold end as entry_price,
+    case when detail.side > 0 then detail.price_sold else detail.price_bought end as exit_price,
+    detail.realized_pnl * detail.money_unit as realized_pnl,
+    detail.commission * detail.money_unit as commission,
+    ((detail.realized_pnl::hugeint - detail.commission)::bigint * detail.money_unit) as pnl,
+    case when detail.side > 0 then marked.highest else marked.lowest end as best_mark,
+    case when detail.side > 0 then marked.lowest else marked.highest end as worst_mark,
     case
-        when told.position = 0 then (epoch_ns(told.last_moved) - epoch_ns(told.opened)) / 86400000000000
+        when detail.position = 0 then (epoch_ns(detail.last_moved) - epoch_ns(detail.opened)) / 86400000000000
     end as days
-from told
-left join marked on marked.instrument = told.instrument and marked.trip = told.trip
+from detail
+left join marked on marked.instrument = detail.instrument and marked.trip = detail.trip
 order by number;

@@ -1,4 +1,4 @@
-"""What a backtest refuses to begin, and what it records of itself."""
+"""Settings that a backtest refuses, and the description that it records."""
 
 from collections.abc import Callable
 from datetime import date
@@ -21,6 +21,7 @@ from tieout import (
     InstrumentSpec,
     Orders,
     PercentCommission,
+    Recording,
     Signals,
     Strategy,
     TargetWeights,
@@ -42,7 +43,7 @@ def bars(days: int = 3, volume: float | None = 1e9, price: float = 10.0) -> Bars
 
 
 class Does(Strategy):
-    """What it is told to do at each bar."""
+    """A strategy with one function for each bar."""
 
     def __init__(self, *steps: Callable[[Broker], object]) -> None:
         self._steps = steps
@@ -70,25 +71,25 @@ def ends(strategy: Strategy, account: Any = None, **more: Any) -> list[tuple[int
 def test_an_order_that_is_cancelled_at_the_last_bar_ends_once(last: Callable[[Broker], object]) -> None:
     first = Does(lambda broker: broker.buy("ACME", 1, limit=1), lambda _: None, last)
 
-    found = ends(first)
+    rows = ends(first)
 
-    assert len({number for number, _ in found}) == len(found)
+    assert len({number for number, _ in rows}) == len(rows)
 
 
 def test_a_strategy_that_was_performed_is_not_performed_again() -> None:
     backtest = Backtest(bars=bars(), strategy=BuyAndHold(), account=CashAccount("1000"))
     backtest.run().close()
 
-    with pytest.raises(InvalidSetting, match="performed already"):
+    with pytest.raises(InvalidSetting, match="already run"):
         backtest.run()
 
 
 def test_chance_comes_from_the_seed() -> None:
     def drawn(seed: int) -> list[float]:
-        found: list[float] = []
-        strategy = Does(*[lambda broker: found.append(broker.random.random())] * 3)
+        numbers: list[float] = []
+        strategy = Does(*[lambda broker: numbers.append(broker.random.random())] * 3)
         Backtest(bars=bars(), strategy=strategy, seed=seed).run().close()
-        return found
+        return numbers
 
     assert drawn(1) == drawn(1)
     assert drawn(1) != drawn(2)
@@ -118,19 +119,37 @@ def test_a_feature_that_is_dated_is_not_joined_to_bars_with_hours() -> None:
         {"costs": PercentCommission("0.001")},
         {"costs": None},
         {"instruments": InstrumentSpec()},
-        {"describe": 5},
-        {"block_bars": -1},
-        {"block_bars": 2.5},
-        {"block_bars": True},
+        {"recording": {"block_bars": 5}},
         {"fill": "soon"},
         {"statements": "never"},
     ],
 )
-def test_what_is_not_what_it_should_be_is_refused(wrong: dict[str, Any]) -> None:
-    given: dict[str, Any] = {"bars": bars(), "strategy": Does()} | wrong
+def test_an_argument_of_a_wrong_type_is_refused(wrong: dict[str, Any]) -> None:
+    settings: dict[str, Any] = {"bars": bars(), "strategy": Does()} | wrong
 
     with pytest.raises(InvalidSetting):
-        Backtest(**given)
+        Backtest(**settings)
+
+
+def test_an_argument_of_a_wrong_type_is_named_with_an_example() -> None:
+    with pytest.raises(
+        InvalidSetting, match=r"account must be an account such as CashAccount\(\.\.\.\), not 5"
+    ):
+        Backtest(bars=bars(), strategy=Does(), account=5)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"describe": 5}, "describe is a mapping"),
+        ({"block_bars": -1}, "zero or more, not -1"),
+        ({"block_bars": 2.5}, "zero or more, not 2.5"),
+        ({"block_bars": True}, "zero or more, not True"),
+    ],
+)
+def test_a_recording_of_wrong_settings_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidSetting, match=message):
+        Recording(**wrong)
 
 
 @pytest.mark.parametrize("scale", [13, -1, 2.0, True])
@@ -154,7 +173,7 @@ def test_a_share_of_a_volume_that_is_not_there_is_refused() -> None:
         Costs(participation="1.1")
 
 
-def test_what_is_past_64_bits_is_rejected_on_the_way_in_and_not_on_the_way_out() -> None:
+def test_more_than_64_bits_is_rejected_on_entry_and_not_on_exit() -> None:
     rich = UnlimitedAccount("0")
     too_much = Does(lambda broker: [broker.buy("ACME", 80_000_000) for _ in range(2)])
 
@@ -177,7 +196,7 @@ def frame(**columns: list[Any]) -> pl.DataFrame:
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "message"),
     [
         ({"quantity": [1.0], "lmit": [9.0]}, "no lmit"),
         ({"target_percent": [0.5], "tif": ["day"]}, "leave tif out"),
@@ -186,8 +205,10 @@ def frame(**columns: list[Any]) -> pl.DataFrame:
         ({"quantity": [1.0], "limit": ["low"]}, "limit is not a number"),
     ],
 )
-def test_a_frame_of_orders_says_nothing_that_is_not_heard(columns: dict[str, list[Any]], told: str) -> None:
-    with pytest.raises(MalformedOrder, match=told):
+def test_a_frame_of_orders_says_nothing_that_is_not_heard(
+    columns: dict[str, list[Any]], message: str
+) -> None:
+    with pytest.raises(MalformedOrder, match=message):
         Backtest(bars=bars(), strategy=Orders(frame(**columns))).description()
 
 
@@ -204,7 +225,7 @@ def test_a_flag_that_is_missing_is_none() -> None:
     assert [(0, "filled")] == ends(signals)  # type: ignore[arg-type]  # a program is a strategy too
 
 
-def test_what_is_recorded_of_orders_covers_their_tags_and_one_zero_and_one_nan() -> None:
+def test_the_digest_of_orders_covers_their_tags_and_one_zero_and_one_nan() -> None:
     def recorded(strategy: Any) -> Any:
         fingerprints: Any = Backtest(bars=bars(), strategy=strategy).description().fingerprints
         return fingerprints["program"]
@@ -220,7 +241,7 @@ def test_what_is_recorded_of_orders_covers_their_tags_and_one_zero_and_one_nan()
 class Holds(Strategy):
     """A strategy with a parameter."""
 
-    given: Any
+    parameter: Any
 
 
 @pytest.mark.parametrize(
@@ -234,25 +255,33 @@ class Holds(Strategy):
     ],
 )
 def test_parameters_that_differ_are_recorded_so(one: Any, other: Any) -> None:
-    specs = [Backtest(bars=bars(), strategy=Holds(given)).description().spec for given in (one, other)]
+    specs = [
+        Backtest(bars=bars(), strategy=Holds(parameter)).description().spec for parameter in (one, other)
+    ]
 
     assert specs[0] != specs[1]
     assert specs[0] == Backtest(bars=bars(), strategy=Holds(one)).description().spec
 
 
-@pytest.mark.parametrize("given", [object(), float("nan"), np.array([object()]), pl.DataFrame({"a": [1]})])
-def test_a_parameter_that_cannot_be_recorded_is_refused(given: Any) -> None:
-    with pytest.raises(InvalidSetting, match="given"):
-        Backtest(bars=bars(), strategy=Holds(given)).description()
+@pytest.mark.parametrize(
+    "parameter", [object(), float("nan"), np.array([object()]), pl.DataFrame({"a": [1]})]
+)
+def test_a_parameter_that_cannot_be_recorded_is_refused(parameter: Any) -> None:
+    with pytest.raises(InvalidSetting, match="parameter"):
+        Backtest(bars=bars(), strategy=Holds(parameter)).description()
 
 
 def test_a_description_adds_and_never_contradicts() -> None:
-    told = Backtest(bars=bars(), strategy=Does(), describe={"study": "first", "fill": "next_open"})
-    lied = Backtest(bars=bars(), strategy=Does(), describe={"fill": "same_close"})
+    added = Backtest(
+        bars=bars(), strategy=Does(), recording=Recording(describe={"study": "first", "fill": "next_open"})
+    )
+    contradicting = Backtest(
+        bars=bars(), strategy=Does(), recording=Recording(describe={"fill": "same_close"})
+    )
 
-    assert "first" == told.description().spec["study"]
+    assert "first" == added.description().spec["study"]
     with pytest.raises(InvalidSetting, match="describe says that fill"):
-        lied.description()
+        contradicting.description()
 
 
 def fails(quantity: float, notional: float) -> float:
@@ -268,7 +297,7 @@ def test_a_commission_that_fails_refuses_the_order() -> None:
         assert ["rejected"] == result.orders["status"].to_list()
 
 
-def test_what_a_commission_reads_around_it_is_recorded() -> None:
+def test_the_variables_that_a_commission_reads_are_recorded() -> None:
     def of(rate: float) -> Any:
         def charged(_: float, notional: float) -> float:
             return rate * notional
@@ -289,7 +318,7 @@ def test_an_error_beside_the_strategy_is_not_the_strategys(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("replaces", [-7, None, "x", 1.5])
-def test_what_is_replaced_is_an_order(replaces: Any) -> None:
+def test_only_an_order_can_be_replaced(replaces: Any) -> None:
     refused = []
 
     def ask(broker: Broker) -> None:
@@ -347,10 +376,10 @@ def test_a_run_in_memory_has_the_head_of_the_same_run_in_a_file(place: int, tmp_
         assert other.head == one.head
 
 
-def test_what_is_done_after_a_run_does_not_change_what_is_recorded_of_it() -> None:
+def test_changes_after_a_run_do_not_change_its_record() -> None:
     def performed(disturb: Callable[[Backtest, np.ndarray, dict[str, Any]], object] | None = None) -> str:
-        weights, notes = np.full((10, 2), 0.4), {"by": {"whom": ["me"]}}
-        backtest = Backtest(bars=two(), strategy=TargetWeights(weights), describe=notes)
+        weights, notes = np.full((10, 2), 0.4), {"by": {"name": ["me"]}}
+        backtest = Backtest(bars=two(), strategy=TargetWeights(weights), recording=Recording(describe=notes))
         with backtest.run() as result:
             if disturb is not None:
                 disturb(backtest, weights, notes)
@@ -359,7 +388,7 @@ def test_what_is_done_after_a_run_does_not_change_what_is_recorded_of_it() -> No
     expected = performed()
 
     assert expected == performed(lambda _, weights, __: weights.fill(0.1))
-    assert expected == performed(lambda _, __, notes: notes["by"]["whom"].append("you"))
+    assert expected == performed(lambda _, __, notes: notes["by"]["name"].append("you"))
     assert expected == performed(lambda backtest, _, __: setattr(backtest, "bars", bars()))
     with pytest.raises(ValueError, match="read-only"):
         two().timestamp[0] = 0

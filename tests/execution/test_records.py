@@ -28,9 +28,9 @@ def desk() -> Desk:
     return desk
 
 
-def found(desk: Desk, check: str) -> list[str]:
+def findings(desk: Desk, check: str) -> list[str]:
     rows = desk.journal.sql(f"from check_{check}").rows()
-    return sorted(f"{row['subject']}: {row['found']}; expected: {row['expected']}" for row in rows)
+    return sorted(f"{row['subject']}: {row['actual']}; expected: {row['expected']}" for row in rows)
 
 
 def examined(desk: Desk, check: str) -> int:
@@ -43,7 +43,7 @@ ALL = ("fees", "leverage", "notional", "orders", "records", "settlement", "units
 def test_two_weeks_of_everything_are_in_order() -> None:
     desk = two_weeks()
 
-    assert {check: [] for check in ALL} == {check: found(desk, check) for check in ALL}
+    assert {check: [] for check in ALL} == {check: findings(desk, check) for check in ALL}
     assert [10, 10, 9, 14, 34, 2, 10] == [examined(desk, check) for check in ALL]
 
 
@@ -67,27 +67,27 @@ def test_an_order_ends_in_exactly_one_way(desk: Desk, end: OrderEvent) -> None:
     both = " and ".join(sorted(["filled", end.name.lower()]))
 
     assert [
-        f"order {twice}: {both}; expected: one end",
-        f"order {never}: no end; expected: one end",
-    ] == found(desk, "orders")
+        f"order {twice}: {both}; expected: one final status",
+        f"order {never}: no final status; expected: one final status",
+    ] == findings(desk, "orders")
 
 
 def test_an_order_filled_in_parts_is_filled_by_the_last_of_them(desk: Desk) -> None:
     order = desk.order("BOLT", "-10")
     desk.trade("BOLT", "-4", 10.0, order=order)
 
-    assert ["order 0: no end; expected: one end"] == found(desk, "orders")
+    assert ["order 0: no final status; expected: one final status"] == findings(desk, "orders")
 
     desk.trade("BOLT", "-6", 10.0, order=order)
 
-    assert [] == found(desk, "orders")
+    assert [] == findings(desk, "orders")
 
     desk.trade("BOLT", "-1", 10.0, order=order)
 
     assert [
         "order 0: filled 11; expected: at most 10",
-        "order 0: no end; expected: one end",
-    ] == found(desk, "orders")
+        "order 0: no final status; expected: one final status",
+    ] == findings(desk, "orders")
 
 
 def test_a_fill_is_of_the_side_and_instrument_of_its_order(desk: Desk) -> None:
@@ -97,34 +97,36 @@ def test_a_fill_is_of_the_side_and_instrument_of_its_order(desk: Desk) -> None:
     desk.happened(1, OrderEvent.EXPIRED)
     right = "expected: an order for the same instrument and side"
 
-    assert [f"fill 0: order 0; {right}", f"fill 1: order 1; {right}", f"fill 2: order 99; {right}"] == found(
-        desk, "orders"
-    )
+    assert [
+        f"fill 0: order 0; {right}",
+        f"fill 1: order 1; {right}",
+        f"fill 2: order 99; {right}",
+    ] == findings(desk, "orders")
 
 
-def test_what_becomes_of_an_order_is_known_and_so_is_the_order(desk: Desk) -> None:
+def test_an_order_event_has_a_recorded_order_and_valid_codes(desk: Desk) -> None:
     desk.happened(desk.order("ACME", "1"), OrderEvent.EXPIRED)
     desk.happened(7, OrderEvent.EXPIRED)
     desk.happened(0, 9)
     desk.happened(0, OrderEvent.TRIGGERED, 200)
-    right = "expected: a recorded order, a known event and a known reason"
+    right = "expected: a recorded order, a valid event and a valid reason"
 
     assert [
         f"event 1: order 7, event 2, reason 0; {right}",
         f"event 2: order 0, event 9, reason 0; {right}",
         f"event 3: order 0, event 5, reason 200; {right}",
-    ] == found(desk, "orders")
+    ] == findings(desk, "orders")
 
 
 def test_a_rejection_says_why(desk: Desk) -> None:
     desk.happened(desk.order("ACME", "1"), OrderEvent.REJECTED, Reason.NO_BAR)
     desk.happened(desk.order("ACME", "1"), OrderEvent.REJECTED)
 
-    assert ["event 1: rejected for no reason; expected: a reason"] == found(desk, "orders")
+    assert ["event 1: rejected without a reason; expected: a reason"] == findings(desk, "orders")
 
 
 @pytest.mark.parametrize(
-    ("terms", "told"),
+    ("terms", "message"),
     [
         ({"instrument": 0}, "instrument 0, type 0, time in force 0, tag 0"),  # a currency
         ({"instrument": 99}, "instrument 99, type 0, time in force 0, tag 0"),
@@ -134,12 +136,12 @@ def test_a_rejection_says_why(desk: Desk) -> None:
         ({"tag": -2}, "instrument 2, type 0, time in force 0, tag -2"),
     ],
 )
-def test_what_an_order_says_is_known(desk: Desk, terms: dict[str, Any], told: str) -> None:
+def test_an_order_has_valid_codes(desk: Desk, terms: dict[str, Any], message: str) -> None:
     desk.happened(desk.order("ACME", "1"), OrderEvent.EXPIRED)
     desk.happened(desk.order("ACME", "1", tag=-1), OrderEvent.EXPIRED)  # -1 is none
     desk.happened(desk.order("ACME", "1", **terms), OrderEvent.EXPIRED)
 
-    assert [f"order 2: {told}; expected: known ones"] == found(desk, "orders")
+    assert [f"order 2: {message}; expected: valid ones"] == findings(desk, "orders")
 
 
 def test_an_order_belongs_to_an_earlier_one(desk: Desk) -> None:
@@ -155,7 +157,7 @@ def test_an_order_belongs_to_an_earlier_one(desk: Desk) -> None:
         (2, 0, 9),
     ):
         desk.link(order, other, relation)
-    right = "expected: a known relation of a recorded order to an earlier one"
+    right = "expected: a valid relation of a recorded order to an earlier one"
 
     assert [
         f"link 2: order 1, relation 1, other 1; {right}",
@@ -163,7 +165,7 @@ def test_an_order_belongs_to_an_earlier_one(desk: Desk) -> None:
         f"link 4: order 7, relation 1, other 0; {right}",
         f"link 5: order 2, relation 1, other -1; {right}",
         f"link 6: order 2, relation 9, other 0; {right}",
-    ] == found(desk, "orders")
+    ] == findings(desk, "orders")
 
 
 @pytest.mark.parametrize(
@@ -180,8 +182,8 @@ def test_no_number_is_missing_and_none_is_there_twice(tmp_path: Path, table: str
         rows = reader.sql("from check_records where expected like 'number%'").rows()
 
     assert [
-        {"subject": name, "found": "number 1", "expected": "number 0"},
-        {"subject": name, "found": "number 1", "expected": "number 2"},
+        {"subject": name, "actual": "number 1", "expected": "number 0"},
+        {"subject": name, "actual": "number 1", "expected": "number 2"},
     ] == rows
 
 
@@ -204,7 +206,7 @@ def test_records_are_dated_in_order_and_never_before_their_order(desk: Desk) -> 
         f"fill 1: {now}; expected: not before {then}",
         f"fill 1: {now}; expected: not before its order, at {then}",
         f"order 1: {now}; expected: not before {then}",
-    ] == found(desk, "records")
+    ] == findings(desk, "records")
 
 
 # --- what a fill moved -----------------------------------------------------------------------------------
@@ -224,7 +226,7 @@ def test_a_fill_moves_its_quantity_and_nothing_else(desk: Desk) -> None:
         f"fill {unbooked}: moved 0; expected: quantity -300000000",
         f"fill {short}: moved 299999999; expected: quantity 300000000",
         f"fill {other}: moved 100000000 and another instrument; expected: quantity 100000000",
-    ] == found(desk, "units")
+    ] == findings(desk, "units")
 
 
 def test_a_position_changes_by_fills_and_corporate_actions_alone(desk: Desk) -> None:
@@ -234,7 +236,7 @@ def test_a_position_changes_by_fills_and_corporate_actions_alone(desk: Desk) -> 
     desk.journal.reverse(4, day(1))
     desk.post(events.delisting, "BOLT", "0")
 
-    assert [] == found(desk, "units")
+    assert [] == findings(desk, "units")
 
     bought = desk.post(events.buy, "ACME", "1", "10")
     with desk.journal.transaction(day(1), order_id=5, fill_id=5) as transaction:
@@ -243,25 +245,25 @@ def test_a_position_changes_by_fills_and_corporate_actions_alone(desk: Desk) -> 
     assert [
         f"transaction {bought}: buy of fill -1; expected: a recorded fill",
         f"transaction {transaction.number}: deposit of fill 5; expected: a recorded fill",
-    ] == found(desk, "units")
+    ] == findings(desk, "units")
 
 
 def test_a_fill_corrected_is_judged_by_what_is_left(desk: Desk) -> None:
     fill = desk.fill("ACME", "3", 10.0, "1")
     with desk.booking(fill) as wrong:
         wrong.book(events.buy, "ACME", "30", "300", "10", settled=False)
-    wanted = [f"fill {fill}: moved 3000000000; expected: quantity 300000000"]
+    expected = [f"fill {fill}: moved 3000000000; expected: quantity 300000000"]
 
-    assert wanted == found(desk, "units")
-    assert [f"fill {fill}: charged 10000000; expected: commission 1000000"] == found(desk, "fees")
-    assert [f"fill {fill}: booked 300000000; expected: performed again 30000000"] == found(desk, "notional")
+    assert expected == findings(desk, "units")
+    assert [f"fill {fill}: charged 10000000; expected: commission 1000000"] == findings(desk, "fees")
+    assert [f"fill {fill}: booked 300000000; expected: recomputed 30000000"] == findings(desk, "notional")
 
     desk.journal.reverse(wrong.number, day(1))
     with desk.booking(fill) as right:
         right.book(events.buy, "ACME", "3", "30", "1", settled=False)
     desk.settle(fill, "USD", "31")
 
-    assert {check: [] for check in ALL} == {check: found(desk, check) for check in ALL}
+    assert {check: [] for check in ALL} == {check: findings(desk, check) for check in ALL}
 
 
 def test_a_fee_is_charged_once_and_in_the_currency_of_the_instrument(desk: Desk) -> None:
@@ -278,7 +280,7 @@ def test_a_fee_is_charged_once_and_in_the_currency_of_the_instrument(desk: Desk)
         "fill 2: charged 0; expected: commission 25",
         "fill 3: charged 50; expected: commission 25",
         "fill 4: charged 0; expected: commission 25",
-    ] == found(desk, "fees")
+    ] == findings(desk, "fees")
 
 
 @pytest.mark.parametrize(
@@ -307,8 +309,8 @@ def test_the_money_of_a_fill_is_quantity_times_price_rounded_once(
 
     assert 1 == examined(desk, "notional")
     assert [
-        f"fill 0: booked {units[0]}; expected: performed again {units[1]}" for _ in [0] if gross != performed
-    ] == found(desk, "notional")
+        f"fill 0: booked {units[0]}; expected: recomputed {units[1]}" for _ in [0] if gross != performed
+    ] == findings(desk, "notional")
 
 
 @pytest.mark.parametrize(
@@ -331,7 +333,7 @@ def test_an_amount_that_is_given_agrees_within_the_price_of_one_unit(
     with desk.booking(desk.fill(symbol, quantity, price, basis=Basis.AMOUNT)) as transaction:
         transaction.book(events.buy, symbol, quantity, gross)
 
-    assert agrees == (found(desk, "notional") == [])
+    assert agrees == (findings(desk, "notional") == [])
 
 
 # --- settlement ------------------------------------------------------------------------------------------
@@ -342,30 +344,30 @@ def test_what_is_due_for_a_fill_is_paid_in_full_in_part_or_not_yet(desk: Desk) -
     sold = desk.trade("CORK", "-10", 10.0, "1", settled=False)
     desk.trade("ACME", "1", 10.0)
 
-    assert [] == found(desk, "settlement")
+    assert [] == findings(desk, "settlement")
     assert 2 == examined(desk, "settlement")
 
     desk.settle(bought, "USD", "100")
 
-    assert [] == found(desk, "settlement")
+    assert [] == findings(desk, "settlement")
 
     desk.settle(bought, "USD", "1")
     with desk.booking(sold) as transaction:
         transaction.book(events.receive_trades, "EUR", "99")
         transaction.book(events.restrict_proceeds, "CORK", "99")
 
-    assert [] == found(desk, "settlement")
+    assert [] == findings(desk, "settlement")
 
 
 def test_a_sale_that_its_fee_exceeds_is_settled_by_paying_the_rest(desk: Desk) -> None:
     desk.trade("BOLT", "1", 2.0)
     sold = desk.trade("BOLT", "-1", 2.0, "5", settled=False)
 
-    assert [] == found(desk, "settlement")
+    assert [] == findings(desk, "settlement")
 
     desk.settle(sold, "USD", "-3")
 
-    assert [] == found(desk, "settlement")
+    assert [] == findings(desk, "settlement")
     assert 0 == desk.journal.balance("Assets:Receivable:Trades")
 
 
@@ -381,7 +383,7 @@ def test_settlement_is_of_a_fill_and_never_more_than_it(desk: Desk) -> None:
         f"fill {first}: Liabilities:Payable:Trades at 10000000; expected: from 0 to the -100000000 booked",
         f"fill {sold}: Assets:Receivable:Trades at 10100; expected: from 0 to the 10000 booked",
         "no fill: Liabilities:Payable:Trades at 40000000; expected: 0",
-    ] == found(desk, "settlement")
+    ] == findings(desk, "settlement")
     assert second not in (first, sold)
 
 
@@ -404,18 +406,18 @@ def test_exposure_is_within_the_cap_in_the_currency_of_the_fill(desk: Desk) -> N
     borrow(desk, "USD", "1500")
     desk.trade("ACME", "200", 10.0)
 
-    assert [] == found(desk, "leverage")
+    assert [] == findings(desk, "leverage")
 
     # The dollars count for nothing in euros, where 1,000 is what there is, nor the euros in dollars.
     desk.trade("CORK", "100", 10.0)
     desk.mark(ACME=10.0, CORK=10.0)
     desk.today = 2
 
-    assert [] == found(desk, "leverage")
+    assert [] == findings(desk, "leverage")
 
     desk.trade("BOLT", "1", 0.5)
 
-    assert ["fill 2: gross 2000500000 on equity 1000000000; expected: at most 2.0 times"] == found(
+    assert ["fill 2: gross 2000500000 on equity 1000000000; expected: at most 2.0 times"] == findings(
         desk, "leverage"
     )
 
@@ -427,11 +429,11 @@ def test_the_others_are_valued_at_their_last_mark(desk: Desk) -> None:
     desk.today = 2
     desk.trade("BOLT", "90", 10.0)  # 1,800 on 900
 
-    assert [] == found(desk, "leverage")
+    assert [] == findings(desk, "leverage")
 
     desk.trade("BOLT", "1", 10.0)
 
-    assert ["fill 2: gross 1810000000 on equity 900000000; expected: at most 2.0 times"] == found(
+    assert ["fill 2: gross 1810000000 on equity 900000000; expected: at most 2.0 times"] == findings(
         desk, "leverage"
     )
 
@@ -444,13 +446,13 @@ def test_a_fill_at_the_moment_of_a_mark_may_have_been_before_it_or_after(desk: D
     desk.trade("BOLT", "100", 10.0)  # at the open: 2,000 on 1,000 at the mark of the day before
     desk.mark(ACME=9.0, BOLT=10.0)
 
-    assert [] == found(desk, "leverage")
+    assert [] == findings(desk, "leverage")
 
     desk.today = 3
     desk.trade("BOLT", "1", 10.0)
     desk.mark(ACME=9.0, BOLT=10.0)
 
-    assert ["fill 2: gross 1910000000 on equity 900000000; expected: at most 2.0 times"] == found(
+    assert ["fill 2: gross 1910000000 on equity 900000000; expected: at most 2.0 times"] == findings(
         desk, "leverage"
     )
 
@@ -460,7 +462,7 @@ def test_short_sales_and_the_opening_part_of_a_reversal_add_exposure(desk: Desk)
     desk.today = 2
     desk.trade("ACME", "1", 12.0)  # a loss, and an exposure past the cap: but it is reduced
 
-    assert [] == found(desk, "leverage")
+    assert [] == findings(desk, "leverage")
 
     desk.today = 3
     desk.trade("ACME", "199", 11.0)
@@ -468,7 +470,7 @@ def test_short_sales_and_the_opening_part_of_a_reversal_add_exposure(desk: Desk)
     desk.trade("BOLT", "-15", 20.0)
     desk.trade("BOLT", "-150", 20.0)
 
-    assert ["fill 5: gross 3100000000 on equity 899000000; expected: at most 2.0 times"] == found(
+    assert ["fill 5: gross 3100000000 on equity 899000000; expected: at most 2.0 times"] == findings(
         desk, "leverage"
     )
 
@@ -479,7 +481,7 @@ def test_a_position_turned_round_is_judged_though_it_shrinks(desk: Desk) -> None
     desk.today = 2
     desk.trade("ACME", "-390", 6.0)  # from 200 to -190, on 200
 
-    assert ["fill 1: gross 1140000000 on equity 200000000; expected: at most 2.0 times"] == found(
+    assert ["fill 1: gross 1140000000 on equity 200000000; expected: at most 2.0 times"] == findings(
         desk, "leverage"
     )
 
@@ -488,12 +490,12 @@ def test_futures_are_exposure_and_no_equity(desk: Desk) -> None:
     with desk.booking(desk.fill("ES", "1", 40.0)) as transaction:
         transaction.book(events.futures_open, "ES", "1", "200")  # 50 a point: 2,000
 
-    assert [] == found(desk, "leverage")
+    assert [] == findings(desk, "leverage")
 
     with desk.booking(desk.fill("ES", "0.001", 40.0)) as transaction:
         transaction.book(events.futures_open, "ES", "0.001", "1")
 
-    assert ["fill 1: gross 2002000000 on equity 1000000000; expected: at most 2.0 times"] == found(
+    assert ["fill 1: gross 2002000000 on equity 1000000000; expected: at most 2.0 times"] == findings(
         desk, "leverage"
     )
 
@@ -504,5 +506,5 @@ def test_a_run_without_a_cap_has_no_leverage_to_be_checked() -> None:
     desk.post(events.borrow, "USD", "99000")
     desk.trade("ACME", "10000", 10.0)
 
-    assert [] == found(desk, "leverage")
+    assert [] == findings(desk, "leverage")
     assert 0 == examined(desk, "leverage")

@@ -1,4 +1,4 @@
-"""What a run gave, in memory and in a file."""
+"""The result of a run, in memory and in a file."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from polars.testing import assert_frame_equal
 
 from tests.support.ties import assert_tied, frame
-from tieout import Backtest, CashAccount, Costs, PercentCommission, Result
+from tieout import Backtest, Bars, CashAccount, Costs, PercentCommission, Result
 from tieout.strategies.buy_and_hold import BuyAndHold
 from tieout.strategies.universe import generate
 
@@ -33,6 +33,27 @@ def test_a_result_in_a_file_is_the_one_in_memory(tmp_path: Path) -> None:
             assert_frame_equal(getattr(one, name), getattr(other, name), check_exact=True)
         assert repr(one.metrics) == repr(other.metrics)  # NaN is not itself
         assert one.head == other.head
+
+
+def test_a_result_and_its_bars_print_what_they_hold() -> None:
+    bars, _ = generate(7, 8)
+    one = Bars.from_arrays(
+        bars.timestamp[:1], ["ACME"], open=[[9.0]], high=[[9.0]], low=[[9.0]], close=[[9.0]]
+    )
+
+    with run() as result:
+        assert [
+            f"Result {result.head[:16]}, 2023-01-02 to 2023-01-11",
+            f"  end equity    {result.metrics.end_equity:,.2f} USD",
+            f"  total return  {result.metrics.total_return:.2%}",
+            f"  CAGR          {result.metrics.cagr:.2%}",
+            f"  Sharpe        {result.metrics.sharpe:.2f}",
+            f"  max drawdown  {result.metrics.max_drawdown:.2%}",
+            "  trades        0",
+        ] == repr(result).splitlines()
+    assert "Result: closed" == repr(result)
+    assert "Bars 8 x 7, 2023-01-02 to 2023-01-11: S000, S001, S002, S003, S004, ..." == repr(bars)
+    assert "Bars 1 x 1, 2023-01-02 to 2023-01-02: ACME" == repr(one)
 
 
 def test_figures_are_of_as_many_periods_a_year_as_one_says() -> None:

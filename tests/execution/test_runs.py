@@ -63,7 +63,7 @@ def test_the_engine_and_the_oracle_agree_on_every_fill_end_and_bar(case: Case) -
 
 
 def assert_the_story_keeps_the_rules(case: Case, story: market.Story) -> None:
-    """What has to be so whatever is asked for, found without the oracle."""
+    """Check rules that hold for any orders, without the oracle."""
     for state, book in zip(story.states, story.books, strict=True):
         earned = book.realised + book.unrealised - book.commission
         assert state.cash == book.cash
@@ -72,15 +72,15 @@ def assert_the_story_keeps_the_rules(case: Case, story: market.Story) -> None:
         if not case.rules.unlimited:
             assert 0 <= state.cash
             assert all(quantity > 0 for quantity in state.positions.values())
-    taken: dict[tuple[int, str], int] = {}
+    volume: dict[tuple[int, str], int] = {}
     for fill in story.fills:
         bar = case.bars[fill.bar][fill.symbol]
-        taken[fill.bar, fill.symbol] = taken.get((fill.bar, fill.symbol), 0) + abs(fill.quantity)
+        volume[fill.bar, fill.symbol] = volume.get((fill.bar, fill.symbol), 0) + abs(fill.quantity)
         assert bar.low <= fill.reference <= bar.high
         assert bar.volume != 0 or case.rules.without_volume
         if case.rules.participation is not None and bar.volume is not None:
             most = case.rules.participation * bar.volume * UNIT
-            assert taken[fill.bar, fill.symbol] <= most
+            assert volume[fill.bar, fill.symbol] <= most
     for end in story.ends:
         filled = sum(fill.quantity for fill in story.fills if fill.order == end.number)
         assert (end.ended == "filled") == (filled == end.quantity != 0)
@@ -120,7 +120,7 @@ def test_a_run_in_a_file_passes_every_check_and_is_the_run_in_memory(case: Case)
     assert in_memory.head == report.head
 
 
-# --- the same, asked for in another way ---------------------------------------------------------------------
+# --- the same orders by other means -------------------------------------------------------------------------
 
 
 def assert_same_rows(case: Case, strategy: Strategy, program: Any) -> None:
@@ -146,7 +146,7 @@ def test_windows_of_time_change_nothing(case: Case) -> None:
 @given(generators.cases(), st.sampled_from(["quantity", "value", "percent", *generators.TARGETS]))
 def test_orders_of_a_strategy_and_orders_of_a_frame_store_the_same_rows(case: Case, sizing: str) -> None:
     wishes = [
-        [wish for wish in asked if wish.sizing == sizing and wish.earlier is None] for asked in case.wishes
+        [wish for wish in orders if wish.sizing == sizing and wish.earlier is None] for orders in case.wishes
     ]
     assume(any(wishes))
 
@@ -250,7 +250,7 @@ def test_signals_of_a_strategy_and_signals_of_an_array_store_the_same_rows(
 ) -> None:
     shape = (len(case.bars), len(case.symbols))
     row = st.lists(st.sampled_from(["enter", "leave", "both", ""]), min_size=shape[1], max_size=shape[1])
-    wanted = np.array(data.draw(st.lists(row, min_size=shape[0], max_size=shape[0])))
-    entries, exits = np.isin(wanted, ["enter", "both"]), np.isin(wanted, ["leave", "both"])
+    choices = np.array(data.draw(st.lists(row, min_size=shape[0], max_size=shape[0])))
+    entries, exits = np.isin(choices, ["enter", "both"]), np.isin(choices, ["leave", "both"])
 
     assert_same_rows(case, Follows(entries, exits, size), Signals(entries, exits, **size))

@@ -29,11 +29,11 @@ def desk() -> Desk:
 
 
 def rows(desk: Desk, query: str, at: int | None = None) -> list[tuple[Any, ...]]:
-    found = desk.journal.sql(query, at=None if at is None else str(day(at))[:10])
-    return [tuple(row.values()) for row in found.rows()]
+    result = desk.journal.sql(query, at=None if at is None else str(day(at))[:10])
+    return [tuple(row.values()) for row in result.rows()]
 
 
-def told(desk: Desk, columns: str, view: str = "trade", at: int | None = None) -> list[str]:
+def lines(desk: Desk, columns: str, view: str = "trade", at: int | None = None) -> list[str]:
     """The rows of a view in words; money and quantities without the zeros behind."""
     return [" ".join(map(_word, row)) for row in rows(desk, f"select {columns} from {view}", at)]  # noqa: S608  as said
 
@@ -71,7 +71,7 @@ def test_numbers_have_the_same_names_in_python_and_in_sql(view: str, words: type
     assert [(word.value, word.name.lower()) for word in sorted(words)] == named
 
 
-def test_fills_events_and_links_are_told_in_words(desk: Desk) -> None:
+def test_fills_events_and_links_are_listed_with_names(desk: Desk) -> None:
     first = desk.order("ACME", "10.5", "entry")
     desk.today = 2
     desk.trade("ACME", "2", 10.0, "0.1", order=first)
@@ -84,10 +84,10 @@ def test_fills_events_and_links_are_told_in_words(desk: Desk) -> None:
     assert [
         "0 0 day-2 ACME USD buy 2 10 10 0.1 quantity",
         "1 1 day-2 ACME USD sell 1 8.1 8.1 -0.5 quantity",
-    ] == told(desk, "*", "fill_history")
-    assert ["0 0 day-2 cancelled none", "1 1 day-2 rejected dust"] == told(desk, "*", "order_event_history")
-    assert ["0 1 replaces 0"] == told(desk, "*", "order_link_history")
-    assert [] == told(desk, "*", "fill_history", at=1)
+    ] == lines(desk, "*", "fill_history")
+    assert ["0 0 day-2 cancelled none", "1 1 day-2 rejected dust"] == lines(desk, "*", "order_event_history")
+    assert ["0 1 replaces 0"] == lines(desk, "*", "order_link_history")
+    assert [] == lines(desk, "*", "fill_history", at=1)
 
 
 def test_a_trace_tells_orders_and_fills_in_words(tmp_path: Path) -> None:
@@ -100,15 +100,15 @@ def test_a_trace_tells_orders_and_fills_in_words(tmp_path: Path) -> None:
     desk.close()
 
     with Reader(path) as reader:
-        found = {name: rows.rows() for name, rows in trace(reader, "order", 1).rows.items()}
-    assert by_hand == {name: found[name] for name in by_hand}
-    assert all(found.values())
+        traces = {name: rows.rows() for name, rows in trace(reader, "order", 1).rows.items()}
+    assert by_hand == {name: traces[name] for name in by_hand}
+    assert all(traces.values())
 
 
 # --- orders ------------------------------------------------------------------------------------------------
 
 
-def test_an_order_is_told_in_words(desk: Desk) -> None:
+def test_an_order_is_listed_with_names(desk: Desk) -> None:
     terms: dict[str, Any] = {
         "type": OrderType.LIMIT,
         "limit_price": 12.5,
@@ -130,7 +130,7 @@ def test_an_order_is_told_in_words(desk: Desk) -> None:
     assert [
         "0 day-1 ACME USD limit day 10.5 12.5 - entry 0.75 2 8 11.5 0.35 day-2 day-3 cancelled none day-3 -",
         "1 day-3 ACME USD stop gtc -8 - 9 - - 1 8 8.1 -0.5 day-4 day-4 filled none day-4 0",
-    ] == told(desk, "*", "order_history")
+    ] == lines(desk, "*", "order_history")
 
 
 def test_each_end_has_its_name_and_its_moment(desk: Desk) -> None:
@@ -147,7 +147,7 @@ def test_each_end_has_its_name_and_its_moment(desk: Desk) -> None:
         "EUR 0 0 rejected dust day-4",
         "EUR 0 0 open_at_the_end none day-5",
         "EUR 0 0 working none -",
-    ] == told(desk, "currency, fills, commission, status, reason, ended_at", "order_history")
+    ] == lines(desk, "currency, fills, commission, status, reason, ended_at", "order_history")
 
 
 def test_a_price_that_all_fills_have_in_common_is_their_average(desk: Desk) -> None:
@@ -161,7 +161,7 @@ def test_a_price_that_all_fills_have_in_common_is_their_average(desk: Desk) -> N
 def test_an_order_of_unknown_words_is_not_left_out(desk: Desk) -> None:
     desk.order("ACME", "1", instrument=99, type=98, tif=97, tag=96)
 
-    assert ["0 - - - - - - working"] == told(
+    assert ["0 - - - - - - working"] == lines(
         desk, "id, symbol, currency, type, time_in_force, quantity, tag, status", "order_history"
     )
 
@@ -176,9 +176,9 @@ def test_orders_are_shown_as_they_stood_at_a_moment(desk: Desk) -> None:
     columns = "id, filled_quantity, commission, last_fill, status, ended_at"
 
     assert [[], ["0 0 0 - working -"], ["0 4 1 day-3 working -"]] == [
-        told(desk, columns, "order_history", at=at) for at in (0, 2, 3)
+        lines(desk, columns, "order_history", at=at) for at in (0, 2, 3)
     ]
-    assert ["0 10 2 day-5 filled day-5", "1 0 0 - open_at_the_end day-5"] == told(
+    assert ["0 10 2 day-5 filled day-5", "1 0 0 - open_at_the_end day-5"] == lines(
         desk, columns, "order_history", at=5
     )
 
@@ -206,19 +206,19 @@ def test_a_trade_goes_from_flat_to_flat(desk: Desk) -> None:
         "0 ACME long day-1 day-5 15 60 5 55",  # 1,440 + 270 for what cost 1,000 + 650
         "1 BOLT short day-2 day-5 5 10 1 9",
         "2 ACME long day-6 - 1 0 0.5 -0.5",
-    ] == told(desk, TRIP)
+    ] == lines(desk, TRIP)
     assert [
         "USD 1650 1710 110 114 False 4",
         "USD 90 100 20 18 False 3",
         "USD 50 0 50 - True -",
-    ] == told(desk, "currency, bought, sold, entry_price, exit_price, is_open, days")
+    ] == lines(desk, "currency, bought, sold, entry_price, exit_price, is_open, days")
 
 
 def test_an_open_trade_has_its_gain_so_far(desk: Desk) -> None:
     desk.trade("ACME", "10", 100.0, "1")
     desk.trade("ACME", "-4", 110.0, "1")
 
-    assert ["0 ACME long day-1 - 10 40 2 38"] == told(desk, TRIP)
+    assert ["0 ACME long day-1 - 10 40 2 38"] == lines(desk, TRIP)
 
 
 def test_a_position_turned_round_ends_a_trade_and_begins_the_next(desk: Desk) -> None:
@@ -232,8 +232,8 @@ def test_a_position_turned_round_ends_a_trade_and_begins_the_next(desk: Desk) ->
         "0 ACME long day-1 day-2 10 100 1.000003 98.999997",
         "1 ACME short day-2 day-3 3 60 -0.000001 60.000001",
         "2 ACME long day-3 - 1 0 -0.000002 0.000002",
-    ] == told(desk, TRIP)
-    assert ["1000 1100", "270 330", "90 0"] == told(desk, "bought, sold")
+    ] == lines(desk, TRIP)
+    assert ["1000 1100", "270 330", "90 0"] == lines(desk, "bought, sold")
 
 
 def test_a_trade_ends_with_its_instrument_and_without_a_fill(desk: Desk) -> None:
@@ -243,8 +243,10 @@ def test_a_trade_ends_with_its_instrument_and_without_a_fill(desk: Desk) -> None
     desk.post(events.delisting, "ACME", "0")
     desk.post(events.delisting, "BOLT", "36")
 
-    assert ["0 ACME long day-1 day-2 10 -1000 1 -1001", "1 BOLT long day-1 day-2 3 6 0 6"] == told(desk, TRIP)
-    assert ["100 0", "10 12"] == told(desk, "entry_price, exit_price")
+    assert ["0 ACME long day-1 day-2 10 -1000 1 -1001", "1 BOLT long day-1 day-2 3 6 0 6"] == lines(
+        desk, TRIP
+    )
+    assert ["100 0", "10 12"] == lines(desk, "entry_price, exit_price")
 
 
 def test_a_split_changes_units_and_trades_none(desk: Desk) -> None:
@@ -260,8 +262,8 @@ def test_a_split_changes_units_and_trades_none(desk: Desk) -> None:
         transaction.book(events.cash_in_lieu, "ACME", "0.5", "40")
     desk.trade("ACME", "-1", 60.0)
 
-    assert ["0 BOLT long day-1 day-2 7 25 0 25", "1 ACME long day-2 day-3 1.5 0 0 0"] == told(desk, TRIP)
-    assert ["150 175 30 25", "100 100 100 66.6667"] == told(desk, "bought, sold, entry_price, exit_price")
+    assert ["0 BOLT long day-1 day-2 7 25 0 25", "1 ACME long day-2 day-3 1.5 0 0 0"] == lines(desk, TRIP)
+    assert ["150 175 30 25", "100 100 100 66.6667"] == lines(desk, "bought, sold, entry_price, exit_price")
 
 
 def test_a_split_that_leaves_no_unit_ends_a_trade_at_a_loss(desk: Desk) -> None:
@@ -269,8 +271,8 @@ def test_a_split_that_leaves_no_unit_ends_a_trade_at_a_loss(desk: Desk) -> None:
     desk.today = 2
     desk.post(events.split, "BOLT", 1, 2)
 
-    assert ["0 BOLT long day-1 day-2 1 -30 0 -30"] == told(desk, TRIP)
-    assert ["30 0 30 -"] == told(desk, "bought, sold, entry_price, exit_price")
+    assert ["0 BOLT long day-1 day-2 1 -30 0 -30"] == lines(desk, TRIP)
+    assert ["30 0 30 -"] == lines(desk, "bought, sold, entry_price, exit_price")
 
 
 def test_a_fill_that_was_corrected_adds_nothing(desk: Desk) -> None:
@@ -278,8 +280,8 @@ def test_a_fill_that_was_corrected_adds_nothing(desk: Desk) -> None:
     desk.today = 2
     desk.journal.reverse(2, day(2))
 
-    assert [] == told(desk, TRIP)
-    assert ["0 ACME long day-1 - 30 0 3 -3"] == told(desk, TRIP, at=1)
+    assert [] == lines(desk, TRIP)
+    assert ["0 ACME long day-1 - 30 0 3 -3"] == lines(desk, TRIP, at=1)
 
     with desk.booking(wrong) as right:
         right.book(events.buy, "ACME", "3", "30", "1")
@@ -291,8 +293,8 @@ def test_a_fill_that_was_corrected_adds_nothing(desk: Desk) -> None:
     desk.journal.reverse(sold, day(4))
 
     # Without the sale the purchase after it adds to what was held.
-    assert ["0 ACME long day-2 - 5 0 1 -1"] == told(desk, TRIP)
-    assert ["0 ACME long day-2 day-3 3 6 2 4"] == told(desk, TRIP, at=3)
+    assert ["0 ACME long day-2 - 5 0 1 -1"] == lines(desk, TRIP)
+    assert ["0 ACME long day-2 day-3 3 6 2 4"] == lines(desk, TRIP, at=3)
 
 
 def test_a_year_that_is_closed_takes_no_gain_away(desk: Desk) -> None:
@@ -300,7 +302,7 @@ def test_a_year_that_is_closed_takes_no_gain_away(desk: Desk) -> None:
     desk.trade("ACME", "-10", 12.0, "1")
     desk.journal.close_year(day(2))
 
-    assert ["0 ACME long day-1 day-1 10 20 2 18"] == told(desk, TRIP)
+    assert ["0 ACME long day-1 day-1 10 20 2 18"] == lines(desk, TRIP)
 
 
 def test_a_contract_gains_by_variation_margin_and_has_no_notional(desk: Desk) -> None:
@@ -311,14 +313,14 @@ def test_a_contract_gains_by_variation_margin_and_has_no_notional(desk: Desk) ->
     with desk.booking(desk.fill("ES", "2", 4_997.0, "4")) as transaction:
         transaction.book(events.futures_close, "ES", "2", "400", "4")
 
-    assert ["0 ES short day-1 day-2 2 300 8 292"] == told(desk, TRIP)
-    assert ["- - - -"] == told(desk, "bought, sold, entry_price, exit_price")
+    assert ["0 ES short day-1 day-2 2 300 8 292"] == lines(desk, TRIP)
+    assert ["- - - -"] == lines(desk, "bought, sold, entry_price, exit_price")
 
 
 def test_the_price_of_a_contract_with_a_multiplier_is_per_point(desk: Desk) -> None:
     desk.trade("ES", "2", 40.5)
 
-    assert ["4050 40.5"] == told(desk, "bought, entry_price")
+    assert ["4050 40.5"] == lines(desk, "bought, entry_price")
 
 
 def test_marks_count_while_a_trade_is_open(desk: Desk) -> None:
@@ -337,10 +339,10 @@ def test_marks_count_while_a_trade_is_open(desk: Desk) -> None:
     desk.mark(ACME=1.0, BOLT=1.0)
     columns = "symbol, side, best_mark, worst_mark"
 
-    assert ["ACME long 115 90", "BOLT short 7 12", "ACME short 150 150", "CORK long - -"] == told(
+    assert ["ACME long 115 90", "BOLT short 7 12", "ACME short 150 150", "CORK long - -"] == lines(
         desk, columns
     )
-    assert ["ACME long 90 90", "BOLT short 12 12"] == told(desk, columns, at=1)
+    assert ["ACME long 90 90", "BOLT short 12 12"] == lines(desk, columns, at=1)
 
 
 def test_of_trades_begun_at_one_moment_the_last_is_marked(desk: Desk) -> None:
@@ -350,7 +352,7 @@ def test_of_trades_begun_at_one_moment_the_last_is_marked(desk: Desk) -> None:
     desk.trade("ACME", "1", 10.0)
     desk.mark(ACME=11.0)
 
-    assert ["0 -", "1 -", "2 11"] == told(desk, "number, best_mark")
+    assert ["0 -", "1 -", "2 11"] == lines(desk, "number, best_mark")
 
 
 # --- exposure and flows ------------------------------------------------------------------------------------
@@ -372,7 +374,7 @@ def test_exposure_is_long_and_short_gross_and_net(desk: Desk) -> None:
         "1 day-1 EUR 0 0 0 0 10000 0",
         "2 day-2 USD 0 -300 300 -300 10000 1",
         "3 day-2 EUR 0 0 0 0 10000 0",
-    ] == told(desk, columns, "exposure")
+    ] == lines(desk, columns, "exposure")
     assert [(1340 / 10060,), (0.0,), (300 / 10000,), (0.0,)] == rows(
         desk, "select gross_to_equity from exposure"
     )
@@ -386,7 +388,7 @@ def test_without_equity_there_is_no_share_of_it() -> None:
     assert {(None,)} == {*rows(desk, "select gross_to_equity from exposure")}
 
 
-def test_what_is_put_in_belongs_to_the_first_statement_after_it(desk: Desk) -> None:
+def test_a_net_flow_belongs_to_the_first_statement_after_it(desk: Desk) -> None:
     desk.statement()
     desk.deposit("USD", "5")  # at the moment of a statement, and after it
     desk.today = 2
@@ -412,7 +414,7 @@ def test_what_is_put_in_belongs_to_the_first_statement_after_it(desk: Desk) -> N
         "5 EUR 10000 0",
         "6 USD 9805 -200",
         "7 EUR 10100 100",
-    ] == told(desk, "statement, currency, equity, net_flow", "period")
+    ] == lines(desk, "statement, currency, equity, net_flow", "period")
     assert 2 == len(rows(desk, "from period", at=1))
 
 
@@ -496,14 +498,14 @@ def test_exposure_ties_to_the_statements(book: Callable[[], Desk]) -> None:
     )
 
 
-def test_money_put_in_is_all_there_is_to_contributions() -> None:
+def test_contributions_are_the_deposits_alone() -> None:
     desk = two_weeks()
     (dollars, euros) = rows(desk, "select sum(net_flow) from period group by currency order by currency desc")
 
     assert (Decimal("99891.5"), Decimal(50100)) == (dollars[0], euros[0])
 
 
-def test_trades_are_told_apart_by_a_second_reckoning() -> None:
+def test_trades_are_separated_by_a_second_computation() -> None:
     """Plain sums over the fills of a book without corrections, by fractions."""
     chance = np.random.default_rng(11)
     desk = Desk()

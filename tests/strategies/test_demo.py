@@ -27,9 +27,9 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def asked(journal: Path, query: str) -> list[tuple[Any, ...]]:
+def query(journal: Path, sql: str) -> list[tuple[Any, ...]]:
     with Reader(journal) as reader:
-        return [tuple(row.values()) for row in reader.sql(query).rows()]
+        return [tuple(row.values()) for row in reader.sql(sql).rows()]
 
 
 def test_the_generated_universe_has_the_same_bytes_everywhere() -> None:
@@ -52,14 +52,14 @@ def test_two_demonstrations_have_one_head_digest_and_the_books_are_in_order(jour
 
 
 def test_it_rebalances_239_times_and_holds_25(journal: Path) -> None:
-    assert [(239,)] == asked(journal, "select count(distinct timestamp) from orders")
-    assert [(25,)] == asked(journal, "select count(*) from position where quantity > 0")
+    assert [(239,)] == query(journal, "select count(distinct timestamp) from orders")
+    assert [(25,)] == query(journal, "select count(*) from position where quantity > 0")
 
 
 def test_every_order_has_one_named_end(journal: Path) -> None:
-    orders = asked(journal, "select count(*), count(distinct id) from orders")[0]
-    ends = dict(asked(journal, "select status, count(*) from order_history group by status"))
-    last = asked(
+    orders = query(journal, "select count(*), count(distinct id) from orders")[0]
+    ends = dict(query(journal, "select status, count(*) from order_history group by status"))
+    last = query(
         journal, "select count(*) from orders where timestamp = (select max(timestamp) from statement)"
     )[0][0]
 

@@ -56,8 +56,8 @@ def rows() -> pl.DataFrame:
     return table.sort("symbol", "date")
 
 
-def asked(result: Result, query: str) -> list[tuple[Any, ...]]:
-    return [tuple(row.values()) for row in result.journal.sql(query).rows()]
+def query(result: Result, sql: str) -> list[tuple[Any, ...]]:
+    return [tuple(row.values()) for row in result.journal.sql(sql).rows()]
 
 
 def days(rows: pl.DataFrame) -> list[Any]:
@@ -66,26 +66,26 @@ def days(rows: pl.DataFrame) -> list[Any]:
 
 def test_it_trades_each_month_and_ends_every_order(result: Result, rows: pl.DataFrame) -> None:
     months = rows.filter(pl.col("date") >= days(rows)[252])["date"].dt.truncate("1mo").n_unique()
-    ends = {name for (name,) in asked(result, "select distinct status from order_history")}
+    ends = {name for (name,) in query(result, "select distinct status from order_history")}
 
-    assert [(months,)] == asked(result, "select count(distinct timestamp) from orders where tag = 0")
+    assert [(months,)] == query(result, "select count(distinct timestamp) from orders where tag = 0")
     assert ends <= {"filled", "cancelled", "expired", "rejected", "open_at_the_end"}
-    assert [] == asked(result, "from check_overdraft")
+    assert [] == query(result, "from check_overdraft")
 
 
 def test_three_bars_are_widened_and_listed(backtest: Backtest) -> None:
     assert backtest.bars.repairs is not None
-    ((what, count, shown),) = backtest.bars.repairs.entries
+    ((rule, count, rows),) = backtest.bars.repairs.entries
 
-    assert ("the range does not hold open and close; widen the range to hold them", 3) == (what, count)
-    assert ["DXC", "CBOE", "DIS"] == shown["symbol"].to_list()
+    assert ("the range does not hold open and close; widen the range to hold them", 3) == (rule, count)
+    assert ["DXC", "CBOE", "DIS"] == rows["symbol"].to_list()
 
 
 def test_nothing_is_ordered_before_there_is_a_year_of_bars(result: Result, rows: pl.DataFrame) -> None:
     nth = rows.with_columns(nth=pl.int_range(pl.len()).over("symbol"))
     late = nth.group_by("symbol").agg(pl.col("date").min()).filter(pl.col("date") > days(rows)[0])
     orders = pl.DataFrame(
-        asked(
+        query(
             result,
             "select c.symbol, cast(min(o.timestamp) as date)"
             " from orders o join commodity c on c.id = o.instrument"
@@ -104,7 +104,7 @@ def test_nothing_is_ordered_before_there_is_a_year_of_bars(result: Result, rows:
 def test_what_stops_trading_is_closed_at_its_last_close(result: Result, rows: pl.DataFrame) -> None:
     last = rows.group_by("symbol").agg(pl.col("date").max(), pl.col("close").last())
     ended = {s: (d, c) for s, d, c in last.rows() if d < days(rows)[-1]}
-    closed = asked(
+    closed = query(
         result,
         "select c.symbol, cast(t.timestamp as date),"
         " -sum(case when p.account like 'Assets:Positions:%' and p.commodity = c.symbol then p.amount end),"
@@ -113,10 +113,10 @@ def test_what_stops_trading_is_closed_at_its_last_close(result: Result, rows: pl
         " where p.kind = 'delisting' group by all order by 1",
     )
     following = dict(zip(days(rows), days(rows)[1:], strict=False))
-    held = {symbol for (symbol,) in asked(result, "select symbol from position where quantity != 0")}
+    positions = {symbol for (symbol,) in query(result, "select symbol from position where quantity != 0")}
 
     assert closed
-    assert held.isdisjoint(ended)
+    assert positions.isdisjoint(ended)
     for symbol, date, quantity, cash in closed:
         end, close = ended[symbol]
         assert following[end].isoformat()[:10] == date.isoformat()[:10]
@@ -124,19 +124,19 @@ def test_what_stops_trading_is_closed_at_its_last_close(result: Result, rows: pl
 
 
 def test_a_gap_fills_nothing_and_is_marked_with_the_last_close(result: Result, rows: pl.DataFrame) -> None:
-    there = {(s, d.isoformat()[:10]) for s, d in rows.select("symbol", "date").iter_rows()}
-    fills = asked(
+    bars = {(s, d.isoformat()[:10]) for s, d in rows.select("symbol", "date").iter_rows()}
+    fills = query(
         result,
         "select c.symbol, strftime(f.timestamp, '%Y-%m-%d')"
         " from fill f join commodity c on c.id = f.instrument",
     )
-    marks = asked(
+    marks = query(
         result,
         "select c.symbol, strftime(m.timestamp, '%Y-%m-%d'), m.stale, m.price"
         " from mark m join commodity c on c.id = m.instrument",
     )
     closes = {(s, d.isoformat()[:10]): c for s, d, c in rows.select("symbol", "date", "close").iter_rows()}
 
-    assert [] == [fill for fill in fills if fill not in there]
-    assert [] == [mark for mark in marks if mark[2] == ((mark[0], mark[1]) in there)]
+    assert [] == [fill for fill in fills if fill not in bars]
+    assert [] == [mark for mark in marks if mark[2] == ((mark[0], mark[1]) in bars)]
     assert [] == [(s, d) for s, d, stale, price in marks if not stale and price != closes[s, d]]

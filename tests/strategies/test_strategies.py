@@ -139,7 +139,7 @@ def test_equal_weight_trades_only_what_is_outside_its_band() -> None:
 
     result = performed(bars, EqualWeight(invested=0.9, band=0.2))
 
-    # 450 x 13 / 11,350 = 51.5 %; 450 x 15 / 12,250 = 55.1 %, and BOLT is at 36.7 %, still above 36 %.
+    # 450 x 13 / 11,350 = 51.5 %. 450 x 15 / 12,250 = 55.1 %, and BOLT is at 36.7 %, still above 36 %.
     assert ["1: +450 ACME @ 10", "1: +450 BOLT @ 10", "4: -82 ACME @ 15"] == fills(result)
 
 
@@ -178,8 +178,8 @@ def rising(rate: float, bars: int = 100, first: float = 20.0) -> np.ndarray[Any,
 
 
 def momentum(bars: Bars, **terms: Any) -> Result:
-    given = {"count": 1, "year": YEAR, "skip": SKIP, "liquid": LIQUID} | terms
-    return performed(bars, Momentum(**given), cash="1000000")
+    parameters = {"count": 1, "year": YEAR, "skip": SKIP, "liquid": LIQUID} | terms
+    return performed(bars, Momentum(**parameters), cash="1000000")
 
 
 def bought(result: Result) -> list[tuple[str, str]]:
@@ -218,7 +218,7 @@ INELIGIBLE: list[tuple[str, np.ndarray[Any, Any], dict[str, np.ndarray[Any, Any]
 
 
 @pytest.mark.parametrize(("why", "path", "volume"), INELIGIBLE, ids=[case[0] for case in INELIGIBLE])
-def test_momentum_takes_none_that_nobody_could_have_earned(
+def test_momentum_leaves_out_prices_that_could_not_be_traded(
     why: str, path: np.ndarray[Any, Any], volume: dict[str, np.ndarray[Any, Any]]
 ) -> None:
     del why
@@ -230,7 +230,7 @@ def test_momentum_takes_none_that_nobody_could_have_earned(
 
 
 def test_momentum_is_not_taken_in_by_a_stock_that_stood_still_at_nothing() -> None:
-    """As BHF did: a thousandth of a dollar without volume, gone for a while, then listed at twelve.
+    """Prices as of BHF: a thousandth of a dollar without volume, gone for a while, then listed at twelve.
 
     Its momentum is in the thousands, and there is none to be had while it is not listed for a year.
     """
@@ -278,7 +278,7 @@ def test_another_seed_is_another_universe() -> None:
 
 
 def test_a_score_says_a_little_of_the_next_return() -> None:
-    """The correlation of score and return is what was asked for, and none with the return before."""
+    """The correlation of score and return is the parameter, and zero with the return before."""
     bars, features = generate(400, 300, information=0.05)
     close = next(bars.windows()).market.close[13:]
     score = features["score"].to_numpy().reshape(close.shape)

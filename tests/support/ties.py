@@ -6,7 +6,7 @@ import polars as pl
 from polars.testing import assert_frame_equal
 
 from tieout.execution.figures import schedules
-from tieout.execution.figures.record import History
+from tieout.execution.figures.history import History
 from tieout.ledger.file.query import Query
 from tieout.ledger.moment import Moment
 
@@ -28,13 +28,13 @@ def assert_tied(books: Books, at: Moment | None = None) -> None:
 
     assert_frame_equal(frame(books, "equity", at), schedules.equity(history), check_exact=True)
     assert_frame_equal(frame(books, "trade", at), schedules.trades(history), check_exact=True)
-    assert in_units(exposure, "long", history) == history.stakes.long.tolist()
-    assert in_units(exposure, "short", history) == history.stakes.short.tolist()
-    assert exposure["positions"].to_list() == history.stakes.positions.tolist()
-    assert in_units(period, "net_flow", history) == history.put_in.tolist()
+    assert in_units(exposure, "long", history) == history.exposure.long.tolist()
+    assert in_units(exposure, "short", history) == history.exposure.short.tolist()
+    assert exposure["positions"].to_list() == history.exposure.positions.tolist()
+    assert in_units(period, "net_flow", history) == history.net_flows.tolist()
     for number, symbol in enumerate(history.commodities.symbol):
         if history.commodities.is_currency[number]:
-            assert ends(books, symbol, at) == history.ends(number)
+            assert ends(books, symbol, at) == history.order_counts(number)
 
 
 def ends(books: Books, currency: str, at: Moment | None = None) -> tuple[dict[str, int], int]:

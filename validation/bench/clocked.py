@@ -21,6 +21,7 @@ from tieout.execution.data.frames import FIELDS
 from tieout.execution.engine import Engine
 from tieout.execution.kernels.orders import Reason
 from tieout.execution.kernels.state import Floats, Market
+from tieout.execution.strategy.queue import OrderQueue
 from tieout.execution.strategy.strategy import fields
 from tieout.ledger.books.arrays import Records
 from tieout.validation.bench import step
@@ -154,19 +155,20 @@ def _bar_by_bar(backtest: Backtest, strategy: Strategy) -> Performed:
     window = next(backtest.bars.windows(backtest.features))
     clocked, views = Clocked(engine), Views(window, backtest.bars.symbols)
     stand_in: Any = clocked
-    broker = Broker(stand_in, backtest.instruments, backtest.seed)
+    queue = OrderQueue(stand_in)
+    broker = Broker(stand_in, queue, backtest.instruments, backtest.seed)
     strategy.on_start(broker)
     asked = viewed = 0.0
     for t in range(len(window.market.timestamp)):
         clocked.before(window.market, t)
         with Clock() as clock:
             bar = views.at(t)
-            broker.open_bar(bar.close)
+            queue.open_bar(bar.close)
         viewed += clock.seconds
         stepped = clocked.seconds
         with Clock() as clock:
             strategy.on_bar(bar, broker)
-            broker.flush()
+            queue.flush()
         asked += clock.seconds - (clocked.seconds - stepped)
         clocked.after(window.market, t)
     return Performed(engine, clocked.seconds, asked, viewed, clocked.requests)

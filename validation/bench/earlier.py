@@ -53,7 +53,7 @@ class Looks(Strategy):
             symbols = bar.symbols
             start = time.perf_counter()
             for n in range(_LOOKS):
-                bar.at("score", bar.index(symbols[n % len(symbols)]))
+                bar["score"][bar.index(symbols[n % len(symbols)])]
             self.seconds = (time.perf_counter() - start) / _LOOKS
 
 

@@ -15,7 +15,7 @@ from tieout import Bars, Result
 from tieout.execution.data.frames import FIELDS
 from tieout.execution.engine import Engine, Tags
 from tieout.execution.figures import metrics, schedules
-from tieout.execution.figures.record import History
+from tieout.execution.figures.history import History
 from tieout.execution.figures.tables import Column, Tables
 from tieout.execution.kernels.state import REQUEST, ROWS, Market, Program
 from tieout.execution.records import RECORDS

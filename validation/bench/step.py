@@ -22,7 +22,7 @@ def prepared(backtest: Backtest) -> Prepared:
     """What the step of an array program needs, made beforehand."""
     bars, account, terms = backtest.bars, backtest.account, backtest.instruments
     money, tags = currency(backtest.currency), Tags()
-    run = Run(policies=Policies(block_transfers=backtest.block_transfers))
+    run = Run(policies=Policies(block_transfers=backtest.recording.block_transfers))
     listing = Listing.of(bars.symbols, terms, backtest.currency, run.policies)
     journal = Journal.create(None, listing.layout, run, [RECORDS])
     engine = Engine(

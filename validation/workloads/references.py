@@ -61,7 +61,7 @@ class AllIn(Strategy):
     def on_bar(self, bar: Bar, broker: Broker) -> None:
         """Order what the flags of the one instrument say."""
         (symbol,) = bar.symbols
-        entry, leave = bar.at("entry", 0) > 0, bar.at("exit", 0) > 0
+        entry, leave = bar["entry"][0] > 0, bar["exit"][0] > 0
         held = broker.position(symbol)
         if entry and not leave and not held:
             broker.order_percent(symbol, 1.0)

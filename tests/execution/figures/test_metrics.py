@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.support.desk import Desk, day, two_weeks
+from tieout.execution.figures.history import History
 from tieout.execution.figures.metrics import Metrics, metrics
-from tieout.execution.figures.record import History
 from tieout.execution.figures.tables import Column
 from tieout.execution.kernels.orders import OrderEvent, Reason
 from tieout.ledger.books import events
@@ -46,57 +46,57 @@ def same(expected: float, actual: float) -> bool:
 
 
 def test_returns_by_hand() -> None:
-    found = figures(curve(100, 110, 99, 99), periods_per_year=4)  # +10 %, -10 %, 0
+    actual = figures(curve(100, 110, 99, 99), periods_per_year=4)  # +10 %, -10 %, 0
 
-    assert (day(0), day(3)) == (found.start, found.end)
-    assert (Decimal(100), Decimal(99)) == (found.start_equity, found.end_equity)
-    assert 99 / 100 - 1 == found.total_return
-    assert same((99 / 100) ** (365.25 / 3) - 1, found.cagr)
-    assert same(0.1 * 2, found.volatility)  # squares of 0.1, 0.1 and 0 by 2
-    assert math.isclose(0, found.sharpe, abs_tol=1e-14)
-    assert math.isclose(0, found.sortino, abs_tol=1e-14)
-    assert same(-0.1, found.max_drawdown)
-    assert (day(1), day(2)) == (found.drawdown_start, found.drawdown_bottom)
-    assert same(found.cagr / 0.1, found.calmar)
+    assert (day(0), day(3)) == (actual.start, actual.end)
+    assert (Decimal(100), Decimal(99)) == (actual.start_equity, actual.end_equity)
+    assert 99 / 100 - 1 == actual.total_return
+    assert same((99 / 100) ** (365.25 / 3) - 1, actual.cagr)
+    assert same(0.1 * 2, actual.volatility)  # squares of 0.1, 0.1 and 0 by 2
+    assert math.isclose(0, actual.sharpe, abs_tol=1e-14)
+    assert math.isclose(0, actual.sortino, abs_tol=1e-14)
+    assert same(-0.1, actual.max_drawdown)
+    assert (day(1), day(2)) == (actual.drawdown_start, actual.drawdown_bottom)
+    assert same(actual.cagr / 0.1, actual.calmar)
 
 
 def test_ratios_by_hand() -> None:
-    found = figures(curve(100, 150, 75, 150), periods_per_year=9)  # 1/2, -1/2, 1: mean 1/3
+    actual = figures(curve(100, 150, 75, 150), periods_per_year=9)  # 1/2, -1/2, 1: mean 1/3
 
-    assert same(math.sqrt(7 / 12) * 3, found.volatility)  # (1 + 25 + 16) / 36 by 2
-    assert same((1 / 3) / math.sqrt(7 / 12) * 3, found.sharpe)
-    assert same((1 / 3) / math.sqrt(1 / 12) * 3, found.sortino)
-    assert -0.5 == found.max_drawdown
-    assert 0.5 == found.total_return
+    assert same(math.sqrt(7 / 12) * 3, actual.volatility)  # (1 + 25 + 16) / 36 by 2
+    assert same((1 / 3) / math.sqrt(7 / 12) * 3, actual.sharpe)
+    assert same((1 / 3) / math.sqrt(1 / 12) * 3, actual.sortino)
+    assert -0.5 == actual.max_drawdown
+    assert 0.5 == actual.total_return
 
 
 def test_a_year_is_of_calendar_days() -> None:
-    found = figures(curve(100, 90, 121, days=365))
+    actual = figures(curve(100, 90, 121, days=365))
 
-    assert same(1.21 ** (365.25 / 730) - 1, found.cagr)
-    assert same(found.cagr / 0.1, found.calmar)
+    assert same(1.21 ** (365.25 / 730) - 1, actual.cagr)
+    assert same(actual.cagr / 0.1, actual.calmar)
 
 
 def test_returns_by_the_standard_library() -> None:
     chance = np.random.default_rng(3)
     equity = [round(1_000 * float(x), 6) for x in np.cumprod(chance.normal(1.001, 0.02, 200))]
-    found = figures(curve(*equity))
+    actual = figures(curve(*equity))
     earned = [b / a - 1 for a, b in itertools.pairwise(equity)]
     mean, deviation = statistics.fmean(earned), statistics.stdev(earned)
     falls = [(min(equity[i:]) / equity[i] - 1, i) for i in range(len(equity))]
     deepest, top = min(falls)
 
-    assert equity[-1] / equity[0] - 1 == found.total_return
-    assert same(deviation * math.sqrt(252), found.volatility)
-    assert math.isclose(mean / deviation * math.sqrt(252), found.sharpe, rel_tol=1e-9)
+    assert equity[-1] / equity[0] - 1 == actual.total_return
+    assert same(deviation * math.sqrt(252), actual.volatility)
+    assert math.isclose(mean / deviation * math.sqrt(252), actual.sharpe, rel_tol=1e-9)
     downside = math.sqrt(statistics.fmean(min(r, 0) ** 2 for r in earned))
-    assert math.isclose(mean / downside * math.sqrt(252), found.sortino, rel_tol=1e-9)
-    assert same(deepest, found.max_drawdown)
-    assert day(top) == found.drawdown_start
-    assert day(top + int(np.argmin(equity[top:]))) == found.drawdown_bottom
+    assert math.isclose(mean / downside * math.sqrt(252), actual.sortino, rel_tol=1e-9)
+    assert same(deepest, actual.max_drawdown)
+    assert day(top) == actual.drawdown_start
+    assert day(top + int(np.argmin(equity[top:]))) == actual.drawdown_bottom
 
 
-def test_what_is_put_in_is_not_earned() -> None:
+def test_a_contribution_is_not_a_return() -> None:
     desk = curve(100, 110)
     desk.today = 2
     desk.deposit("USD", "90")  # there before it is earned on: 110 + 90
@@ -106,18 +106,18 @@ def test_what_is_put_in_is_not_earned() -> None:
     desk.post(events.withdrawal, "USD", "20")
     desk.mark(BOLT=110.0)  # 180 of 200
     desk.statement()
-    found = figures(desk)
+    actual = figures(desk)
 
-    assert same(1.1 * 1.1 * 0.9 - 1, found.total_return)
-    assert same(statistics.stdev([0.1, 0.1, -0.1]) * math.sqrt(252), found.volatility)
-    assert same(-0.1, found.max_drawdown)
-    assert (Decimal(100), Decimal(180)) == (found.start_equity, found.end_equity)
+    assert same(1.1 * 1.1 * 0.9 - 1, actual.total_return)
+    assert same(statistics.stdev([0.1, 0.1, -0.1]) * math.sqrt(252), actual.volatility)
+    assert same(-0.1, actual.max_drawdown)
+    assert (Decimal(100), Decimal(180)) == (actual.start_equity, actual.end_equity)
 
 
 def test_a_drawdown_begins_at_the_last_moment_of_the_high_and_ends_at_the_first_of_the_low() -> None:
-    found = figures(curve(100, 120, 90, 120, 60, 60, 200, 150))
+    actual = figures(curve(100, 120, 90, 120, 60, 60, 200, 150))
 
-    assert (-0.5, day(3), day(4)) == (found.max_drawdown, found.drawdown_start, found.drawdown_bottom)
+    assert (-0.5, day(3), day(4)) == (actual.max_drawdown, actual.drawdown_start, actual.drawdown_bottom)
 
 
 def test_the_record_begins_with_the_first_equity() -> None:
@@ -130,57 +130,57 @@ def test_the_record_begins_with_the_first_equity() -> None:
     desk.today = 4
     desk.post(events.interest, "USD", "1")
     desk.statement()
-    found = figures(desk)
+    actual = figures(desk)
 
-    assert (day(3), Decimal(100), Decimal(101)) == (found.start, found.start_equity, found.end_equity)
-    assert 1.01 - 1 == found.total_return
+    assert (day(3), Decimal(100), Decimal(101)) == (actual.start, actual.start_equity, actual.end_equity)
+    assert 1.01 - 1 == actual.total_return
 
 
 # --- what is not defined -----------------------------------------------------------------------------------
 
 
-def undefined(found: Metrics, *names: str) -> list[str]:
-    return [name for name in names if not math.isnan(getattr(found, name))]
+def undefined(actual: Metrics, *names: str) -> list[str]:
+    return [name for name in names if not math.isnan(getattr(actual, name))]
 
 
 def test_nothing_is_said_of_a_run_without_a_statement() -> None:
-    found = figures(Desk())
+    actual = figures(Desk())
 
     assert [] == undefined(
-        found, *YEARLY, "total_return", "max_drawdown", "average_exposure", "start_equity", "end_equity"
+        actual, *YEARLY, "total_return", "max_drawdown", "average_exposure", "start_equity", "end_equity"
     )
     assert [] == undefined(
-        found, "win_rate", "profit_factor", "average_trade", "best_trade", "worst_trade", "expectancy"
+        actual, "win_rate", "profit_factor", "average_trade", "best_trade", "worst_trade", "expectancy"
     )
-    for moment in (found.start, found.end, found.drawdown_start, found.drawdown_bottom):
+    for moment in (actual.start, actual.end, actual.drawdown_start, actual.drawdown_bottom):
         assert np.isnat(moment)
-    assert (0, 0, 0, Decimal(0)) == (found.fills, found.trades, found.open_trades, found.commission)
-    assert {0} == {*found.orders.values()}
+    assert (0, 0, 0, Decimal(0)) == (actual.fills, actual.trades, actual.open_trades, actual.commission)
+    assert {0} == {*actual.orders.values()}
 
 
 def test_one_statement_has_no_return() -> None:
-    found = figures(curve(100))
+    actual = figures(curve(100))
 
-    assert [] == undefined(found, *YEARLY, "total_return", "max_drawdown")
-    assert Decimal(100) == found.start_equity == found.end_equity
-    assert 1.0 == found.average_exposure
+    assert [] == undefined(actual, *YEARLY, "total_return", "max_drawdown")
+    assert Decimal(100) == actual.start_equity == actual.end_equity
+    assert 1.0 == actual.average_exposure
 
 
 def test_two_statements_have_no_deviation() -> None:
-    found = figures(curve(100, 90))
+    actual = figures(curve(100, 90))
 
-    assert [] == undefined(found, "volatility", "sharpe")
-    assert same(-math.sqrt(252), found.sortino)
-    assert 90 / 100 - 1 == found.max_drawdown
+    assert [] == undefined(actual, "volatility", "sharpe")
+    assert same(-math.sqrt(252), actual.sortino)
+    assert 90 / 100 - 1 == actual.max_drawdown
 
 
-def test_what_never_moves_has_no_ratio() -> None:
-    found = figures(curve(100, 100, 100))
+def test_equity_that_never_moves_has_no_ratio() -> None:
+    actual = figures(curve(100, 100, 100))
 
-    assert [] == undefined(found, "sharpe", "sortino", "calmar")
-    assert (0.0, 0.0, 0.0, 0.0) == (found.total_return, found.cagr, found.volatility, found.max_drawdown)
-    assert np.isnat(found.drawdown_start)
-    assert np.isnat(found.drawdown_bottom)
+    assert [] == undefined(actual, "sharpe", "sortino", "calmar")
+    assert (0.0, 0.0, 0.0, 0.0) == (actual.total_return, actual.cagr, actual.volatility, actual.max_drawdown)
+    assert np.isnat(actual.drawdown_start)
+    assert np.isnat(actual.drawdown_bottom)
 
 
 def test_statements_of_one_moment_span_no_year() -> None:
@@ -189,10 +189,10 @@ def test_statements_of_one_moment_span_no_year() -> None:
     desk.statement()
     desk.post(events.interest, "USD", "10")
     desk.statement()
-    found = figures(desk)
+    actual = figures(desk)
 
-    assert [] == undefined(found, "cagr", "calmar", "turnover")
-    assert 110 / 100 - 1 == found.total_return
+    assert [] == undefined(actual, "cagr", "calmar", "turnover")
+    assert 110 / 100 - 1 == actual.total_return
 
 
 def test_after_everything_is_lost_nothing_is_earned() -> None:
@@ -202,10 +202,10 @@ def test_after_everything_is_lost_nothing_is_earned() -> None:
     for desk.today, price in ((1, 10.0), (2, 25.0), (3, 5.0)):
         desk.mark(ACME=price)
         desk.statement()
-    found = figures(desk)
+    actual = figures(desk)
 
-    assert (Decimal(100), Decimal(150)) == (found.start_equity, found.end_equity)  # by way of -50
-    assert [] == undefined(found, *YEARLY[:-1], "total_return", "max_drawdown")
+    assert (Decimal(100), Decimal(150)) == (actual.start_equity, actual.end_equity)  # by way of -50
+    assert [] == undefined(actual, *YEARLY[:-1], "total_return", "max_drawdown")
 
 
 def test_a_loss_of_everything_is_a_loss_of_everything() -> None:
@@ -215,9 +215,9 @@ def test_a_loss_of_everything_is_a_loss_of_everything() -> None:
     for desk.today, price in ((1, 100.0), (2, 0.0)):
         desk.mark(BOLT=price)
         desk.statement()
-    found = figures(desk)
+    actual = figures(desk)
 
-    assert (-1.0, -1.0, -1.0) == (found.total_return, found.cagr, found.max_drawdown)
+    assert (-1.0, -1.0, -1.0) == (actual.total_return, actual.cagr, actual.max_drawdown)
 
 
 @pytest.mark.parametrize("periods", [0, -1, NAN, math.inf])
@@ -258,22 +258,22 @@ def trader() -> Desk:
 
 
 def test_trades_by_hand(trader: Desk) -> None:
-    found = figures(trader)
+    actual = figures(trader)
 
-    assert (4, 1) == (found.trades, found.open_trades)
-    assert 1 / 4 == found.win_rate
-    assert 99 / 77 == found.profit_factor
-    assert 22 / 4 == found.average_trade
-    assert (Decimal(99), Decimal(-51)) == (found.best_trade, found.worst_trade)
-    assert same((22 / 4) / (77 / 2), found.expectancy)
-    assert same((1 / 4 * 99 - 2 / 4 * 77 / 2) / (77 / 2), found.expectancy)
-    assert Decimal(3) == found.commission
+    assert (4, 1) == (actual.trades, actual.open_trades)
+    assert 1 / 4 == actual.win_rate
+    assert 99 / 77 == actual.profit_factor
+    assert 22 / 4 == actual.average_trade
+    assert (Decimal(99), Decimal(-51)) == (actual.best_trade, actual.worst_trade)
+    assert same((22 / 4) / (77 / 2), actual.expectancy)
+    assert same((1 / 4 * 99 - 2 / 4 * 77 / 2) / (77 / 2), actual.expectancy)
+    assert Decimal(3) == actual.commission
 
 
 def test_orders_by_hand(trader: Desk) -> None:
-    found = figures(trader)
+    actual = figures(trader)
 
-    assert 10 == found.fills
+    assert 10 == actual.fills
     assert {
         "filled": 10,
         "cancelled": 0,
@@ -281,7 +281,7 @@ def test_orders_by_hand(trader: Desk) -> None:
         "rejected": 1,
         "open_at_the_end": 1,
         "working": 1,
-    } == found.orders
+    } == actual.orders
     assert ("EUR", 0, 1) == (
         (euro := figures(trader, currency="EUR")).currency,
         euro.fills,
@@ -290,12 +290,12 @@ def test_orders_by_hand(trader: Desk) -> None:
 
 
 def test_turnover_and_exposure_by_hand(trader: Desk) -> None:
-    found = figures(trader)
+    actual = figures(trader)
     traded = 400 + 200 + 50 + 100 + 75 + 200 + 110
     equity = [10_099, 10_048, 10_048, 10_022, 10_042]
 
-    assert same(traded / 2 / (sum(equity) / 5) / (4 / 365.25), found.turnover)
-    assert same(110 / 10_042 / 5, found.average_exposure)
+    assert same(traded / 2 / (sum(equity) / 5) / (4 / 365.25), actual.turnover)
+    assert same(110 / 10_042 / 5, actual.average_exposure)
 
 
 def test_winners_alone_have_no_profit_factor() -> None:
@@ -303,14 +303,14 @@ def test_winners_alone_have_no_profit_factor() -> None:
     desk.deposit("USD", "100")
     desk.trade("ACME", "1", 10.0)
     desk.trade("ACME", "-1", 11.0)
-    found = figures(desk)
+    actual = figures(desk)
 
-    assert [] == undefined(found, "profit_factor", "expectancy")
+    assert [] == undefined(actual, "profit_factor", "expectancy")
     assert (1.0, 1.0, Decimal(1), Decimal(1)) == (
-        found.win_rate,
-        found.average_trade,
-        found.best_trade,
-        found.worst_trade,
+        actual.win_rate,
+        actual.average_trade,
+        actual.best_trade,
+        actual.worst_trade,
     )
 
 
@@ -330,50 +330,50 @@ def test_each_currency_has_its_own_figures() -> None:
     )
 
 
-def test_a_table_is_asked_for_once() -> None:
+def test_a_table_is_read_once() -> None:
     desk = two_weeks()
-    asked: list[str] = []
+    tables: list[str] = []
 
     class Counted:
         def columns(self, table: str, names: Sequence[str], /) -> dict[str, Column]:
-            asked.append(table)
+            tables.append(table)
             return desk.journal.columns(table, names)
 
     history = History(Counted())
     for symbol in ("USD", "EUR"):
         metrics(history, symbol)
 
-    of_orders = ["fill", "order_event", "orders"]  # which are let go
+    of_orders = ["fill", "order_event", "orders"]  # read for each currency
     once = ["account", "commodity", "mark", "statement", "transfer", "txn"]
-    assert sorted([*once, *of_orders, *of_orders]) == sorted(asked)
+    assert sorted([*once, *of_orders, *of_orders]) == sorted(tables)
 
 
 def test_figures_may_be_those_of_a_moment() -> None:
     desk = curve(100, 110, 99)
-    found = metrics(History(desk.journal, at="2024-01-02"))
+    actual = metrics(History(desk.journal, at="2024-01-02"))
 
-    assert (Decimal(110), 0.0) == (found.end_equity, found.max_drawdown)
+    assert (Decimal(110), 0.0) == (actual.end_equity, actual.max_drawdown)
 
 
 @pytest.mark.parametrize("currency", ["USD", "EUR"])
 def test_ratios_are_of_what_the_views_show(currency: str) -> None:
     desk = two_weeks()
-    found = figures(desk, currency=currency)
-    shown = desk.journal.sql(
+    actual = figures(desk, currency=currency)
+    rows = desk.journal.sql(
         "select period.equity, gross_to_equity, net_flow"
         " from period join exposure using (statement, timestamp, currency)"
         " where currency = ? order by statement",
         [currency],
     ).rows()
     nets = desk.journal.sql("select pnl from trade where currency = ? and not is_open", [currency]).rows()
-    equity = [float(row["equity"]) for row in shown]
+    equity = [float(row["equity"]) for row in rows]
     earned = [
-        b / (a + float(row["net_flow"])) - 1 for a, b, row in zip(equity, equity[1:], shown[1:], strict=False)
+        b / (a + float(row["net_flow"])) - 1 for a, b, row in zip(equity, equity[1:], rows[1:], strict=False)
     ]
 
-    assert same(statistics.fmean(row["gross_to_equity"] for row in shown), found.average_exposure)
-    assert same(math.prod(1 + r for r in earned) - 1, found.total_return)
-    assert same(statistics.stdev(earned) * math.sqrt(252), found.volatility)
-    assert sorted([found.best_trade, found.worst_trade]) == [
+    assert same(statistics.fmean(row["gross_to_equity"] for row in rows), actual.average_exposure)
+    assert same(math.prod(1 + r for r in earned) - 1, actual.total_return)
+    assert same(statistics.stdev(earned) * math.sqrt(252), actual.volatility)
+    assert sorted([actual.best_trade, actual.worst_trade]) == [
         f(row["pnl"] for row in nets) for f in (min, max)
     ]

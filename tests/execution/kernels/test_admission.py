@@ -3,9 +3,12 @@
 Beside each rule that is kept stands one that is broken, for buying and for selling.
 """
 
+import numpy as np
 import pytest
 
 from tests.support.market_notation import check
+from tests.support.stage import FIRST_DAY, Does, performed
+from tieout import Bar, Bars, Broker, CashAccount, Costs, PercentCommission, Strategy
 
 # Something to sell: ten shares bought at bar 0 and filled at 10 at the open of bar 1.
 HELD = "0: buy 10 ACME | 1: 10 @ 10 cash 900"
@@ -159,6 +162,69 @@ def test_an_unlimited_account_buys_on_debt_and_sells_what_it_has_not() -> None:
         """,
         unlimited=True,
     )
+
+
+# --- many orders of one bar ---------------------------------------------------------------------------------
+
+
+def rising() -> Bars:
+    """Fifty instruments over thirty days, at 100 and one more each day."""
+    price = 100.0 + np.arange(30)[:, None] + np.zeros(50)
+    days = FIRST_DAY + np.arange(30) * np.timedelta64(1, "D")
+    symbols = [f"S{n:02}" for n in range(50)]
+    return Bars.from_arrays(days, symbols, open=price, high=price, low=price, close=price)
+
+
+@pytest.mark.parametrize(
+    ("insufficient", "cash_left"),
+    [
+        # A purchase of 200 shares at 101 with 0.1 % takes 20,220.20, so seventeen fill.
+        ("reject", 6_256.6),
+        # 6,256.60 are left for the eighteenth: 61 shares at 101.101. 89.439 do not pay for another.
+        ("cut", 89.439),
+    ],
+)
+def test_fifty_orders_for_more_than_the_cash_leave_no_debt(insufficient: str, cash_left: float) -> None:
+    def act(bar: Bar, broker: Broker) -> None:
+        for symbol in bar.symbols:
+            broker.order_value(symbol, 20_000)
+
+    account = CashAccount(350_000, insufficient)  # type: ignore[arg-type]  # named by the parameter
+    costs = Costs(PercentCommission("0.001"))
+    with performed(rising(), Does({0: act}), account=account, costs=costs) as result:
+        cash = [float(value) for value in result.equity["cash"]]
+        orders = result.orders
+        assert [] == result.journal.sql("from proof").rows()
+
+    assert 0 <= min(cash)
+    assert 17 == (orders["status"] == "filled").sum()
+    assert {"insufficient_cash"} == set(orders["reason"]) - {"none"}
+    assert cash_left == cash[-1]
+
+
+def test_an_order_without_cash_or_position_ends_at_its_first_bar() -> None:
+    class Restless(Strategy):
+        def on_bar(self, bar: Bar, broker: Broker) -> None:
+            for place, symbol in enumerate(bar.symbols):
+                if place % 3 == 0:
+                    broker.buy(symbol, 1_000)
+                elif place % 3 == 1:
+                    broker.sell(symbol, 10)
+                else:
+                    broker.target_percent(symbol, 0.02)
+
+    with performed(rising(), Restless(), cash="100000") as result:
+        ends = result.journal.sql(
+            "select status, reason, max(date_diff('day', timestamp, ended_at)) as days,"
+            " max(timestamp) as last"
+            " from order_history group by all order by all"
+        ).rows()
+        last = result.equity["timestamp"][-1]
+
+    assert {"filled", "rejected", "open_at_the_end"} == {row["status"] for row in ends}
+    assert {"none", "insufficient_cash", "insufficient_position"} == {row["reason"] for row in ends}
+    assert {0, 1} >= {row["days"] for row in ends}
+    assert [last] == [row["last"] for row in ends if row["status"] == "open_at_the_end"]
 
 
 # --- volume -------------------------------------------------------------------------------------------------

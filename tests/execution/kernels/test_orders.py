@@ -461,7 +461,7 @@ def test_a_short_position_is_covered_at_the_last_close() -> None:
         ("buy", ("ACME", 1), {"tif": "fok"}, "neither gtc nor day"),
         ("buy", ("ACME", 1), {"tif": "target"}, "for targets"),
         ("buy", ("ACME", 1), {"limit_price": 9}, "limit_price"),
-        ("order_value", ("ACME", 0), {}, "an order of nothing"),
+        ("order_value", ("ACME", 0), {}, "order size is zero"),
         ("order_percent", ("ACME", float("nan")), {}, "not a number"),
         ("target_percent", ("ACME", float("nan")), {}, "not a number"),
         ("target_percent", ("ACME", 0.5), {"limit": 9}, "a target is a market order"),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tieout import Backtest, Bar, Broker, CashAccount, Strategy
+from tieout import Backtest, Bar, Broker, CashAccount, Recording, Strategy
 from tieout.execution.errors import InputChanged, StrategyFailed
 from tieout.execution.replay.reperformance import Recorded
 from tieout.ledger.errors import ReplayDiverged
@@ -27,7 +27,7 @@ def backtest(strategy: Strategy | None = None) -> Backtest:
         features=scores,
         strategy=strategy or Top(count=3),
         account=CashAccount("100000"),
-        block_bars=BLOCK,
+        recording=Recording(block_bars=BLOCK),
     )
 
 
@@ -39,8 +39,8 @@ def head(path: Path | None, strategy: Strategy | None = None) -> str:
 def interrupted(path: Path, bar: int) -> int:
     """Interrupt the run at *bar*; how many blocks the file then has."""
 
-    def interrupt(done: int, _: int) -> None:
-        if done == bar:
+    def interrupt(bars: int, _: int) -> None:
+        if bars == bar:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -62,11 +62,11 @@ def test_an_interrupted_run_is_resumed_to_the_same_head(tmp_path: Path, bar: int
     assert sound(path)
 
 
-def test_it_may_be_interrupted_as_often_as_it_likes(tmp_path: Path) -> None:
+def test_a_run_may_be_interrupted_many_times(tmp_path: Path) -> None:
     path = tmp_path / "run.duckdb"
-    held = [interrupted(path, bar) for bar in (25, 12, 41, 3)]
+    blocks = [interrupted(path, bar) for bar in (25, 12, 41, 3)]
 
-    assert [2, 2, 4, 4] == held
+    assert [2, 2, 4, 4] == blocks
     assert head(None) == head(path)
 
 
@@ -82,7 +82,7 @@ def test_a_run_interrupted_is_not_equal_until_it_is_resumed(tmp_path: Path) -> N
     assert str(before.first_difference).endswith("and the file ends before it")
 
 
-def test_another_description_is_told_in_python_too(tmp_path: Path) -> None:
+def test_another_description_is_refused_with_its_differences(tmp_path: Path) -> None:
     path = tmp_path / "run.duckdb"
     head(path)
 
@@ -92,7 +92,7 @@ def test_another_description_is_told_in_python_too(tmp_path: Path) -> None:
 
 
 class Failing(Strategy):
-    """Buys each day, and fails at a bar that nobody described."""
+    """Buys each day, and fails at a bar that its description does not say."""
 
     def __init__(self, bar: int) -> None:
         self._bar = bar
@@ -107,7 +107,7 @@ def test_a_run_that_failed_by_chance_does_not_harm_one_that_came_further(tmp_pat
     path = tmp_path / "run.duckdb"
     whole = head(path, Failing(-1))
 
-    with pytest.raises(StrategyFailed, match="an earlier run came further, and its journal is as it was"):
+    with pytest.raises(StrategyFailed, match="an earlier run came further, and its journal is unchanged"):
         head(path, Failing(25))
     assert whole == Recorded.read(path).head
     assert sound(path)

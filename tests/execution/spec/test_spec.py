@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from attrs import evolve
 
-from tieout import Backtest, Bar, Broker, CashAccount, Costs, CustomCommission, Strategy
+from tieout import Backtest, Bar, Broker, CashAccount, Costs, CustomCommission, Recording, Strategy
 from tieout.execution.errors import CannotReperform, ExecutionError, InvalidSpec
 from tieout.execution.spec.assembly import assemble
 from tieout.execution.spec.journal import spec_of
@@ -122,7 +122,7 @@ def test_a_spec_is_the_backtest_that_it_describes(folder: Path) -> None:
         backtest.currency,
         backtest.relief,
         backtest.seed,
-        backtest.block_bars,
+        backtest.recording.block_bars,
     )
 
 
@@ -387,7 +387,7 @@ def in_python(folder: Path, **more: Any) -> Backtest:
 
 def from_a_file(folder: Path, **more: Any) -> Backtest:
     source = {"bars": {"path": "prices.parquet", "columns": {"timestamp": "date"}}, "note": "mine"}
-    return in_python(folder, describe=source, **more)
+    return in_python(folder, recording=Recording(describe=source), **more)
 
 
 def test_a_run_that_says_where_its_bars_are_can_be_performed_again(folder: Path) -> None:
@@ -408,7 +408,9 @@ def test_a_run_that_says_where_its_bars_are_can_be_performed_again(folder: Path)
             "the commission flat is a function; describe it in Python",
         ),
         (
-            lambda folder: evolve(from_a_file(folder), describe={"bars": {"path": "moved.parquet"}}),
+            lambda folder: in_python(
+                folder, recording=Recording(describe={"bars": {"path": "moved.parquet"}})
+            ),
             "there is no file moved.parquet in .*; name the folder with --data-dir",
         ),
     ],

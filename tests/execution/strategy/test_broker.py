@@ -1,4 +1,4 @@
-"""What a strategy may ask of its broker, what it is refused outright, and what it is told of its account."""
+"""Orders that a broker accepts or refuses, and its view of the account."""
 
 from collections.abc import Callable
 from typing import Any
@@ -51,9 +51,9 @@ REFUSED: list[tuple[Callable[[Broker], Any], str]] = [
     ),
     (lambda b: b.buy("ACME", 1, tag=["x"]), "tag ['x'] is not text"),
     (lambda b: b.buy("ACME", 1, signal="high"), "'high' is not a number"),
-    (lambda b: b.order_value("ACME", 0), "ACME: an order of nothing"),
+    (lambda b: b.order_value("ACME", 0), "ACME: order size is zero"),
     (lambda b: b.order_value("ACME", NAN), "nan is not a number"),
-    (lambda b: b.order_percent("ACME", 0.0), "ACME: an order of nothing"),
+    (lambda b: b.order_percent("ACME", 0.0), "ACME: order size is zero"),
     (lambda b: b.target_quantity("ACME", 0.5), "ACME: 0.5 is not a whole number of steps of 1"),
     (lambda b: b.target_percent("ACME", INF), "inf is not a number"),
     (
@@ -66,13 +66,13 @@ REFUSED: list[tuple[Callable[[Broker], Any], str]] = [
     (lambda b: b.target_weights({"ACME": "half"}), "'half' is not a number"),  # type: ignore[dict-item]
     (lambda b: b.target_weights(np.array([0.5])), "amounts are finite or NaN, one for each of 2 instruments"),
     (lambda b: b.target_weights(np.array([0.5, INF])), "amounts are finite or NaN"),
-    (lambda b: b.order_vector(Sizing.QUANTITY, np.array([1.0, 0.0])), "BOLT: an order of nothing"),
-    (lambda b: b.order_vector(Sizing.QUANTITY, np.array([1.0, 1e-9])), "BOLT: an order of nothing"),
+    (lambda b: b.order_vector(Sizing.QUANTITY, np.array([1.0, 0.0])), "BOLT: order size is zero"),
+    (lambda b: b.order_vector(Sizing.QUANTITY, np.array([1.0, 1e-9])), "BOLT: order size is zero"),
     (
         lambda b: b.order_vector(Sizing.QUANTITY, np.array([1.0, 0.5])),
         "BOLT: 0.5 is not a whole number of st",
     ),
-    (lambda b: b.order_vector(Sizing.VALUE, np.array([0.0, NAN])), "ACME: an order of nothing"),
+    (lambda b: b.order_vector(Sizing.VALUE, np.array([0.0, NAN])), "ACME: order size is zero"),
 ]
 
 
@@ -85,9 +85,9 @@ def test_a_malformed_order_is_refused_at_the_call_and_leaves_nothing(
             ask(broker)
         return str(caught.value)
 
-    result, came = did(market(TWO_STOCKS), {1: attempt})
+    result, answers = did(market(TWO_STOCKS), {1: attempt})
 
-    assert [message] == [text[: len(message)] for text in came]
+    assert [message] == [text[: len(message)] for text in answers]
     assert [] == orders(result)
 
 
@@ -122,7 +122,7 @@ def test_nothing_can_be_ordered_before_the_first_bar_or_after_the_last(ask: Call
     assert [] == orders(result)
 
 
-def test_what_is_far_too_much_is_refused_with_a_reason() -> None:
+def test_a_quantity_far_too_large_is_rejected_with_a_reason() -> None:
     def ask(_: Bar, broker: Broker) -> None:
         broker.buy("ACME", 1e12)
         broker.target_quantity("BOLT", -1e300)
@@ -172,7 +172,7 @@ def test_an_order_has_the_size_that_its_words_say(ask: Callable[[Broker], Any], 
     assert ["buy 100 ACME -> filled", *(f"{order} -> filled" for order in expected)] == orders(result)
 
 
-def test_vectors_and_single_orders_are_submitted_in_the_order_in_which_they_were_asked_for() -> None:
+def test_vectors_and_single_orders_are_submitted_in_the_order_of_the_calls() -> None:
     def ask(_: Bar, broker: Broker) -> None:
         broker.buy("BOLT", 1)
         broker.order_vector(Sizing.QUANTITY, np.array([2.0, 3.0]), signal=np.array([0.25, NAN]), tag="vector")
@@ -180,10 +180,10 @@ def test_vectors_and_single_orders_are_submitted_in_the_order_in_which_they_were
 
     result, _ = did(market(TWO_STOCKS), {0: ask})
 
-    asked = [
+    expected = [
         f"buy {n} {symbol} -> filled" for n, symbol in ((1, "BOLT"), (2, "ACME"), (3, "BOLT"), (4, "ACME"))
     ]
-    assert asked == orders(result)
+    assert expected == orders(result)
     assert ["", "vector", "vector", "single"] == result.orders.sort("id")["tag"].to_list()
     assert [None, 0.25, None, 0.5] == result.orders.sort("id")["signal"].to_list()
 
@@ -192,7 +192,7 @@ def test_all_of_a_fraction_can_be_sold() -> None:
     """A float of 12345.67890123 is no whole number of hundred-millionths, to the last bit."""
     bars = market(TWO_STOCKS)
 
-    result, came = did(
+    result, answers = did(
         bars,
         {
             0: lambda _, b: b.buy("ACME", 12_345.67890123),
@@ -204,7 +204,7 @@ def test_all_of_a_fraction_can_be_sold() -> None:
     )
 
     assert ["buy 12345.67890123 ACME -> filled", "sell 12345.67890123 ACME -> filled"] == orders(result)
-    assert {} == came[-1]
+    assert {} == answers[-1]
 
 
 def test_weights_sell_what_an_earlier_target_has_yet_to_buy() -> None:
@@ -212,9 +212,9 @@ def test_weights_sell_what_an_earlier_target_has_yet_to_buy() -> None:
         broker.target_weights({"BOLT": 0.5})
         broker.target_weights({"ACME": 0.5})
 
-    result, came = did(market(TWO_STOCKS), {0: ask, 3: lambda _, b: b.positions})
+    result, answers = did(market(TWO_STOCKS), {0: ask, 3: lambda _, b: b.positions})
 
-    assert {"ACME": 500.0} == came[-1]
+    assert {"ACME": 500.0} == answers[-1]
     assert ["buy 250 BOLT", "buy 500 ACME", "sell 250 BOLT"] == [
         order.removesuffix(" target -> filled") for order in orders(result)
     ]
@@ -240,17 +240,25 @@ def test_the_account_is_what_the_books_say() -> None:
         11>12  20
         13     20
     """)
-    result, came = did(bars, {0: lambda _, b: (b.buy("ACME", 100), look(_, b))[1], 1: look, 2: look})
+    result, answers = did(bars, {0: lambda _, b: (b.buy("ACME", 100), look(_, b))[1], 1: look, 2: look})
 
     assert [
         (10_000.0, 10_000.0, 0.0, 0.0, {}, [0.0, 0.0]),
         (8_900.0, 10_100.0, 100.0, 0.0, {"ACME": 100.0}, [100.0, 0.0]),
         (8_900.0, 10_200.0, 100.0, 0.0, {"ACME": 100.0}, [100.0, 0.0]),
-    ] == came
+    ] == answers
     assert [10_000.0, 10_100.0, 10_200.0] == [float(equity) for equity in result.equity["equity"]]
 
 
-def test_a_position_nobody_can_have_is_refused() -> None:
+def test_equity_moves_with_the_closes_from_the_fill_on() -> None:
+    bars = market("ACME\n100\n101\n102\n103\n104")
+
+    result, _ = did(bars, {0: lambda _, b: b.buy("ACME", 10)})
+
+    assert [10_000.0, 10_000.0, 10_010.0, 10_020.0, 10_030.0] == [float(e) for e in result.equity["equity"]]
+
+
+def test_a_position_in_an_unknown_instrument_is_refused() -> None:
     def look(_: Bar, broker: Broker) -> None:
         with pytest.raises(MalformedOrder, match="there is no instrument 'CORK'"):
             broker.position("CORK")
@@ -258,10 +266,10 @@ def test_a_position_nobody_can_have_is_refused() -> None:
     did(market(TWO_STOCKS), {0: look, 1: look})
 
 
-# --- orders under way ---------------------------------------------------------------------------------------
+# --- working orders -----------------------------------------------------------------------------------------
 
 
-def test_an_order_under_way_can_be_seen_cancelled_and_replaced() -> None:
+def test_a_working_order_can_be_listed_cancelled_and_replaced() -> None:
     tickets: list[Any] = []
 
     def ask(_: Bar, broker: Broker) -> list[Any]:
@@ -274,7 +282,7 @@ def test_an_order_under_way_can_be_seen_cancelled_and_replaced() -> None:
         left = [(o.number, o.symbol, o.quantity, o.type, o.tif, o.limit) for o in broker.open_orders]
         return [left, broker.cancel(tickets[2]), broker.cancel(tickets[2]), broker.cancel(tickets[0])]
 
-    result, came = did(market(TWO_STOCKS), {0: ask, 1: change, 2: lambda _, b: b.open_orders})
+    result, answers = did(market(TWO_STOCKS), {0: ask, 1: change, 2: lambda _, b: b.open_orders})
 
     assert [
         [
@@ -284,7 +292,7 @@ def test_an_order_under_way_can_be_seen_cancelled_and_replaced() -> None:
         ],
         [[(0, "ACME", 5.0, "limit", "gtc", 9.0), (2, "BOLT", 3.0, "limit", "gtc", 19.0)], True, False, True],
         [],
-    ] == came
+    ] == answers
     assert [
         "buy 5 ACME limit 9 -> cancelled",
         "sell 2 BOLT stop 15 -> cancelled",
@@ -293,26 +301,26 @@ def test_an_order_under_way_can_be_seen_cancelled_and_replaced() -> None:
     assert [None, None, 1] == result.orders.sort("id")["replaces"].to_list()
 
 
-def test_what_was_never_ordered_or_is_filled_cannot_be_cancelled() -> None:
+def test_an_unknown_or_filled_order_cannot_be_cancelled() -> None:
     tickets: list[Any] = []
 
     def ask(_: Bar, broker: Broker) -> tuple[int, bool]:
         tickets.append(broker.buy("ACME", 5))
-        nothing = broker.target_quantity("BOLT", 0)
-        return nothing.number, broker.cancel(nothing)
+        no_order = broker.target_quantity("BOLT", 0)
+        return no_order.number, broker.cancel(no_order)
 
-    result, came = did(
+    result, answers = did(
         market(TWO_STOCKS), {0: ask, 1: lambda _, b: (b.cancel(tickets[0]), b.cancel(99), b.cancel(-1))}
     )
 
-    assert [(-1, False), (False, False, False)] == came
+    assert [(-1, False), (False, False, False)] == answers
     assert ["buy 5 ACME -> filled"] == orders(result)
 
 
-def test_what_is_filled_cannot_be_replaced() -> None:
+def test_a_filled_order_cannot_be_replaced() -> None:
     tickets: list[Any] = []
 
-    result, came = did(
+    result, answers = did(
         market(TWO_STOCKS),
         {
             0: lambda _, b: tickets.append(b.buy("ACME", 5)),
@@ -320,15 +328,15 @@ def test_what_is_filled_cannot_be_replaced() -> None:
         },
     )
 
-    assert [None, -1] == came
+    assert [None, -1] == answers
     assert ["buy 5 ACME -> filled"] == orders(result)
 
 
 def test_an_order_of_another_instrument_cannot_be_replaced() -> None:
     def ask(_: Bar, broker: Broker) -> None:
-        ours = broker.buy("ACME", 5, limit=9)
+        ticket = broker.buy("ACME", 5, limit=9)
         with pytest.raises(MalformedOrder, match="BOLT: order 0 is of another instrument"):
-            broker.buy("BOLT", 1, replaces=ours)
+            broker.buy("BOLT", 1, replaces=ticket)
 
     result, _ = did(market(TWO_STOCKS), {0: ask})
 
@@ -347,7 +355,21 @@ def test_asking_twice_for_a_target_changes_nothing() -> None:
     assert ["1: +500 ACME @ 10"] == fills(result)
 
 
-def test_a_stop_or_limit_under_way_does_not_count_toward_a_target() -> None:
+def test_a_target_repeated_at_every_bar_does_not_pile_up() -> None:
+    def insist(_: Bar, broker: Broker) -> None:
+        for _repetition in range(4):
+            broker.target_quantity("ACME", 10)
+            broker.target_quantity("BOLT", 5)
+
+    # BOLT has no bar and ACME no volume for a while, so that targets have to wait.
+    bars = market("ACME BOLT\n10 10\n10 -\n10*0 10\n10 -\n10 10\n10 10")
+    result, answers = did(bars, dict.fromkeys(range(5), insist) | {5: lambda _, b: b.positions})
+
+    assert {"ACME": 10.0, "BOLT": 5.0} == answers[-1]
+    assert 15 == sum(int(fill.split("+")[1].split()[0]) for fill in fills(result))
+
+
+def test_a_working_stop_or_limit_does_not_count_toward_a_target() -> None:
     def ask(_: Bar, broker: Broker) -> None:
         broker.buy("ACME", 100, limit=5)
         broker.target_quantity("ACME", 100)

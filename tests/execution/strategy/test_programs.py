@@ -62,6 +62,14 @@ def test_weights_through_a_program_and_through_a_strategy_are_the_same_orders() 
     assert fills(program) == fills(strategy)
 
 
+def test_weights_at_every_bar_trade_once_where_prices_stand_still() -> None:
+    bars = market("ACME BOLT\n" + "10 20\n" * 10)
+
+    result = performed(bars, TargetWeights(np.full((10, 2), 0.25)))
+
+    assert ["buy 250 ACME target -> filled", "buy 125 BOLT target -> filled"] == orders(result)
+
+
 # --- signals ------------------------------------------------------------------------------------------------
 
 T, F = True, False
@@ -98,7 +106,7 @@ def test_a_signal_both_ways_is_none_and_none_is_given_while_an_order_works() -> 
     assert ["2: +7 ACME @ 10"] == fills(result)
 
 
-def test_what_is_done_to_an_array_after_its_program_is_made_changes_nothing() -> None:
+def test_changes_to_an_array_after_its_program_is_made_have_no_effect() -> None:
     weights = np.array([[0.5, NAN], [NAN, NAN], [NAN, NAN], [NAN, NAN]])
     entries = np.array([[T, F], [F, F], [F, F], [F, F]])
     exits = np.array([[F, F], [F, F], [T, F], [F, F]])

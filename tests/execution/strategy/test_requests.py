@@ -1,4 +1,4 @@
-"""Quantities at the door: whole steps as units, one by one and many at a time."""
+"""Quantities in units: whole steps, one by one and many at a time."""
 
 import itertools
 from collections.abc import Callable
@@ -21,18 +21,18 @@ def test_a_quantity_alone_is_in_units_what_it_is_among_many(
 ) -> None:
     del name
 
-    def told(asked: Callable[[], int]) -> int | str:
+    def outcome(convert: Callable[[], int]) -> int | str:
         try:
-            return asked()
+            return convert()
         except MalformedOrder as refused:
             return str(refused)
 
     many = np.array([quantity]), np.array([step]), np.array([units]), ["ACME"]
 
     with np.errstate(over="ignore", invalid="ignore"):
-        among_many = told(lambda: int(all_in_steps(*many)[0]))
+        among_many = outcome(lambda: int(all_in_steps(*many)[0]))
 
-    assert among_many == told(lambda: in_steps(quantity, step, units, "ACME"))
+    assert among_many == outcome(lambda: in_steps(quantity, step, units, "ACME"))
 
 
 WHOLE = [(7.0, 1.0, 700_000_000), (-3.0, 1.0, -300_000_000), (0.3, 0.1, 30_000_000), (1e-8, 1e-8, 1)]

@@ -1,4 +1,4 @@
-"""What a strategy sees, when it is told of what, and that nothing later than now can be reached from it."""
+"""The view of a strategy, its notices, and that nothing after the current bar can be reached from it."""
 
 import types
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from tests.support.stage import FIRST_DAY, Does, Listens, did, market, orders, performed
-from tieout import Backtest, Bar, Bars, Broker, CashAccount, Fill, Instrument, Rejection, Strategy
+from tieout import Backtest, Bar, Bars, Broker, CashAccount, Fill, Instrument, Recording, Rejection, Strategy
 from tieout.execution.errors import InvalidSetting, StrategyFailed, UnknownFeature
 from tieout.execution.kernels.state import Floats
 
@@ -23,44 +23,44 @@ def reachable(*roots: object) -> Iterator[object]:
     generator or a frame holds, and the arrays that arrays are views of. Modules and types lead everywhere,
     and are left out: a program that imports what it wants needs no bar for it.
     """
-    waiting, seen = list(roots), {}
+    waiting, visited = list(roots), {}
     while waiting:
-        thing = waiting.pop()
-        if id(thing) in seen or isinstance(thing, str | bytes | int | float | type | types.ModuleType):
+        item = waiting.pop()
+        if id(item) in visited or isinstance(item, str | bytes | int | float | type | types.ModuleType):
             continue
-        seen[id(thing)] = thing
-        yield thing
-        waiting.extend(_inside(thing))
+        visited[id(item)] = item
+        yield item
+        waiting.extend(_inside(item))
 
 
-def _inside(thing: object) -> Iterator[object]:
-    if isinstance(thing, dict):
-        yield from thing.keys()
-        yield from thing.values()
-    elif isinstance(thing, list | tuple | set | frozenset):
-        yield from thing
-    if isinstance(thing, types.FunctionType):
-        yield from (cell.cell_contents for cell in thing.__closure__ or ())
-        yield from thing.__defaults__ or ()
+def _inside(item: object) -> Iterator[object]:
+    if isinstance(item, dict):
+        yield from item.keys()
+        yield from item.values()
+    elif isinstance(item, list | tuple | set | frozenset):
+        yield from item
+    if isinstance(item, types.FunctionType):
+        yield from (cell.cell_contents for cell in item.__closure__ or ())
+        yield from item.__defaults__ or ()
     for name in ("__self__", "__func__", "__wrapped__", "base", "obj", "gi_frame", "f_locals", "f_back"):
-        yield getattr(thing, name, None)
-    yield getattr(thing, "__dict__", None)
-    for kind in type(thing).__mro__:
+        yield getattr(item, name, None)
+    yield getattr(item, "__dict__", None)
+    for kind in type(item).__mro__:
         slots = vars(kind).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
-            yield getattr(thing, name, None)
+            yield getattr(item, name, None)
 
 
-def held_by(thing: object, wanted: Floats) -> set[float]:
-    """The numbers of *wanted* that an object holds itself."""
-    if isinstance(thing, np.ndarray):
-        fields = thing.dtype.names
-        arrays = [thing[name] for name in fields] if fields else [thing]
-        return {float(x) for a in arrays if a.dtype.kind in "fiu" for x in wanted[np.isin(wanted, a)]}
-    if isinstance(thing, pl.DataFrame):
-        return set().union(*(held_by(column.to_list(), wanted) for column in thing))
-    if isinstance(thing, list | tuple):
-        return {float(x) for x in thing if isinstance(x, int | float)} & set(wanted.tolist())
+def held_by(item: object, values: Floats) -> set[float]:
+    """The numbers of *values* that an object holds itself."""
+    if isinstance(item, np.ndarray):
+        fields = item.dtype.names
+        arrays = [item[name] for name in fields] if fields else [item]
+        return {float(x) for a in arrays if a.dtype.kind in "fiu" for x in values[np.isin(values, a)]}
+    if isinstance(item, pl.DataFrame):
+        return set().union(*(held_by(column.to_list(), values) for column in item))
+    if isinstance(item, list | tuple):
+        return {float(x) for x in item if isinstance(x, int | float)} & set(values.tolist())
     return set()
 
 
@@ -68,7 +68,7 @@ BARS = 12
 
 
 def telling() -> tuple[Bars, pl.DataFrame]:
-    """Prices and scores each of which occurs nowhere else, so that whoever holds one knows its bar."""
+    """Prices and scores each of which occurs nowhere else, so that each one identifies its bar."""
     panels = {}
     for place, name in enumerate(("open", "close", "volume")):
         panels[name] = 1_000.5 + np.arange(BARS * 2).reshape(BARS, 2) * 64 + place * 16
@@ -96,7 +96,7 @@ class Spy(Strategy):
     """Looks through all that it can reach, at every bar."""
 
     def __init__(self) -> None:
-        self._found: dict[int, set[float]] = {}
+        self._leaks: dict[int, set[float]] = {}
         self._now: dict[int, bool] = {}
 
     @property
@@ -109,12 +109,12 @@ class Spy(Strategy):
             instrument.history("score", 2)
         broker.target_weights({"ACME": 0.4, "BOLT": 0.4})
         broker.buy("ACME", 1, limit=1)
-        found: set[float] = set()
+        leaks: set[float] = set()
         sees_now = False
-        for thing in reachable(bar, broker, bar.instruments(), bar.history, broker.buy, bar.top):
-            found |= held_by(thing, later(bar.number))
-            sees_now = sees_now or bool(held_by(thing, bar.close))
-        self._found[bar.number] = found
+        for item in reachable(bar, broker, bar.instruments(), bar.history, broker.buy, bar.top):
+            leaks |= held_by(item, later(bar.number))
+            sees_now = sees_now or bool(held_by(item, bar.close))
+        self._leaks[bar.number] = leaks
         self._now[bar.number] = sees_now
 
 
@@ -123,9 +123,9 @@ def test_no_price_or_score_of_a_later_bar_can_be_reached(window: int) -> None:
     bars, features = telling()
     bars.window = window
     spy = Spy()
-    performed(bars, spy, features=features, cash="1000000", block_transfers=1_000)
+    performed(bars, spy, features=features, cash="1000000", recording=Recording(block_transfers=1_000))
 
-    assert {bar: set[float]() for bar in range(BARS)} == spy._found
+    assert {bar: set[float]() for bar in range(BARS)} == spy._leaks
     assert {True} == set(spy._now.values())
 
 
@@ -152,13 +152,13 @@ def test_the_search_would_find_the_future() -> None:
         closure,
         Slotted(),
         Slotted().look,
-        held(closes),
+        generator(closes),
     )
     for hidden in places:
-        assert any(held_by(thing, later(3)) for thing in reachable(hidden)), hidden
+        assert any(held_by(item, later(3)) for item in reachable(hidden)), hidden
 
 
-def held(panel: np.ndarray[Any, Any]) -> Iterator[object]:
+def generator(panel: np.ndarray[Any, Any]) -> Iterator[object]:
     """A generator, which holds its arguments."""
     yield panel
 
@@ -178,23 +178,23 @@ def test_a_bar_is_its_prices_and_whether_they_were_traded_at() -> None:
     def look(bar: Bar, _: Broker) -> tuple[Any, ...]:
         return (
             bar.number,
-            str(bar.time)[:10],
+            str(bar.timestamp)[:10],
             bar.open[0],
             bar.close[0],
             bar.traded.tolist(),
             bar.index("CORK"),
         )
 
-    _, came = did(market(GAPS), dict.fromkeys(range(3), look))
+    _, answers = did(market(GAPS), dict.fromkeys(range(3), look))
 
     assert [
         (0, "2024-01-01", 10.0, 11.0, [True, True, False], 2),
         (1, "2024-01-02", 12.0, 12.0, [True, False, True], 2),
         (2, "2024-01-03", 13.0, 13.0, [True, False, True], 2),
-    ] == came
+    ] == answers
 
 
-def test_what_a_bar_shows_cannot_be_written() -> None:
+def test_the_arrays_of_a_bar_cannot_be_written() -> None:
     def write(bar: Bar, _: Broker) -> None:
         with pytest.raises(ValueError, match="read-only"):
             bar.close[0] = 1.0
@@ -206,14 +206,14 @@ def test_history_reaches_back_as_far_as_time_has_come() -> None:
     def look(bar: Bar, _: Broker) -> Any:
         return bar.history("close", 3)[:, :2]
 
-    _, came = did(market(GAPS), dict.fromkeys(range(4), look), lookback=3)
+    _, answers = did(market(GAPS), dict.fromkeys(range(4), look), lookback=3)
 
     assert [
         [[11.0, 20.0]],
         [[11.0, 20.0], [12.0, -1.0]],
         [[11.0, 20.0], [12.0, -1.0], [13.0, 21.0]],
         [[12.0, -1.0], [13.0, 21.0], [14.0, 22.0]],
-    ] == [np.nan_to_num(rows, nan=-1.0).tolist() for rows in came]
+    ] == [np.nan_to_num(rows, nan=-1.0).tolist() for rows in answers]
 
 
 @pytest.mark.parametrize("window", [1, 2, 3, 30])
@@ -224,17 +224,17 @@ def test_history_is_the_last_bars_however_they_are_windowed(window: int, lookbac
     bars.window = window
 
     def look(bar: Bar, _: Broker) -> Any:
-        own = [instrument.history("close", lookback).tolist() for instrument in bar.instruments()]
-        assert own == bar.history("close", lookback).T.tolist()
+        histories = [instrument.history("close", lookback).tolist() for instrument in bar.instruments()]
+        assert histories == bar.history("close", lookback).T.tolist()
         return bar.history("close", lookback).tolist()
 
-    _, came = did(bars, dict.fromkeys(range(BARS), look), lookback=lookback)
+    _, answers = did(bars, dict.fromkeys(range(BARS), look), lookback=lookback)
 
-    assert [closes[max(0, t + 1 - lookback) : t + 1].tolist() for t in range(BARS)] == came
+    assert [closes[max(0, t + 1 - lookback) : t + 1].tolist() for t in range(BARS)] == answers
 
 
 def test_an_instrument_is_one_bar_and_those_without_one_are_left_out() -> None:
-    seen: list[tuple[Any, ...]] = []
+    visited: list[tuple[Any, ...]] = []
 
     class Each(Strategy):
         @property
@@ -244,7 +244,9 @@ def test_an_instrument_is_one_bar_and_those_without_one_are_left_out() -> None:
         def on_instrument(self, instrument: Instrument, broker: Broker) -> None:
             del broker
             i = instrument
-            seen.append((i.symbol, i.open, i.high, i.low, i.close, i.volume, i.history("open", 2).tolist()))
+            visited.append(
+                (i.symbol, i.open, i.high, i.low, i.close, i.volume, i.history("open", 2).tolist())
+            )
 
     bars = market("""
         ACME   BOLT
@@ -256,8 +258,8 @@ def test_an_instrument_is_one_bar_and_those_without_one_are_left_out() -> None:
     assert [
         ("ACME", 10.0, 11.0, 10.0, 11.0, 10_000.0, [10.0]),
         ("ACME", 12.0, 12.0, 9.0, 9.0, 10_000.0, [10.0, 12.0]),
-    ] == [row for row in seen if row[0] == "ACME"]
-    assert ["ACME", "ACME", "BOLT"] == [row[0] for row in seen]
+    ] == [row for row in visited if row[0] == "ACME"]
+    assert ["ACME", "ACME", "BOLT"] == [row[0] for row in visited]
 
 
 def test_the_best_by_a_feature_are_those_that_trade_and_of_equals_the_first() -> None:
@@ -283,12 +285,12 @@ def test_the_best_by_a_feature_are_those_that_trade_and_of_equals_the_first() ->
             None if np.isnan(rate) else rate,
         )
 
-    _, came = did(bars, {0: look, 3: look}, features=features)
+    _, answers = did(bars, {0: look, 3: look}, features=features)
 
     assert [
         (["ACME"], ["ACME", "BOLT"], [], [1.0, 1.0, 9.0], None),
         (["CORK"], ["CORK", "ACME", "BOLT"], [], [1.0, 1.0, 9.0], 0.05),
-    ] == came
+    ] == answers
 
 
 UNKNOWN = [
@@ -303,18 +305,18 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize(("look", "message"), UNKNOWN)
-def test_what_a_bar_does_not_have_is_refused(look: Any, message: str) -> None:
+def test_a_name_that_a_bar_does_not_have_is_refused(look: Any, message: str) -> None:
     def attempt(bar: Bar, _: Broker) -> str:
         with pytest.raises(UnknownFeature) as caught:
             look(bar)
         return str(caught.value)
 
-    _, came = did(market(GAPS), {1: attempt}, lookback=2)
+    _, answers = did(market(GAPS), {1: attempt}, lookback=2)
 
-    assert message in came[0]
+    assert message in answers[0]
 
 
-def test_history_is_refused_to_who_did_not_say_how_far_it_looks() -> None:
+def test_history_is_refused_to_a_strategy_without_a_lookback() -> None:
     def attempt(bar: Bar, _: Broker) -> None:
         with pytest.raises(UnknownFeature, match="set the strategy's lookback to 1"):
             bar.history("close", 1)
@@ -322,7 +324,7 @@ def test_history_is_refused_to_who_did_not_say_how_far_it_looks() -> None:
     did(market(GAPS), {0: attempt})
 
 
-# --- what a strategy is told --------------------------------------------------------------------------------
+# --- notices ------------------------------------------------------------------------------------------------
 
 FALLING = """
     ACME  BOLT
@@ -334,16 +336,16 @@ FALLING = """
 """
 
 
-def notes(told: list[Fill | Rejection]) -> list[str]:
+def notes(notices: list[Fill | Rejection]) -> list[str]:
     return [
-        f"{str(n.time)[8:10]} order {n.order}: "
+        f"{str(n.timestamp)[8:10]} order {n.order}: "
         + (f"{n.quantity:+g} {n.symbol} @ {n.price:g}" if isinstance(n, Fill) else f"{n.symbol} {n.reason}")
-        for n in told
+        for n in notices
     ]
 
 
 @pytest.mark.parametrize("block_bars", [0, 1, 2])
-def test_each_fill_and_each_rejection_is_told_once_and_in_order(block_bars: int) -> None:
+def test_each_fill_and_each_rejection_is_notified_once_and_in_order(block_bars: int) -> None:
     acts = {
         0: lambda _, b: (b.buy("ACME", 1), b.buy("BOLT", 2), b.buy("ACME", 5_000)),
         1: lambda _, b: (b.sell("ACME", 1), b.sell("BOLT", 7)),
@@ -351,7 +353,7 @@ def test_each_fill_and_each_rejection_is_told_once_and_in_order(block_bars: int)
         3: lambda _, b: b.buy("ACME", 6),
     }
     strategy = Listens(acts)
-    result = performed(market(FALLING), strategy, block_bars=block_bars)
+    result = performed(market(FALLING), strategy, recording=Recording(block_bars=block_bars))
 
     assert [
         "02 order 0: +1 ACME @ 10",
@@ -367,7 +369,7 @@ def test_each_fill_and_each_rejection_is_told_once_and_in_order(block_bars: int)
     assert [{"n": 8}] == result.journal.sql(count).rows()
 
 
-def test_a_fill_at_the_last_close_is_told_before_the_end() -> None:
+def test_a_fill_at_the_last_close_is_notified_before_the_end() -> None:
     class Last(Listens):
         def on_end(self, broker: Broker) -> None:
             self._came.append((len(self._told), broker.positions, broker.cash))
@@ -378,7 +380,7 @@ def test_a_fill_at_the_last_close_is_told_before_the_end() -> None:
     assert (1, {"ACME": 1.0}, 9_993.0) == strategy._came[-1]
 
 
-def test_a_fill_is_told_when_the_books_have_it() -> None:
+def test_a_fill_is_notified_once_the_books_have_it() -> None:
     class Sees(Does):
         def on_fill(self, fill: Fill, broker: Broker) -> None:
             self._came.append((broker.position(fill.symbol), broker.cash))

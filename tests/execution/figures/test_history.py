@@ -16,7 +16,7 @@ from tests.execution.test_views import many_trades
 from tests.support.desk import Desk, day, first_days, funded, two_weeks
 from tests.support.ties import assert_tied, history_of
 from tieout.execution.figures import folding, schedules
-from tieout.execution.figures.record import History, compile_kernels, joined
+from tieout.execution.figures.history import History, compile_kernels, joined
 from tieout.execution.kernels.orders import OrderEvent
 from tieout.ledger.books import events
 from tieout.ledger.books.kinds import Kind
@@ -35,7 +35,7 @@ def desk() -> Desk:
 # --- by hand -----------------------------------------------------------------------------------------------
 
 
-def nothing() -> Desk:
+def empty() -> Desk:
     return Desk()
 
 
@@ -223,15 +223,15 @@ def begun() -> Desk:
     return desk
 
 
-def accounts_of_ones_own() -> Desk:
-    """Units kept in another place, fees in accounts of one's own, a loss that is written off by hand."""
+def custom_accounts() -> Desk:
+    """Units kept in another place, fees in custom accounts, a loss that is written off by hand."""
     desk = Desk()
     desk.deposit("USD", "1000")
     desk.journal.open_account("Assets:Custody", "ACME")
     desk.journal.open_account("Expenses:Fees:Data")
     desk.trade("ACME", "4", 10.0, "1")
     number = desk.journal.chart.number
-    things = desk.journal.commodities.number
+    number_of = desk.journal.commodities.number
     with desk.journal.transaction(day(1), Kind.GENERAL) as transaction:
         for debit, credit, symbol, amount in (
             ("Expenses:Fees:Data", "Assets:Cash:USD", "USD", 5_000_000),
@@ -239,7 +239,7 @@ def accounts_of_ones_own() -> Desk:
             ("Expenses:Commissions", "Income:Rebates", "USD", 3_000_000),
             ("Assets:Custody", "Assets:Positions:ACME", "ACME", 100_000_000),
         ):
-            of = things(symbol)
+            of = number_of(symbol)
             transaction.add(_transfer, number(debit, of), number(credit, of), amount)
     desk.today = 1
     desk.mark(ACME=11.0)
@@ -252,7 +252,7 @@ def _transfer(books: Any, debit: int, credit: int, amount: int) -> None:
 
 
 HAND_MADE: Sequence[Callable[[], Desk]] = (
-    nothing,
+    empty,
     statements_of_nothing,
     begun,
     two_weeks,
@@ -264,7 +264,7 @@ HAND_MADE: Sequence[Callable[[], Desk]] = (
     years_and_money,
     marked_twice,
     odd_orders,
-    accounts_of_ones_own,
+    custom_accounts,
     *(lambda seed=seed: many_trades(seed) for seed in range(2)),
 )
 
@@ -387,7 +387,7 @@ DONE = st.tuples(
 @pytest.mark.long
 @settings(max_examples=min(settings().max_examples, 2_000) // 5)  # each asks much of SQL
 @given(st.lists(DONE, max_size=40), st.sampled_from([None, 1]))
-def test_figures_of_whatever_is_booked_are_those_of_the_views(deeds: Any, today: int | None) -> None:
+def test_figures_of_random_books_are_those_of_the_views(deeds: Any, today: int | None) -> None:
     desk = Desk()
     for money in ("USD", "EUR"):
         desk.deposit(money, "10000")
@@ -419,26 +419,26 @@ class Altered:
 
 
 @pytest.mark.parametrize(
-    ("table", "column", "row", "value", "said"),
+    ("table", "column", "row", "value", "message"),
     [
-        ("transfer", "txn", 3, 99, "a transfer names what is not there"),
-        ("transfer", "txn", 0, -1, "a transfer names what is not there"),
-        ("transfer", "txn", 2, 2, "or is out of order"),
-        ("transfer", "debit", 3, 10_000, "a transfer names what is not there"),
-        ("transfer", "credit", 3, -1, "a transfer names what is not there"),
+        ("transfer", "txn", 3, 99, "a transfer is out of order, or names a row that does not exist"),
+        ("transfer", "txn", 0, -1, "a transfer is out of order, or names a row that does not exist"),
+        ("transfer", "txn", 2, 2, "a transfer is out of order"),
+        ("transfer", "debit", 3, 10_000, "a transfer is out of order, or names a row that does not exist"),
+        ("transfer", "credit", 3, -1, "a transfer is out of order, or names a row that does not exist"),
         ("txn", "timestamp", 1, np.datetime64(0, "ns"), "the transactions are not in the order of time"),
-        ("account", "commodity", 5, 77, "an account is in a commodity that is not there"),
-        ("account", "instrument", 5, 77, "an account is of an instrument that is not there"),
-        ("commodity", "currency", 2, 6, "ACME is priced in what is not there"),
-        ("statement", "currency", 0, -1, "a statement is in a currency that is not there"),
+        ("account", "commodity", 5, 77, "an account is in a commodity that does not exist"),
+        ("account", "instrument", 5, 77, "an account has an instrument that does not exist"),
+        ("commodity", "currency", 2, 6, "ACME is priced in a currency that does not exist"),
+        ("statement", "currency", 0, -1, "a statement is in a currency that does not exist"),
     ],
 )
 def test_tables_that_do_not_fit_together_are_refused(
-    table: str, column: str, row: int, value: object, said: str
+    table: str, column: str, row: int, value: object, message: str
 ) -> None:
     history = History(Altered(turned_round(), table, column, row, value))
 
-    with pytest.raises(DamagedFile, match=f"{said}.*verify the journal"):
+    with pytest.raises(DamagedFile, match=f"{message}.*verify the journal"):
         schedules.trades(history)
 
 
@@ -446,12 +446,12 @@ def test_tables_that_do_not_fit_together_are_refused(
     ("table", "column"), [("mark", "instrument"), ("txn", "instrument"), ("orders", "instrument")]
 )
 @pytest.mark.parametrize("value", [99, -7])
-def test_what_names_no_instrument_is_passed_over(table: str, column: str, value: int) -> None:
+def test_rows_without_a_valid_instrument_are_skipped(table: str, column: str, value: int) -> None:
     desk = contracts()
     history = History(Altered(desk, table, column, 2, value))
 
-    assert history_of(desk.journal).trips.size == history.trips.size
-    assert 1 >= history_of(desk.journal).ends(0)[1] - history.ends(0)[1]
+    assert history_of(desk.journal).round_trips.size == history.round_trips.size
+    assert 1 >= history_of(desk.journal).order_counts(0)[1] - history.order_counts(0)[1]
 
 
 def test_sums_that_do_not_fit_are_refused() -> None:
@@ -461,7 +461,7 @@ def test_sums_that_do_not_fit_are_refused() -> None:
         ("mark", "price", 1, float("nan")),
     ):
         with pytest.raises(AmountOutOfRange, match="a sum over the journal does not fit into 64 bits"):
-            assert History(Altered(desk, table, column, row, value)).stakes
+            assert History(Altered(desk, table, column, row, value)).exposure
 
 
 @pytest.mark.parametrize("value", [2**63 - 1, 0, 1, -1, -(2**63)])
@@ -498,14 +498,14 @@ def test_more_than_64_bits_are_traded_exactly() -> None:
 @pytest.mark.skipif(not COMPILES, reason="nothing is compiled")
 def test_a_history_finds_its_kernels_compiled() -> None:
     kernels: list[Any] = [
-        folding.fold_trips,
+        folding.fold_round_trips,
         folding.share_charges,
         folding.fold_marks,
-        folding.fold_stakes,
+        folding.fold_exposure,
     ]
     compile_kernels()
     desk = two_weeks()
     figures = history_of(desk.journal), history_of(desk.journal, at=day(3))
 
-    assert all(history.trips.size for history in figures)
+    assert all(history.round_trips.size for history in figures)
     assert [1] * 4 == [len(kernel.signatures) for kernel in kernels]
