@@ -135,7 +135,7 @@ def test_an_argument_of_a_wrong_type_is_named_with_an_example() -> None:
     with pytest.raises(
         InvalidSetting, match=r"account must be an account such as CashAccount\(\.\.\.\), not 5"
     ):
-        Backtest(bars=bars(), strategy=Does(), account=5)
+        Backtest(bars=bars(), strategy=Does(), account=5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
