@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 import polars as pl
 import pytest
 
-from tests.support import transcripts
+from tests.test_readme import repeat
 from tieout.ledger.product import product_files
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -64,9 +64,13 @@ def pip(*arguments: str) -> None:
     subprocess.run(command, check=True, env=clean_environment())
 
 
-def clean_environment() -> dict[str, str]:
-    """Return the variables of this process without those that lead to the checkout."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
+def clean_environment(python: str = "") -> dict[str, str]:
+    """Return the variables of this process without those that lead to the checkout.
+
+    Kernels are kept beside the interpreter *python*, and not where other environments keep theirs.
+    """
+    variables = {name: text for name, text in os.environ.items() if not name.startswith(("PYTHON", "COV"))}
+    return variables | ({"NUMBA_CACHE_DIR": str(Path(python).parent / "kernels")} if python else {})
 
 
 def build(hatchling: Path, source: Path, target: str, folder: Path) -> Path:
@@ -85,6 +89,21 @@ def build(hatchling: Path, source: Path, target: str, folder: Path) -> Path:
     return path
 
 
+def run(folder: Path, *command: str) -> str:
+    """Run *command* away from the checkout and return its output; raise `RuntimeError` if it fails."""
+    process = subprocess.run(
+        command,
+        cwd=folder,
+        env=clean_environment(command[0]),
+        capture_output=True,
+        check=False,
+        encoding="utf-8",
+    )
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}:\n{process.stderr}")
+    return process.stdout
+
+
 def environment_with(folder: Path, *distributions: Path) -> Path:
     """Create an environment in *folder* that holds *distributions* alone, and return its interpreter.
 
@@ -94,9 +113,7 @@ def environment_with(folder: Path, *distributions: Path) -> Path:
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
     pip("--python", str(python), "install", "--no-deps", "--no-index", *map(str, distributions))
-    packages = transcripts.run(
-        folder, str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"
-    )
+    packages = run(folder, str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
     dependencies = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     Path(packages.strip(), "dependencies.pth").write_text("\n".join(sorted(dependencies)), encoding="utf-8")
     return python
@@ -190,9 +207,7 @@ def test_the_product_has_the_same_modules_in_checkout_editable_install_and_wheel
 
     for place, distribution in (("a", editable), ("b", wheel)):
         python = environment_with(tmp_path / place, distribution)
-        modules = transcripts.run(
-            tmp_path, str(python), "-c", LIST_PRODUCT, environment=clean_environment()
-        ).split()
+        modules = run(tmp_path, str(python), "-c", LIST_PRODUCT).split()
 
         assert checkout == modules
 
@@ -216,10 +231,6 @@ def beside(tmp_path: Path) -> Path:
         package.mkdir()
         (package / "__init__.py").write_text(f"raise ImportError('the folder {room} was imported')\n")
     return tmp_path
-
-
-def run(folder: Path, *command: str) -> str:
-    return transcripts.run(folder, *command, environment=clean_environment())
 
 
 def test_the_strangers_and_the_folders_are_in_the_way_of_a_bare_name(installed: str, beside: Path) -> None:
@@ -252,7 +263,10 @@ def test_the_wheel_runs_a_spec_with_a_strategy_of_the_package(installed: str, be
     assert 0 < int(fills.split()[-1])
 
 
-def test_the_wheel_repeats_the_readme(installed: str, beside: Path) -> None:
-    page = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_wheel_repeats_the_readme(installed: str, beside: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in {*os.environ}:
+        monkeypatch.delenv(name)
+    for name, text in clean_environment(installed).items():
+        monkeypatch.setenv(name, text)
 
-    transcripts.repeat(page, beside, installed, clean_environment())
+    repeat((ROOT / "README.md").read_text(encoding="utf-8"), beside, installed)
