@@ -7,20 +7,21 @@ import numpy as np
 
 from tieout.execution.data.instruments import Instruments
 from tieout.execution.errors import MalformedOrder
+from tieout.execution.kernels.room import ARRAYS, first_full_array, max_requests
 from tieout.execution.kernels.state import (
+    EMPTY_PROGRAM,
     NO_MARKET,
-    NO_PROGRAM,
     ROWS,
     Desk,
     Floats,
     Market,
     Program,
-    doubled,
     empty_desk,
-    fixed,
+    enlarged,
+    read_only,
 )
-from tieout.execution.kernels.step import AFTER, BEFORE, DECIDE, END, ROOM, WHOLE, lacking, perform
-from tieout.execution.kernels.submission import ASKED
+from tieout.execution.kernels.step import AFTER, BEFORE, DECIDE, END, WHOLE, perform
+from tieout.execution.kernels.submission import REQUESTS
 from tieout.execution.models.accounts import Account
 from tieout.execution.models.costs import Costs
 from tieout.ledger.books.arrays import Records, Status, copied
@@ -28,6 +29,7 @@ from tieout.ledger.books.commodity import text
 from tieout.ledger.books.compiled import direct
 from tieout.ledger.books.refusal import refusal
 from tieout.ledger.journal import Journal
+from tieout.ledger.numeric import next_size
 
 _TABLES = {
     "orders": "orders",
@@ -40,8 +42,9 @@ _TABLES = {
 """The table in which each of a desk's arrays is stored."""
 _TIMES = frozenset(["timestamp"])
 _UNSTORED = frozenset(["column"])
-# Asked so seldom that it is not worth a door of its own to the compiled one.
-_lacking = getattr(lacking, "py_func", lacking)
+# Interpreted: they are called too seldom to be worth entries of their own.
+_first_full_array = getattr(first_full_array, "py_func", first_full_array)
+_max_requests = getattr(max_requests, "py_func", max_requests)
 
 
 class Tags:
@@ -139,27 +142,26 @@ class Engine:
         """Steps 1 to 5 of a bar of the window."""
         if self._at_a_bar is perform:
             books = self.journal.books
-            self._at_a_bar = direct(perform, market, books, self.desk, NO_PROGRAM, BEFORE, t, t, 0)
-        self._perform(BEFORE, market, NO_PROGRAM, t)
+            self._at_a_bar = direct(perform, market, books, self.desk, EMPTY_PROGRAM, BEFORE, t, t, 0)
+        self._perform(BEFORE, market, EMPTY_PROGRAM, t)
 
     def submit(self, requests: Records, close: Floats) -> None:
         """Submit requests at the close of the bar under way; each then has its order's number."""
-        bar = NO_MARKET._replace(close=fixed(np.array(close[np.newaxis])))
-        self._perform(DECIDE, bar, NO_PROGRAM._replace(kind=ASKED, requests=requests), 0)
+        bar = NO_MARKET._replace(close=read_only(np.array(close[np.newaxis])))
+        self._perform(DECIDE, bar, EMPTY_PROGRAM._replace(kind=REQUESTS, requests=requests), 0)
 
     def after(self, market: Market, t: int) -> None:
         """Steps 7 and 8 of a bar, after which its block may close."""
-        self._perform(AFTER, market, NO_PROGRAM, t)
+        self._perform(AFTER, market, EMPTY_PROGRAM, t)
         self._bars += 1
 
     def finish(self, reason: int) -> None:
         """The end of the data, or of a run that was stopped."""
-        self.desk.state[0].ending = reason
-        self._perform(END, NO_MARKET, NO_PROGRAM, 0)
+        self.desk.state[0].end_reason = reason
+        self._perform(END, NO_MARKET, EMPTY_PROGRAM, 0)
 
     def run(self, market: Market, program: Program, start: int, stop: int) -> None:
         """Perform the bars from *start* to *stop* of the window with a program."""
-        most = int(np.max(np.diff(program.first), initial=0)) if program.first.size else len(self.symbols)
         while start < stop:
             until = min(stop, start + self._block_bars - self._bars) if self._block_bars else stop
             done = perform(
@@ -169,7 +171,7 @@ class Engine:
             self._bars += done - start
             start = done
             if not self.close_full_block() and start < until:
-                self._make_room(most)
+                self._make_room(_max_requests(market, self.desk, program, start))
 
     def _perform(self, what: int, market: Market, program: Program, t: int) -> None:
         """One part of one bar, making room until it fits."""
@@ -210,14 +212,14 @@ class Engine:
 
     # --- room --------------------------------------------------------------------------------------
 
-    def _make_room(self, more: int) -> None:
-        """Double every array that lacks room for a bar with *more* new orders, until it fits."""
-        while (place := _lacking(self.journal.books, self.desk, more)) >= 0:
-            name = ROOM[place]
+    def _make_room(self, requests: int) -> None:
+        """Enlarge every array that lacks room for a bar with *requests*, until it fits."""
+        while (place := _first_full_array(self.journal.books, self.desk, requests)) >= 0:
+            name = ARRAYS[place]
             if hasattr(self.desk, name):
-                self.desk = doubled(self.desk, name)
+                self.desk = enlarged(self.desk, name)
             else:
-                self.journal.reserve(**{name: 2 * getattr(self.journal.books, name).size})
+                self.journal.reserve(**{name: next_size(getattr(self.journal.books, name).size)})
 
     def _require_sound(self) -> None:
         """Raise what a posting ran into. Admission rules it out, so this is a fault in the rules."""

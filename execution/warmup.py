@@ -75,8 +75,7 @@ def _leaves_first(roots: Iterable[Any]) -> Iterator[Any]:
         for one in called(kernel):
             if isinstance(one, Dispatcher):
                 yield from visit(one)
-        if kernel.targetoptions.get("inline") != "always":
-            yield kernel
+        yield kernel
 
     for root in roots:
         yield from visit(root)

@@ -1,126 +1,134 @@
 """The one bridge to the books: a fill, or the end of an instrument, as a transaction.
 
-Whether it may happen is decided before (admission.py); here nothing may be refused. A status other than
-`POSTED` is therefore an error in these rules, and stops the run.
+Whether it may happen was decided before (admission.py), so here nothing may be refused. A status other than
+`POSTED` is an error in those rules, and stops the run.
 """
 
-from tieout.execution.kernels.compiled import apart, leaf, part, routine
+from tieout.execution.kernels.compiled import apart, inlined, shared
 from tieout.execution.kernels.state import Desk
-from tieout.ledger.books.arrays import Books, Record, Status, empty_books
+from tieout.ledger.books.arrays import STATUS, Books, empty_books
 from tieout.ledger.books.chart import ACCRUED_INTEREST, CASH, COST, FUTURES_MARGIN, SHORT, SHORT_PROCEEDS
-from tieout.ledger.books.events import delisting, flip, valuation
-from tieout.ledger.books.kinds import Kind
+from tieout.ledger.books.events import TRANSFERS_A_VALUATION, delisting, flip, valuation
+from tieout.ledger.books.kinds import KIND
+from tieout.ledger.books.lots import LOTS_A_TRADE, TRANSFERS_A_LOT
 from tieout.ledger.books.posting import begin, commit
+from tieout.ledger.numeric import CHECKED, Record
 
-POSTED = int(Status.POSTED)
-BUY = int(Kind.BUY)
-SELL = int(Kind.SELL)
-SHORT_SALE = int(Kind.SHORT_SALE)
-COVER = int(Kind.COVER)
-FLIP = int(Kind.FLIP)
-DELISTING = int(Kind.DELISTING)
-VALUATION = int(Kind.VALUATION)
+FILLS_A_TRIAL = 1
+"""Most fills of an order that is tried at a price, each a row and a transaction."""
+TRANSFERS_A_FILL = 1
+"""Most transfers of a fill beside those of its lots: the commission."""
+TXNS_AN_INSTRUMENT = 2
+"""Most transactions of an instrument at one bar beside its fills: it ends, and it is valued."""
 
 
-@leaf
-def kind_of(have: int, quantity: int) -> int:
-    """What a trade of *quantity* is called by somebody who holds *have*."""
+@inlined
+def kind_of(position: int, quantity: int) -> int:
+    """Return the kind of a trade of *quantity* by a holder of *position*."""
     if quantity > 0:
-        if have >= 0:
-            return BUY
-        return COVER if quantity <= -have else FLIP
-    if have <= 0:
-        return SHORT_SALE
-    return SELL if -quantity <= have else FLIP
+        if position >= 0:
+            return KIND.BUY
+        return KIND.COVER if quantity <= -position else KIND.FLIP
+    if position <= 0:
+        return KIND.SHORT_SALE
+    return KIND.SELL if -quantity <= position else KIND.FLIP
 
 
-@apart(routine, lambda: (empty_books(1), 0, 0, 0, 0))
+@apart(shared, lambda: (empty_books(1), 0, 0, 0, 0))
 def post(books: Books, timestamp: int, kind: int, instrument: int, amount: int) -> int:
-    """Post what is no trade, the end of an instrument or a valuation, as a transaction; its status."""
+    """Post the end of an instrument, or a valuation, as a transaction; return its status."""
     begin(books, timestamp, kind, instrument, -1, -1, -1)
-    if kind == DELISTING:
+    if kind == KIND.DELISTING:
         delisting(books, instrument, amount)
     else:
         valuation(books, instrument, amount)
+    if CHECKED:
+        assert_in_bounds(books, TRANSFERS_A_VALUATION if kind == KIND.VALUATION else 0)
     return commit(books)
 
 
-@part
-def book(
-    books: Books,
-    desk: Desk,
-    order: Record,
-    quantity: int,
-    price: float,
-    reference: float,
-    gross: int,
-    fee: int,
-) -> None:
-    """Post a fill of *quantity*, below zero for a sale, and record it; its basis is in the row already."""
+@inlined
+def book(books: Books, desk: Desk, order: Record, quantity: int, gross: int, fee: int) -> int:
+    """Post a fill of *quantity*, below zero for a sale; return its status."""
     state = desk.state[0]
     instrument = desk.instruments[order.column]
     commodity = instrument.commodity
     kind = kind_of(books.accounts[instrument.units].balance, quantity)
     begin(books, state.timestamp, kind, commodity, order.id, state.first_fill + state.fills, -1)
     flip(books, commodity, quantity, gross, fee, True)
-    status = commit(books)
-    if status != POSTED:
-        state.status = status
-        return
+    if CHECKED:
+        assert_in_bounds(books, TRANSFERS_A_FILL)
+    return int(commit(books))
 
-    # From here on nothing may fail.
+
+@inlined
+def record_fill(
+    desk: Desk, order: Record, quantity: int, price: float, reference: float, fee: int, basis: int
+) -> None:
+    """Record a fill that was posted."""
+    state = desk.state[0]
+    if CHECKED:
+        assert state.fills < desk.fills.size, "no room for a fill"
     row = desk.fills[state.fills]
     row.order_id = order.id
     row.timestamp = state.timestamp
-    row.instrument = commodity
+    row.instrument = desk.instruments[order.column].commodity
     row.side = 1 if quantity > 0 else -1
     row.quantity = abs(quantity)
     row.price = price
     row.reference_price = reference
     row.commission = fee
+    row.basis = basis
     state.fills += 1
-    order.left -= quantity
-    order.filled += abs(quantity)
-    order.gross += gross
-    order.commission += fee
-    hold(books, desk, order.column)
 
 
-@leaf
+@inlined
+def assert_in_bounds(books: Books, others: int) -> None:
+    """Assert the bounds on transfers and lots of the transaction under way; *others* belong to no lot."""
+    state = books.state[0]
+    lots = 0
+    for i in range(state.opened, state.transfers):
+        row = books.transfers[i]
+        if row.slot >= 0 and books.lots[row.slot].units in (row.debit, row.credit):
+            lots += 1
+    assert state.transfers - state.opened <= others + TRANSFERS_A_LOT * lots, "more transfers than declared"
+    assert state.next_lot - state.next_lot_before <= LOTS_A_TRADE, "more lots than declared"
+
+
+@inlined
 def hold(books: Books, desk: Desk, column: int) -> None:
-    """Keep the list of what is held in step with the balance."""
+    """Keep the list of holdings in step with the balance."""
     state = desk.state[0]
-    state.valued = -1
+    state.valuation_bar = -1
     instrument = desk.instruments[column]
-    holds = books.accounts[instrument.units].balance != 0
-    desk.exposed[column] = holds or instrument.targeted != 0
-    if holds and instrument.held < 0:
-        instrument.held = state.held
-        desk.held[state.held] = column
-        state.held += 1
-    elif not holds and instrument.held >= 0:
-        state.held -= 1
-        last = desk.held[state.held]
-        desk.held[instrument.held] = last
-        desk.instruments[last].held = instrument.held
-        instrument.held = -1
+    is_held = books.accounts[instrument.units].balance != 0
+    desk.exposure[column] = is_held or instrument.target_units != 0
+    if is_held and instrument.holding < 0:
+        instrument.holding = state.holdings
+        desk.holdings[state.holdings] = column
+        state.holdings += 1
+    elif not is_held and instrument.holding >= 0:
+        state.holdings -= 1
+        last = desk.holdings[state.holdings]
+        desk.holdings[instrument.holding] = last
+        desk.instruments[last].holding = instrument.holding
+        instrument.holding = -1
 
 
-@part
+@inlined
 def close_out(books: Books, desk: Desk, column: int, amount: int) -> None:
     """Close the position of an instrument that has ended, for *amount* and without a fee."""
     state = desk.state[0]
-    commodity = desk.instruments[column].commodity
-    status = post(books, state.timestamp, DELISTING, commodity, amount)
-    if status != POSTED:
+    status = post(books, state.timestamp, KIND.DELISTING, desk.instruments[column].commodity, amount)
+    if status != STATUS.POSTED:
         state.status = status
         return
     hold(books, desk, column)
 
 
-@part
+@inlined
 def allow_for(books: Books, desk: Desk, column: int, worth: int) -> None:
-    """Bring the valuation allowance of a holding to what it is worth; nothing where it is there already."""
+    """Bring the valuation allowance of a holding to *worth*; post nothing if it is there already."""
     state = desk.state[0]
     commodity = desk.instruments[column].commodity
     first = books.commodities[commodity].first
@@ -129,20 +137,20 @@ def allow_for(books: Books, desk: Desk, column: int, worth: int) -> None:
         carried += books.accounts[first + offset].balance
     if carried == worth:
         return
-    status = post(books, state.timestamp, VALUATION, commodity, worth)
-    if status != POSTED:
+    status = post(books, state.timestamp, KIND.VALUATION, commodity, worth)
+    if status != STATUS.POSTED:
         state.status = status
 
 
-@part
+@inlined
 def money(books: Books, desk: Desk) -> int:
-    """Assets less liabilities in the run's currency, without what positions are carried at."""
+    """Return assets less liabilities in the run's currency, without the carrying value of positions."""
     total = 0
     first = desk.policy[0].money
     for offset in range(CASH, ACCRUED_INTEREST + 1):
         total += books.accounts[first + offset].balance
-    for i in range(desk.state[0].held):
-        run = books.commodities[desk.instruments[desk.held[i]].commodity].first
+    for i in range(desk.state[0].holdings):
+        run = books.commodities[desk.instruments[desk.holdings[i]].commodity].first
         total += books.accounts[run + SHORT_PROCEEDS].balance
         total += books.accounts[run + FUTURES_MARGIN].balance
     return total

@@ -1,25 +1,26 @@
-"""How this room's kernels are compiled: as the ledger's are, which they call.
+"""The decorators of this room's kernels, which call the ledger's.
 
-A function that is given the books or the desk is given some hundred values, which makes a call costly to
-compile. What is called from one place is therefore made part of its caller; what is called from several and
-calls much itself is compiled once, and `apart` from its callers where half of the room is behind it.
+A function that takes the books or the desk takes some hundred values, which makes a call costly to compile.
+Most kernels are therefore copied into their callers. A kernel with several callers that calls much itself is
+compiled once, and `apart` from its callers where half of the room is behind it.
 """
 
 from tieout.ledger.books.compiled import apart, cache_folder, compiler
 
-__all__ = ["FOLDER", "apart", "entry", "leaf", "part", "routine"]
+__all__ = ["FOLDER", "apart", "entry", "inlined", "leaf", "routine", "shared"]
 
-FOLDER = cache_folder("tieout.ledger", "tieout.execution")
-"""Where what is compiled is kept."""
+_ROOMS = ("tieout.ledger", "tieout.execution")
 
-leaf = compiler("tieout.ledger", "tieout.execution", forceinline=True, no_cpython_wrapper=True)
-"""For arithmetic on records and numbers: copied to where it is called."""
+FOLDER = cache_folder(*_ROOMS)
+"""The folder of the compiled kernels."""
 
-part = compiler("tieout.ledger", "tieout.execution", inline="always", no_cpython_wrapper=True)
-"""For what is called from one place: becomes part of its caller before that is compiled."""
+inlined = compiler(*_ROOMS, forceinline=True, no_cpython_wrapper=True)
+"""For a kernel that is copied into its callers."""
 
-routine = compiler("tieout.ledger", "tieout.execution", no_cpython_wrapper=True)
-"""For what is called from several places."""
+shared = compiler(*_ROOMS, no_cpython_wrapper=True)
+"""For a kernel with several callers."""
 
-entry = compiler("tieout.ledger", "tieout.execution")
-"""For what Python calls."""
+entry = compiler(*_ROOMS)
+"""For a kernel that Python calls."""
+
+leaf, routine = inlined, shared

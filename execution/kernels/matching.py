@@ -1,54 +1,52 @@
-"""Whether a bar fills an order, at what price, and when within the bar. Prices in, a price or NaN out."""
+"""The price at which a bar fills an order, and when within the bar. Prices in, a price or NaN out."""
 
 import math
 
-from tieout.execution.kernels.compiled import leaf
-from tieout.execution.kernels.orders import OrderType
+from tieout.execution.kernels.compiled import inlined
+from tieout.execution.kernels.orders import ORDER_TYPE
 
-LIMIT = int(OrderType.LIMIT)
-STOP = int(OrderType.STOP)
-NEVER = math.nan
+NO_PRICE = math.nan
 
 
-@leaf
+@inlined
 def at_once(kind: int, quantity: int, limit: float, stop: float, price: float) -> float:
-    """*price*, at the open or the close, where it satisfies the order; else NaN.
+    """Return *price*, at the open or the close, if it satisfies the order; else NaN.
 
     A limit order takes any price as good as its limit, a stop order any price beyond its stop.
     """
-    bought = quantity > 0
-    if kind == LIMIT:
-        return price if (price <= limit if bought else price >= limit) else NEVER
-    if kind == STOP:
-        return price if (price >= stop if bought else price <= stop) else NEVER
+    buys = quantity > 0
+    if kind == ORDER_TYPE.LIMIT:
+        return price if (price <= limit if buys else price >= limit) else NO_PRICE
+    if kind == ORDER_TYPE.STOP:
+        return price if (price >= stop if buys else price <= stop) else NO_PRICE
     return price
 
 
-@leaf
+@inlined
 def inside(kind: int, quantity: int, limit: float, stop: float, high: float, low: float) -> float:
-    """The limit or the stop where the bar's range touches it; NaN where not, and for a market order."""
-    bought = quantity > 0
-    if kind == LIMIT:
-        return limit if (low <= limit if bought else high >= limit) else NEVER
-    if kind == STOP:
-        return stop if (high >= stop if bought else low <= stop) else NEVER
-    return NEVER
+    """Return the limit or the stop if the bar's range touches it; NaN if not, and for a market order."""
+    buys = quantity > 0
+    if kind == ORDER_TYPE.LIMIT:
+        return limit if (low <= limit if buys else high >= limit) else NO_PRICE
+    if kind == ORDER_TYPE.STOP:
+        return stop if (high >= stop if buys else low <= stop) else NO_PRICE
+    return NO_PRICE
 
 
-@leaf
+@inlined
 def moment(price: float, start: float, first: float, second: float) -> float:
-    """When the path from *start* to the extreme *first* and on to *second* comes by *price*.
+    """Return when the path from *start* to the extreme *first* and on to *second* passes *price*.
 
-    From 0 to 1 on the first leg, to 2 on the second, each walked at an even pace.
+    From 0 to 1 on the first leg, to 2 on the second. The path moves along each leg at an even pace.
     """
     if first != start and min(start, first) <= price <= max(start, first):
         return (price - start) / (first - start)
     return 1.0 + ((price - first) / (second - first) if second != first else 0.0)
 
 
-@leaf
+@inlined
 def slipped(kind: int, quantity: int, price: float, slippage: float) -> float:
-    """*price* made worse by *slippage*, a share of it; a limit order never gets less than its limit."""
-    if kind == LIMIT:
+    """Return *price* made worse by *slippage*, a share of it. A limit order has no slippage."""
+    if kind == ORDER_TYPE.LIMIT:
         return price
     return price * (1.0 + slippage) if quantity > 0 else price * (1.0 - slippage)

@@ -1,8 +1,8 @@
 """The arrays that the bar step works on.
 
-`Market` is what comes in and is never written. `Desk` is what execution owns: policies, working orders, and
-the rows of the open block that will be stored beside its transfers. No array here holds cash or a position:
-those are balances in `tieout.ledger.books.arrays.Books`.
+`Market` is the input and is never written. `Desk` is the state of execution: policies, working orders, and
+the rows of the open block that are stored beside its transfers. No array here holds cash or a position.
+Those are balances in `ledger.books.arrays.Books`.
 """
 
 import itertools
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from tieout.execution.errors import InvalidSetting
 from tieout.ledger.books import pool
-from tieout.ledger.books.arrays import Records, records, with_room
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Int64s = NDArray[np.int64]
+from tieout.ledger.books.arrays import records, with_room
+from tieout.ledger.numeric import Flags as Flags
+from tieout.ledger.numeric import Floats as Floats
+from tieout.ledger.numeric import Int64s as Int64s
+from tieout.ledger.numeric import Records, first_size, next_size
 
 POLICY = np.dtype(
     [
-        ("same_close", "i8"),  # orders fill at the close of the bar that they were decided on
+        ("same_close", "i8"),  # orders fill at the close of the bar at which they were decided
         ("unlimited", "i8"),  # neither cash nor holdings limit a fill
         ("insufficient", "i8"),
         ("address", "i8"),  # of a user's commission function, 0 for none
@@ -49,12 +49,12 @@ INSTRUMENT = np.dtype(
         ("ratio", "f8"),  # money units per quantity unit
         ("scale", "f8"),  # quantity units in one
         ("price", "f8"),  # last close
-        ("stale", "i8"),  # which is of an earlier bar
+        ("stale", "i8"),  # whether that close is of an earlier bar
         ("working", "i8"),  # orders
-        ("targeted", "i8"),  # units that working target orders will add
-        ("used", "i8"),  # units traded of the volume of the bar `used_bar`
-        ("used_bar", "i8"),
-        ("held", "i8"),  # place in the list of what is held, -1 for none
+        ("target_units", "i8"),  # units that working target orders will add
+        ("turnover", "i8"),  # units traded at the bar `turnover_bar`
+        ("turnover_bar", "i8"),
+        ("holding", "i8"),  # place in the list of holdings, -1 for none
     ]
 )
 WORKING = np.dtype(
@@ -63,19 +63,19 @@ WORKING = np.dtype(
         ("column", "i8"),
         ("type", "i8"),
         ("tif", "i8"),
-        ("left", "i8"),  # quantity still to trade, below zero to sell; 0 once it has ended
+        ("remaining", "i8"),  # quantity still to trade, below zero to sell; 0 once it has ended
         ("limit", "f8"),
         ("stop", "f8"),
-        ("filled", "i8"),  # without sign
+        ("filled_quantity", "i8"),  # without sign
         ("gross", "i8"),
         ("commission", "i8"),
-        ("tried", "i8"),  # the last bar at which it could have filled
-        ("date", "i8"),  # the first date on which it could fill, -1 before
+        ("trial_bar", "i8"),  # the last bar at which it could have filled
+        ("first_date", "i8"),  # the first date on which it could fill, -1 before
     ]
 )
 REQUEST = np.dtype(
     [
-        ("bar", "i8"),  # decided at its close
+        ("bar", "i8"),  # the bar of the decision
         ("column", "i8"),
         ("sizing", "i8"),
         ("units", "i8"),  # for a quantity
@@ -86,7 +86,7 @@ REQUEST = np.dtype(
         ("stop", "f8"),
         ("tag", "i8"),
         ("signal", "f8"),
-        ("order", "i8"),  # to cancel or replace; then the order that came of it, -1 for none
+        ("order", "i8"),  # to cancel or replace; then the resulting order, -1 for none
     ]
 )
 TOUCH = np.dtype([("when", "f8"), ("place", "i8")])
@@ -142,9 +142,9 @@ DESK_STATE = np.dtype(
         ("timestamp", "i8"),
         ("date", "i8"),
         ("working", "i8"),  # orders, in order of submission
-        ("held", "i8"),
-        ("ended", "i8"),  # instruments that have
-        ("touched", "i8"),
+        ("holdings", "i8"),
+        ("endings", "i8"),  # instruments that have ended
+        ("touches", "i8"),
         ("first_order", "i8"),  # numbers of the block's first rows
         ("first_fill", "i8"),
         ("orders", "i8"),  # rows in the block
@@ -153,12 +153,12 @@ DESK_STATE = np.dtype(
         ("links", "i8"),
         ("marks", "i8"),
         ("statements", "i8"),
-        ("marked", "i8"),  # the bar whose closes the prices of what is held are of, where it has them
-        ("valued", "i8"),  # the bar at which the following were found, -1 where something was traded since
+        ("mark_bar", "i8"),  # the bar of the last marks
+        ("valuation_bar", "i8"),  # the bar of the following figures, -1 after a trade
         ("cash", "i8"),
         ("market_value", "i8"),
         ("equity", "i8"),
-        ("ending", "i8"),  # why orders are open at the end: a reason
+        ("end_reason", "i8"),  # why orders are open at the end
         ("status", "i8"),  # of the posting that failed; 0
     ]
 )
@@ -180,13 +180,13 @@ class Market(NamedTuple):
 
 
 class Program(NamedTuple):
-    """What a whole-array strategy wants, aligned with the window. Only the arrays of its *kind* are read."""
+    """The orders of a whole-array strategy, aligned with the window. Only the arrays of its *kind* count."""
 
     kind: int
     weights: Floats
     entries: Flags
     exits: Flags
-    requests: Records  # the size of an entry; or all orders by bar
+    requests: Records  # the sizes of entry and exit; or all orders by bar
     first: Int64s  # first request of each bar, over all windows
 
 
@@ -194,36 +194,36 @@ _NUMBERS = frozenset("biufMO")
 """Kinds of arrays that hold real numbers, or objects that may be some."""
 
 
-def owned(values: Any, dtype: type) -> NDArray[Any]:
-    """An array of our own: what a run was given has to be what its fingerprint is of.
+def private_copy(values: Any, dtype: type) -> NDArray[Any]:
+    """Copy an input array, so that the fingerprint of the run stays true.
 
     Raises `InvalidSetting` where it does not hold numbers, or hides some behind a mask.
     """
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
-        raise InvalidSetting("an array is masked; fill it, with NaN where there is nothing")
+        raise InvalidSetting("an array is masked; fill it, with NaN where there is no value")
     try:
         array: NDArray[Any] = np.asarray(values)
-        is_known = array.dtype.kind in _NUMBERS
-        given = array.astype(dtype, copy=False) if is_known else array
+        is_numeric = array.dtype.kind in _NUMBERS
+        numbers = array.astype(dtype, copy=False) if is_numeric else array
     except (TypeError, ValueError) as error:
-        raise InvalidSetting(f"what was given is not an array of numbers: {error}") from None
-    if not is_known:
+        raise InvalidSetting(f"the values are not an array of numbers: {error}") from None
+    if not is_numeric:
         raise InvalidSetting(f"an array of {array.dtype} does not hold real numbers; give {np.dtype(dtype)}")
-    own = pool.take(given.size, given.dtype)[: given.size].reshape(given.shape)
-    own[...] = given
-    return own
+    copy = pool.take(numbers.size, numbers.dtype)[: numbers.size].reshape(numbers.shape)
+    copy[...] = numbers
+    return copy
 
 
-def fixed(array: Any) -> Any:
-    """A view of *array* that cannot be written to: whoever made it, there is one type to compile for."""
+def read_only(array: Any) -> Any:
+    """Return a view of *array* that cannot be written to, so that kernels compile for one type only."""
     view = array.view()
     view.flags.writeable = False
     return view
 
 
-_NO_TIMES = fixed(np.zeros(1, np.int64))
-_NO_FLAGS = fixed(np.zeros(1, np.bool_))
-_NO_PRICES = fixed(np.zeros((1, 0)))
+_NO_TIMES = read_only(np.zeros(1, np.int64))
+_NO_FLAGS = read_only(np.zeros(1, np.bool_))
+_NO_PRICES = read_only(np.zeros((1, 0)))
 NO_MARKET = Market(
     timestamp=_NO_TIMES,
     date=_NO_TIMES,
@@ -234,31 +234,31 @@ NO_MARKET = Market(
     low=_NO_PRICES,
     close=_NO_PRICES,
     volume=_NO_PRICES,
-    endings=fixed(records(0, ENDING)),
+    endings=read_only(records(0, ENDING)),
 )
-"""One bar of nothing."""
-NO_PROGRAM = Program(
+"""One bar without instruments."""
+EMPTY_PROGRAM = Program(
     0,
     _NO_PRICES,
-    fixed(np.zeros((0, 0), np.bool_)),
-    fixed(np.zeros((0, 0), np.bool_)),
+    read_only(np.zeros((0, 0), np.bool_)),
+    read_only(np.zeros((0, 0), np.bool_)),
     records(0, REQUEST),
-    fixed(np.zeros(0, np.int64)),
+    read_only(np.zeros(0, np.int64)),
 )
-"""A program that wants nothing."""
+"""A program without orders."""
 
 
 class Desk(NamedTuple):
-    """What execution owns while a run is under way."""
+    """The state of execution during a run."""
 
     policy: Records  # one row
     state: Records  # one row
     instruments: Records
     working: Records
-    held: Int64s  # columns
-    exposed: Flags  # whether an instrument is held, or a target order for it works
-    chosen: Int64s  # columns of which a program wants something at the bar under way
-    touched: Records  # a heap
+    holdings: Int64s  # columns
+    exposure: Flags  # whether an instrument is held, or a target order for it works
+    candidates: Int64s  # columns that may get an order at the bar under way
+    touches: Records  # a heap
     orders: Records
     fills: Records
     events: Records
@@ -275,49 +275,53 @@ ROWS = {
     "marks": MARK,
     "statements": STATEMENT,
 }
-"""The arrays of a desk whose rows are stored with the block, and what a row is."""
-_QUEUES = {"working": WORKING, "touched": TOUCH}
-"""Those with a place for every order under way."""
+"""The arrays of a desk whose rows are stored with the block, and the type of a row."""
+_QUEUES = {"working": WORKING, "touches": TOUCH}
+"""The arrays with a place for every working order."""
 
 
 def empty_desk(instruments: int, orders: int = 16_384) -> Desk:
-    """A desk without policies and orders, with room for *orders* and their rows."""
+    """Return a desk without policies and orders, with room for *orders* and their rows."""
     return Desk(
         policy=_NO_POLICY.copy(),
-        state=_AT_THE_START.copy(),
-        instruments=_UNTOUCHED.repeat(instruments),
-        held=np.zeros(instruments, np.int64),
-        exposed=np.zeros(instruments, np.bool_),
-        chosen=np.zeros(instruments, np.int64),
-        **_rows(orders),
+        state=_INITIAL_STATE.copy(),
+        instruments=_INITIAL_INSTRUMENT.repeat(instruments),
+        holdings=np.zeros(instruments, np.int64),
+        exposure=np.zeros(instruments, np.bool_),
+        candidates=np.zeros(instruments, np.int64),
+        **_rows(first_size(orders)),
     )
 
 
 _NO_POLICY = records(1, POLICY)
-_AT_THE_START = records(1, DESK_STATE)
-_AT_THE_START["marked"] = _AT_THE_START["valued"] = -1
-_UNTOUCHED = records(1, INSTRUMENT)
-_UNTOUCHED["held"] = _UNTOUCHED["used_bar"] = -1
-_UNTOUCHED["price"] = np.nan
+_INITIAL_STATE = records(1, DESK_STATE)
+_INITIAL_STATE["mark_bar"] = _INITIAL_STATE["valuation_bar"] = -1
+_INITIAL_INSTRUMENT = records(1, INSTRUMENT)
+_INITIAL_INSTRUMENT["holding"] = _INITIAL_INSTRUMENT["turnover_bar"] = -1
+_INITIAL_INSTRUMENT["price"] = np.nan
 
-_OF_ORDERS = {name: np.dtype((np.record, dtype)) for name, dtype in (ROWS | _QUEUES).items()}
-_MARKS = 4
-"""Marks for each order: what is held is marked at every statement."""
+_ROW_TYPES = {name: np.dtype((np.record, dtype)) for name, dtype in (ROWS | _QUEUES).items()}
+_MARKS = first_size(4)
+"""Rows of marks for each row of orders at first: holdings are marked at every statement."""
 _LINE = 64
-"""Bytes: each array begins where the processor reads."""
+"""Bytes of a cache line. Each array begins at one."""
 
 
 def _rows(orders: int) -> dict[str, Records]:
-    """Room for *orders* and their rows, in one piece of memory: to ask for each on its own takes longer."""
-    counts = [orders * _MARKS if name == "marks" else orders for name in _OF_ORDERS]
-    sizes = [n * dtype.itemsize for n, dtype in zip(counts, _OF_ORDERS.values(), strict=True)]
+    """Return arrays for *orders* and their rows in one piece of memory, which is faster than several."""
+    counts = [orders * _MARKS if name == "marks" else orders for name in _ROW_TYPES]
+    sizes = [n * dtype.itemsize for n, dtype in zip(counts, _ROW_TYPES.values(), strict=True)]
     starts = list(itertools.accumulate((-(-size // _LINE) * _LINE for size in sizes), initial=0))
     memory: Any = pool.take(starts.pop(), np.dtype(np.uint8))
-    placed = zip(_OF_ORDERS.items(), counts, starts, strict=True)
+    placed = zip(_ROW_TYPES.items(), counts, starts, strict=True)
     return {name: np.recarray(n, dtype, buf=memory, offset=a) for (name, dtype), n, a in placed}
 
 
-def doubled(desk: Desk, name: str) -> Desk:
-    """The same desk with twice the room in one of its arrays."""
+def enlarged(desk: Desk, name: str) -> Desk:
+    """Return the desk with more room in one of its arrays."""
     old = getattr(desk, name)
-    return desk._replace(**{name: with_room(old, 2 * old.size)})
+    return desk._replace(**{name: with_room(old, next_size(old.size))})
+
+
+# The names of other folders until they follow.
+owned, fixed, NO_PROGRAM = private_copy, read_only, EMPTY_PROGRAM

@@ -1,85 +1,94 @@
-"""What is held at the closes of a bar, and the rows that say so."""
+"""The value of holdings at the closes of a bar, and the rows that state it."""
 
 import math
 
 from tieout.execution.kernels.booking import allow_for, money
 from tieout.execution.kernels.charges import value
-from tieout.execution.kernels.compiled import leaf, part, routine
+from tieout.execution.kernels.compiled import inlined, shared
 from tieout.execution.kernels.state import Desk, Market
 from tieout.ledger.books.arithmetic import NO_AMOUNT, less
-from tieout.ledger.books.arrays import Books, Status
+from tieout.ledger.books.arrays import STATUS, Books
 from tieout.ledger.books.chart import CASH
+from tieout.ledger.numeric import CHECKED
 
-OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
+MARKS_A_HOLDING = 1
+"""Most marks of a holding at one bar."""
+STATEMENTS_A_BAR = 1
+"""Most statements at one bar."""
 
 
-@leaf
+@inlined
 def bring_up_to(market: Market, desk: Desk, column: int, t: int) -> None:
-    """Take the last close of an instrument at bar *t* of the window or before, down to the last mark.
+    """Take the last close of an instrument at bar *t* of the window or before, back to the last mark.
 
-    That bar's own as well: what was bought at its close was not held when it was marked.
+    The close of the last mark counts too: what was bought at that close was not held when it was marked.
     """
     state = desk.state[0]
     instrument = desk.instruments[column]
     close = market.close[t, column]
     instrument.stale = math.isnan(close)
     before = t - 1
-    while math.isnan(close) and before >= 0 and before >= state.marked - state.offset:
+    while math.isnan(close) and before >= 0 and before >= state.mark_bar - state.offset:
         close = market.close[before, column]
         before -= 1
     if not math.isnan(close):
         instrument.price = close
 
 
-@routine
+@shared
 def mark(market: Market, books: Books, desk: Desk, t: int) -> None:
-    """Value what is held at this close, or at the last one where there is none today; once a bar."""
+    """Value holdings at this close, or at the last one where there is none today; once a bar."""
     state = desk.state[0]
-    if state.valued == state.bar:
+    if state.valuation_bar == state.bar:
         return
-    worth = 0
-    for i in range(state.held):
-        column = desk.held[i]
+    market_value = 0
+    for i in range(state.holdings):
+        column = desk.holdings[i]
         bring_up_to(market, desk, column, t)
         instrument = desk.instruments[column]
-        part = value(instrument, books.accounts[instrument.units].balance, instrument.price)
-        worth = less(worth, less(0, part))
-        if worth == NO_AMOUNT:
-            state.status = OUT_OF_RANGE
+        amount = value(instrument, books.accounts[instrument.units].balance, instrument.price)
+        market_value = less(market_value, less(0, amount))
+        if market_value == NO_AMOUNT:
+            state.status = STATUS.OUT_OF_RANGE
             return
-    state.marked = state.bar
-    state.valued = state.bar
+    state.mark_bar = state.bar
+    state.valuation_bar = state.bar
     state.cash = books.accounts[desk.policy[0].money + CASH].balance
-    state.market_value = worth
-    state.equity = money(books, desk) + worth
+    state.market_value = market_value
+    state.equity = money(books, desk) + market_value
 
 
-@part
+@inlined
 def record_statement(books: Books, desk: Desk) -> None:
-    """One row of what was found, and the marks that it values holdings at."""
+    """Record the last valuation, and the marks of its holdings."""
     state = desk.state[0]
-    for i in range(state.held):
-        instrument = desk.instruments[desk.held[i]]
-        mark = desk.marks[state.marks]
-        mark.timestamp = state.timestamp
-        mark.instrument = instrument.commodity
-        mark.price = instrument.price
-        mark.stale = instrument.stale
+    for i in range(state.holdings):
+        instrument = desk.instruments[desk.holdings[i]]
+        if CHECKED:
+            assert state.marks < desk.marks.size, "no room for a mark"
+        row = desk.marks[state.marks]
+        row.timestamp = state.timestamp
+        row.instrument = instrument.commodity
+        row.price = instrument.price
+        row.stale = instrument.stale
         state.marks += 1
-    row = desk.statements[state.statements]
-    row.timestamp = state.timestamp
-    row.txn = books.state[0].base_txn + books.state[0].txns - 1
-    row.currency = desk.policy[0].currency
-    row.cash = state.cash
-    row.market_value = state.market_value
-    row.equity = state.equity
+    if CHECKED:
+        assert state.statements < desk.statements.size, "no room for a statement"
+    statement = desk.statements[state.statements]
+    statement.timestamp = state.timestamp
+    statement.txn = books.state[0].base_txn + books.state[0].txns - 1
+    statement.currency = desk.policy[0].currency
+    statement.cash = state.cash
+    statement.market_value = state.market_value
+    statement.equity = state.equity
     state.statements += 1
 
 
-@routine
+@shared
 def revalue(books: Books, desk: Desk) -> None:
-    """Carry every holding at what it is worth, and nothing for what is held no longer."""
+    """Carry every holding at its market value, and nothing for an instrument that is no longer held."""
     for column in range(desk.instruments.size):
         instrument = desk.instruments[column]
-        have = books.accounts[instrument.units].balance
-        allow_for(books, desk, column, value(instrument, have, instrument.price) if have != 0 else 0)
+        position = books.accounts[instrument.units].balance
+        worth = value(instrument, position, instrument.price) if position != 0 else 0
+        allow_for(books, desk, column, worth)

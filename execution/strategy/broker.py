@@ -75,7 +75,7 @@ class Broker:
             self._steps[columns] = float(term.step)
         self._unit = 1.0 / instruments["scale"]
         self._accounts = instruments["units"].copy()
-        self._targeted = instruments["targeted"]
+        self._targeted = instruments["target_units"]
         self._money = float(engine.desk.policy[0].money_scale)
         self._cash_account = int(engine.desk.policy[0].money) + CASH
         self._close: Floats | None = None
@@ -128,12 +128,12 @@ class Broker:
                 symbol=self._engine.symbols[order.column],
                 type=OrderType(int(order.type)).name.lower(),
                 tif=TimeInForce(int(order.tif)).name.lower(),
-                quantity=float(order.left * self._unit[order.column]),
+                quantity=float(order.remaining * self._unit[order.column]),
                 limit=float(order.limit),
                 stop=float(order.stop),
             )
             for order in desk.working[: desk.state[0].working]
-            if order.left
+            if order.remaining
         ]
 
     # --- orders by symbol --------------------------------------------------------------------------
@@ -289,7 +289,7 @@ class Broker:
         self.flush()
         desk = self._engine.desk
         working = desk.working[: desk.state[0].working]
-        return working[(working["id"] == number) & (working["left"] != 0)]
+        return working[(working["id"] == number) & (working["remaining"] != 0)]
 
     def _require_own(self, number: int, column: int) -> None:
         if np.any(self._working(number)["column"] != column):

@@ -9,14 +9,13 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tieout.ledger.books import pool
-
-Records = Any
-"""A numpy recarray: `records[i].field` reads the same compiled and interpreted, and mypy knows neither."""
-Record = Any
-"""One row of it, by reference."""
+from tieout.ledger.numeric import CHECKED, constants, first_size
+from tieout.ledger.numeric import Int32s as Int32s
+from tieout.ledger.numeric import Int64s as Int64s
+from tieout.ledger.numeric import Record as Record
+from tieout.ledger.numeric import Records as Records
 
 TRANSFER = np.dtype(
     [
@@ -87,9 +86,6 @@ STATE = np.dtype(
     ]
 )
 
-Int64s = NDArray[np.int64]
-Int32s = NDArray[np.int32]
-
 LONG, SHORT_SIDE = 1, -1
 
 
@@ -103,8 +99,11 @@ class Relief(IntEnum):
     SPECIFIC = 4
 
 
+RELIEF = constants(Relief)
+
+
 class Status(IntEnum):
-    """How posting ended. Anything but `POSTED` leaves the books as they were."""
+    """Outcomes of a posting. Anything but `POSTED` leaves the books unchanged."""
 
     POSTED = 0
     BACKDATED = 1
@@ -126,8 +125,11 @@ class Status(IntEnum):
     LOTS_FULL = 22
 
 
+STATUS = constants(Status)
+
+
 class Books(NamedTuple):
-    """What a kernel is given. All arrays are C-contiguous; an account's number is its index."""
+    """The books as kernels take them. All arrays are C-contiguous. An account's number is its index."""
 
     accounts: Records
     commodities: Records
@@ -139,31 +141,32 @@ class Books(NamedTuple):
 
 
 def records(size: int, dtype: "np.dtype[Any]") -> Records:
-    """An array of *size* zeroed records."""
+    """Return an array of *size* zeroed records."""
     return np.zeros(size, dtype).view(np.recarray)
 
 
 def copied(old: Records) -> Records:
-    """The same records in a place of their own."""
+    """Return a copy of *old*."""
     # As bytes: numpy copies records one by one.
-    held: Any = np.asarray(old).view(np.uint8).copy()
-    return np.recarray(old.size, old.dtype, buf=held)
+    memory: Any = np.asarray(old).view(np.uint8).copy()
+    return np.recarray(old.size, old.dtype, buf=memory)
 
 
 def grown(old: Records, size: int) -> Records:
-    """*old* with room for *size* records, its own first."""
+    """Return an array of *size* records that begins with those of *old*."""
     new = records(size, old.dtype)
     new[: old.size] = old
     return new
 
 
 def rows(size: int, dtype: "np.dtype[Any]") -> Records:
-    """Room for *size* records at least, whose values are whatever was there."""
-    return pool.take(size, dtype).view(np.recarray)
+    """Return an array of at least *size* records without defined values; exactly *size* if checked."""
+    array = pool.take(size, dtype)
+    return (array[:size] if CHECKED else array).view(np.recarray)
 
 
 def with_room(old: Records, size: int) -> Records:
-    """*old* with room for *size* records at least, its own first."""
+    """Return an array of at least *size* records that begins with those of *old*."""
     new = rows(size, old.dtype)
     # As bytes: numpy copies records one by one.
     new.view(np.uint8)[: old.nbytes] = old.view(np.uint8)
@@ -171,17 +174,17 @@ def with_room(old: Records, size: int) -> Records:
 
 
 def empty_books(block_transfers: int) -> Books:
-    """Books without accounts, with room for a block of *block_transfers*."""
-    return _NO_BOOKS._replace(
-        lots=copied(_NO_BOOKS.lots),
-        txns=rows(block_transfers // 2 + 1, TXN),
-        transfers=rows(block_transfers, TRANSFER),
-        state=_NO_BOOKS.state.copy(),
+    """Return books without accounts, with room for a block of *block_transfers*."""
+    return _EMPTY_BOOKS._replace(
+        lots=copied(_EMPTY_BOOKS.lots),
+        txns=rows(first_size(block_transfers // 2 + 1), TXN),
+        transfers=rows(first_size(block_transfers), TRANSFER),
+        state=_EMPTY_BOOKS.state.copy(),
     )
 
 
 def with_more_lots(books: Books, size: int) -> Books:
-    """The same books with room for *size* open lots. Only between transactions."""
+    """Return the books with room for *size* open lots. To be called between transactions only."""
     have = books.lots.size
     lots = grown(books.lots, size)
     lots["id"][have:] = -1
@@ -194,14 +197,14 @@ def with_more_lots(books: Books, size: int) -> Books:
     return books._replace(lots=lots)
 
 
-def _no_books() -> Books:
+def _without_accounts() -> Books:
     state = records(1, STATE)
     state["timestamp"] = np.iinfo(np.int64).min
     tables = {"accounts": ACCOUNT, "commodities": COMMODITY, "queues": QUEUE, "lots": LOT}
     tables |= {"txns": TXN, "transfers": TRANSFER}
     empty = {name: records(0, dtype) for name, dtype in tables.items()}
-    return with_more_lots(Books(**empty, state=state), 1024)
+    return with_more_lots(Books(**empty, state=state), first_size(1024))
 
 
-_NO_BOOKS = _no_books()
-"""Books without accounts and without room, which those that are begun are copies of."""
+_EMPTY_BOOKS = _without_accounts()
+"""Books without accounts and without room, of which new books are copies."""

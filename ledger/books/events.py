@@ -53,6 +53,9 @@ INSUFFICIENT_LOTS = int(Status.INSUFFICIENT_LOTS)
 OPPOSITE_POSITION = int(Status.OPPOSITE_POSITION)
 OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
 
+TRANSFERS_A_VALUATION = 2
+"""Most transfers of a valuation: the allowances of a long and of a short position."""
+
 
 # --- money in and out --------------------------------------------------------------------------------
 

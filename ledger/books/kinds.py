@@ -4,6 +4,8 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import Annotated, Any
 
+from tieout.ledger.numeric import constants
+
 CurrencyNo = Annotated[int, "CurrencyNo"]
 """A currency's commodity number; a symbol at the prompt."""
 InstrumentNo = Annotated[int, "InstrumentNo"]
@@ -54,6 +56,9 @@ class Kind(IntEnum):
     VALUATION = 32
     CORRECTION = 33
     CLOSE = 34
+
+
+KIND = constants(Kind)
 
 
 KINDS: dict[Callable[..., Any], Kind] = {}

@@ -1,17 +1,19 @@
-"""What the trading events are made of: lots acquired and relieved, long or short."""
+"""Lots acquired and relieved, long or short: the parts of trading events."""
 
 from tieout.ledger.books import chart
 from tieout.ledger.books.arithmetic import share
-from tieout.ledger.books.arrays import LONG, SHORT_SIDE, Books, Relief, Status
+from tieout.ledger.books.arrays import LONG, RELIEF, SHORT_SIDE, STATUS, Books
 from tieout.ledger.books.compiled import leaf
 from tieout.ledger.books.posting import find_lot, held, move, open_lot, refuse, transfer
 
-NOT_POSITIVE = int(Status.NOT_POSITIVE)
-INSUFFICIENT_LOTS = int(Status.INSUFFICIENT_LOTS)
-UNKNOWN_LOT = int(Status.UNKNOWN_LOT)
-LOT_NOT_NAMED = int(Status.LOT_NOT_NAMED)
-OPPOSITE_POSITION = int(Status.OPPOSITE_POSITION)
-SPECIFIC = int(Relief.SPECIFIC)
+TRANSFERS_A_LOT = 4
+"""Most transfers for each lot that a trade moves.
+
+To relieve a short lot takes four: the release of its proceeds, its units, its price, and the gain. To open
+one takes three: its units, its proceeds, and their restriction.
+"""
+LOTS_A_TRADE = 1
+"""Most lots that a trade opens."""
 
 
 @leaf
@@ -28,9 +30,9 @@ def refuse_size(books: Books, instrument: int, quantity: int, amount: int) -> No
     """Refuse a trade of no units, or for less than nothing, and say which."""
     first = books.commodities[instrument].first
     if quantity <= 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity)
+        refuse(books.state[0], STATUS.NOT_POSITIVE, first + chart.UNITS, quantity)
     else:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.COST, amount)
+        refuse(books.state[0], STATUS.NOT_POSITIVE, first + chart.COST, amount)
 
 
 @leaf
@@ -50,7 +52,7 @@ def acquire(books: Books, instrument: int, side: int, quantity: int, amount: int
     if held(books, instrument, -side) or _held_without_lots(books, instrument, side):
         refuse(
             books.state[0],
-            OPPOSITE_POSITION,
+            STATUS.OPPOSITE_POSITION,
             first + chart.UNITS,
             books.accounts[first + chart.UNITS].balance,
         )
@@ -92,12 +94,12 @@ def relieve(
     if lot != -1:
         slot = find_lot(books, instrument, side, lot)
         if slot < 0:
-            refuse(books.state[0], UNKNOWN_LOT, lot, quantity)
+            refuse(books.state[0], STATUS.UNKNOWN_LOT, lot, quantity)
             return
-    elif books.commodities[instrument].relief == SPECIFIC and slot >= 0:
+    elif books.commodities[instrument].relief == RELIEF.SPECIFIC and slot >= 0:
         refuse(
             books.state[0],
-            LOT_NOT_NAMED,
+            STATUS.LOT_NOT_NAMED,
             books.commodities[instrument].first + chart.UNITS,
             quantity,
         )
@@ -137,7 +139,7 @@ def _relieve_from(
             left -= taken
         slot = -1 if only else lot.next
     if left > 0:
-        refuse(books.state[0], INSUFFICIENT_LOTS, first + chart.UNITS, quantity - left)
+        refuse(books.state[0], STATUS.INSUFFICIENT_LOTS, first + chart.UNITS, quantity - left)
 
 
 @leaf

@@ -2,38 +2,21 @@
 
     begin(books, when, kind, ...)        open a transaction
     transfer(books, debit, credit, ...)  as often as needed; events.py says what each event transfers
-    commit(books)                        test it as a whole; keep all of it or nothing
+    commit(books)                        test it as a whole, and keep all of it or nothing
 
 A refusal sticks: after the first, the transaction's further transfers do nothing and `commit` undoes the
 earlier ones and returns the reason. So an event is written straight down, without a test after each line.
 """
 
 from tieout.ledger.books.arithmetic import NO_AMOUNT, higher_per_unit
-from tieout.ledger.books.arrays import LONG, Books, Int32s, Int64s, Record, Relief, Status
+from tieout.ledger.books.arrays import LONG, RELIEF, STATUS, Books
 from tieout.ledger.books.bounds import MAX_AMOUNT
 from tieout.ledger.books.chart import COST, SHORT, SHORT_PROCEEDS, UNITS
 from tieout.ledger.books.compiled import kernel
+from tieout.ledger.numeric import Int32s, Int64s, Record
 
-# numba freezes module constants, and members of an IntEnum only as plain integers.
-POSTED = int(Status.POSTED)
-BACKDATED = int(Status.BACKDATED)
-EMPTY = int(Status.EMPTY)
-UNKNOWN_ACCOUNT = int(Status.UNKNOWN_ACCOUNT)
-NOT_POSITIVE = int(Status.NOT_POSITIVE)
-SAME_ACCOUNT = int(Status.SAME_ACCOUNT)
-COMMODITY_MISMATCH = int(Status.COMMODITY_MISMATCH)
-OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
-OVERDRAFT = int(Status.OVERDRAFT)
-UNKNOWN_LOT = int(Status.UNKNOWN_LOT)
-LOT_DISTURBED = int(Status.LOT_DISTURBED)
-TRANSFERS_FULL = int(Status.TRANSFERS_FULL)
-TXNS_FULL = int(Status.TXNS_FULL)
-LOTS_FULL = int(Status.LOTS_FULL)
-LIFO = int(Relief.LIFO)
-HIFO = int(Relief.HIFO)
-AVERAGE = int(Relief.AVERAGE)
 NONE = -1
-OUT = -2  # in place of the previous lot, of one that is in no list
+OUT = -2  # stands for the previous lot of a lot that is in no list
 
 
 @kernel
@@ -42,15 +25,15 @@ def begin(
 ) -> None:
     """Open a transaction at *timestamp* (nanoseconds since 1970, UTC). -1 stands for none."""
     state = books.state[0]
-    state.status = POSTED
+    state.status = STATUS.POSTED
     state.opened = state.transfers
     state.next_lot_before = state.next_lot
     state.free_before = state.free
     if timestamp < state.timestamp:
-        refuse(state, BACKDATED, timestamp, state.timestamp)
+        refuse(state, STATUS.BACKDATED, timestamp, state.timestamp)
         return
     if state.txns == books.txns.size:
-        refuse(state, TXNS_FULL, 0, 0)
+        refuse(state, STATUS.TXNS_FULL, 0, 0)
         return
     txn = books.txns[state.txns]
     txn.timestamp = timestamp
@@ -64,8 +47,8 @@ def begin(
 
 @kernel
 def refuse(state: Record, status: int, account: int, amount: int) -> None:
-    """Refuse the transaction under way, unless it is refused already: the first reason is the one told."""
-    if state.status == POSTED:
+    """Refuse the transaction under way. Of several reasons the first one counts."""
+    if state.status == STATUS.POSTED:
         state.status = status
         state.account = account
         state.amount = amount
@@ -78,26 +61,26 @@ def transfer(books: Books, debit: int, credit: int, amount: int, slot: int) -> N
     *slot* is the place of the lot that the amount belongs to, -1 for none.
     """
     state = books.state[0]
-    if state.status != POSTED:
+    if state.status != STATUS.POSTED:
         return
     if not 0 <= debit < books.accounts.size or not 0 <= credit < books.accounts.size:
-        refuse(state, UNKNOWN_ACCOUNT, credit if 0 <= debit < books.accounts.size else debit, amount)
+        refuse(state, STATUS.UNKNOWN_ACCOUNT, credit if 0 <= debit < books.accounts.size else debit, amount)
         return
     to, of = books.accounts[debit], books.accounts[credit]
     if amount <= 0:
-        refuse(state, NOT_POSITIVE, debit, amount)
+        refuse(state, STATUS.NOT_POSITIVE, debit, amount)
         return
     if debit == credit:
-        refuse(state, SAME_ACCOUNT, debit, amount)
+        refuse(state, STATUS.SAME_ACCOUNT, debit, amount)
         return
     if to.commodity != of.commodity:
-        refuse(state, COMMODITY_MISMATCH, debit, credit)
+        refuse(state, STATUS.COMMODITY_MISMATCH, debit, credit)
         return
     if to.balance > MAX_AMOUNT - amount or of.balance < amount - MAX_AMOUNT:
-        refuse(state, OUT_OF_RANGE, debit if to.balance > MAX_AMOUNT - amount else credit, amount)
+        refuse(state, STATUS.OUT_OF_RANGE, debit if to.balance > MAX_AMOUNT - amount else credit, amount)
         return
     if state.transfers == books.transfers.size:
-        refuse(state, TRANSFERS_FULL, 0, 0)
+        refuse(state, STATUS.TRANSFERS_FULL, 0, 0)
         return
 
     # From here on nothing may fail.
@@ -119,7 +102,7 @@ def transfer(books: Books, debit: int, credit: int, amount: int, slot: int) -> N
 def move(books: Books, debit: int, credit: int, amount: int) -> None:
     """A transfer that may go either way: reversed below zero, none at zero, refused for `NO_AMOUNT`."""
     if amount == NO_AMOUNT:
-        refuse(books.state[0], OUT_OF_RANGE, debit, amount)
+        refuse(books.state[0], STATUS.OUT_OF_RANGE, debit, amount)
     elif amount > 0:
         transfer(books, debit, credit, amount, NONE)
     elif amount < 0:
@@ -130,9 +113,9 @@ def move(books: Books, debit: int, credit: int, amount: int) -> None:
 def commit(books: Books) -> int:
     """Keep the transaction under way if it is whole and breaks no rule; else undo it. Returns a `Status`."""
     state = books.state[0]
-    if state.status == POSTED:
+    if state.status == STATUS.POSTED:
         _test(books)
-    if state.status != POSTED:
+    if state.status != STATUS.POSTED:
         undo(books)
         return int(state.status)
 
@@ -142,7 +125,7 @@ def commit(books: Books) -> int:
         if slot >= 0 and books.lots[slot].id >= 0:
             if books.lots[slot].quantity == 0:
                 _close_lot(books, slot)
-            elif books.commodities[books.lots[slot].queue // 2].relief == HIFO:
+            elif books.commodities[books.lots[slot].queue // 2].relief == RELIEF.HIFO:
                 _take_out(books, slot)
     for i in range(state.opened, state.transfers):
         slot = books.transfers[i].slot
@@ -150,7 +133,7 @@ def commit(books: Books) -> int:
             _put_back(books, slot)
     state.timestamp = books.txns[state.txns].timestamp
     state.txns += 1
-    return POSTED
+    return STATUS.POSTED
 
 
 @kernel
@@ -158,7 +141,7 @@ def _test(books: Books) -> None:
     """Refuse a transaction that moves nothing, overdraws a floored account or breaks a lot."""
     state = books.state[0]
     if state.opened == state.transfers:
-        refuse(state, EMPTY, 0, 0)
+        refuse(state, STATUS.EMPTY, 0, 0)
     for i in range(state.opened, state.transfers):
         row = books.transfers[i]
         if row.slot >= 0:
@@ -168,17 +151,17 @@ def _test(books: Books) -> None:
                 or lot.cost * lot.side < 0
                 or (lot.quantity == 0 and lot.cost != 0)
             ):
-                refuse(state, LOT_DISTURBED, lot.id, lot.quantity)
+                refuse(state, STATUS.LOT_DISTURBED, lot.id, lot.quantity)
             # Nor are more proceeds set aside than are owed: their restriction has to be reversed first.
             restricted = books.accounts[lot.units - UNITS + SHORT_PROCEEDS].balance
             if lot.side != LONG and restricted > -books.accounts[lot.money].balance:
-                refuse(state, LOT_DISTURBED, lot.id, lot.quantity)
+                refuse(state, STATUS.LOT_DISTURBED, lot.id, lot.quantity)
         # An account is overdrawn only by the leg that lowers it.
         to, of = books.accounts[row.debit], books.accounts[row.credit]
         if of.floor > 0 and of.balance < 0:
-            refuse(state, OVERDRAFT, row.credit, of.balance)
+            refuse(state, STATUS.OVERDRAFT, row.credit, of.balance)
         if to.floor < 0 and to.balance > 0:
-            refuse(state, OVERDRAFT, row.debit, to.balance)
+            refuse(state, STATUS.OVERDRAFT, row.debit, to.balance)
 
 
 @kernel
@@ -210,7 +193,7 @@ def open_lot(books: Books, instrument: int, side: int, quantity: int, cost: int)
     """The slot for *quantity* units at *cost* (both without sign): a new lot, or the one of average cost."""
     state = books.state[0]
     queue = 2 * instrument + (side != LONG)
-    if books.commodities[instrument].relief == AVERAGE and books.queues[queue].head >= 0:
+    if books.commodities[instrument].relief == RELIEF.AVERAGE and books.queues[queue].head >= 0:
         return int(books.queues[queue].head)
     slot = restore_lot(books, instrument, side, state.next_lot, quantity, cost)
     if slot >= 0:
@@ -223,7 +206,7 @@ def restore_lot(books: Books, instrument: int, side: int, lot_id: int, quantity:
     """An empty lot numbered *lot_id*, ranked as *quantity* at *cost*, in its place among the open ones."""
     state = books.state[0]
     if state.free == 0:
-        refuse(state, LOTS_FULL, 0, 0)
+        refuse(state, STATUS.LOTS_FULL, 0, 0)
         return NONE
     state.free -= 1
     slot = books.lots[state.free].free
@@ -262,12 +245,12 @@ def held(books: Books, instrument: int, side: int) -> bool:
 
 @kernel
 def _relieved_before(a: Record, b: Record, relief: int) -> bool:
-    if relief == HIFO:
+    if relief == RELIEF.HIFO:
         if higher_per_unit(a.rank_cost, a.rank_quantity, b.rank_cost, b.rank_quantity):
             return True
         if higher_per_unit(b.rank_cost, b.rank_quantity, a.rank_cost, a.rank_quantity):
             return False
-    return bool(a.id > b.id if relief == LIFO else a.id < b.id)
+    return bool(a.id > b.id if relief == RELIEF.LIFO else a.id < b.id)
 
 
 @kernel
@@ -275,7 +258,7 @@ def _link(books: Books, slot: int, relief: int) -> None:
     """Insert a lot where relief wants it, looking from the end at which a new one usually belongs."""
     lot = books.lots[slot]
     queue = books.queues[lot.queue]
-    if relief in (LIFO, HIFO):
+    if relief in (RELIEF.LIFO, RELIEF.HIFO):
         after = queue.head
         while after >= 0 and not _relieved_before(lot, books.lots[after], relief):
             after = books.lots[after].next
@@ -328,7 +311,7 @@ def _put_back(books: Books, slot: int) -> None:
     lot = books.lots[slot]
     lot.rank_quantity = abs(lot.quantity)
     lot.rank_cost = abs(lot.cost)
-    _link(books, slot, HIFO)
+    _link(books, slot, RELIEF.HIFO)
 
 
 @kernel

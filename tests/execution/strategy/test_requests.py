@@ -58,4 +58,4 @@ def test_no_two_arrays_of_a_desk_share_memory() -> None:
     ]
 
     assert [] == pairs
-    assert (5, 5, 20) == (len(desk.orders), len(desk.touched), len(desk.marks))
+    assert (5, 5, 20) == (len(desk.orders), len(desk.touches), len(desk.marks))

@@ -1,0 +1,151 @@
+"""The life of an order: it works, is tried, fills, is triggered, and ends once.
+
+No other module writes the type, the remaining quantity or the trial bar of a working order.
+"""
+
+import math
+
+from tieout.execution.kernels.compiled import inlined, shared
+from tieout.execution.kernels.orders import ORDER_EVENT, ORDER_TYPE, REASON, TIME_IN_FORCE
+from tieout.execution.kernels.state import Desk
+from tieout.ledger.numeric import CHECKED, Floats, Record
+
+EVENTS_AN_ORDER = 1
+"""Most events of an order at one bar: it ends once, and only its end is an event."""
+TRIALS_AN_ORDER = 1
+"""Most trials of an order at one bar: `is_due` holds for one price alone."""
+
+
+@inlined
+def start(desk: Desk, request: Record, number: int, quantity: int) -> None:
+    """Put an order of *quantity* at the end of the working ones."""
+    state = desk.state[0]
+    instrument = desk.instruments[request.column]
+    if CHECKED:
+        assert state.working < desk.working.size, "no room for a working order"
+    order = desk.working[state.working]
+    order.id = number
+    order.column = request.column
+    order.type = request.type
+    order.tif = request.tif
+    order.remaining = quantity
+    order.limit = request.limit
+    order.stop = request.stop
+    order.filled_quantity = 0
+    order.gross = 0
+    order.commission = 0
+    order.trial_bar = -1
+    order.first_date = -1
+    state.working += 1
+    instrument.working += 1
+    if request.tif == TIME_IN_FORCE.TARGET:
+        instrument.target_units += quantity
+        desk.exposure[request.column] = True
+
+
+@inlined
+def place_of(desk: Desk, number: int) -> int:
+    """Return the place of an order among the working ones, or -1 if it does not work."""
+    if number >= 0:
+        for place in range(desk.state[0].working):
+            if desk.working[place].id == number and desk.working[place].remaining != 0:
+                return place
+    return -1
+
+
+@inlined
+def is_due(order: Record, bar: int, close: float) -> bool:
+    """Return whether an order can still fill at number *bar*, where *close* is NaN without a bar."""
+    return bool(order.remaining != 0 and order.trial_bar != bar and not math.isnan(close))
+
+
+@inlined
+def begin_trial(order: Record, bar: int) -> None:
+    """Note that an order is tried at number *bar*, where it cannot be tried again."""
+    order.trial_bar = bar
+
+
+@inlined
+def trigger(order: Record) -> None:
+    """Turn a stop order whose stop was touched into a market order."""
+    if order.type == ORDER_TYPE.STOP:
+        order.type = ORDER_TYPE.MARKET
+
+
+@inlined
+def take_fill(desk: Desk, order: Record, quantity: int, gross: int, fee: int) -> None:
+    """Take a fill of *quantity* (below zero for a sale) off an order, which may be done then."""
+    instrument = desk.instruments[order.column]
+    if order.tif == TIME_IN_FORCE.TARGET:
+        instrument.target_units -= quantity
+    order.remaining -= quantity
+    order.filled_quantity += abs(quantity)
+    order.gross += gross
+    order.commission += fee
+    if order.remaining == 0:
+        instrument.working -= 1
+    else:
+        trigger(order)
+
+
+@inlined
+def end_order(desk: Desk, order: Record, event: int, reason: int) -> None:
+    """End a working order that is not filled, or not in full."""
+    instrument = desk.instruments[order.column]
+    if order.tif == TIME_IN_FORCE.TARGET:
+        instrument.target_units -= order.remaining
+        desk.exposure[order.column] = instrument.holding >= 0 or instrument.target_units != 0
+    instrument.working -= 1
+    order.remaining = 0
+    record_event(desk, order.id, order.column, event, reason)
+
+
+@inlined
+def record_event(desk: Desk, order_id: int, column: int, event: int, reason: int) -> None:
+    """Record a state change of an order that its fills do not imply."""
+    state = desk.state[0]
+    if CHECKED:
+        assert state.events < desk.events.size, "no room for an event"
+    row = desk.events[state.events]
+    row.timestamp = state.timestamp
+    row.order_id = order_id
+    row.column = column
+    row.event = event
+    row.reason = reason
+    state.events += 1
+
+
+@shared
+def expire(desk: Desk, volume: Floats, is_closing: bool) -> None:
+    """End the orders for which this bar was the last chance, and close the gaps that ended orders leave."""
+    state = desk.state[0]
+    count = 0
+    for place in range(state.working):
+        order = desk.working[place]
+        if order.remaining == 0:
+            continue
+        is_tried = order.trial_bar == state.bar
+        if is_tried and order.first_date < 0:
+            order.first_date = state.date
+        is_last = is_tried if order.tif == TIME_IN_FORCE.TARGET else is_closing and order.first_date >= 0
+        if is_last and order.tif != TIME_IN_FORCE.GTC:
+            no_volume = order.tif == TIME_IN_FORCE.TARGET and volume[order.column] == 0.0
+            if no_volume and not desk.policy[0].without_volume:
+                end_order(desk, order, ORDER_EVENT.REJECTED, REASON.NO_VOLUME)
+            else:
+                end_order(desk, order, ORDER_EVENT.EXPIRED, REASON.NONE)
+            continue
+        if count != place:
+            desk.working[count] = order
+        count += 1
+    state.working = count
+
+
+@inlined
+def leave_open(desk: Desk) -> None:
+    """Record the orders that work at the end of the data, or of a run that is stopped, as open."""
+    state = desk.state[0]
+    for place in range(state.working):
+        order = desk.working[place]
+        if order.remaining != 0:  # it may have been cancelled at this very bar
+            record_event(desk, order.id, order.column, ORDER_EVENT.OPEN_AT_THE_END, state.end_reason)
