@@ -32,6 +32,22 @@ def test_the_way_back_comes_after_all_of_the_way_to_the_first_extreme() -> None:
     """)
 
 
+def test_many_touches_of_one_bar_fill_in_the_order_of_its_path() -> None:
+    check(
+        """
+        ACME  10  10/10/3/10  10
+        0: buy 1 ACME limit 9    | 1: 1 @ 9 cash 42
+        0: buy 1 ACME limit 5    | 1: 1 @ 5 cash 7.5
+        0: buy 1 ACME limit 8    | 1: 1 @ 8 cash 25.5
+        0: buy 1 ACME limit 4    | 1: 1 @ 4 cash 3.5
+        0: buy 1 ACME limit 6    | 1: 1 @ 6 cash 12.5
+        0: buy 1 ACME limit 7    | 1: 1 @ 7 cash 18.5
+        0: buy 1 ACME limit 8.5  | 1: 1 @ 8.5 cash 33.5
+        """,
+        cash=51,
+    )
+
+
 def test_a_cut_order_leaves_less_than_one_more_step_would_cost() -> None:
     # The commission of 150 would be 75 and that of the 95 that fit is 47.50: the first guess is 92.
     check(
