@@ -1,10 +1,14 @@
 """Cases of what a fill posts and of the list of holdings that follows it."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from tests.support.market_notation import check
-from tests.support.stage import Does, market, performed
-from tieout import Bars, TargetWeights, UnlimitedAccount
+from tests.support.stage import Does, market, orders, performed
+from tieout import Backtest, Bars, CashAccount, Reader, TargetWeights, UnlimitedAccount
+from tieout.execution.errors import StrategyFailed
 
 NAN = float("nan")
 
@@ -72,3 +76,26 @@ def test_an_instrument_ends_at_its_bar_though_nothing_else_happens_there() -> No
         ).rows()
 
     assert [{"hour": 13}] == ends
+
+
+def test_cash_does_not_fall_below_64_bits() -> None:
+    acts = {0: lambda _, broker: (broker.buy("ACME", 80_000_000), broker.buy("BOLT", 80_000_000))}
+    bars = market("\n".join(["ACME BOLT", *["100000 100000"] * 3]))
+
+    with performed(bars, Does(acts), account=UnlimitedAccount("0")) as result:
+        assert [
+            "buy 80000000 ACME -> filled",
+            "buy 80000000 BOLT -> rejected quantity_out_of_range",
+        ] == orders(result)
+
+
+def test_holdings_of_a_run_that_a_strategy_stops_are_revalued(tmp_path: Path) -> None:
+    acts = {0: lambda _, broker: broker.buy("ACME", 5), 2: lambda _, __: 1 // 0}
+    bars, path = market("ACME\n10\n10\n12\n13"), tmp_path / "run.duckdb"
+
+    with pytest.raises(StrategyFailed):
+        Backtest(bars=bars, strategy=Does(acts), account=CashAccount("100")).run(path)
+
+    with Reader(path) as reader:
+        gain = reader.sql("select credit from trial_balance where account = 'Income:Unrealised:ACME'").rows()
+    assert [10] == [row["credit"] for row in gain]

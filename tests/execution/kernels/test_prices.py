@@ -32,6 +32,17 @@ def test_the_way_back_comes_after_all_of_the_way_to_the_first_extreme() -> None:
     """)
 
 
+def test_of_two_orders_at_one_price_the_first_submitted_fills_first() -> None:
+    check(
+        """
+        ACME  10  10/10/6/10  10
+        0: buy 5 ACME limit 8    | 1: 5 @ 8 cash 5
+        0: buy 4 ACME limit 8    ! 1: insufficient_cash
+        """,
+        cash=45,
+    )
+
+
 def test_many_touches_of_one_bar_fill_in_the_order_of_its_path() -> None:
     check(
         """

@@ -50,7 +50,7 @@ def month_ends(table: str) -> Bars:
 def test_every_array_begins_with_one_row() -> None:
     desk, books = empty_desk(2), empty_books(1_000_000)
 
-    sizes = {name: getattr(desk, name, getattr(books, name, None)).size for name in ARRAYS}
+    sizes = {name: getattr(desk if hasattr(desk, name) else books, name).size for name in ARRAYS}
 
     assert dict.fromkeys(ARRAYS, 1) == sizes
 
@@ -119,11 +119,11 @@ def test_an_instrument_that_ends_with_a_month_is_closed_and_valued() -> None:
         assert [("delisting", 3), ("valuation", 1), ("valuation", 1)] == kinds(result)[5:]
 
 
+@pytest.mark.skipif(CHECKED, reason="it starts the checked build, which would start another without end")
 def test_the_declared_maxima_hold_in_the_checked_build() -> None:
     environment = os.environ | {"TIEOUT_CHECKED": "1", "NUMBA_DISABLE_JIT": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(HERE)]
-    deselect = ["--deselect", f"{HERE}::{test_the_declared_maxima_hold_in_the_checked_build.__name__}"]
 
-    run = subprocess.run([*command, *deselect], env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     assert (0, True) == (run.returncode, "5 passed" in run.stdout), run.stdout
