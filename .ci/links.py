@@ -9,7 +9,7 @@ ROOMS = ("ledger", "execution", "strategies", "validation")
 
 
 class Links(BuildHookInterface[Any]):
-    """Stops a build where the links are text files, as git makes them without symbolic links."""
+    """A hook that stops a build where the links are text files, as git writes them without symbolic links."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Raise `RuntimeError` unless each room is a folder with modules."""

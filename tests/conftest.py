@@ -16,3 +16,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("outsiders") and not shutil.which("hledger"):
         pytest.skip("hledger is not installed")
+
+
+# At the end of every session: no file was imported under two names.
+pytest_plugins = ["tests.support.doubles"]

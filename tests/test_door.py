@@ -1,4 +1,4 @@
-"""The public names of `tieout`, and what importing them costs."""
+"""The public names of `tieout`, and the packages that importing them loads."""
 
 import ast
 import subprocess
@@ -14,10 +14,10 @@ SOURCE = Path(tieout.__file__).read_text(encoding="utf-8")
 
 
 def loaded(code: str) -> set[str]:
-    """The heavy packages that a fresh process has loaded after *code*."""
+    """Return the heavy packages that a fresh process has loaded after *code*."""
     program = f"import sys\n{code}\nprint(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
-    return HEAVY & set(done.stdout.splitlines()[-1].split())
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    return HEAVY & set(process.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize("name", tieout.__all__)

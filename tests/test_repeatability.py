@@ -1,4 +1,4 @@
-"""The same entries give the same head digest, and anybody can recompute it."""
+"""The same entries give the same head digest, which can be recomputed without the ledger."""
 
 from pathlib import Path
 
@@ -68,7 +68,7 @@ def test_a_file_memory_and_another_performance_end_with_one_digest(tmp_path: Pat
         Run(RUN.spec, RUN.fingerprints, "ab", -7, Policies(others={"fees": "none/1"})),
     ],
 )
-def test_whatever_determines_the_result_determines_the_digest(run: Run) -> None:
+def test_every_input_of_the_result_determines_the_digest(run: Run) -> None:
     with new(None) as one, new(None, run) as other:
         assert one.genesis != other.genesis
         assert post_all(one) != post_all(other)

@@ -55,9 +55,9 @@ def test_the_engine_and_the_oracle_agree_on_every_fill_end_and_bar(case: Case) -
 
     story = story_of(case)
 
-    parting = market.parting(market.told(simulation), story)
+    parting = market.parting(market.oracle_story(simulation), story)
     assert parting is None
-    assert simulation.realised == story.books[-1].realised
+    assert simulation.realized == story.books[-1].realized
     assert simulation.commission == story.books[-1].commission
     assert_the_story_keeps_the_rules(case, story)
 
@@ -65,10 +65,10 @@ def test_the_engine_and_the_oracle_agree_on_every_fill_end_and_bar(case: Case) -
 def assert_the_story_keeps_the_rules(case: Case, story: market.Story) -> None:
     """Check rules that hold for any orders, without the oracle."""
     for state, book in zip(story.states, story.books, strict=True):
-        earned = book.realised + book.unrealised - book.commission
+        earned = book.realized + book.unrealized - book.commission
         assert state.cash == book.cash
-        assert state.equity == book.net - book.carried + state.market_value
-        assert state.equity == book.contributed + earned + state.market_value - book.carried
+        assert state.equity == book.net - book.carrying_amount + state.market_value
+        assert state.equity == book.contributions + earned + state.market_value - book.carrying_amount
         if not case.rules.unlimited:
             assert 0 <= state.cash
             assert all(quantity > 0 for quantity in state.positions.values())
@@ -83,7 +83,7 @@ def assert_the_story_keeps_the_rules(case: Case, story: market.Story) -> None:
             assert volume[fill.bar, fill.symbol] <= most
     for end in story.ends:
         filled = sum(fill.quantity for fill in story.fills if fill.order == end.number)
-        assert (end.ended == "filled") == (filled == end.quantity != 0)
+        assert (end.status == "filled") == (filled == end.quantity != 0)
         assert end.bar <= end.ended_at
 
 

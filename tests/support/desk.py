@@ -1,4 +1,4 @@
-"""A desk that trades by hand: orders and fills recorded as a simulator records them, and what they post."""
+"""A desk that trades by hand: it records orders and fills as a simulator does, and posts them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -38,7 +38,7 @@ def moments(*days: int) -> NDArray[np.datetime64]:
 
 
 class Desk:
-    """Gives each order as it is filled; the day it stands at is moved by hand."""
+    """A journal with the day that its next entries have; a test moves the day."""
 
     def __init__(self, path: Path | None = None, policies: Policies | None = None) -> None:
         run = Run(spec={"desk": "by hand"}, seed=7, policies=policies or Policies())
@@ -55,7 +55,7 @@ class Desk:
         )
 
     def order(self, symbol: str, quantity: str, tag: str | int = "rebalance", **terms: float) -> int:
-        """An order alone, to be filled or not; *terms* are where its row differs from a market order's."""
+        """Record an order alone; *terms* are where its row differs from that of a market order."""
         number = self.journal.count("orders")
         units = self._commodity(symbol).units(quantity)
         row: Mapping[str, object] = {
@@ -72,12 +72,12 @@ class Desk:
         return number
 
     def link(self, order: int, other: int, relation: int = Relation.REPLACES) -> None:
-        """How an order belongs to another."""
+        """Record the relation of an order to another."""
         row = {"order_id": [order], "relation": [int(relation)], "other": [other]}
         self.journal.add("order_link", row)
 
     def happened(self, order: int, event: int, reason: int = Reason.NONE) -> None:
-        """What became of an order."""
+        """Record an event of an order."""
         self._add("order_event", {"order_id": order, "event": int(event), "reason": int(reason)})
 
     def fill(
@@ -89,7 +89,7 @@ class Desk:
         order: int | None = None,
         basis: Basis = Basis.QUANTITY,
     ) -> int:
-        """A fill alone, with its order unless one is given; nothing is posted."""
+        """Record a fill alone, with its order unless *order* names one; nothing is posted."""
         units = self._commodity(symbol).units(quantity)
         number = self.journal.count("fill")
         row: Mapping[str, object] = {
@@ -115,7 +115,7 @@ class Desk:
         settled: bool = True,
         order: int | None = None,
     ) -> int:
-        """A fill and its transaction: bought or covered above zero, sold or sold short below."""
+        """Record a fill and post its transaction: purchase or cover above zero, sale or short sale below."""
         number = self.fill(symbol, quantity, price, fee, order)
         have, size = self.position(symbol), Decimal(quantity)
         gross = self.journal.notional(symbol, abs(size), price)
@@ -127,15 +127,15 @@ class Desk:
         return number
 
     def booking(self, fill: int) -> AbstractContextManager[Transaction]:
-        """A transaction of today that belongs to a fill."""
+        """Begin a transaction of today that belongs to a fill."""
         return self.journal.transaction(day(self.today), order_id=fill, fill_id=fill)
 
     def post(self, event: Event, *args: object, note: str = "") -> int:
-        """Any other event, today."""
+        """Post any other event, today."""
         return self.journal.post(day(self.today), event, *args, note=note)
 
     def settle(self, fill: int, symbol: str, amount: str) -> None:
-        """Pay what is due for a purchase, or receive what is due for a sale (below zero: what that costs)."""
+        """Pay the payable of a purchase, or receive that of a sale; below zero where a sale costs money."""
         with self.booking(fill) as transaction:
             if self.journal.balance("Liabilities:Payable:Trades", symbol):
                 transaction.book(events.pay_trades, symbol, amount)
@@ -149,7 +149,7 @@ class Desk:
         self.journal.statement(day(self.today))
 
     def close(self) -> str:
-        """Close the journal; its head digest."""
+        """Close the journal and return its head digest."""
         head = self.journal.close()
         assert head is not None
         return head.digest.hex()
@@ -158,7 +158,7 @@ class Desk:
         return self.journal.commodities[self.journal.commodities.number(symbol)]
 
     def _tag(self, name: str) -> int:
-        """The number of a tag, which is recorded when it is first used."""
+        """Return the number of a tag, which is recorded at its first use."""
         if name not in self._tags:
             self._tags[name] = self.journal.count("tag")
             self.journal.add("tag", {"name": [name]})
@@ -179,7 +179,7 @@ def event_for(have: Decimal, size: Decimal) -> Callable[..., None]:
 
 
 def first_days(desk: Desk) -> int:
-    """Money, trades on both sides, and an order replaced; a fill of BOLT that is still to be settled."""
+    """Post money, trades on both sides and a replaced order; return a fill of BOLT yet to be settled."""
     desk.deposit("USD", "100000")
     desk.deposit("EUR", "50000")
 
@@ -205,7 +205,7 @@ def first_days(desk: Desk) -> int:
 
 
 def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Desk:
-    """Something of everything: T+N, both sides, futures, corporate actions, currencies, ends of orders."""
+    """Post one of each kind: T+N, both sides, futures, corporate actions, currencies, ends of orders."""
     desk = Desk(path, policies or Policies(others={"leverage_cap": 6.0}))
     bolt = first_days(desk)
 
@@ -249,7 +249,7 @@ def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Des
 
 
 def funded() -> Desk:
-    """A desk with money in two currencies, on the day after it came."""
+    """Return a desk on the day after deposits in two currencies."""
     desk = Desk()
     desk.deposit("USD", "10000")
     desk.deposit("EUR", "10000")

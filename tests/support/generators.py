@@ -1,4 +1,4 @@
-"""Random sequences of everything that can be posted, right and wrong.
+"""Random sequences of postings of every kind, right and wrong.
 
 Amounts are whole units and mostly tiny, so that edge cases meet: a lot emptied to the unit, a fee larger than
 its proceeds, a split that leaves nothing. Some are as large as an amount can be.
@@ -24,7 +24,7 @@ FUTURE = "ES"
 OWN_ACCOUNTS = (("Assets:Petty", True), ("Expenses:Fees:Data", False), ("Income:Other", False))
 RELIEFS = ("fifo", "lifo", "hifo", "average", "specific")
 
-# What each event takes, in the order of its parameters.
+# The arguments of each event, in the order of its parameters.
 EVENTS: dict[str, tuple[str, ...]] = {
     "deposit": ("currency", "large"),
     "withdrawal": ("currency", "money"),
@@ -59,7 +59,7 @@ EVENTS: dict[str, tuple[str, ...]] = {
     "fx_trade": ("currency", "money", "currency", "money"),
     "valuation": ("share", "signed"),
 }
-# Drawn more often than the rest: without trades there is nothing for the others to act on.
+# Drawn more often than the rest: without trades the others have nothing to act on.
 TRADES = ("buy", "sell", "short_sale", "cover", "flip", "split", "cash_in_lieu", "delisting")
 
 HUGE = st.sampled_from([2**31, 2**53 - 1, 2**53, 10**17 + 1, 2**62, 2**63 - 2, 2**63 - 1])
@@ -95,27 +95,27 @@ class Event(NamedTuple):
 
 
 class Post(NamedTuple):
-    """Events posted as one transaction, so many days after the last one."""
+    """Events that are posted as one transaction, so many days after the last one."""
 
     days: int
     events: tuple[Event, ...]
 
 
 class Reverse(NamedTuple):
-    """The flip of a transaction, that may not exist."""
+    """The reversal of a transaction that may not exist."""
 
     days: int
     number: int
 
 
 class CloseYear(NamedTuple):
-    """The books closed for the year."""
+    """The closing of the books for the year."""
 
     days: int
 
 
 class Commit(NamedTuple):
-    """The open block closed."""
+    """The end of the open block."""
 
 
 Action = Post | Reverse | CloseYear | Commit

@@ -1,4 +1,4 @@
-"""Random markets and what is asked of them: few prices and small numbers, so that edge cases meet.
+"""Random markets and orders: few prices and small numbers, so that edge cases meet.
 
 Prices lie on a grid that float64 holds exactly, so that two orders that are touched at one moment are touched
 at the same number. Orders are too large as often as not.
@@ -41,7 +41,7 @@ COMMISSIONS: tuple[dict[str, Any], ...] = (
 
 @dataclass(frozen=True)
 class Case:
-    """A run: bars by time and symbol, the bars of a date, terms, rules, and what is asked for at each bar."""
+    """A run: bars by time and symbol, the bars of a date, terms, rules, and the requests of each bar."""
 
     symbols: tuple[str, ...]
     bars: tuple[dict[str, Bar], ...]
@@ -68,7 +68,7 @@ OFF_GRID = st.sampled_from([0.0, 0.0, 1 / 3])
 
 @st.composite
 def histories(draw: st.DrawFn, length: int, scale: float, *, has_volume: bool) -> list[Bar | None]:
-    """One instrument: late starts, early ends and gaps."""
+    """Draw one instrument: late starts, early ends and gaps."""
     first = draw(st.sampled_from([0, 0, 0, 0, 1, 2]))
     last = length - draw(st.sampled_from([0, 0, 0, 0, 1, 3]))
     history: list[Bar | None] = []
@@ -98,7 +98,7 @@ RULES = st.builds(
 
 
 def quantities(terms: Terms) -> st.SearchStrategy[int]:
-    """In units, whole steps."""
+    """Draw quantities in units, in whole steps."""
     rare = st.sampled_from([1_000, 10**8])
     usual = st.integers(1, 14)
     steps = st.integers(0, 15).flatmap(lambda n: rare if n == 15 else usual)
@@ -111,7 +111,7 @@ def quantities(terms: Terms) -> st.SearchStrategy[int]:
 
 @st.composite
 def a_wish(draw: st.DrawFn, case: dict[str, tuple[Terms, float]], before: list[Wish]) -> Wish:
-    """An order for one of the instruments in *case*, which has their terms and the scale of their prices."""
+    """Draw an order for one instrument of *case*, which has their terms and the scale of their prices."""
     symbol = draw(st.sampled_from(sorted(case)))
     earlier = None
     kind = draw(st.sampled_from(["quantity"] * 5 + ["size", "target", "target", "earlier"]))
@@ -137,7 +137,7 @@ def a_wish(draw: st.DrawFn, case: dict[str, tuple[Terms, float]], before: list[W
 
 @st.composite
 def a_pair(draw: st.DrawFn, case: dict[str, tuple[Terms, float]]) -> list[Wish]:
-    """A limit and a stop of one side, which one bar may well touch both."""
+    """Draw a limit and a stop of one side, both of which one bar may well touch."""
     symbol = draw(st.sampled_from(sorted(case)))
     terms, scale = case[symbol]
     sign = draw(st.sampled_from([1, -1]))
@@ -153,7 +153,7 @@ def a_pair(draw: st.DrawFn, case: dict[str, tuple[Terms, float]]) -> list[Wish]:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """A whole run."""
+    """Draw a whole run."""
     symbols = SYMBOLS[: draw(st.integers(1, len(SYMBOLS)))]
     length = draw(st.integers(3, 15))
     rules = draw(RULES)
@@ -168,7 +168,7 @@ def cases(draw: st.DrawFn) -> Case:
     columns = {s: draw(histories(length, scale, has_volume=has_volume)) for s, (_, scale) in market.items()}
     bars = [{s: bar for s in symbols if (bar := columns[s][t]) is not None} for t in range(length)]
     if all(bar.volume is None for row in bars for bar in row.values()):
-        rules = replace(rules, participation=None)  # a share of what nobody knows is refused
+        rules = replace(rules, participation=None)  # a share of an unknown volume is refused
     flat: list[Wish] = []
     wishes = []
     for _ in range(length):

@@ -1,4 +1,4 @@
-"""Runs of the engine on the oracle's markets, and what their journals say in the oracle's words."""
+"""Runs of the engine on the oracle's markets, and their journals in the oracle's words."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -47,17 +47,17 @@ def times(dates: Sequence[int]) -> list[np.datetime64]:
 def bars_of(
     symbols: Sequence[str], bars: Sequence[Mapping[str, oracle.Bar]], dates: Sequence[int], window: int = 0
 ) -> Bars:
-    """The engine's bars; *window* is how many it takes at a time, 0 for all."""
+    """Return the engine's bars; *window* is the number that it takes at a time, 0 for all."""
     panels = {
         name: np.array(
             [[getattr(row[s], name) if s in row else None for s in symbols] for row in bars], np.float64
         )
         for name in oracle.Bar._fields
     }
-    made = Bars.from_arrays(np.array(times(dates)), symbols, **panels)
+    result = Bars.from_arrays(np.array(times(dates)), symbols, **panels)
     if window:
-        made.window = window
-    return made
+        result.window = window
+    return result
 
 
 def costs_of(rules: oracle.Rules) -> Costs:
@@ -75,7 +75,7 @@ def costs_of(rules: oracle.Rules) -> Costs:
 def backtest(
     bars: Bars, terms: Mapping[str, oracle.Terms], rules: oracle.Rules, strategy: Any, **more: Any
 ) -> Backtest:
-    """The run that *rules* describe, with a statement every bar."""
+    """Return the run that *rules* describe, with a statement every bar."""
     account: Any = (
         UnlimitedAccount(rules.cash) if rules.unlimited else CashAccount(rules.cash, rules.insufficient)
     )
@@ -83,7 +83,7 @@ def backtest(
         symbol: InstrumentSpec(step=Decimal(t.step) / t.scale, lot=Decimal(t.lot) / t.scale)
         for symbol, t in terms.items()
     }
-    given: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "bars": bars,
         "strategy": strategy,
         "account": account,
@@ -92,14 +92,14 @@ def backtest(
         "fill": "same_close" if rules.same_close else "next_open",
         "statements": "bar",
     }
-    return Backtest(**(given | more))
+    return Backtest(**(arguments | more))
 
 
 # --- orders -------------------------------------------------------------------------------------------------
 
 
 def ask(broker: Broker, wish: oracle.Wish, tickets: Sequence[Any], scale: int = 10**8) -> Any:
-    """Ask a broker for what is wished; its ticket, None for a cancellation."""
+    """Ask a broker for an order and return its ticket, None for a cancellation."""
     earlier = None if wish.earlier is None else tickets[wish.earlier]
     if wish.sizing == "cancel":
         broker.cancel(-1 if earlier is None else earlier)
@@ -122,7 +122,7 @@ def ask(broker: Broker, wish: oracle.Wish, tickets: Sequence[Any], scale: int = 
 
 
 class Script(Strategy):
-    """Asks at each bar for what it is given."""
+    """A strategy that asks for the given orders at each bar."""
 
     def __init__(self, wishes: Sequence[Iterable[oracle.Wish]]) -> None:
         self._wishes = wishes
@@ -130,7 +130,7 @@ class Script(Strategy):
 
     @property
     def tickets(self) -> list[Any]:
-        """What asking gave, None for cancellations."""
+        """Return the ticket of each order, None for cancellations."""
         return self._tickets
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
@@ -139,7 +139,7 @@ class Script(Strategy):
 
 
 def orders_program(bars: Bars, wishes: Sequence[Iterable[oracle.Wish]], scale: int = 10**8) -> Orders:
-    """The same as a frame of orders, which holds one sizing and names no earlier order."""
+    """Return the same orders as a frame, which holds one sizing and names no earlier order."""
     rows = [
         {
             "timestamp": int(bars.timestamp[t]),
@@ -149,10 +149,10 @@ def orders_program(bars: Bars, wishes: Sequence[Iterable[oracle.Wish]], scale: i
             "stop": wish.price if wish.kind == "stop" else None,
             "tif": wish.tif,
         }
-        for t, asked in enumerate(wishes)
-        for wish in asked
+        for t, at_bar in enumerate(wishes)
+        for wish in at_bar
     ]
-    sizing = next(wish.sizing for asked in wishes for wish in asked)
+    sizing = next(wish.sizing for at_bar in wishes for wish in at_bar)
     schema = {
         "timestamp": pl.Int64,
         "symbol": pl.String,
@@ -165,11 +165,11 @@ def orders_program(bars: Bars, wishes: Sequence[Iterable[oracle.Wish]], scale: i
     return Orders(frame.drop("tif") if sizing.startswith("target") else frame)
 
 
-# --- what a journal says ------------------------------------------------------------------------------------
+# --- the journal of a run -----------------------------------------------------------------------------------
 
 
 class End(NamedTuple):
-    """What became of an order, in the words of `order_history`."""
+    """The end of an order, in the words of `order_history`."""
 
     number: int
     bar: int
@@ -178,27 +178,27 @@ class End(NamedTuple):
     tif: str
     quantity: int
     price: float | None
-    ended: str
+    status: str
     reason: str
     ended_at: int
     replaces: int | None
 
 
 class Books(NamedTuple):
-    """The transfers added up to the end of a bar, in units."""
+    """The sums of the transfers up to the end of a bar, in units."""
 
     cash: int
     positions: dict[str, int]
-    realised: int
-    unrealised: int
+    realized: int
+    unrealized: int
     commission: int
-    carried: int  # what positions are in the books at, less what is owed for short ones
-    contributed: int
+    carrying_amount: int  # of long positions, less the liabilities of short ones
+    contributions: int
     net: int  # assets less liabilities
 
 
 class Story(NamedTuple):
-    """All that a run gave."""
+    """The fills, ends of orders, states and books of a run."""
 
     fills: list[oracle.Fill]
     ends: list[End]
@@ -207,7 +207,7 @@ class Story(NamedTuple):
 
 
 def read(result: Result, bars: Bars) -> Story:
-    """What the journal of a run says."""
+    """Read the story of a run from its journal."""
     journal = result.journal
     place = {int(t): n for n, t in enumerate(bars.timestamp)}
     symbols = {row["id"]: row["symbol"] for row in journal.sql("from commodity").rows()}
@@ -260,17 +260,17 @@ def read(result: Result, bars: Bars) -> Story:
 
 
 def folded(sql: Callable[[str], Any], cuts: Sequence[int], symbols: Mapping[int, str]) -> list[Books]:
-    """The transfers of a journal added up to each of the transactions in *cuts*."""
+    """Add up the transfers of a journal to each of the transactions in *cuts*."""
     accounts = {row["id"]: (row["path"], symbols[row["commodity"]]) for row in sql("from account").rows()}
     transfers = sql("select txn, debit, credit, amount from transfer order by seq").rows()
     held: Counter[tuple[str, str]] = Counter()
-    books, done = [], 0
+    books, count = [], 0
     for cut in cuts:
-        while done < len(transfers) and transfers[done]["txn"] <= cut:
-            row = transfers[done]
+        while count < len(transfers) and transfers[count]["txn"] <= cut:
+            row = transfers[count]
             held[accounts[row["debit"]]] += row["amount"]
             held[accounts[row["credit"]]] -= row["amount"]
-            done += 1
+            count += 1
         books.append(_summary(held))
     return books
 
@@ -286,11 +286,11 @@ def _summary(held: Mapping[tuple[str, str], int]) -> Books:
             for (path, symbol), amount in held.items()
             if amount and symbol != "USD" and path.startswith("Assets:Positions:")
         },
-        realised=-money("Income:Realised:"),
-        unrealised=-money("Income:Unrealised:"),
+        realized=-money("Income:Realised:"),
+        unrealized=-money("Income:Unrealised:"),
         commission=money("Expenses:Commissions"),
-        carried=money("Assets:Positions:", "Liabilities:Short:"),
-        contributed=-money("Equity:Contributions"),
+        carrying_amount=money("Assets:Positions:", "Liabilities:Short:"),
+        contributions=-money("Equity:Contributions"),
         net=money("Assets:", "Liabilities:"),
     )
 
@@ -299,12 +299,12 @@ TABLES = ("account", "txn", "transfer", "fill", "orders", "order_event", "order_
 
 
 def stored(result: Result) -> dict[str, list[list[str]]]:
-    """Every row that a run stored as text, in which one NaN is like another; tags left out."""
+    """Return every stored row of a run as text, in which one NaN is like another. Tags are left out."""
     hidden = {"orders": " exclude (tag)"}
     return {
         table: [
             [f"{name} {value}" for name, value in row.items()]
-            for row in result.journal.sql(f"select *{hidden.get(table, '')} from {table} order by 1").rows()  # noqa: S608  our own tables
+            for row in result.journal.sql(f"select *{hidden.get(table, '')} from {table} order by 1").rows()  # noqa: S608  the names are listed above
         ]
         for table in TABLES
     }
@@ -316,27 +316,27 @@ def performed(run: Backtest, path: Path | None = None) -> Story:
         return read(result, run.bars)
 
 
-# --- what the oracle says -----------------------------------------------------------------------------------
+# --- the story of the oracle --------------------------------------------------------------------------------
 
 
-def told(simulation: oracle.Simulation) -> Story:
-    """The same from the oracle; its books hold what it keeps itself."""
+def oracle_story(simulation: oracle.Simulation) -> Story:
+    """Return the story of the oracle, which has no books."""
     replaces = dict(simulation.links)
     ends = []
     for order in simulation.orders:
         assert order.end is not None
-        bar, how, why = order.end
+        bar, status, reason = order.end
         ends.append(
             End(
                 order.number,
                 order.bar,
                 order.symbol,
-                order.asked_kind,
+                order.first_kind,
                 order.tif,
                 order.quantity,
-                order.asked_price,
-                how,
-                why,
+                order.first_price,
+                status,
+                reason,
                 bar,
                 replaces.get(order.number),
             )
@@ -345,7 +345,7 @@ def told(simulation: oracle.Simulation) -> Story:
 
 
 def parting(expected: Story, actual: Story) -> tuple[Any, ...] | None:
-    """Where two stories part: in what and at which place, what was expected there, and what came."""
+    """Return the first difference of two stories: in which list, at which place, expected and actual."""
     for name in ("fills", "ends", "states"):
         one, other = getattr(expected, name), getattr(actual, name)
         for place in range(max(len(one), len(other))):

@@ -10,14 +10,14 @@
 
 First the bars of each instrument: open/high/low/close, one number where all are the same, ``*`` and the
 volume (10,000 if not given), ``-`` where there is none. Then the orders, each with the bar at whose close it
-is given, and after the line what comes of it, bar by bar: its fills (below zero for sales) with price, fee
-where there is one and the cash that is left, and its end. An order without an end is filled; what follows an
-exclamation mark is why it is rejected, or its rest is; an order of which nothing comes is ``nothing``.
+is given. After the line stand its fills and its end, bar by bar: quantity (below zero for sales), price, fee
+if any, and the cash after it. An order without an end is filled. An exclamation mark precedes the reason why
+it, or its rest, is rejected. ``nothing`` stands for no order, no fill and no end.
 
-Sizes are ``buy``, ``sell``, or what a broker calls them: ``target_percent 0.5 ACME``. ``limit``, ``stop`` and
-``day`` are said after the symbol. ``cancel #0`` and ``replace #0 buy 5 ACME`` name an earlier row.
+Sizes are ``buy``, ``sell``, or a method of the broker: ``target_percent 0.5 ACME``. ``limit``, ``stop`` and
+``day`` follow the symbol. ``cancel #0`` and ``replace #0 buy 5 ACME`` name an earlier row.
 
-Every table is also performed by the oracle, which has to come to the same.
+The oracle performs every table too, and has to agree.
 """
 
 from collections import defaultdict
@@ -33,8 +33,8 @@ MONEY = 10**6
 VOLUME = 10_000.0
 
 
-class Came(NamedTuple):
-    """What came of an order at a bar: a fill, or its end."""
+class Outcome(NamedTuple):
+    """A fill of an order, or its end, at a bar."""
 
     bar: int
     what: tuple[Any, ...]
@@ -44,12 +44,12 @@ class Came(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One order and what has to come of it."""
+    """An order and its expected outcomes."""
 
     text: str
     bar: int
     wish: Wish
-    expected: list[Came]
+    expected: list[Outcome]
 
 
 class Table(NamedTuple):
@@ -67,7 +67,7 @@ def check(
     bars_a_date: int = 1,
     **rules: Any,
 ) -> market.Story:
-    """Perform a table, assert what comes of each of its orders; all that the run gave, to look further."""
+    """Perform a table and assert the outcomes of each of its orders; return the story of the run."""
     table = parsed(text)
     symbols = sorted(table.bars)
     length = max(map(len, table.bars.values()))
@@ -75,36 +75,36 @@ def check(
     dates = [t // bars_a_date for t in range(length)]
     terms = {s: Terms(int(Decimal(step) * UNIT), int(Decimal(lot) * UNIT)) for s in symbols}
     wishes = [[row.wish for row in table.rows if row.bar == t] for t in range(length)]
-    given_at = [row.bar for row in table.rows]
-    assert sorted(given_at) == given_at, "orders are in order of time"
+    bars_of_orders = [row.bar for row in table.rows]
+    assert sorted(bars_of_orders) == bars_of_orders, "orders are in order of time"
     settings = Rules(**({"cash": 1_000} | rules))
     bars = market.bars_of(symbols, rows, dates)
     script = market.Script(wishes)
 
     with market.backtest(bars, terms, settings, script).run() as result:
         story = market.read(result, bars)
-        came = what_came(result, story)
+        actual = outcomes(result, story)
     numbers = [-1 if ticket is None else ticket.number for ticket in script.tickets]
 
     for row, number in zip(table.rows, numbers, strict=True):
-        assert row.expected == came.get(number, []), f"{row.text}\n  came {came.get(number, [])}"
+        assert row.expected == actual.get(number, []), f"{row.text}\n  actual {actual.get(number, [])}"
     simulation = Simulation(symbols, terms, rows, dates, settings)
     simulation.run(lambda now: wishes[now.now])
-    parting = market.parting(market.told(simulation), story)
+    parting = market.parting(market.oracle_story(simulation), story)
     assert parting is None, parting
     return story
 
 
-def what_came(result: Result, story: market.Story) -> dict[int, list[Came]]:
-    """By the number of an order, its fills and its end."""
-    found: dict[int, list[Came]] = defaultdict(list)
+def outcomes(result: Result, story: market.Story) -> dict[int, list[Outcome]]:
+    """Return the fills and the end of each order, by its number."""
+    by_order: dict[int, list[Outcome]] = defaultdict(list)
     rows = result.journal.sql("select fill_id, id as txn from txn where fill_id >= 0").rows()
     txn = {row["fill_id"]: row["txn"] for row in rows}
     symbols = {row["id"]: row["symbol"] for row in result.journal.sql("from commodity").rows()}
     books = market.folded(result.journal.sql, [txn[n] for n in range(len(story.fills))], symbols)
     for fill, after in zip(story.fills, books, strict=True):
-        found[fill.order].append(
-            Came(
+        by_order[fill.order].append(
+            Outcome(
                 fill.bar,
                 (
                     Decimal(fill.quantity) / UNIT,
@@ -115,25 +115,25 @@ def what_came(result: Result, story: market.Story) -> dict[int, list[Came]]:
             )
         )
     for end in story.ends:
-        match end.ended, end.reason:
+        match end.status, end.reason:
             case ("filled", _):
                 continue
-            case ("rejected", why):
-                found[end.number].append(Came(end.ended_at, ("!", why)))
+            case ("rejected", reason):
+                by_order[end.number].append(Outcome(end.ended_at, ("!", reason)))
             case ("open_at_the_end", _):
-                found[end.number].append(Came(end.ended_at, ("open",)))
-            case (how, "none"):
-                found[end.number].append(Came(end.ended_at, (how,)))
-            case (how, why):
-                found[end.number].append(Came(end.ended_at, (how, why)))
-    return found
+                by_order[end.number].append(Outcome(end.ended_at, ("open",)))
+            case (status, "none"):
+                by_order[end.number].append(Outcome(end.ended_at, (status,)))
+            case (status, reason):
+                by_order[end.number].append(Outcome(end.ended_at, (status, reason)))
+    return by_order
 
 
 # --- reading ----------------------------------------------------------------------------------------------
 
 
 def parsed(text: str) -> Table:
-    """A table from its text."""
+    """Read a table from its text."""
     bars: dict[str, list[Bar | None]] = {}
     rows: list[Row] = []
     for line in filter(None, (line.split("--")[0].strip() for line in text.splitlines())):
@@ -155,28 +155,28 @@ def _bar(cell: str) -> Bar | None:
 
 
 def _row(line: str, number: int) -> Row:
-    said, mark, came = line.partition("|")
-    refused = ""
+    order, mark, outcome = line.partition("|")
+    rejection = ""
     if not mark:
-        said, _, refused = line.partition("!")
+        order, _, rejection = line.partition("!")
     else:
-        came, _, refused = came.partition("!")
-    expected = [_came(part) for part in came.split(";") if part.strip() not in {"", "nothing"}]
-    if refused:
-        bar, why = refused.split(":")
-        expected.append(Came(int(bar), ("!", why.strip())))
-    bar, order = said.split(":")
-    return Row(f"row {number}: {line}", int(bar), _wish(order.split()), expected)
+        outcome, _, rejection = outcome.partition("!")
+    expected = [_outcome(part) for part in outcome.split(";") if part.strip() not in {"", "nothing"}]
+    if rejection:
+        bar, reason = rejection.split(":")
+        expected.append(Outcome(int(bar), ("!", reason.strip())))
+    bar, words = order.split(":")
+    return Row(f"row {number}: {line}", int(bar), _wish(words.split()), expected)
 
 
-def _came(part: str) -> Came:
-    bar, said = part.split(":")
-    words = said.split()
+def _outcome(part: str) -> Outcome:
+    bar, text = part.split(":")
+    words = text.split()
     if "@" not in words:
-        return Came(int(bar), tuple(words))
-    given = dict(zip(words[3::2], words[4::2], strict=True))
-    fee, cash = Decimal(given.get("fee", "0")), Decimal(given["cash"])
-    return Came(int(bar), (Decimal(words[0]), float(words[2]), fee, cash))
+        return Outcome(int(bar), tuple(words))
+    figures = dict(zip(words[3::2], words[4::2], strict=True))
+    fee, cash = Decimal(figures.get("fee", "0")), Decimal(figures["cash"])
+    return Outcome(int(bar), (Decimal(words[0]), float(words[2]), fee, cash))
 
 
 def _wish(words: list[str]) -> Wish:

@@ -2,7 +2,7 @@
 
 It shares nothing with the engine: no import, no arrays, no account numbers, no compiled code. Bars are rows
 of a dictionary by symbol, an order is a small object in one list that nothing is ever taken out of, a
-position is the sum of its lots, and money is one running total of everything received and paid. Money and
+position is the sum of its lots, and money is one running total of receipts and payments. Money and
 quantities are Python's integers, moments within a bar are fractions. float64 is used where the rules are
 expressions in float64, evaluated as they are written there: notional, commission, slippage, share of volume,
 size of a target.
@@ -29,7 +29,7 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True)
 class Terms:
-    """How an instrument is traded, in quantity units."""
+    """The terms of an instrument, in quantity units."""
 
     step: int
     lot: int
@@ -43,7 +43,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Rules:
-    """Everything about a run but bars and orders. Amounts of money are in dollars, shares are of one."""
+    """The settings of a run besides bars and orders. Amounts of money are in dollars, shares are of one."""
 
     cash: int
     same_close: bool = False
@@ -59,10 +59,10 @@ class Rules:
 
 
 class Wish(NamedTuple):
-    """What is asked for at the close of a bar.
+    """A request at the close of a bar.
 
     *amount* is in quantity units for a quantity, in dollars for a value, a share of equity for a percentage.
-    *earlier* is the wish of the same run, by its place among all, that this one replaces or cancels.
+    *earlier* is the place, among all wishes of the run, of the one that this one replaces or cancels.
     """
 
     symbol: str
@@ -111,19 +111,19 @@ class Order:
     filled: int = 0
     gross: int = 0
     charged: int = 0
-    tried: int = -1  # the last bar at which it had its chance
-    day: int | None = None  # the first date on which it had one
-    end: tuple[int, str, str] | None = None  # bar, how, why
+    tried: int = -1  # the last bar at which it could have filled
+    day: int | None = None  # the first date on which it could
+    end: tuple[int, str, str] | None = None  # bar, status, reason
 
     def __post_init__(self) -> None:
-        self.asked_kind, self.asked_price = self.kind, self.price
+        self.first_kind, self.first_price = self.kind, self.price
 
     @property
     def works(self) -> bool:
         return self.end is None
 
     def satisfied_by(self, price: float) -> bool:
-        """Whether a trade at *price* is within the limit or beyond the stop."""
+        """Check whether a trade at *price* is within the limit or beyond the stop."""
         if self.price is None:
             return True
         wants_low = (self.kind == "limit") == (self.left > 0)
@@ -133,7 +133,7 @@ class Order:
 @dataclass
 class Lot:
     quantity: int  # below zero when short
-    money: int  # what was paid, or received for a short, without sign
+    money: int  # paid, or received for a short position, without sign
 
 
 @dataclass
@@ -148,23 +148,23 @@ class Simulation:
     orders: list[Order] = field(default_factory=list)
     fills: list[Fill] = field(default_factory=list)
     states: list[State] = field(default_factory=list)
-    realised: int = 0
+    realized: int = 0
     commission: int = 0
     links: list[tuple[int, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.money = self.rules.cash * MONEY  # all that was received less all that was paid
+        self.money = self.rules.cash * MONEY  # receipts less payments
         self.lots: dict[str, list[Lot]] = {symbol: [] for symbol in self.symbols}
         self.marks: dict[str, float] = {}
-        self.given: list[Order | None] = []  # what came of each wish
-        self.taken: dict[str, int] = {}  # of this bar's volume
+        self.order_of_wish: list[Order | None] = []
+        self.volume_used: dict[str, int] = {}  # of this bar
         self.now = -1
 
     def run(self, wishes: Callable[["Simulation"], Iterable[Wish]]) -> None:
-        """Perform all bars; *wishes* is asked at each for what is wanted."""
+        """Perform all bars; *wishes* returns the requests of each."""
         for t in range(len(self.bars)):
-            self.now, self.taken = t, dict.fromkeys(self.symbols, 0)
-            self._close_what_ended()
+            self.now, self.volume_used = t, dict.fromkeys(self.symbols, 0)
+            self._close_ended_instruments()
             self._at_one_price(lambda bar: bar.open, inside_later=True)
             self._inside()
             self._expire()
@@ -178,7 +178,7 @@ class Simulation:
         for order in self.working():
             order.end = (len(self.bars) - 1, "open_at_the_end", "none")
 
-    # --- what is so ---------------------------------------------------------------------------------
+    # --- the account --------------------------------------------------------------------------------
 
     def working(self) -> list[Order]:
         return [order for order in self.orders if order.works]
@@ -188,11 +188,11 @@ class Simulation:
 
     @property
     def cash(self) -> int:
-        """Money less what short sales brought in, which is set aside until they are covered."""
+        """Return money less the proceeds of short sales, which are set aside until they are covered."""
         return self.money - sum(lot.money for lots in self.lots.values() for lot in lots if lot.quantity < 0)
 
     def worth(self, symbol: str, quantity: int, price: float) -> int:
-        """rint(float64(quantity) * price * multiplier * money units per quantity unit)."""
+        """Return rint(float64(quantity) * price * multiplier * money units per quantity unit)."""
         return round(float(quantity) * price * 1.0 * self.terms[symbol].ratio)
 
     def _value(self) -> State:
@@ -204,7 +204,7 @@ class Simulation:
 
     # --- the steps of a bar -------------------------------------------------------------------------
 
-    def _close_what_ended(self) -> None:
+    def _close_ended_instruments(self) -> None:
         for symbol in self.symbols:
             times = [t for t, row in enumerate(self.bars) if symbol in row]
             if not times or times[-1] != self.now - 1:
@@ -217,7 +217,7 @@ class Simulation:
                 self._trade(symbol, -have, self.worth(symbol, abs(have), price))
 
     def _at_one_price(self, price_of: Callable[[Bar], float], *, inside_later: bool) -> None:
-        """Orders at the open or at the close: those that reduce a position, then all others."""
+        """Fill orders at the open or at the close: those that reduce a position, then all others."""
         for exits_only in (True, False):
             for order in list(self.working()):
                 bar = self.bars[self.now].get(order.symbol)
@@ -233,7 +233,7 @@ class Simulation:
                     order.tried = self.now
 
     def _inside(self) -> None:
-        """Limits and stops that the bar touches, in the order in which its path comes by them."""
+        """Fill limits and stops that the bar touches, in the order in which its path reaches them."""
         touched: list[tuple[Fraction, int, Order]] = []
         for order in self.working():
             bar = self.bars[self.now].get(order.symbol)
@@ -244,7 +244,7 @@ class Simulation:
                 is_short = self.position(order.symbol) < 0
                 path = (bar.open, bar.high, bar.low) if is_short else (bar.open, bar.low, bar.high)
                 touched.append((moment(order.price, path), order.number, order))
-        for _, _, order in sorted(touched, key=lambda found: found[:2]):
+        for _, _, order in sorted(touched, key=lambda touch: touch[:2]):
             assert order.price is not None
             self._admit(order, self.bars[self.now][order.symbol], order.price)
 
@@ -256,10 +256,10 @@ class Simulation:
         row = self.bars[self.now]
         last_of_date = self.now + 1 == len(self.dates) or self.dates[self.now + 1] != self.dates[self.now]
         for order in self.working():
-            had_its_chance = order.tried == self.now
-            if had_its_chance and order.day is None:
+            had_a_chance = order.tried == self.now
+            if had_a_chance and order.day is None:
                 order.day = self.dates[self.now]
-            if had_its_chance and order.tif == "target":
+            if had_a_chance and order.tif == "target":
                 trades = row[order.symbol].volume != 0 or self.rules.without_volume
                 order.end = (self.now, "expired", "none") if trades else (self.now, "rejected", "no_volume")
             elif order.tif == "day" and order.day is not None and last_of_date:
@@ -268,8 +268,8 @@ class Simulation:
     # --- orders -------------------------------------------------------------------------------------
 
     def _submit(self, wish: Wish, equity: int) -> None:
-        earlier = None if wish.earlier is None else self.given[wish.earlier]
-        self.given.append(None)
+        earlier = None if wish.earlier is None else self.order_of_wish[wish.earlier]
+        self.order_of_wish.append(None)
         if wish.sizing == "cancel" or earlier is not None:
             if earlier is None or not earlier.works:
                 return
@@ -287,7 +287,7 @@ class Simulation:
         elif size is None or abs(size) >= LARGEST_QUANTITY:
             end = (self.now, "rejected", "quantity_out_of_range")
         if end is not None and earlier is not None:
-            earlier.end = None  # what is refused replaces nothing
+            earlier.end = None  # a rejected order replaces nothing
         quantity = size if size is not None and abs(size) < LARGEST_QUANTITY else 0
         order = Order(
             len(self.orders), self.now, wish.symbol, wish.kind, tif, wish.price, quantity, quantity, end=end
@@ -295,32 +295,32 @@ class Simulation:
         if earlier is not None:
             self.links.append((order.number, earlier.number))
         self.orders.append(order)
-        self.given[-1] = order
+        self.order_of_wish[-1] = order
 
     def _coming(self, symbol: str) -> int:
-        """What is held and what working targets will add."""
+        """Return the position with the quantities that working targets will add."""
         targets = [o.left for o in self.working() if o.symbol == symbol and o.tif == "target"]
         return self.position(symbol) + sum(targets)
 
     def _size(self, wish: Wish, equity: int) -> int | None:
-        """Target x equity / close, less what is there, truncated toward zero to the instrument's step.
+        """Return target x equity / close, less the position, truncated toward zero to the instrument's step.
 
-        None where a close is needed and there is none today.
+        None where a close is needed and the bar has none.
         """
         terms, bar = self.terms[wish.symbol], self.bars[self.now].get(wish.symbol)
         if wish.sizing == "quantity":
             return int(wish.amount)
         if wish.sizing == "target_quantity":
-            return towards_zero(int(wish.amount) - self._coming(wish.symbol), terms.step)
+            return toward_zero(int(wish.amount) - self._coming(wish.symbol), terms.step)
         if wish.amount == 0:
-            return towards_zero(-self._coming(wish.symbol), terms.step)
+            return toward_zero(-self._coming(wish.symbol), terms.step)
         if bar is None:
             return None
         money = wish.amount * (float(MONEY) if wish.sizing.endswith("value") else float(equity))
-        wanted = money / (bar.close * 1.0 * terms.ratio)
+        size = money / (bar.close * 1.0 * terms.ratio)
         if wish.sizing.startswith("target"):
-            wanted -= float(self._coming(wish.symbol))
-        return int(wanted / terms.step) * terms.step
+            size -= float(self._coming(wish.symbol))
+        return int(size / terms.step) * terms.step
 
     # --- fills --------------------------------------------------------------------------------------
 
@@ -335,13 +335,13 @@ class Simulation:
             slippage = self.rules.slippage
             price = reference * (1.0 + slippage) if quantity > 0 else reference * (1.0 - slippage)
         gross = self.worth(order.symbol, abs(quantity), price)
-        basis, why = "quantity", "none"
+        basis, reason = "quantity", "none"
         if quantity < 0 and not self.rules.unlimited:
             have = max(0, self.position(order.symbol))
             if -quantity > have:
                 if self.rules.insufficient == "reject" or have == 0:
                     return self._reject(order, "insufficient_position")
-                quantity, why = -have, "insufficient_position"
+                quantity, reason = -have, "insufficient_position"
                 gross = self.worth(order.symbol, have, price)
         if gross == 0:
             return self._reject(order, "dust")
@@ -350,10 +350,10 @@ class Simulation:
             if quantity < 0 and self.cash + gross < fee:
                 return self._reject(order, "insufficient_cash")
             if quantity > 0 and gross + fee > self.cash:
-                why = "insufficient_cash"
+                reason = "insufficient_cash"
                 quantity, gross, basis = self._cut(order, quantity, price)
                 if quantity == 0:
-                    return self._reject(order, why)
+                    return self._reject(order, reason)
                 if gross == 0:
                     return self._reject(order, "dust")
                 fee = self._fee(order, quantity, gross)
@@ -363,14 +363,14 @@ class Simulation:
         self._fill(order, fill, gross)
         if order.left == 0:
             order.end = (self.now, "filled", "none")
-        elif why != "none":
-            return self._reject(order, why)
+        elif reason != "none":
+            return self._reject(order, reason)
         elif order.kind == "stop":
             order.kind, order.price = "market", None  # triggered
         return None
 
-    def _reject(self, order: Order, why: str) -> None:
-        order.end = (self.now, "rejected", why)
+    def _reject(self, order: Order, reason: str) -> None:
+        order.end = (self.now, "rejected", reason)
 
     def _within_volume(self, order: Order, bar: Bar) -> int:
         if bar.volume == 0 and not self.rules.without_volume:
@@ -378,14 +378,14 @@ class Simulation:
         if self.rules.participation is None or bar.volume is None:
             return order.left
         terms = self.terms[order.symbol]
-        allowed = int(self.rules.participation * bar.volume * terms.scale) - self.taken[order.symbol]
+        allowed = int(self.rules.participation * bar.volume * terms.scale) - self.volume_used[order.symbol]
         if abs(order.left) <= allowed:
             return order.left
         part = max(0, allowed) // terms.step * terms.step
         return part if order.left > 0 else -part
 
     def _due(self, quantity: int, gross: int, scale: int) -> int:
-        """What an order owes that has traded so much in all."""
+        """Return the commission of an order that has traded so much in all its fills."""
         rules = self.rules
         minimum = rules.minimum * float(MONEY)
         if rules.commission == "per_order":
@@ -402,7 +402,7 @@ class Simulation:
         return self._due(order.filled + quantity, order.gross + gross, scale) - order.charged
 
     def _cut(self, order: Order, quantity: int, price: float) -> tuple[int, int, str]:
-        """Quantity, money and basis of what cash allows of a purchase."""
+        """Return quantity, money and basis of the part of a purchase that cash pays for."""
         symbol, cash = order.symbol, self.cash
         terms, how = self.terms[symbol], self.rules.insufficient
         if how == "reject":
@@ -432,10 +432,10 @@ class Simulation:
         order.filled += abs(fill.quantity)
         order.gross += gross
         order.charged += fill.commission
-        self.taken[order.symbol] += abs(fill.quantity)
+        self.volume_used[order.symbol] += abs(fill.quantity)
 
     def _trade(self, symbol: str, quantity: int, gross: int) -> None:
-        """First in, first out. Lots share money by units, rounded down, and the last takes the rest."""
+        """Trade first in, first out. Lots share money by units, rounded down, and the last takes the rest."""
         self.money += gross if quantity < 0 else -gross
         lots, left = self.lots[symbol], quantity
         closing = (
@@ -448,7 +448,7 @@ class Simulation:
             units = min(closing, abs(lot.quantity))
             part = for_closing * units // closing
             cost = lot.money * units // abs(lot.quantity)
-            self.realised += part - cost if lot.quantity > 0 else cost - part
+            self.realized += part - cost if lot.quantity > 0 else cost - part
             lot.money -= cost
             lot.quantity -= units if lot.quantity > 0 else -units
             left += units if left < 0 else -units
@@ -461,7 +461,10 @@ class Simulation:
 
 
 def moment(price: float, path: tuple[float, float, float]) -> Fraction:
-    """When a path from its start over one extreme to the other comes by *price*; each leg takes as long."""
+    """Return the moment at which a path from its start over one extreme to the other reaches *price*.
+
+    Each of the two legs lasts 1.
+    """
     start, first, second = map(Fraction, path)
     sought = Fraction(price)
     if start != first and min(start, first) <= sought <= max(start, first):
@@ -469,13 +472,13 @@ def moment(price: float, path: tuple[float, float, float]) -> Fraction:
     return 1 + (sought - first) / (second - first) if second != first else Fraction(1)
 
 
-def towards_zero(quantity: int, step: int) -> int:
-    """The nearest multiple of *step* that is not further from zero."""
+def toward_zero(quantity: int, step: int) -> int:
+    """Return the nearest multiple of *step* that is not further from zero."""
     return quantity // step * step if quantity >= 0 else -(-quantity // step * step)
 
 
 def largest(most: int, is_possible: Callable[[int], bool]) -> int:
-    """The largest number up to *most* for which something holds, as for all smaller ones; else 0."""
+    """Return the largest number up to *most* that is possible, as all smaller ones are; else 0."""
     low, high = 0, max(0, most)
     while low < high:
         middle = (low + high + 1) // 2

@@ -20,32 +20,32 @@ SIDES = ("long", "short")
 
 
 def share(total: int, part: int, whole: int) -> int:
-    """The part's share of a total, rounded down."""
+    """Return the part's share of a total, rounded down."""
     return int(Fraction(total * part, whole) // 1)
 
 
 def higher_per_unit(cost: int, quantity: int, other_cost: int, other_quantity: int) -> bool:
-    """Whether one lot cost more per unit than another."""
+    """Check whether one lot cost more per unit than another."""
     return Fraction(cost, quantity) > Fraction(other_cost, other_quantity)
 
 
 def balances(journal: Journal) -> Balances:
-    """Every running balance that is not zero, by path and commodity."""
+    """Return every running balance that is not zero, by path and commodity."""
     names = [(a.path, journal.commodities[a.commodity].symbol) for a in journal.chart.accounts]
     amounts = journal.books.accounts["balance"].tolist()
     return {name: amount for name, amount in zip(names, amounts, strict=True) if amount}
 
 
 def refolded(journal: Journal) -> Balances:
-    """The same from the stored transfers, in SQL."""
+    """Return the same from the stored transfers, in SQL."""
     rows = journal.sql("select path, commodity, units from balance where units != 0").rows()
     return {(row["path"], row["commodity"]): row["units"] for row in rows}
 
 
 def open_lots(journal: Journal) -> Lots:
-    """The lots in the arrays by instrument and side, in the order of relief: number, quantity, cost."""
+    """Return number, quantity and cost of the lots in the arrays, by instrument and side, as relieved."""
     books = journal.books
-    found: Lots = {}
+    by_side: Lots = {}
     for number in range(len(journal.commodities)):
         for place, side in enumerate(SIDES):
             slot, lots = books.queues[2 * number + place].head, []
@@ -54,30 +54,30 @@ def open_lots(journal: Journal) -> Lots:
                 lots.append((int(lot.id), int(lot.quantity), int(lot.cost)))
                 slot = lot.next
             if lots:
-                found[journal.commodities[number].symbol, side] = lots
-    return found
+                by_side[journal.commodities[number].symbol, side] = lots
+    return by_side
 
 
 def stored_lots(journal: Journal) -> Lots:
-    """The same from the stored transfers, in SQL, by number."""
+    """Return the same from the stored transfers, in SQL, by number."""
     rows = journal.sql(
         "select lot, symbol, side, quantity, cost from lot_units"
         " join commodity on commodity.id = instrument where quantity != 0 or cost != 0 order by lot"
     ).rows()
-    found: Lots = {}
+    by_side: Lots = {}
     for row in rows:
         key = (row["symbol"], "long" if row["side"] > 0 else "short")
-        found.setdefault(key, []).append((row["lot"], row["quantity"], row["cost"]))
-    return found
+        by_side.setdefault(key, []).append((row["lot"], row["quantity"], row["cost"]))
+    return by_side
 
 
 def by_number(lots: Lots) -> Lots:
-    """Lots in the order in which they were opened."""
-    return {key: sorted(found) for key, found in lots.items()}
+    """Sort the lots of each side by number, which is the order in which they were opened."""
+    return {key: sorted(side) for key, side in lots.items()}
 
 
 def contents(journal: Journal) -> tuple[object, ...]:
-    """All that a refusal has to leave as it was."""
+    """Return all that a refusal may not change."""
     books, state = journal.books, journal.books.state[0]
     counts = (state.timestamp, state.base_txn, state.txns, state.transfers, state.next_lot, state.free)
     return (
@@ -94,7 +94,7 @@ def contents(journal: Journal) -> tuple[object, ...]:
 
 
 def seals(path: Path) -> tuple[list[str], list[str]]:
-    """The digests stored in a file, and what they have to be: the run's, then each block's."""
+    """Return the digests stored in a file and those computed from its rows: the run's, then each block's."""
     connection = duckdb.connect(str(path), read_only=True)
     run: dict[str, Any] = connection.sql("from run").to_arrow_table().to_pylist()[0]
     stored = connection.execute("select digest, rows from seal order by block").fetchall()
@@ -107,26 +107,26 @@ def seals(path: Path) -> tuple[list[str], list[str]]:
         value = run[name]
         sha.update(value.to_bytes(8, "little", signed=True) if name == "seed" else text(value))
     computed = [sha.digest()]
-    done: dict[str, int] = {}
+    first_rows: dict[str, int] = {}
     for _, rows in stored:
         sha = hashlib.sha256(computed[-1])
         counts = json.loads(rows)
         for table, columns in json.loads(run["layout"]):
             if table not in counts:
                 continue
-            first, count = done.get(table, 0), counts[table]
-            done[table] = first + count
+            first, count = first_rows.get(table, 0), counts[table]
+            first_rows[table] = first + count
             sha.update(text(table) + count.to_bytes(8, "little"))
             dense = columns[0][0]
-            found = connection.execute(
+            values = connection.execute(
                 f'from "{table}" where "{dense}" between ? and ? order by "{dense}"',
                 [first, first + count - 1],
             ).fetchnumpy()
             for name, kind in columns:
                 if kind == "VARCHAR":
-                    sha.update(b"".join(map(text, found[name])))
+                    sha.update(b"".join(map(text, values[name])))
                 else:
-                    sha.update(found[name].tobytes())
+                    sha.update(values[name].tobytes())
         computed.append(sha.digest())
     connection.close()
     return [run["id"], *(digest for digest, _ in stored)], [

@@ -6,12 +6,12 @@
         sell 11 ACME @ 130         ! insufficient_lots
     ''')
 
-A row is an event, then what it changes or, after an exclamation mark, why it is refused. Events are named as
-in `ledger/books/events.py`; symbols and numbers follow in the order of its parameters, ``@`` gives a
-total as quantity times price, ``for`` the total itself, a name gives that parameter. Effects are on the
-normal side of the account: what is owed and what is earned grows above zero. All of them are listed but the
-mirror of another (Market, Memo:Margin:Contra). A refused row is also tested for leaving everything as it was.
-Several events with a semicolon between them are one transaction. Days pass by one a row.
+A row is an event, then its changes or, after an exclamation mark, the reason why it is refused. Events are
+named as in `ledger/books/events.py`; symbols and numbers follow in the order of its parameters, ``@`` gives
+a total as quantity times price, ``for`` the total itself, a name gives that parameter. Effects are on the
+normal side of the account: liabilities and income grow above zero. All of them are listed but the mirror of
+another (Market, Memo:Margin:Contra). A refused row is also tested for changing nothing. Several events with
+a semicolon between them are one transaction. Each row is a day later.
 """
 
 import inspect
@@ -87,7 +87,7 @@ DAY = np.timedelta64(1, "D")
 
 
 class Bench:
-    """A journal in memory, and rows of notation posted to it."""
+    """A journal in memory, to which rows of notation are posted."""
 
     def __init__(self, relief: str = "fifo") -> None:
         self.journal = Journal.create(None, COMMODITIES, Run(policies=Policies(relief)))
@@ -95,37 +95,37 @@ class Bench:
         self.now = np.datetime64("2024-01-01", "ns")
 
     def check(self, rows: str) -> None:
-        """Post each row; assert what it changed, or why it was refused and that it changed nothing."""
+        """Post each row; assert its changes, or the reason of its refusal and that it changed nothing."""
         for row in filter(None, map(str.strip, rows.splitlines())):
             self.now += DAY
             if "!" in row:
-                said, reason = map(str.strip, row.split("!"))
+                text, reason = map(str.strip, row.split("!"))
                 before = naive.contents(self.journal)
                 with pytest.raises(getattr(errors, reason.title().replace("_", ""))):
-                    self.perform(said)
+                    self.perform(text)
                 assert before == naive.contents(self.journal), row
             else:
-                said, effects = map(str.strip, row.split("|"))
+                text, effects = map(str.strip, row.split("|"))
                 had = Counter(naive.balances(self.journal))
-                self.perform(said)
+                self.perform(text)
                 has = Counter(naive.balances(self.journal))
-                assert self._expected(said, effects) == self._changed(had, has), row
+                assert self._expected(text, effects) == self._changed(had, has), row
 
-    def perform(self, said: str) -> None:
+    def perform(self, text: str) -> None:
         """Post the events of one row as one transaction."""
-        words = said.split()
+        words = text.split()
         if words[0] == "reverse":
             self.journal.reverse(int(words[1]), self.now)
         elif words[0] == "close_year":
             self.journal.close_year(self.now)
         else:
             with self.journal.transaction(self.now) as transaction:
-                for part in said.split(";"):
+                for part in text.split(";"):
                     book(transaction, part.split())
 
-    def _expected(self, said: str, effects: str) -> dict[naive.Key, Decimal]:
+    def _expected(self, text: str, effects: str) -> dict[naive.Key, Decimal]:
         pairs = effects.split()
-        traded = next((word for word in said.split() if word in INSTRUMENTS), "ACME")
+        traded = next((word for word in text.split() if word in INSTRUMENTS), "ACME")
         return {
             self._account(name, traded): Decimal(amount)
             for name, amount in zip(pairs[::2], pairs[1::2], strict=True)
@@ -154,14 +154,14 @@ class Bench:
 
 
 def check(rows: str, relief: str = "fifo") -> Bench:
-    """Post *rows* to new books and compare; the books, to look further."""
+    """Post *rows* to new books and compare; return the books."""
     bench = Bench(relief)
     bench.check(rows)
     return bench
 
 
 def book(transaction: Transaction, words: list[str]) -> None:
-    """Add the event that *words* say."""
+    """Add the event that *words* describe."""
     name, *rest = words
     if name == "transfer":
         transaction.transfer(rest[0], rest[1], *rest[2:])
@@ -172,29 +172,29 @@ def book(transaction: Transaction, words: list[str]) -> None:
     names = list(inspect.signature(function).parameters)[1:]
     symbols = [n for n in names if hints[n] in {CurrencyNo, InstrumentNo}]
     numbers = [n for n in names if n not in symbols and hints[n] is not bool]
-    given: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     quantity = Decimal(0)
     while rest:
         word = rest.pop(0)
         if word == "@":
-            given[numbers.pop(0)] = abs(quantity) * Decimal(rest.pop(0))
+            arguments[numbers.pop(0)] = abs(quantity) * Decimal(rest.pop(0))
         elif word == "for":
-            given[numbers.pop(0)] = rest.pop(0)
+            arguments[numbers.pop(0)] = rest.pop(0)
         elif word in FLAGS:
             flag, value = FLAGS[word]
-            given[flag] = value
+            arguments[flag] = value
         elif word in names:
-            given[word] = rest.pop(0)
+            arguments[word] = rest.pop(0)
         elif re.fullmatch(r"\d+:\d+", word):
-            given |= dict(zip(numbers, map(int, word.split(":")), strict=False))
+            arguments |= dict(zip(numbers, map(int, word.split(":")), strict=False))
         elif re.fullmatch(r"[+-]?[\d.]+", word):
             quantity = Decimal(word)
-            given[numbers.pop(0)] = word
+            arguments[numbers.pop(0)] = word
         else:
-            given[symbols.pop(0)] = word
+            arguments[symbols.pop(0)] = word
     if symbols and hints[symbols[0]] is CurrencyNo:
-        given.setdefault(symbols[0], "USD")
+        arguments.setdefault(symbols[0], "USD")
     for name in names:
-        if hints[name] is LotNo and name in given:
-            given[name] = int(given[name])
-    transaction.book(event, **given)
+        if hints[name] is LotNo and name in arguments:
+            arguments[name] = int(arguments[name])
+    transaction.book(event, **arguments)

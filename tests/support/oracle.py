@@ -1,9 +1,9 @@
 """A second set of books, kept another way, to compare the ledger with.
 
-It shares nothing with the ledger: no import, no transfers, no account numbers, no arrays, no 64 bits. What an
-account holds is a plain number in a dictionary, changed one side at a time by what the event means; that all
-sides of an event balance is therefore a finding here and not a construction. Lots are small objects picked by
-sorting, and a transaction is undone by going back to a copy.
+It shares nothing with the ledger: no import, no transfers, no account numbers, no arrays, no 64 bits. A
+balance is a plain number in a dictionary, and an event changes one side of its entry at a time. That all
+sides balance is therefore a finding here and not a construction. Lots are small objects picked by sorting,
+and a transaction is undone by going back to a copy.
 
 Amounts are whole units of a commodity; debit is above zero.
 """
@@ -21,7 +21,7 @@ Key = tuple[str, str]  # path and commodity
 
 
 class Refused(Exception):
-    """Why an event would be refused: the names of all reasons that hold at once."""
+    """A refusal of an event, with the names of all reasons that hold at once."""
 
     def __init__(self, *reasons: str) -> None:
         super().__init__(*reasons)
@@ -51,7 +51,7 @@ class Lot:
 
 @dataclass
 class State:
-    """Everything that a refused transaction has to leave as it was."""
+    """Everything that a refused transaction may not change."""
 
     held: defaultdict[Key, int] = field(default_factory=lambda: defaultdict(int))
     lots: dict[int, Lot] = field(default_factory=dict)
@@ -63,7 +63,7 @@ class State:
 
 @dataclass
 class Posted:
-    """What a transaction changed, for its reversal."""
+    """The changes of a transaction, for its reversal."""
 
     held: dict[Key, int]
     lots: dict[int, tuple[int, int]]
@@ -103,7 +103,7 @@ NEVER_ABOVE_ZERO = ("Liabilities:",)
 class Oracle:
     """Books of *instruments* (each with the currency it is priced in), relieved by one method.
 
-    *free* are paths that may be overdrawn, *floors* accounts of one's own that may not.
+    *free* are paths that may be overdrawn, *floors* accounts of the user that may not.
     """
 
     def __init__(
@@ -122,15 +122,15 @@ class Oracle:
         self.every_lot: dict[int, Lot] = {}
         self._moved = False
 
-    # --- what can be asked ---------------------------------------------------------------------------
+    # --- queries -------------------------------------------------------------------------------------
 
     @property
     def balances(self) -> dict[Key, int]:
-        """Every account that is not at zero."""
+        """Return the balance of every account that is not at zero."""
         return {key: amount for key, amount in self.state.held.items() if amount}
 
     def queue(self, instrument: str, side: str) -> list[Lot]:
-        """The lots of one side, the one to give up first at the front."""
+        """List the lots of one side, the first to be relieved at the front."""
         orders: dict[str, Callable[[Lot], tuple[Fraction | int, ...]]] = {
             "lifo": lambda lot: (-lot.number,),
             "hifo": lambda lot: (-lot.rank, lot.number),
@@ -141,7 +141,7 @@ class Oracle:
     # --- transactions --------------------------------------------------------------------------------
 
     def post(self, time: int, *events: tuple[str, tuple[object, ...]]) -> int:
-        """Post events together; the number of the transaction. Raises `Refused` and changes nothing."""
+        """Post events together and return the transaction's number; raise `Refused` and change nothing."""
         if "split" in [name for name, _ in events[1:]]:
             raise Refused("InvalidEvent")
         this = self._post(time, lambda: [getattr(self, name)(*args) for name, args in events])
@@ -164,11 +164,11 @@ class Oracle:
             for key, change in posted.held.items():
                 self._add(key, -change)
             for lot, (quantity, cost) in posted.lots.items():
-                known = self.every_lot[lot]
-                others = any(x.quantity for x in self.queue(known.instrument, known.side))
+                original = self.every_lot[lot]
+                others = any(x.quantity for x in self.queue(original.instrument, original.side))
                 if self.relief == "average" and lot not in self.state.lots and others:
                     raise Refused("LotsDisturbed")
-                empty = Lot(known.number, known.instrument, known.side, known.acquired)
+                empty = Lot(original.number, original.instrument, original.side, original.acquired)
                 again = self.state.lots.setdefault(lot, empty)
                 again.quantity -= quantity
                 again.cost -= cost
@@ -180,7 +180,7 @@ class Oracle:
         return this
 
     def close_year(self, time: int) -> int:
-        """Income and expenses become the owner's."""
+        """Transfer income and expenses to retained earnings."""
 
         def close() -> None:
             for (path, commodity), amount in list(self.state.held.items()):
@@ -321,7 +321,7 @@ class Oracle:
         self._money("Memo:Margin:Contra", currency, -change)
 
     def transfer(self, debit: str, credit: str, amount: int, commodity: str) -> None:
-        """An entry of one's own."""
+        """Post an entry between two accounts."""
         if amount <= 0:
             raise Refused("AmountNotPositive")
         if debit == credit:
@@ -346,7 +346,9 @@ class Oracle:
         lot: int = -1,
     ) -> None:
         side = self._receive_in(settled)
-        self._close(self._named(instrument, "long", lot), instrument, "long", quantity, proceeds, side)
+        self._close(
+            self._lots_to_relieve(instrument, "long", lot), instrument, "long", quantity, proceeds, side
+        )
         self._fee(instrument, fee, side)
 
     def short_sale(
@@ -374,7 +376,9 @@ class Oracle:
         lot: int = -1,
     ) -> None:
         side = self._pay_from(settled)
-        self._close(self._named(instrument, "short", lot), instrument, "short", quantity, gross, side)
+        self._close(
+            self._lots_to_relieve(instrument, "short", lot), instrument, "short", quantity, gross, side
+        )
         self._fee(instrument, fee, side)
 
     def flip(self, instrument: str, quantity: int, gross: int, fee: int = 0, settled: bool = True) -> None:
@@ -387,7 +391,7 @@ class Oracle:
         part = gross * closing // abs(quantity)
         if closing:
             was = "long" if have > 0 else "short"
-            self._close(self._named(instrument, was, -1), instrument, was, closing, part, side)
+            self._close(self._lots_to_relieve(instrument, was, -1), instrument, was, closing, part, side)
         if opening:
             now = "long" if quantity > 0 else "short"
             self._open(instrument, now, opening, gross - part, side)
@@ -418,10 +422,10 @@ class Oracle:
                 # One whole multiple of the numerator is kept in reserve below the limit.
                 if lot.quantity // denominator > LARGEST // numerator - 1:
                     raise Refused("AmountOutOfRange")
-                wanted = lot.quantity * numerator // denominator
-                self._units(instrument, lot.sign * (wanted - lot.quantity))
-                lot.quantity = wanted
-                if wanted == 0:
+                quantity = lot.quantity * numerator // denominator
+                self._units(instrument, lot.sign * (quantity - lot.quantity))
+                lot.quantity = quantity
+                if quantity == 0:
                     self._write_off(lot)
 
     def valuation(self, instrument: str, market_value: int) -> None:
@@ -473,7 +477,7 @@ class Oracle:
         self._money("Assets:Cash:{}", currency, -amount)
         self._add((f"Assets:Margin:Futures:{instrument}", currency), amount)
 
-    # --- what trades are made of ---------------------------------------------------------------------
+    # --- the parts of a trade ------------------------------------------------------------------------
 
     @staticmethod
     def _pay_from(settled: bool) -> str:
@@ -508,13 +512,13 @@ class Oracle:
         self._carry(lot, price)
         lot.quantity += quantity
 
-    def _named(self, instrument: str, side: str, lot: int) -> list[Lot]:
+    def _lots_to_relieve(self, instrument: str, side: str, lot: int) -> list[Lot]:
         lots = self.queue(instrument, side)
         if lot >= 0:
-            named = [x for x in lots if x.number == lot]
-            if not named:
+            lots_of_number = [x for x in lots if x.number == lot]
+            if not lots_of_number:
                 raise Refused("UnknownLot")
-            return named
+            return lots_of_number
         if self.relief == "specific" and lots:
             raise Refused("LotNotNamed")
         return lots
@@ -526,19 +530,19 @@ class Oracle:
             raise Refused("AmountNotPositive")
         left = quantity
         for lot in lots:
-            taken = min(lot.quantity, left)
-            if not taken:
+            units = min(lot.quantity, left)
+            if not units:
                 continue
-            part = price * taken // left
-            cost = lot.cost * taken // lot.quantity
+            part = price * units // left
+            cost = lot.cost * units // lot.quantity
             if side == "short":
                 self._release(instrument, cost)
-            self._units(instrument, -lot.sign * taken)
+            self._units(instrument, -lot.sign * units)
             self._money(cash, self.currency_of[instrument], lot.sign * part)
             self._realise(instrument, lot.sign * (part - cost))
             self._carry(lot, -cost)
-            lot.quantity -= taken
-            left -= taken
+            lot.quantity -= units
+            left -= units
             price -= part
         if left:
             raise Refused("InsufficientLots")
@@ -550,7 +554,7 @@ class Oracle:
         self._carry(lot, -lot.cost)
 
     def _carry(self, lot: Lot, cost: int) -> None:
-        """Change what a lot carries, and with it what its side of the instrument does."""
+        """Change the cost of a lot, and with it the balance of its side of the instrument."""
         path = "Assets:Positions:{}" if lot.side == "long" else "Liabilities:Short:{}"
         self._add((path.format(lot.instrument), self.currency_of[lot.instrument]), lot.sign * cost)
         self._count_cost(lot, cost)
@@ -569,7 +573,7 @@ class Oracle:
         self._money("Assets:Cash:{}", currency, -amount)
 
     def _release(self, instrument: str, relieved: int) -> None:
-        """Proceeds are set aside only for what is still owed."""
+        """Release restricted proceeds beyond the liability that remains."""
         owed = -self._of("Liabilities:Short:{}", instrument) - relieved
         excess = self._of("Assets:Margin:ShortProceeds:{}", instrument) - owed
         if excess > 0:

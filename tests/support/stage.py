@@ -11,9 +11,10 @@ FIRST_DAY = np.datetime64("2024-01-01", "ns")
 
 
 def market(table: str) -> Bars:
-    """One line a day, the first names the instruments: ``10``, ``10>12`` from open to close, ``-`` for none.
+    """Read bars from a table with one line a day, the first of which names the instruments.
 
-    ``10*0`` trades nothing; otherwise a bar's volume is 10,000.
+    A cell is ``10``, ``10>12`` from open to close, or ``-`` for no bar. ``10*0`` trades nothing; otherwise a
+    bar's volume is 10,000.
     """
     head, *lines = [line.split() for line in table.strip().splitlines()]
     cells = np.array([[_cell(text) for text in line] for line in lines])
@@ -35,7 +36,7 @@ Act = Callable[[Bar, Broker], object]
 
 
 class Does(Strategy):
-    """Does at a bar what it is given for its number; keeps what came of it and what it was told."""
+    """A strategy that performs the act of each bar and keeps its result."""
 
     def __init__(self, acts: Mapping[int, Act], lookback: int = 0) -> None:
         self._acts = acts
@@ -49,7 +50,7 @@ class Does(Strategy):
 
     @property
     def came(self) -> list[Any]:
-        """What each act returned."""
+        """Return the result of each act."""
         return self._came
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
@@ -58,7 +59,7 @@ class Does(Strategy):
 
 
 class Listens(Does):
-    """Is told of fills and rejections as well."""
+    """A strategy that also keeps its fills and rejections."""
 
     @property
     def told(self) -> list[Fill | Rejection]:
@@ -74,18 +75,18 @@ class Listens(Does):
 
 
 def performed(bars: Bars, strategy: Any, cash: str = "10000", **more: Any) -> Result:
-    """A run in memory."""
+    """Perform a run in memory."""
     return Backtest(**({"bars": bars, "strategy": strategy, "account": CashAccount(cash)} | more)).run()
 
 
 def did(bars: Bars, acts: Mapping[int, Act], **more: Any) -> tuple[Result, list[Any]]:
-    """A run of what is done at each bar, and what each act returned."""
+    """Perform a run with an act at each bar; return it with the result of each act."""
     strategy = Does(acts, more.pop("lookback", 0))
     return performed(bars, strategy, **more), strategy.came
 
 
 def orders(result: Result) -> list[str]:
-    """Every order in a line: what was asked and how it ended."""
+    """List every order in a line: its terms, its status and the reason."""
     lines = []
     for row in result.orders.sort("id").to_dicts():
         side = "buy" if row["quantity"] > 0 else "sell"
@@ -99,7 +100,7 @@ def orders(result: Result) -> list[str]:
 
 
 def fills(result: Result) -> list[str]:
-    """Every fill in a line: the day, quantity and price."""
+    """List every fill in a line: the day, quantity and price."""
     rows: Sequence[Mapping[str, Any]] = result.journal.sql(
         "select epoch_ns(timestamp) as ns, symbol, side * quantity * value as quantity, price from fill"
         " join commodity on commodity.id = instrument join unit using (scale) order by fill.id"

@@ -1,4 +1,4 @@
-"""What a history says of a journal and what the views say of it: two computations, to the last bit."""
+"""Figures of a journal by its history and by its views: two computations, equal to the last bit."""
 
 from typing import Any, Protocol
 
@@ -22,7 +22,7 @@ def history_of(books: Any, at: Moment | None = None) -> History:
 
 
 def assert_tied(books: Books, at: Moment | None = None) -> None:
-    """Every figure of a history is the view's: frames with their names, types and order."""
+    """Assert that every figure of a history is the view's: frames with their names, types and order."""
     history = history_of(books, at)
     exposure, period = frame(books, "exposure", at), frame(books, "period", at)
 
@@ -38,12 +38,12 @@ def assert_tied(books: Books, at: Moment | None = None) -> None:
 
 
 def ends(books: Books, currency: str, at: Moment | None = None) -> tuple[dict[str, int], int]:
-    own = frame(books, "order_history", at).filter(currency=currency)
-    return dict(own["status"].value_counts().iter_rows()), int(own["fills"].sum())
+    orders = frame(books, "order_history", at).filter(currency=currency)
+    return dict(orders["status"].value_counts().iter_rows()), int(orders["fills"].sum())
 
 
 def in_units(view: pl.DataFrame, column: str, history: History) -> list[int]:
-    """Amounts of a view by statement as whole numbers, as the currency of each has decimals."""
+    """Return the amounts of a view by statement as whole units of the currency of each."""
     scales = history.commodities.scale[history.statements.currency].tolist()
     return [int(amount.scaleb(scale)) for amount, scale in zip(view[column], scales, strict=True)]
 

@@ -411,7 +411,7 @@ def test_an_instrument_without_a_later_bar_is_closed_at_its_last_close() -> None
     assert [(900, 10), (1_020, 0)] == [
         (state.cash // 10**6, state.positions.get("ACME", 0) // 10**8) for state in story.states[1:3]
     ]
-    assert 20 * 10**6 == story.books[2].realised
+    assert 20 * 10**6 == story.books[2].realized
 
 
 def test_a_gap_is_not_an_end_and_leaves_the_last_close_as_a_stale_mark() -> None:

@@ -119,11 +119,11 @@ def test_an_instrument_that_ends_with_a_month_is_closed_and_valued() -> None:
         assert [("delisting", 3), ("valuation", 1), ("valuation", 1)] == kinds(result)[5:]
 
 
+@pytest.mark.skipif(CHECKED, reason="it starts the checked build, which would start another without end")
 def test_the_declared_maxima_hold_in_the_checked_build() -> None:
     environment = os.environ | {"TIEOUT_CHECKED": "1", "NUMBA_DISABLE_JIT": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", str(HERE)]
-    deselect = ["--deselect", f"{HERE}::{test_the_declared_maxima_hold_in_the_checked_build.__name__}"]
 
-    run = subprocess.run([*command, *deselect], env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     assert (0, True) == (run.returncode, "5 passed" in run.stdout), run.stdout

@@ -1,0 +1,36 @@
+"""Cases of an order's life that its commission and later orders depend on."""
+
+import numpy as np
+
+from tests.support.market_notation import check
+from tests.support.stage import fills, market, performed
+from tieout import TargetWeights
+
+NAN = float("nan")
+
+
+def test_a_sale_in_parts_is_charged_for_all_its_units() -> None:
+    check(
+        """
+        ACME  10  10*100  10*40  10*40  10*40
+        0: buy 10 ACME    | 1: 10 @ 10 fee 5 cash 895
+        1: sell 10 ACME   | 2: -4 @ 10 fee 2 cash 933; 3: -4 @ 10 fee 2 cash 971; 4: -2 @ 10 fee 1 cash 990
+        """,
+        participation=0.1,
+        commission="per_share",
+        rate=0.5,
+    )
+
+
+def test_a_weight_of_zero_sells_a_holding_whose_last_target_ended_unfilled() -> None:
+    bars = market("""
+        ACME
+        10
+        10
+        10*0
+        10
+        10
+    """)
+    weights = np.array([[0.1], [0.2], [NAN], [0.0], [NAN]])
+
+    assert ["1: +100 ACME @ 10", "4: -100 ACME @ 10"] == fills(performed(bars, TargetWeights(weights)))
