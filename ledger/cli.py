@@ -229,25 +229,14 @@ def export(
         typer.echo(path)
 
 
-def doctor(
-    run: Run,
-    migrate: Annotated[
-        bool, typer.Option("--migrate", help="Bring a file of an earlier version up to date.")
-    ] = False,
-) -> None:
+def doctor(run: Run) -> None:
     """Examine a file that may be damaged, and repair it where that is possible.
 
     Whatever is repaired was copied aside first; nothing is deleted. Exit status 1 means that the
     file was not sound.
     """
     from tieout.ledger.file.doctor import repair
-    from tieout.ledger.file.migrate import migrate as bring_up_to_date
-    from tieout.ledger.file.schema import SCHEMA_VERSION
 
-    if migrate:
-        before = bring_up_to_date(run)
-        typer.echo(f"{run} had schema version {before} and has {SCHEMA_VERSION}; its seals hold")
-        return
     done = repair(run)
     typer.echo(done)
     if not done.before.sound:

@@ -132,7 +132,9 @@ def test_a_statement_is_shown_as_of_a_moment(books: Path) -> None:
 def test_without_a_view_the_views_are_listed(books: Path) -> None:
     listed = printed("show", books)
 
-    assert re.search(r"^trial-balance +Every account's balance, on the side it falls$", listed, re.MULTILINE)
+    assert re.search(
+        r"^trial-balance +Every account's balance, on its debit or credit side$", listed, re.MULTILINE
+    )
     assert not re.search(r"^(check|examined)-", listed, re.MULTILINE)
 
 
@@ -373,7 +375,6 @@ def test_an_export_goes_beside_the_run_unless_told_otherwise(books: Path) -> Non
 
 def test_a_sound_file_needs_no_doctor(books: Path) -> None:
     assert f"{books} is sound\n" in printed("doctor", books)
-    assert "its seals hold" in printed("doctor", books, "--migrate")
 
 
 def test_a_file_that_is_not_sound_is_told_so(books: Path, tmp_path: Path) -> None:
