@@ -150,7 +150,7 @@ class NewerSchema(StoreError):
 
 
 class OlderSchema(StoreError):
-    """The file was written by an earlier version and has to be migrated first."""
+    """The file was written by an earlier version of tieout and cannot be read by this one."""
 
 
 class DamagedFile(StoreError):

@@ -34,12 +34,14 @@ from tieout.ledger.books.transaction import Event, Transaction
 from tieout.ledger.closing import Closing
 from tieout.ledger.file import block, restore
 from tieout.ledger.file.columns import columns_of, queried
+from tieout.ledger.file.creation import begun
 from tieout.ledger.file.database import holds_nothing
+from tieout.ledger.file.layout import layout_of
 from tieout.ledger.file.query import Query, execute
 from tieout.ledger.file.run import Policies, Run, own, run_row, stored_policies
 from tieout.ledger.file.schema import Schema, installed, ledger_schema
 from tieout.ledger.file.seal import Columns, genesis
-from tieout.ledger.file.store import Block, Head, Opened, Store, begun, layout_of
+from tieout.ledger.file.store import Block, Head, Opened, Store
 from tieout.ledger.moment import Moment, end_of, iso, nanoseconds
 
 _OWN = ("commodity", "account", "txn", "transfer", "note")

@@ -14,7 +14,7 @@ ROOMS = ("tieout.ledger", "tieout.execution", "tieout.strategies", "tieout.valid
 def product_files(*packages: str, suffix: str = ".py") -> dict[str, Path]:
     """List the files of *packages* (default: all rooms) and their subpackages by dotted module name.
 
-    A file that is no module is named the same way: ``tieout.ledger.views.lot`` for ``ledger/views/lot.sql``.
+    A file of another suffix is named the same way: ``tieout.ledger.views.lot`` for ``ledger/views/lot.sql``.
     Raises `ModuleNotFoundError` where a package is missing.
     """
     files: dict[str, Path] = {}

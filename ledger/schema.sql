@@ -1,18 +1,18 @@
 -- The journal: append-only tables. The first column of each is dense: 0, 1, 2, ... without a gap.
--- Nothing is NULL; -1 and '' stand for "none". Amounts are integers at their commodity's scale.
+-- No value is NULL. -1 and '' stand for "none". Amounts are integers at their commodity's scale.
 
--- What determines the result. Its digest is the genesis of the chain of seals.
+-- The inputs that determine the result. Their digest is the genesis of the chain of seals.
 create table run (
     id           varchar not null,   -- first 16 hex digits of the genesis
     spec         varchar not null,   -- canonical JSON
-    fingerprints varchar not null,   -- canonical JSON: what was read, by digest
+    fingerprints varchar not null,   -- canonical JSON: the digests of the inputs
     strategy     varchar not null,   -- digest of the strategy's source
     seed         bigint  not null,
     policies     varchar not null,   -- canonical JSON: every policy by name and version
     layout       varchar not null    -- canonical JSON: the sealed tables and their columns, in order
 );
 
--- Anything counted. An instrument is priced in its currency; a currency is its own.
+-- Currencies and instruments. An instrument is priced in its currency, and a currency in itself.
 create table commodity (
     id         integer  not null,
     symbol     varchar  not null,
@@ -22,7 +22,7 @@ create table commodity (
     multiplier double   not null                                   -- money per unit and point of price
 );
 
--- The chart of accounts. A path may exist in several commodities: identity is (path, commodity).
+-- The chart of accounts. A path may exist in several commodities, so an account is identified by (path, commodity).
 create table account (
     id          integer not null,
     path        varchar not null,
@@ -34,15 +34,15 @@ create table account (
     floored     boolean not null    -- may never be overdrawn
 );
 
--- One event: a run of transfers posted whole.
+-- One event: its transfers are posted together or not at all.
 create table txn (
     id         bigint       not null,
-    timestamp         timestamp_ns not null,
+    timestamp  timestamp_ns not null,
     kind       utinyint     not null,   -- named in the view kind
     instrument integer      not null,
     order_id   bigint       not null,
     fill_id    bigint       not null,
-    reverses   bigint       not null    -- the transaction that this one undoes
+    reverses   bigint       not null    -- the transaction that this one reverses
 );
 
 -- The stored unit: one debit account, one credit account of the same commodity, one amount.
@@ -55,26 +55,26 @@ create table transfer (
     lot    bigint  not null
 );
 
--- What the person who posted a transaction wrote beside it.
+-- Notes on transactions.
 create table note (
     id   bigint  not null,
     txn  bigint  not null,
     text varchar not null
 );
 
--- Prices at which holdings were valued; stale if carried from an earlier bar.
+-- Prices at which holdings were valued. A price from an earlier bar is stale.
 create table mark (
     id         bigint       not null,
-    timestamp         timestamp_ns not null,
+    timestamp  timestamp_ns not null,
     instrument integer      not null,
     price      double       not null,
     stale      boolean      not null
 );
 
--- What the engine claimed, to be tied to balances and marks.
+-- The figures that the engine claimed. The checks derive them from balances and marks again.
 create table statement (
     id           bigint       not null,
-    timestamp           timestamp_ns not null,
+    timestamp    timestamp_ns not null,
     txn          bigint       not null,   -- the last transaction it covers
     currency     integer      not null,
     cash         bigint       not null,
@@ -82,7 +82,7 @@ create table statement (
     equity       bigint       not null
 );
 
--- The chain. `rows` counts the block's rows by table (canonical JSON).
+-- The chain of seals. `rows` has the number of the block's rows by table (canonical JSON).
 create table seal (
     block     bigint  not null,
     first_txn bigint  not null,
@@ -92,7 +92,7 @@ create table seal (
     digest    varchar not null
 );
 
--- What does not determine the result; outside the chain.
+-- Circumstances that do not determine the result. They are outside the chain.
 create table provenance (
     schema_version integer not null,
     created        varchar not null,

@@ -13,9 +13,10 @@ from tieout.execution.errors import CannotReperform, InputChanged
 from tieout.execution.records import RECORDS
 from tieout.ledger.errors import ReplayDiverged
 from tieout.ledger.file import chain
+from tieout.ledger.file.canonical import canonical
+from tieout.ledger.file.layout import Layout
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Run, run_row, stored_policies
-from tieout.ledger.file.store import Layout, canonical
 
 
 @frozen

@@ -1,5 +1,5 @@
--- Balanced: every transfer moves more than zero between two accounts of one commodity, a memo against a memo,
--- and the postings of each commodity sum to zero.
+-- Balanced: every transfer moves more than zero between two accounts of one commodity, a memo against a memo, and the
+-- postings of each commodity sum to zero.
 create or replace view check_balanced as
 select 'transfer ' || transfer.seq as subject, 'amount ' || transfer.amount as actual, 'above zero' as expected
 from transfer

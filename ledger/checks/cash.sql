@@ -1,5 +1,5 @@
--- Cash: the cash at the last statement, plus what came in since, less what went out, is the cash at the end;
--- from transfers by account number on one side, from the statement of cash flows on the other.
+-- Cash: the cash at the last statement plus inflows less outflows since then is the cash at the end. One side comes
+-- from transfers by account number, the other from the statement of cash flows.
 create or replace view check_cash as
 with account_of_cash as (
     select account.id, account.commodity

@@ -1,5 +1,5 @@
--- Dense: the numbers of each table run 0, 1, 2, ... without a gap, so nothing was taken out; every transaction
--- has transfers, which follow each other; lots are numbered in the order in which they appear.
+-- Dense: the numbers of each table run 0, 1, 2, ... without a gap, so no row was removed. Every transaction has
+-- transfers, which follow each other. Lots are numbered in order of appearance.
 create or replace view check_dense as
 with numbered as (
     select 'commodity' as name, id, lag(id, 1, -1) over (order by id) as before

@@ -1,5 +1,5 @@
--- Known: every account, commodity, instrument, kind and transaction that is referred to exists, and (path,
--- commodity) names one account.
+-- Known: every account, commodity, instrument, kind and transaction that a row refers to exists, and (path, commodity)
+-- names one account.
 create or replace view check_known as
 select 'transfer ' || seq as subject, 'account ' || account as actual, 'in the chart' as expected
 from leg

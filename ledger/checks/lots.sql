@@ -1,5 +1,5 @@
--- Lots: what positions and short sales stand at, in money and in units, is the sum of their lots, but for
--- futures, which have none; a lot without units carries no cost, and none has fewer units than none.
+-- Lots: the units and cost of positions and short sales are the sums of their lots, except for futures, which have
+-- none. A lot without units has no cost, and no lot has a negative number of units.
 create or replace view check_lots as
 with carrying as (
     select
@@ -11,7 +11,7 @@ with carrying as (
     where account.path in ('Assets:Positions:' || commodity.symbol, 'Liabilities:Short:' || commodity.symbol)
 ),
 
-moved as (
+movement as (
     select leg.account, leg.lot, leg.seq, leg.amount, carrying.in_units
     from leg
     join carrying on carrying.id = leg.account
@@ -23,8 +23,8 @@ without_lot as (
     from leg
     join carrying on carrying.id = leg.account
     where leg.lot < 0
-        -- Units that have no lot are those of a future, an instrument without any.
-        and (not carrying.in_units or leg.account in (select account from moved))
+        -- Units without a lot are those of a future, which has no lots at all.
+        and (not carrying.in_units or leg.account in (select account from movement))
     group by leg.account
 ),
 
@@ -34,7 +34,7 @@ standing as (
         coalesce(sum(amount) filter (where in_units), 0) as quantity,
         coalesce(sum(amount) filter (where not in_units), 0) as cost,
         sign(arg_min(amount, seq) filter (where in_units)) as side
-    from moved
+    from movement
     group by lot
 )
 

@@ -1,5 +1,5 @@
--- Margin: the requirement and its contra account mirror each other, and the proceeds restricted for a short
--- sale never exceed what is owed for it.
+-- Margin: the requirement and its contra account mirror each other, and the proceeds restricted for a short sale never
+-- exceed its liability.
 create or replace view check_margin as
 select
     'requirement in ' || commodity as subject,

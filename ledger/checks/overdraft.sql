@@ -1,6 +1,6 @@
--- No overdraft: after every transaction, no floored account stands below zero on its normal side.
+-- No overdraft: after every transaction, no floored account is below zero on its normal side.
 create or replace view check_overdraft as
-with moved as (
+with movement as (
     select
         leg.account,
         leg.txn,
@@ -12,7 +12,7 @@ with moved as (
 
 running as (
     select account, txn, sum(amount) over (partition by account order by txn) as balance
-    from moved
+    from movement
 )
 
 select

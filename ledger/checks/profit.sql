@@ -1,11 +1,10 @@
--- Profit: the equity of each statement is what the owner paid in, plus income less expenses so far, plus what
--- holdings are worth above what they are carried at. Built from the accounts that the statements check
--- leaves out.
+-- Profit: the equity of each statement is contributed capital, plus income less expenses so far, plus the market value
+-- of holdings above their carrying amount. It is built from the accounts that the check of statements leaves out.
 create or replace view check_profit as
 select
     'statement ' || statement.id || ' at ' || statement.timestamp as subject,
     'equity ' || statement.equity as actual,
-    'contributed and earned ' || derived.contributed_and_earned || ', unrealised '
+    'contributed and earned ' || derived.contributed_and_earned || ', unrealized '
     || (statement.market_value - derived.carried) as expected
 from statement
 join statement_derived as derived on derived.id = statement.id

@@ -1,5 +1,5 @@
--- Statements: cash, market value and equity as claimed are what balances and marks give, to the last unit;
--- everything held is marked at the time of the statement.
+-- Statements: cash, market value and equity as claimed equal the figures from balances and marks, to the last unit.
+-- Every holding is marked at the time of the statement.
 create or replace view check_statements as
 select
     'statement ' || statement.id || ' at ' || statement.timestamp as subject,

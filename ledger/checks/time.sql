@@ -1,4 +1,4 @@
--- Time: nothing is dated before what was recorded before it.
+-- Time: no record is dated before an earlier record.
 create or replace view check_time as
 with recorded as (
     select 'transaction' as name, id, timestamp, lag(timestamp) over (order by id) as before

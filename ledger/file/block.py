@@ -1,4 +1,4 @@
-"""The open block as columns, ready to be sealed and stored."""
+"""The open block as columns, ready for the seal and the file."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -11,32 +11,32 @@ from tieout.ledger.books.arrays import Books
 from tieout.ledger.books.chart import Chart
 from tieout.ledger.books.posting import unload
 from tieout.ledger.errors import InvalidRows, OutOfBalance
+from tieout.ledger.file.layout import Layout
 from tieout.ledger.file.seal import DTYPES, Columns
-from tieout.ledger.file.store import Layout
 
 
 class Source(Protocol):
-    """Where rows of other tables collect while a block is open, as in the arrays of a simulator."""
+    """A collector of rows of other tables while a block is open, such as the arrays of a simulator."""
 
     def rows(self) -> Mapping[str, Mapping[str, Any]]:
-        """The rows of the open block by table, as `Journal.add` takes them."""
+        """Return the rows of the open block by table, as `Journal.add` takes them."""
 
     def restart(self) -> None:
-        """The open block was closed, and its rows with it: collect those of the next one."""
+        """Drop the rows and collect those of the next block. It is called after the open block was closed."""
 
 
 def posted(books: Books, opening: NDArray[np.int64], first_seq: int) -> dict[str, Columns]:
-    """The block's transactions and transfers.
+    """Return the block's transactions and transfers.
 
     *opening* are the balances at the start of the block. Raises `OutOfBalance` unless every transaction is
-    whole and the opening balances and all transfers refold to the running ones.
+    whole and the opening balances and all transfers add up to the running balances.
     """
     state = books.state[0]
     txns, transfers, first = int(state.txns), int(state.transfers), int(state.base_txn)
     if not txns:
         return {}
     rows = books.txns[:txns]
-    txn = {"id": _counted(first, txns)}
+    txn = {"id": _numbers_from(first, txns)}
     for name, dtype in (
         ("timestamp", np.dtype("M8[ns]")),
         ("kind", np.dtype("u1")),
@@ -45,14 +45,16 @@ def posted(books: Books, opening: NDArray[np.int64], first_seq: int) -> dict[str
         ("fill_id", np.dtype("i8")),
         ("reverses", np.dtype("i8")),
     ):
-        txn[name] = _room(txns, dtype)
+        txn[name] = _empty(txns, dtype)
         txn[name][:] = rows[name].view(dtype) if name == "timestamp" else rows[name]
-    numbers, amounts, lots = (_room(transfers, np.dtype("i8")) for _ in range(3))
-    debits, credits_ = (_room(transfers, np.dtype("i4")) for _ in range(2))
+    numbers, amounts, lots = (_empty(transfers, np.dtype("i8")) for _ in range(3))
+    debits, credits_ = (_empty(transfers, np.dtype("i4")) for _ in range(2))
     if not unload(books, opening.copy(), numbers, debits, credits_, amounts, lots):
-        raise OutOfBalance("the open block does not refold to the running balances; nothing of it is stored")
+        raise OutOfBalance(
+            "the transfers of the open block do not add up to the running balances; the block is not stored"
+        )
     transfer = {
-        "seq": _counted(first_seq, transfers),
+        "seq": _numbers_from(first_seq, transfers),
         "txn": numbers,
         "debit": debits,
         "credit": credits_,
@@ -63,7 +65,7 @@ def posted(books: Books, opening: NDArray[np.int64], first_seq: int) -> dict[str
 
 
 def charted(chart: Chart, layout: Layout, commodities: int, accounts: int) -> dict[str, Columns]:
-    """The commodities and accounts added since there were so many of each."""
+    """Return the commodities and accounts that follow the first *commodities* and *accounts*."""
     tables: dict[str, Columns] = {}
     if fresh := list(chart.commodities.since(commodities)):
         rows = [
@@ -83,7 +85,7 @@ def charted(chart: Chart, layout: Layout, commodities: int, accounts: int) -> di
 
 
 def noted(notes: Sequence[tuple[int, str]], first: int) -> dict[str, Columns]:
-    """What was written beside transactions, numbered from *first*."""
+    """Return the notes on transactions, numbered from *first*."""
     if not notes:
         return {}
     numbers, texts = zip(*notes, strict=True)
@@ -92,7 +94,10 @@ def noted(notes: Sequence[tuple[int, str]], first: int) -> dict[str, Columns]:
 
 
 def added(table: str, columns: Mapping[str, Any], layout: Layout, first: int) -> Columns:
-    """Rows of another table as its columns, numbered from *first*; refuses what does not fit."""
+    """Return rows of another table as its columns, numbered from *first*.
+
+    Raises `InvalidRows` where names, types or lengths do not fit the table.
+    """
     dense, *names = layout[table]
     if set(columns) != set(names):
         raise InvalidRows(f"{table} has the columns {', '.join(names)}, not {', '.join(columns)}")
@@ -104,37 +109,37 @@ def added(table: str, columns: Mapping[str, Any], layout: Layout, first: int) ->
 
 
 def length(columns: Columns) -> int:
-    """How many rows *columns* hold."""
+    """Count the rows of *columns*."""
     return len(next(iter(columns.values())))
 
 
-def _counted(first: int, count: int) -> NDArray[np.int64]:
-    """The numbers from *first* on."""
-    array = _room(count, np.dtype("i8"))
+def _numbers_from(first: int, count: int) -> NDArray[np.int64]:
+    """Return *count* numbers from *first* on."""
+    array = _empty(count, np.dtype("i8"))
     array[:] = 1
     array[:1] = first
     return np.cumsum(array, out=array)
 
 
-def _room(size: int, dtype: "np.dtype[Any]") -> Any:
+def _empty(size: int, dtype: "np.dtype[Any]") -> Any:
     return pool.take(size, dtype)[:size]
 
 
 def _column(table: str, name: str, kind: str, values: ArrayLike) -> NDArray[Any]:
-    """*values* as the column's type, refusing what would change them."""
+    """Convert *values* to the column's type. Raises `InvalidRows` where that would change a value."""
     try:
         array = np.asarray(values, dtype=object if kind == "VARCHAR" else None)
         if array.ndim == 1 and array.dtype == DTYPES[kind] and array.dtype.kind in "biuf":
-            same: NDArray[Any] = _room(array.size, array.dtype)
-            same[:] = array
-            return same
+            copy: NDArray[Any] = _empty(array.size, array.dtype)
+            copy[:] = array
+            return copy
         if array.ndim != 1:
-            raise InvalidRows(f"{table}.{name} is not one row of values: {values!r}")
+            raise InvalidRows(f"{table}.{name} is a one-dimensional array, not {values!r}")
         if array.size == 0:
             return np.zeros(0, DTYPES[kind])
         if kind == "VARCHAR":
             wrong = [value for value in array.tolist() if not isinstance(value, str)]
-            "".join(array.tolist() if not wrong else []).encode()  # a lone surrogate is no text
+            "".join(array.tolist() if not wrong else []).encode()  # raises for a lone surrogate
         else:
             with np.errstate(invalid="ignore"):
                 cast = array.astype(DTYPES[kind])

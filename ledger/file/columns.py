@@ -13,34 +13,35 @@ Columns = Mapping[str, NDArray[Any]]
 
 
 def queried(ask: Callable[[str], Columns], table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The columns *names* of *table*. Raises `DamagedFile` where rows are missing or there twice, or NULL.
+    """Return read-only columns *names* of *table*.
 
-    *ask* answers a query with columns: masked where there are nulls, or objects with None in them.
+    *ask* answers a query with columns, which are masked arrays where they have nulls. Raises `DamagedFile`
+    where rows are missing or doubled, or a value is NULL.
     """
     dense = "seq" if table == "transfer" else "id"
-    listed = ", ".join(f'"{name}"' for name in (dense, *names))
-    numbers, *columns = ask(f'select {listed} from "{table}"').values()  # noqa: S608  a table of ours
+    selection = ", ".join(f'"{name}"' for name in (dense, *names))
+    numbers, *columns = ask(f'select {selection} from "{table}"').values()  # noqa: S608  names from the code
     for name, column in zip((dense, *names), (numbers, *columns), strict=True):
         if np.ma.is_masked(column):
             raise DamagedFile(f"the table {table} has NULL in {name}; verify the journal")
     numbers, columns = np.ma.getdata(numbers), [np.ma.getdata(column) for column in columns]
-    wanted = np.arange(numbers.size)
-    # Rows come as they were stored, which is nearly always in order; sorting them in SQL costs more than
+    sequence = np.arange(numbers.size)
+    # Rows come in the order of storage, which is nearly always right. Sorting them in SQL costs more than
     # reading them.
-    if not np.array_equal(numbers, wanted):
+    if not np.array_equal(numbers, sequence):
         order = np.argsort(numbers, kind="stable")
-        if not np.array_equal(numbers[order], wanted):
-            raise DamagedFile(f"rows of the table {table} are missing or there twice; verify the journal")
+        if not np.array_equal(numbers[order], sequence):
+            raise DamagedFile(f"rows of the table {table} are missing or doubled; verify the journal")
         columns = [column[order] for column in columns]
-    found = {name: column.view() for name, column in zip(names, columns, strict=True)}
-    for column in found.values():
-        column.flags.writeable = False
-    return found
+    views = {name: column.view() for name, column in zip(names, columns, strict=True)}
+    for view in views.values():
+        view.flags.writeable = False
+    return views
 
 
 def columns_of(query: Query) -> dict[str, NDArray[Any]]:
-    """The answer to a query as columns, masked where there are nulls."""
-    # By way of Polars: pyarrow's own way to numpy imports pandas wherever that is installed.
+    """Convert the answer to a query to columns, which are masked arrays where they have nulls."""
+    # Polars converts, because pyarrow imports pandas for this wherever pandas is installed.
     return {
         series.name: np.ma.masked_array(series.to_numpy(), series.is_null().to_numpy())
         if series.null_count()

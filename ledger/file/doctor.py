@@ -1,16 +1,16 @@
-"""Examining a journal's file that may be damaged, and saving what can be saved.
+"""Examination and repair of a journal's file that may be damaged.
 
-A DuckDB file has a companion, the WAL (`books.duckdb.wal`), which holds the last commits until they are
-moved into the file. A damaged WAL keeps the whole file from opening, and is repaired by cutting it before
-the first commit that cannot be read: what remains is a prefix of the sealed blocks, and a run is resumed
-from there with `Journal.replay` or `Journal.open`. A damaged main file cannot be repaired, since its blocks
-refer to each other; for that, `examine` says what can still be read.
+A DuckDB file has a companion, the WAL (`books.duckdb.wal`), which holds the last commits until they are moved
+into the file. A damaged WAL keeps the whole file from opening. It is repaired by a cut before the first
+commit that cannot be read. The remaining file is a prefix of the sealed blocks, and `Journal.replay` or
+`Journal.open` resumes a run from there. A damaged main file cannot be repaired, since its blocks refer to
+each other. For that case `examine` reports which tables can still be read.
 
 Repair works in place and deletes nothing. It first copies the file and all its companions to
-`books.duckdb.damaged-1` (`-2`, ...), and touches the WAL only when that copy is complete and on the disk.
-Where no cut helps, the WAL is put back as it was.
+`books.duckdb.damaged-1` (`-2`, ...), and changes the WAL only when that copy is complete and on the disk.
+Where no cut helps, the original WAL is restored.
 
-Damage can take a process down without an exception, so files are read in one of their own.
+Damage can end a process without an exception, so a process of its own reads the file.
 """
 
 import filecmp
@@ -32,110 +32,111 @@ from tieout.ledger import errors
 from tieout.ledger.errors import DamagedFile, WriteFailed
 from tieout.ledger.file import chain
 from tieout.ledger.file.chain import Sealed
-from tieout.ledger.file.database import Database, explained
+from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.reader import Reader
 
 _LOOK = (
     "import sys; from tieout.ledger.file import doctor; sys.stdout.write(doctor.look(*sys.argv[1:]).json())"
 )
 
-# How DuckDB names the place in a WAL from which on it cannot read.
+# DuckDB's words for the place in a WAL where it stopped reading.
 _OFFSET = re.compile(r"WAL file.* at byte position (\d+)")
 
-# What a WAL of our storage version begins with; entries follow, each after its length and checksum.
+# The first bytes of a WAL of our storage version. Entries follow, each after its length and checksum.
 _WAL_HEADER = bytes.fromhex("640062650002ffff")
 _ENTRY_HEADER = struct.Struct("<QQ")
 
 
 @frozen
 class Report:
-    """What a file holds, and what is wrong with it.
+    """The contents of a file, and its faults.
 
-    *blocks* are those from the first on whose seals hold, *last_txn* their last transaction (-1: none) and
-    *head* the digest of the last of them. *refused* is the error that keeps the file from being read,
-    *broken* names each departure from the seals. *torn* bytes at the end of the WAL are no whole entry and
-    are ignored: a killed writer leaves some, and so does damage to a length. *tables* tells for a file that
-    is not sound how many rows of each table can be read, or why none.
+    *blocks* is the number of blocks from the first on whose seals hold. *last_txn* is their last transaction
+    (-1: none) and *head* the digest of their last block. *refusal* is the error that keeps the file from
+    being read. *departures* lists the departures from the seals. *torn_bytes* at the end of the WAL are not
+    a whole entry and are ignored: a killed writer leaves some, and so does damage to a length. *tables* is
+    filled for a file that is not sound. It has the number of readable rows of each table, or the reason why
+    none is.
     """
 
     path: str
     blocks: int = 0
     last_txn: int = -1
     head: str = ""
-    refused: str = ""
-    broken: list[str] = field(factory=list)
-    torn: int = 0
+    refusal: str = ""
+    departures: list[str] = field(factory=list)
+    torn_bytes: int = 0
     tables: dict[str, int | str] = field(factory=dict)
 
     @property
     def sound(self) -> bool:
-        """Whether everything can be read and every seal holds."""
-        return not self.refused and not self.broken
+        """Check whether the whole file can be read and every seal holds."""
+        return not self.refusal and not self.departures
 
     def json(self) -> str:
-        """As text that another process can read."""
+        """Return the report as text for another process."""
         return json.dumps(asdict(self))
 
 
 @frozen
 class Repair:
-    """What was done to a file: its state *before* and *after*.
+    """The repair of a file: its state *before* and *after*.
 
-    *aside* is the copy of the damaged file, None where nothing was tried. The WAL had *length* bytes, of
-    which the first *kept* remain.
+    *backup* is the copy of the damaged file, None where no repair was tried. The WAL had *length* bytes, of
+    which the first *remainder* remain.
     """
 
     before: Report
     after: Report
-    aside: Path | None = None
+    backup: Path | None = None
     length: int = 0
-    kept: int = 0
+    remainder: int = 0
 
     @property
     def repaired(self) -> bool:
-        """Whether the file was not sound and is now."""
+        """Check whether the file was not sound before and is sound now."""
         return self.after.sound and not self.before.sound
 
     def __str__(self) -> str:
-        held = self.after
+        report = self.after
         lines = []
         if self.before.sound:
-            lines.append(f"{held.path} is sound")
+            lines.append(f"{report.path} is sound")
         elif self.repaired:
             lines += [
-                f"{held.path} is repaired: its WAL keeps the first {self.kept} of {self.length} bytes",
-                f"the damaged file is kept as {self.aside}",
+                f"{report.path} is repaired: its WAL keeps the first {self.remainder} of {self.length} bytes",
+                f"the damaged file is kept as {self.backup}",
             ]
         else:
             lines += [
-                f"{held.path} cannot be repaired",
-                *filter(None, [held.refused, *held.broken]),
+                f"{report.path} cannot be repaired",
+                *filter(None, [report.refusal, *report.departures]),
             ]
-            lines += [f"table {name}: {rows}" for name, rows in held.tables.items()]
-            if self.aside:
-                lines.append(f"a copy of it is {self.aside}")
-        if held.blocks:
+            lines += [f"table {name}: {rows}" for name, rows in report.tables.items()]
+            if self.backup:
+                lines.append(f"a copy of it is {self.backup}")
+        if report.blocks:
             lines.append(
-                f"it holds blocks 0 to {held.blocks - 1}, transactions up to {held.last_txn},"
-                f" head digest {held.head}"
+                f"it holds blocks 0 to {report.blocks - 1}, transactions up to {report.last_txn},"
+                f" head digest {report.head}"
             )
-        if held.torn and self.before.sound:
+        if report.torn_bytes and self.before.sound:
             lines.append(
-                f"the last {held.torn} bytes of its WAL are no whole commit and are ignored:"
-                " compare the head digest with the one that you know"
+                f"the last {report.torn_bytes} bytes of its WAL are not a whole commit and are ignored:"
+                " compare the head digest with the one that you noted"
             )
         if self.repaired:
-            lines.append("whatever was acknowledged after that is lost; perform the run again to resume it")
+            lines.append("blocks acknowledged after that are lost; run again to resume")
         return "\n".join(lines)
 
 
 def examine(path: str | Path, anchor: str = "") -> Report:
     """Read all of a file, in a process of its own, and compare it with its seals and the head *anchor*.
 
-    Raises a `StoreError` where damage is not the question: there is no such file, somebody has it open,
+    Raises a `StoreError` for reasons other than damage: there is no such file, it is open elsewhere, or
     another version wrote it.
     """
-    child = subprocess.run(  # noqa: S603  our own interpreter
+    child = subprocess.run(  # noqa: S603  this interpreter
         [sys.executable, "-c", _LOOK, str(path), anchor],
         capture_output=True,
         check=False,
@@ -143,67 +144,67 @@ def examine(path: str | Path, anchor: str = "") -> Report:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
     )
     if child.returncode == 0:
-        return evolve(Report(**json.loads(child.stdout)), torn=_torn(_plain_wal(Path(path))))
+        return evolve(Report(**json.loads(child.stdout)), torn_bytes=_torn_bytes(_default_wal(Path(path))))
     if child.returncode < 0:
-        return Report(str(path), refused=f"reading it ends the process with signal {-child.returncode}")
+        return Report(str(path), refusal=f"reading it ends the process with signal {-child.returncode}")
     last = child.stderr.strip().rpartition("\n")[2]
     name, _, message = last.removeprefix("tieout.ledger.errors.").partition(": ")
     kind = getattr(errors, name, None)
     if kind is None:
-        return Report(str(path), refused=f"reading it fails: {last}")
+        return Report(str(path), refusal=f"reading it fails: {last}")
     raise kind(message)
 
 
 def look(path: str, anchor: str = "") -> Report:
-    """As `examine`, but in this process, which damage may end."""
+    """Examine a file as `examine` does, but in this process, which damage may end."""
     try:
         with Reader(path) as reader:
-            return _compared(reader, anchor)
+            return _report(reader, anchor)
     except DamagedFile as error:
-        return Report(path, refused=str(error), tables=_without_journal(Path(path)))
+        return Report(path, refusal=str(error), tables=_rows_of_any_file(Path(path)))
 
 
-def _compared(reader: Reader, anchor: str) -> Report:
+def _report(reader: Reader, anchor: str) -> Report:
     head, seals = chain.genesis(reader).hex(), chain.seals(reader)
-    held: list[Sealed] = []
-    broken: list[str] = []
+    sound: list[Sealed] = []
+    departures: list[str] = []
 
-    def hold(number: int, _: int) -> None:
-        if not broken:
-            held.append(seals[number - 1])
+    def step(number: int, _: int) -> None:
+        if not departures:
+            sound.append(seals[number - 1])
 
     try:
-        for departure in chain.broken(reader, anchor or None, hold):
-            broken.append(str(departure))  # noqa: PERF401  `hold` looks at what there is so far
+        for departure in chain.broken(reader, anchor or None, step):
+            departures.append(str(departure))  # noqa: PERF401  `step` reads the list meanwhile
     except DamagedFile as error:
-        broken.append(str(error))
+        departures.append(str(error))
     return Report(
         str(reader.path),
-        blocks=len(held),
-        last_txn=held[-1].last_txn if held else -1,
-        head=held[-1].digest if held else head,
-        broken=broken,
-        tables=_rows(reader.path, reader.connection, list(reader.layout)) if broken else {},
+        blocks=len(sound),
+        last_txn=sound[-1].last_txn if sound else -1,
+        head=sound[-1].digest if sound else head,
+        departures=departures,
+        tables=_rows(reader.path, reader.connection, list(reader.layout)) if departures else {},
     )
 
 
-def _without_journal(path: Path) -> dict[str, int | str]:
-    """What can be read of a file that does not open as a journal."""
+def _rows_of_any_file(path: Path) -> dict[str, int | str]:
+    """Count the rows of a file that does not open as a journal."""
     try:
-        with explained(path, DamagedFile), Database(path, read_only=True) as database:
-            found = database.connection.execute("select table_name from duckdb_tables()").fetchall()
-            return _rows(path, database.connection, [name for (name,) in found])
+        with explain_errors(path, DamagedFile), Database(path, read_only=True) as database:
+            names = database.connection.execute("select table_name from duckdb_tables()").fetchall()
+            return _rows(path, database.connection, [name for (name,) in names])
     except DamagedFile:
-        return {}  # nothing; the report says why
+        return {}  # the report has the error already
 
 
 def _rows(path: Path, connection: duckdb.DuckDBPyConnection, tables: list[str]) -> dict[str, int | str]:
-    """How many rows each table has, every value of them having been read; or why that fails."""
+    """Count the rows of each table by reading every value. An error takes the place of the number."""
     rows: dict[str, int | str] = {}
     for table in tables:
         query = f'select count(*), bit_xor(hash(t)) from "{table}" as t'  # noqa: S608  from the file
         try:
-            with explained(path, DamagedFile):
+            with explain_errors(path, DamagedFile):
                 rows[table] = connection.execute(query).fetchall()[0][0]
         except DamagedFile as error:
             rows[table] = str(error)
@@ -211,33 +212,33 @@ def _rows(path: Path, connection: duckdb.DuckDBPyConnection, tables: list[str]) 
 
 
 def repair(path: str | Path) -> Repair:
-    """Cut a damaged WAL where it cannot be read any more, having copied everything aside."""
+    """Copy a file with a damaged WAL, then cut the WAL before the first commit that cannot be read."""
     path = Path(path)
     before = examine(path)
-    wal = _wal(path, before.refused)
-    if not before.refused or not wal.is_file() or not wal.stat().st_size:
+    wal = _damaged_wal(path, before.refusal)
+    if not before.refusal or not wal.is_file() or not wal.stat().st_size:
         return Repair(before, before)
-    with explained(path):
-        aside = _set_aside(path)
+    with explain_errors(path):
+        backup = _back_up(path)
         whole = wal.read_bytes()
-        kept, after = _longest(path, wal, whole, before.refused)
-        if after.refused:
+        remainder, after = _cut(path, wal, whole, before.refusal)
+        if after.refusal:
             _write(wal, whole)
-            return Repair(before, before, aside)
-    return Repair(before, after, aside, len(whole), kept)
+            return Repair(before, before, backup)
+    return Repair(before, after, backup, len(whole), remainder)
 
 
-def _wal(path: Path, refusal: str) -> Path:
-    """The WAL that a refusal names: commits made during a checkpoint go to one of their own."""
-    return next((wal for wal in _companions(path) if f'{wal.name}"' in refusal), _plain_wal(path))
+def _damaged_wal(path: Path, refusal: str) -> Path:
+    """Return the WAL that a refusal names. Commits during a checkpoint go to a WAL of their own."""
+    return next((wal for wal in _companions(path) if f'{wal.name}"' in refusal), _default_wal(path))
 
 
-def _plain_wal(path: Path) -> Path:
+def _default_wal(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
 
 
-def _torn(wal: Path) -> int:
-    """How many bytes at the end of a WAL are no whole entry."""
+def _torn_bytes(wal: Path) -> int:
+    """Count the bytes at the end of a WAL that are not a whole entry."""
     size = wal.stat().st_size if wal.is_file() else 0
     if not size:
         return 0
@@ -258,8 +259,8 @@ def _companions(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{glob.escape(path.name)}.wal*"))
 
 
-def _longest(path: Path, wal: Path, whole: bytes, refusal: str) -> tuple[int, Report]:
-    """Leave the longest start of a WAL with which the file opens: its length, and what there is then."""
+def _cut(path: Path, wal: Path, whole: bytes, refusal: str) -> tuple[int, Report]:
+    """Cut a WAL to its longest start with which the file opens. Return its length and a report."""
 
     def cut(length: int) -> Report:
         _write(wal, whole[:length])
@@ -267,38 +268,38 @@ def _longest(path: Path, wal: Path, whole: bytes, refusal: str) -> tuple[int, Re
 
     if offset := _OFFSET.search(refusal):
         length = int(offset[1])
-        if not (after := cut(length)).refused:
+        if not (after := cut(length)).refusal:
             return length, after
     opens, fails = 0, len(whole)
-    if (after := cut(0)).refused:
+    if (after := cut(0)).refusal:
         return 0, after  # the WAL is not what keeps the file from opening
     while fails - opens > 1:
         middle = (opens + fails) // 2
-        if cut(middle).refused:
+        if cut(middle).refusal:
             fails = middle
         else:
             opens = middle
     return opens, cut(opens)
 
 
-def _set_aside(path: Path) -> Path:
-    """Copy a file and its companions; where the copy is, once it is on the disk and has been compared."""
-    aside = next(
+def _back_up(path: Path) -> Path:
+    """Copy a file and its companions to the disk, compare the copies, and return the path of the copy."""
+    backup = next(
         name for number in count(1) if not (name := path.with_name(f"{path.name}.damaged-{number}")).exists()
     )
     # The file itself goes last: while it is missing, the copy is not complete.
     for source in [*_companions(path), path]:
-        copy = aside.with_name(aside.name + source.name.removeprefix(path.name))
+        copy = backup.with_name(backup.name + source.name.removeprefix(path.name))
         shutil.copyfile(source, copy)
-        with copy.open("rb") as written:
-            os.fsync(written.fileno())
+        with copy.open("rb") as file:
+            os.fsync(file.fileno())
         if not filecmp.cmp(source, copy, shallow=False):
             raise WriteFailed(f"{copy} differs from {source}; nothing was changed")
-    return aside
+    return backup
 
 
 def _write(wal: Path, content: bytes) -> None:
-    """Replace a WAL in one step, so that there is always either the old or the new one."""
+    """Replace a WAL in one step, so that either the old or the new one exists at any time."""
     fresh = wal.with_name(wal.name + ".new")
     with fresh.open("wb") as file:
         file.write(content)

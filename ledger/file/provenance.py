@@ -1,4 +1,7 @@
-"""Where and with what a journal was made. It does not determine the result and is outside the chain."""
+"""The time, machine and versions with which a journal was created.
+
+They do not determine the result and are outside the chain.
+"""
 
 import json
 import platform
@@ -11,7 +14,7 @@ _LIBRARIES = ("tieout", "duckdb", "numba", "numpy", "polars", "pyarrow")
 
 
 def here() -> dict[str, str]:
-    """Time, host, versions and the revision of the source, as far as it is a checkout."""
+    """Return time, host, versions, and the revision of the source where it is a checkout."""
     versions = {"python": platform.python_version()} | {name: _version(name) for name in _LIBRARIES}
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -30,7 +33,7 @@ def _version(name: str) -> str:
 
 
 def _revision() -> str:
-    """The commit that a checkout stands at, '' for an installed package."""
+    """Return the commit of a checkout, '' for an installed package."""
     git = Path(__file__).resolve().parents[2] / ".git"
     head = git / "HEAD"
     if not head.is_file():

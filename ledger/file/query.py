@@ -1,4 +1,4 @@
-"""The answer to a query, in the form that the reader works with."""
+"""The answer to a query, in the form that the caller works with."""
 
 import re
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-READING = ("SELECT", "EXPLAIN", "MULTI")
-"""What may be asked: one statement that reads. (A pivot is MULTI.)"""
-# An explanation with `analyze`, alone or among options in brackets, performs what it explains.
+READ_STATEMENTS = ("SELECT", "EXPLAIN", "MULTI")
+"""Types of statement that a query may have. All of them read. (A pivot is MULTI.)"""
+# With `analyze`, alone or among options in brackets, `explain` executes the statement.
 _EXPLAINS = re.compile(r"\s*explain\s+(?!analy[sz]e\b)\w", re.IGNORECASE)
 
 
 @frozen
 class Query:
-    """The rows that a query gave, complete and independent of the journal."""
+    """The rows that a query returned, complete and independent of the journal."""
 
     table: "pa.Table"
 
     def arrow(self) -> "pa.Table":
-        """As a pyarrow Table."""
+        """Return the rows as a pyarrow Table."""
         return self.table
 
     def pl(self) -> "pl.DataFrame":
-        """As a Polars DataFrame."""
+        """Return the rows as a Polars DataFrame."""
         import polars as pl
 
         frame = pl.from_arrow(self.table)
@@ -40,12 +40,12 @@ class Query:
         return frame
 
     def df(self) -> "pd.DataFrame":
-        """As a pandas DataFrame."""
+        """Return the rows as a pandas DataFrame."""
         frame: pd.DataFrame = self.table.to_pandas()
         return frame
 
     def rows(self) -> list[dict[str, Any]]:
-        """As dictionaries, one a row."""
+        """Return the rows as dictionaries, one a row."""
         rows: list[dict[str, Any]] = self.table.to_pylist()
         return rows
 
@@ -56,14 +56,17 @@ def execute(
     parameters: Sequence[Any] = (),
     at: int | None = None,
 ) -> Query:
-    """Run *query*; with *at* (nanoseconds) the views show the books as of then."""
-    import duckdb  # what is never asked with SQL is spared the memory
+    """Run *query*. With *at* (nanoseconds since 1970) the views show the books as of that time.
+
+    Raises `InvalidQuery` where it is not one statement that reads, or DuckDB refuses it.
+    """
+    import duckdb  # imported here to spare runs that are never queried the memory it takes
 
     try:
         statements = connection.extract_statements(query)
         kind = statements[0].type.name if len(statements) == 1 else ""
-        if kind not in READING or (kind == "EXPLAIN" and not _EXPLAINS.match(query)):
-            raise InvalidQuery(f"{query!r} is not one query; ask with a single select")
+        if kind not in READ_STATEMENTS or (kind == "EXPLAIN" and not _EXPLAINS.match(query)):
+            raise InvalidQuery(f"{query!r} is not one query; use a single select")
         if at is not None:
             connection.execute("set variable as_of = make_timestamp_ns(?)", [at])
         relation = connection.sql(query, params=list(parameters) or None)

@@ -1,7 +1,7 @@
 """A closed journal, opened to be read.
 
-The file's tables are believed only as far as the seals go, and its views and functions not at all: the views
-used here are installed anew, for this connection alone, and the functions are DuckDB's own.
+The seals vouch for the file's tables. Nothing vouches for its views and functions, so they are not used. The
+views used here are installed for this connection, and the functions are DuckDB's own.
 """
 
 import json
@@ -23,26 +23,28 @@ from tieout.ledger.errors import (
     nearest,
 )
 from tieout.ledger.file.columns import columns_of, queried
-from tieout.ledger.file.database import NAME, Database, explained, is_blank, is_damage
+from tieout.ledger.file.database import Database, explain_errors, is_blank, is_damage
+from tieout.ledger.file.instances import NAME
+from tieout.ledger.file.layout import Layout
 from tieout.ledger.file.query import Query, execute
 from tieout.ledger.file.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_schema
-from tieout.ledger.file.store import Layout
 from tieout.ledger.moment import Moment, end_of
 
 if TYPE_CHECKING:
     import duckdb
 
-MARKS_OF_A_JOURNAL = ("run", "seal", "provenance", "transfer", "txn")
-FEW = 20_000
-"""Rows up to which an answer is quicker to come by as it is than as Arrow."""
+REQUIRED_TABLES = ("run", "seal", "provenance", "transfer", "txn")
+"""Tables without which a DuckDB file is not a journal."""
+FEW_ROWS = 20_000
+"""Number of rows up to which NumPy arrays straight from DuckDB are faster than Arrow."""
 _RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
 
 
 class Reader(Closing):
     """A journal's file, read-only. Raises a `StoreError` where it cannot be read as one.
 
-    *database* is the file where it is open already; it is closed with the reader. The views are installed
-    when SQL is first asked.
+    *database* is given where the file is open already, and is closed with the reader. The views are installed
+    before the first query.
     """
 
     def __init__(self, path: str | Path, database: Database | None = None) -> None:
@@ -52,7 +54,7 @@ class Reader(Closing):
         self._database = database or Database(self.path, read_only=True)
         self._has_views = False
         try:
-            with explained(self.path, DamagedFile):
+            with explain_errors(self.path, DamagedFile):
                 tables = self._require_journal()
                 self.run = self._read_run()
                 self.layout: Layout = {t: dict(c) for t, c in json.loads(self.run["layout"])}
@@ -62,7 +64,7 @@ class Reader(Closing):
                     *installed(self.policies["records"]),
                 ]
                 self._require_tables(tables)
-                believe_no_function(self._database.connection)
+                prefer_builtin_functions(self._database.connection)
         except (ValueError, KeyError, TypeError) as error:
             self.close()
             raise DamagedFile(f"{self.path}: the table run cannot be read: {error!r}") from error
@@ -72,7 +74,7 @@ class Reader(Closing):
 
     @property
     def connection(self) -> "duckdb.DuckDBPyConnection":
-        """The connection, with every view."""
+        """The connection, with all views installed."""
         connection = self._database.lend()
         if not self._has_views:
             self._has_views = True
@@ -85,11 +87,11 @@ class Reader(Closing):
         return list(in_order(self.schemas))
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._database.close()
 
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
-        """Run SQL over the journal; *at* shows the books as of a moment, a date to its end."""
+        """Run SQL over the journal. *at* shows the books as of a moment, and a date as of its end."""
         moment = None if at is None else end_of(at)
         try:
             return execute(self.connection, query, parameters, moment)
@@ -99,51 +101,52 @@ class Reader(Closing):
             raise
 
     def columns(self, table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-        """The columns *names* of *table*, its rows in the order of its dense first column.
+        """Return the columns *names* of *table*, with rows in the order of its dense first column.
 
-        Numbers as they are stored, times datetime64[ns], text as objects; not to be written to. Raises
-        `DamagedFile` where rows are missing or there twice.
+        Numbers have their stored types, times are datetime64[ns], texts are objects. The arrays are
+        read-only. Raises `DamagedFile` where rows are missing or doubled.
         """
-        return queried(self._few if self._rows.get(table, 0) < FEW else self._many, table, names)
+        is_short = self._row_counts.get(table, 0) < FEW_ROWS
+        return queried(self._numpy_columns if is_short else self._arrow_columns, table, names)
 
-    def _few(self, query: str) -> dict[str, NDArray[Any]]:
-        with explained(self.path, DamagedFile):
+    def _numpy_columns(self, query: str) -> dict[str, NDArray[Any]]:
+        with explain_errors(self.path, DamagedFile):
             return self._database.connection.execute(query).fetchnumpy()
 
-    def _many(self, query: str) -> dict[str, NDArray[Any]]:
-        return columns_of(self._of_tables(query))
+    def _arrow_columns(self, query: str) -> dict[str, NDArray[Any]]:
+        return columns_of(self._query_tables(query))
 
-    def _of_tables(self, query: str) -> Query:
-        """A query of ours that names tables alone, and needs no view."""
-        with explained(self.path, DamagedFile):
+    def _query_tables(self, query: str) -> Query:
+        """Run a query of this class that reads tables only. It needs no view."""
+        with explain_errors(self.path, DamagedFile):
             return Query(self._database.connection.sql(query).to_arrow_table())
 
     @property
     def head(self) -> str:
-        """The digest of the last block, nothing where there is none."""
-        rows = self._of_tables("select digest from seal order by block desc limit 1").rows()
+        """The digest of the last block, empty where there is no block."""
+        rows = self._query_tables("select digest from seal order by block desc limit 1").rows()
         return str(rows[0]["digest"]) if rows else ""
 
     def view(self, name: str, at: Moment | None = None) -> Query:
-        """The rows of a view by its name, hyphens allowed."""
+        """Return the rows of a view. Its name may have hyphens for underscores."""
         view = name.replace("-", "_")
         if view not in self.views:
-            shown = (v for v in self.views if not v.startswith(("check_", "examined_")))
-            raise UnknownView(f"there is no view {name!r}{nearest(view, shown)}")
+            names = (v for v in self.views if not v.startswith(("check_", "examined_")))
+            raise UnknownView(f"there is no view {name!r}{nearest(view, names)}")
         return self.sql(f"from {view}", at=at)
 
     def _require_journal(self) -> set[str]:
-        """The names of the tables, once they are those of a journal that can be read here."""
-        found = self._database.connection.execute(
+        """Return the names of the tables. Raises a `StoreError` unless this is a journal of this version."""
+        rows = self._database.connection.execute(
             "select table_name, estimated_size from system.main.duckdb_tables()"
             " where schema_name = 'main' and database_name != 'temp'"
         ).fetchall()
-        self._rows: dict[str, int] = dict(found)
-        tables = set(self._rows)
+        self._row_counts: dict[str, int] = dict(rows)
+        tables = set(self._row_counts)
         runs = self._database.connection.execute("from run limit 1").fetchall() if "run" in tables else []
         if not runs and is_blank(self._database.connection):
             raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
-        if missing := set(MARKS_OF_A_JOURNAL) - tables:
+        if missing := set(REQUIRED_TABLES) - tables:
             raise NotAJournal(
                 f"{self.path} is a DuckDB file but not a journal: no table {', '.join(sorted(missing))}"
             )
@@ -153,30 +156,30 @@ class Reader(Closing):
         ((version,),) = versions
         if version > SCHEMA_VERSION:
             raise NewerSchema(
-                f"{self.path} has schema version {version}, this tieout reads up to {SCHEMA_VERSION};"
+                f"{self.path} has schema version {version}, this tieout reads version {SCHEMA_VERSION};"
                 " update tieout"
             )
         if version < SCHEMA_VERSION:
             raise OlderSchema(
-                f"{self.path} has schema version {version}; run `tieout doctor --migrate` to bring it to"
-                f" {SCHEMA_VERSION}"
+                f"{self.path} has schema version {version}, this tieout reads version {SCHEMA_VERSION};"
+                " open it with the tieout that wrote it"
             )
         return tables
 
     def _require_tables(self, tables: set[str]) -> None:
         """Raise `DamagedFile` where a table is missing.
 
-        A view in the place of one of the ledger's own is not believed; in the place of another's it breaks
-        the seals.
+        A view does not replace a table of the ledger. It may replace a table of another package, because the
+        seals show that.
         """
-        own, *others = (set(schema.table_names) for schema in self.schemas)
-        lost = set[str]().union(*others) - tables
-        if lost:
+        ledger, *others = (set(schema.table_names) for schema in self.schemas)
+        missing = set[str]().union(*others) - tables
+        if missing:
             views = self._database.connection.execute(
                 "select view_name from system.main.duckdb_views() where not internal"
             ).fetchall()
-            lost -= {name for (name,) in views}
-        if missing := own - tables | lost:
+            missing -= {name for (name,) in views}
+        if missing := ledger - tables | missing:
             raise DamagedFile(f"{self.path} has lost the table {', '.join(sorted(missing))}")
 
     def _read_run(self) -> dict[str, Any]:
@@ -192,6 +195,9 @@ def install_views(connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Sch
         connection.execute(statement.replace("create or replace view", "create or replace temp view"))
 
 
-def believe_no_function(connection: "duckdb.DuckDBPyConnection") -> None:
-    """Look for the built-in functions first: a macro `sum` in a file would blind every view that adds up."""
+def prefer_builtin_functions(connection: "duckdb.DuckDBPyConnection") -> None:
+    """Make DuckDB look for its own functions first.
+
+    A macro `sum` in a file would otherwise blind every view with a total.
+    """
     connection.execute(f"set search_path = 'temp.main,system.main,{NAME}.main'")

@@ -1,4 +1,4 @@
-"""Taking up closed books where their file left them."""
+"""Closed books, read from their file so that posting can continue."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +11,15 @@ from tieout.ledger.books.chart import Account
 from tieout.ledger.books.commodity import Commodity
 from tieout.ledger.errors import DamagedFile, SealBroken
 from tieout.ledger.file import chain
-from tieout.ledger.file.database import Database, explained
+from tieout.ledger.file.database import Database, explain_errors
+from tieout.ledger.file.layout import Layout
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.schema import in_order
-from tieout.ledger.file.store import Layout
 
 
 @frozen
-class Held:
-    """What a file holds, all of its seals having been checked."""
+class SealedFile:
+    """A file whose seals all hold, open for reading."""
 
     reader: Reader
     run: dict[str, Any]
@@ -30,7 +30,7 @@ class Held:
 
 @frozen
 class OpenLot:
-    """A lot with units left, below zero when short."""
+    """A lot with units left. *quantity* and *cost* are below zero for a short lot."""
 
     id: int
     instrument: int
@@ -41,7 +41,12 @@ class OpenLot:
 
 @frozen
 class State:
-    """The books at the end of a file."""
+    """The books at the end of a file.
+
+    *first* has the first account of each commodity. *marks* has the time and price of each
+    instrument's last mark, and *stated* is the time of the last statement, all times in
+    nanoseconds since 1970. *stored* has the number of rows of each table.
+    """
 
     commodities: list[Commodity]
     accounts: list[Account]
@@ -57,38 +62,38 @@ class State:
 
 
 @contextmanager
-def checked(path: Path) -> Iterator[Held]:
-    """A file whose seals all hold, open for reading. Raises `SealBroken` where one does not."""
-    with Reader(path) as reader, explained(path, DamagedFile):
+def checked(path: Path) -> Iterator[SealedFile]:
+    """Open a file for reading after a check of all its seals. Raises `SealBroken` where one does not hold."""
+    with Reader(path) as reader, explain_errors(path, DamagedFile):
         for departure in chain.broken(reader):
             raise SealBroken(f"{path}: {departure}; nothing may be added to it")
-        digests = [sealed.digest for sealed in chain.seals(reader)]
-        yield Held(reader, reader.run, reader.layout, chain.genesis(reader), digests)
+        digests = [seal.digest for seal in chain.seals(reader)]
+        yield SealedFile(reader, reader.run, reader.layout, chain.genesis(reader), digests)
 
 
-def reconnect(path: Path, held: Held) -> Database:
-    """The same file for writing. Raises `SealBroken` if another process wrote to it since it was checked."""
+def reconnect(path: Path, file: SealedFile) -> Database:
+    """Open the same file for writing. Raises `SealBroken` where another process has written to it."""
     database = Database(path)
     connection = database.connection
-    with explained(path, DamagedFile):
+    with explain_errors(path, DamagedFile):
         digests = connection.execute("select digest from seal order by block").fetchall()
-    if [digest for (digest,) in digests] != held.digests:
+    if [digest for (digest,) in digests] != file.digests:
         database.close()
         raise SealBroken(f"{path} was written to by another process meanwhile; open it again")
-    with explained(path, DamagedFile):
-        for statement in in_order(held.reader.schemas).values():
-            connection.execute(statement)  # its views are no more believed than by a reader
+    with explain_errors(path, DamagedFile):
+        for statement in in_order(file.reader.schemas).values():
+            connection.execute(statement)  # the views in the file are not trusted, as in a reader
     return database
 
 
-def records_of(held: Held) -> list[tuple[str, int]]:
-    """Name and version of the records of other rooms in the file."""
-    return [(name, version) for name, version in held.reader.policies["records"]]
+def records_of(file: SealedFile) -> list[tuple[str, int]]:
+    """List the name and version of the records of other packages in the file."""
+    return [(name, version) for name, version in file.reader.policies["records"]]
 
 
-def state(held: Held) -> State:
-    """The books as the file's last block left them."""
-    run = held.reader.connection.execute
+def state(file: SealedFile) -> State:
+    """Return the books after the file's last block."""
+    run = file.reader.connection.execute
     symbols = dict(run("select id, symbol from commodity").fetchall())
     commodities = [
         Commodity(symbol, kind, scale, symbols[money], multiplier)
@@ -115,9 +120,9 @@ def state(held: Held) -> State:
     (timestamp,) = run("select coalesce(max(epoch_ns(timestamp)), -9223372036854775808) from txn").fetchall()[
         0
     ]
-    stored = {
+    row_counts = {
         table: run(f'select count(*) from "{table}"').fetchall()[0][0]  # noqa: S608  from the layout
-        for table in held.layout
+        for table in file.layout
     }
     return State(
         commodities=commodities,
@@ -128,22 +133,25 @@ def state(held: Held) -> State:
         next_lot=next_lot,
         timestamp=timestamp,
         marks={
-            instrument: (marked, price)
-            for instrument, marked, price in run(
+            instrument: (timestamp, price)
+            for instrument, timestamp, price in run(
                 "select instrument, epoch_ns(arg_max(timestamp, id)), arg_max(price, id)"
                 " from mark group by instrument"
             ).fetchall()
         },
         stated=run("select epoch_ns(max(timestamp)) from statement").fetchall()[0][0],
-        stored=stored,
-        blocks=len(held.digests),
+        stored=row_counts,
+        blocks=len(file.digests),
     )
 
 
 def _first_account(accounts: list[Account], commodity: int) -> int:
-    """Where the run of accounts of a commodity starts: at its cash, or at its units."""
+    """Return the number of a commodity's first account: its cash, or its units.
+
+    The accounts of a commodity have consecutive numbers.
+    """
     for number, account in enumerate(accounts):
-        own = account.path.startswith("Assets:Cash:") if account.instrument < 0 else True
-        if account.commodity == commodity and own and account.instrument in (-1, commodity):
+        is_first = account.instrument >= 0 or account.path.startswith("Assets:Cash:")
+        if account.commodity == commodity and is_first and account.instrument in (-1, commodity):
             return number
     raise SealBroken(f"commodity {commodity} has no accounts")

@@ -1,4 +1,4 @@
-"""What determines a result, and therefore the genesis of its chain of seals."""
+"""The inputs that determine a result, and therefore the genesis of its chain of seals."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -8,39 +8,40 @@ from attrs import field, frozen
 
 from tieout.ledger.books.bounds import MAX_AMOUNT
 from tieout.ledger.errors import InvalidPolicy
+from tieout.ledger.file.canonical import canonical
+from tieout.ledger.file.layout import Layout
 from tieout.ledger.file.schema import Schema
 from tieout.ledger.file.seal import genesis
-from tieout.ledger.file.store import Layout, canonical
 
 LARGEST_BLOCK = 100_000_000
 RELIEFS = ("fifo", "lifo", "hifo", "average", "specific")
 SEMANTICS = {"posting": 1, "lots": 1, "rounding": "half-even/1", "seal": 1}
-"""Versions of the rules that the result depends on; part of every genesis."""
+"""Versions of the rules that the result depends on. They are part of every genesis."""
 
 
-def _paths(given: Iterable[str]) -> frozenset[str]:
-    """One path or several; a text is one and not its letters."""
-    return frozenset([given] if isinstance(given, str) else given)
+def _path_set(paths: Iterable[str]) -> frozenset[str]:
+    """Convert one path or several to a set. A text is one path, not its letters."""
+    return frozenset([paths] if isinstance(paths, str) else paths)
 
 
 @frozen
 class Policies:
     """Choices that determine the result and the seals.
 
-    *relief* names the lot that a sale gives up first: ``fifo``, ``lifo``, ``hifo``, ``average`` or
+    *relief* names the order in which a sale relieves lots: ``fifo``, ``lifo``, ``hifo``, ``average`` or
     ``specific``. *may_be_overdrawn* are paths of accounts without a floor, for studies with unlimited cash.
-    A block closes once it holds *block_transfers*. *others* are a simulator's own, by name.
+    A block closes once it holds *block_transfers*. *others* are policies of a simulator, by name.
     """
 
     relief: str = field(default="fifo")
-    may_be_overdrawn: frozenset[str] = field(default=frozenset(), converter=_paths)
+    may_be_overdrawn: frozenset[str] = field(default=frozenset(), converter=_path_set)
     block_transfers: int = field(default=2_000_000)
     others: Mapping[str, Any] = field(factory=dict)
 
     @relief.validator
     def _is_known(self, _: object, relief: str) -> None:
         if relief not in RELIEFS:
-            raise InvalidPolicy(f"relief {relief!r} is none of {', '.join(RELIEFS)}")
+            raise InvalidPolicy(f"relief is one of {', '.join(RELIEFS)}, not {relief!r}")
 
     @block_transfers.validator
     def _holds_something(self, _: object, size: int) -> None:
@@ -50,11 +51,11 @@ class Policies:
 
 @frozen
 class Run:
-    """What determines the result beside the policies.
+    """The inputs that determine the result, and its policies.
 
-    *spec* and *fingerprints* are anything that JSON can hold; *strategy* is a digest of source text. Where
-    *fingerprints* are a function, it is called when the genesis is first asked for; what it reads may not
-    change before.
+    *spec* and *fingerprints* are values that JSON can express. *strategy* is a digest of source text.
+    *fingerprints* may be a function. It is called when the genesis is first needed, and the inputs that it
+    reads may not change before.
     """
 
     spec: Mapping[str, Any] = field(factory=dict)
@@ -70,16 +71,16 @@ class Run:
 
 
 def own(run: Run) -> Run:
-    """The same run, which nothing that is done to what it was made of changes.
+    """Copy a run, so that later changes to its dictionaries do not reach the journal.
 
-    Raises `InvalidPolicy` where it holds what JSON cannot.
+    Raises `InvalidPolicy` where it holds a value that JSON cannot express.
     """
-    found, policies = run.fingerprints, run.policies
-    given = [run.spec, policies.others, None if callable(found) else found]
-    spec, others, fingerprints = json.loads(canonical(given))
+    inputs, policies = run.fingerprints, run.policies
+    values = [run.spec, policies.others, None if callable(inputs) else inputs]
+    spec, others, fingerprints = json.loads(canonical(values))
     return Run(
         spec,
-        found if callable(found) else fingerprints,
+        inputs if callable(inputs) else fingerprints,
         run.strategy,
         run.seed,
         Policies(policies.relief, policies.may_be_overdrawn, policies.block_transfers, others),
@@ -87,7 +88,7 @@ def own(run: Run) -> Run:
 
 
 def run_row(run: Run, schemas: Sequence[Schema], layout: Layout) -> dict[str, str | int]:
-    """The row of the table run, in the order of its columns."""
+    """Return the row of the table run, in the order of its columns."""
     policies = {
         "block_transfers": run.policies.block_transfers,
         "may_be_overdrawn": sorted(run.policies.may_be_overdrawn),
@@ -109,11 +110,11 @@ def run_row(run: Run, schemas: Sequence[Schema], layout: Layout) -> dict[str, st
     return row
 
 
-def stored_policies(stored: Mapping[str, Any]) -> Policies:
-    """The policies that a file records."""
+def stored_policies(document: Mapping[str, Any]) -> Policies:
+    """Return the policies that the run row of a file records."""
     return Policies(
-        relief=stored["relief"],
-        may_be_overdrawn=stored["may_be_overdrawn"],
-        block_transfers=stored["block_transfers"],
-        others=stored["others"],
+        relief=document["relief"],
+        may_be_overdrawn=document["may_be_overdrawn"],
+        block_transfers=document["block_transfers"],
+        others=document["others"],
     )

@@ -1,8 +1,8 @@
-"""What a room stores: its tables, views and checks, read from its `.sql` files.
+"""The tables, views and checks of a package, read from its `.sql` files.
 
-The ledger's own tables are described in no other way than those of a room that registers here, so they are
-stored, sealed and verified alike. A package registers under the entry point group ``tieout.records`` with a
-`Schema`; its name and version go into the genesis of every journal that holds its tables.
+The ledger's own tables are described in the same way as those of other packages, so all are stored, sealed
+and verified alike. A package registers a `Schema` under the entry point group ``tieout.records``. Its name
+and version go into the genesis of every journal that holds its tables.
 """
 
 import re
@@ -18,20 +18,19 @@ from attrs import frozen
 from tieout.ledger.errors import InvalidRecords, UnknownRecords
 
 SCHEMA_VERSION = 1
-"""Version of the ledger's own tables. `migrations/` says how to get here from an earlier one."""
-
+"""Version of the ledger's own tables. A file of another version is refused."""
 
 _TABLE = re.compile(r"\bcreate\s+table\s+\"?(\w+)", re.IGNORECASE)
 _BODY = re.compile(_TABLE.pattern + r"\"?\s*\((.*?)\)\s*;", re.IGNORECASE | re.DOTALL)
 _COLUMN = re.compile(r"\s*\"?(\w+)\"?\s+(\w+)(?:\s+not\s+null)?\s*(?:check\s*$)?", re.IGNORECASE)
 _INNER = re.compile(r"\([^()]*\)")
-_NO_NAMES = {"check", "constraint", "foreign", "like", "primary", "unique"}
-"""What a line of a table begins with that is no column."""
+_NOT_COLUMNS = {"check", "constraint", "foreign", "like", "primary", "unique"}
+"""Words that begin a line of a table which is not a column."""
 
 
 @frozen
 class Schema:
-    """The SQL of one room: *tables* creates them, *views* and *checks* map a name to its statement."""
+    """The SQL of one package: *tables* creates tables, *views* and *checks* map a name to its statement."""
 
     name: str
     version: int
@@ -41,29 +40,32 @@ class Schema:
 
     @property
     def table_names(self) -> list[str]:
-        """The names of its tables."""
+        """The names of the tables."""
         return _TABLE.findall(_without_comments(self.tables))
 
     @property
     def columns(self) -> dict[str, dict[str, str]] | None:
-        """The columns of each table and their types in capitals, as written; None where not all is plain."""
+        """The columns of each table, and their types in capitals.
+
+        None where the SQL of the tables has any other clause, such as a key, or no list of columns.
+        """
         text = _without_comments(self.tables)
-        found: dict[str, dict[str, str]] = {}
+        tables: dict[str, dict[str, str]] = {}
         for table, body in _BODY.findall(text):
             while body != (shorter := _INNER.sub("", body)):
-                body = shorter  # noqa: PLW2901  without what stands in brackets
+                body = shorter  # noqa: PLW2901  the text in brackets is dropped
             parts = [_COLUMN.fullmatch(column) for column in body.split(",")]
             names = [part[1].lower() for part in parts if part]
-            if table in found or len(set(names) - _NO_NAMES) < len(parts):
+            if table in tables or len(set(names) - _NOT_COLUMNS) < len(parts):
                 return None
-            found[table] = {part[1]: part[2].upper() for part in parts if part}
-        return found if not _BODY.sub("", text).strip() else None
+            tables[table] = {part[1]: part[2].upper() for part in parts if part}
+        return tables if not _BODY.sub("", text).strip() else None
 
     @classmethod
     def load(cls, package: str, version: int) -> "Schema":
         """Read ``schema.sql``, ``views/*.sql`` and ``checks/*.sql`` of an installed package.
 
-        The schema is named for the last part of the package's name.
+        The schema has the name of the last part of the package's name.
         """
         root = files(package)
         return cls(
@@ -76,21 +78,24 @@ class Schema:
 
 
 def _statements(folder: Traversable) -> dict[str, str]:
-    found = sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else []
-    return {f.name[:-4]: f.read_text(encoding="utf-8") for f in found if f.name.endswith(".sql")}
+    paths = sorted(folder.iterdir(), key=lambda f: f.name) if folder.is_dir() else []
+    return {f.name[:-4]: f.read_text(encoding="utf-8") for f in paths if f.name.endswith(".sql")}
 
 
 @cache
 def ledger_schema() -> Schema:
-    """The ledger's own tables, views and checks."""
+    """Return the ledger's own tables, views and checks."""
     return Schema.load("tieout.ledger", SCHEMA_VERSION)
 
 
-def installed(names: Iterable[tuple[str, int]]) -> list[Schema]:
-    """The registered schemas of these names and versions, in this order."""
+def installed(records: Iterable[tuple[str, int]]) -> list[Schema]:
+    """Return the registered schemas of these names and versions, in this order.
+
+    Raises `UnknownRecords` where one is not installed, or in another version.
+    """
     schemas = []
-    for name, version in names:
-        schema: Schema = _registered(name).load()
+    for name, version in records:
+        schema: Schema = _entry_point(name).load()
         if schema.version != version:
             raise UnknownRecords(
                 f"the journal holds version {version} of the records of {name!r}; "
@@ -100,26 +105,26 @@ def installed(names: Iterable[tuple[str, int]]) -> list[Schema]:
     return schemas
 
 
-_REGISTERED: dict[str, EntryPoint] = {}
-"""What was found. To look through all that is installed takes as long as all else that opens a journal."""
+_ENTRY_POINTS: dict[str, EntryPoint] = {}
+"""Entry points by name. The search for them takes as long as everything else that opens a journal."""
 
 
-def _registered(name: str) -> EntryPoint:
-    if name not in _REGISTERED:
-        _REGISTERED.update({point.name: point for point in entry_points(group="tieout.records")})
-    if name not in _REGISTERED:
+def _entry_point(name: str) -> EntryPoint:
+    if name not in _ENTRY_POINTS:
+        _ENTRY_POINTS.update({point.name: point for point in entry_points(group="tieout.records")})
+    if name not in _ENTRY_POINTS:
         raise UnknownRecords(f"the journal holds records of {name!r}, which is not installed here")
-    return _REGISTERED[name]
+    return _ENTRY_POINTS[name]
 
 
 def in_order(schemas: Iterable[Schema]) -> dict[str, str]:
-    """All views and checks by name, each after those that it reads."""
+    """Return all views and checks by name, each after those that it reads."""
     statements: dict[str, str] = {}
     for schema in schemas:
-        own = schema.views | {f"check_{name}": sql for name, sql in schema.checks.items()}
-        if taken := own.keys() & statements.keys():
-            raise InvalidRecords(f"{schema.name} has views that exist already: {', '.join(sorted(taken))}")
-        statements |= own
+        views = schema.views | {f"check_{name}": sql for name, sql in schema.checks.items()}
+        if doubles := views.keys() & statements.keys():
+            raise InvalidRecords(f"{schema.name} has views that exist already: {', '.join(sorted(doubles))}")
+        statements |= views
     reads = {
         name: (set(re.findall(r"\b(?:from|join)\s+(\w+)", _without_comments(sql))) & statements.keys())
         - {name}

@@ -1,15 +1,16 @@
-"""Seals: a SHA-256 chain over everything stored, so that a change to a closed file shows.
+"""Seals: a SHA-256 chain over everything stored, which reveals a change to a closed file.
 
-The digest of a block is that of
+The digest of a block covers
 
-    the previous digest (32 bytes; of block 0, the genesis)
+    the previous digest (32 bytes, for block 0 the genesis)
     for each table that has rows in the block, in the order of the run's layout:
         the table's name, the number of its rows, and its columns one after another
 
-Names and texts are their length in bytes (8 bytes, little-endian) and then UTF-8; numbers are their
-little-endian values in the order of the table's dense first column, just what
-``fetchnumpy()[column].tobytes()`` gives, counts 8 bytes wide. The genesis is the digest of the `run` row
-under this scheme with 32 zero bytes before it, without its id, which is the genesis' first 16 hex digits.
+A name or text is its length in bytes (8 bytes, little-endian), followed by its UTF-8. The numbers of a column
+are their little-endian values in the order of the table's dense first column, which are the bytes of
+``fetchnumpy()[column].tobytes()``. A number of rows has 8 bytes. The genesis is the digest of the `run` row
+under this scheme with 32 zero bytes before it. It leaves out the row's id, which is the first 16 hex digits
+of the genesis.
 """
 
 import hashlib
@@ -35,11 +36,11 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "TIMESTAMP_NS": np.dtype("<M8[ns]"),
     "VARCHAR": np.dtype("O"),
 }
-"""The SQL types that a sealed table may have, and what their columns are in memory."""
+"""The SQL types that a sealed table may have, and the dtypes of their columns in memory."""
 
 
 def digest(previous: bytes, tables: Iterable[tuple[str, Columns]]) -> bytes:
-    """The digest of a block that follows *previous*."""
+    """Return the digest of a block that follows *previous*."""
     sha = hashlib.sha256(previous)
     for name, columns in tables:
         sha.update(_text(name))
@@ -53,7 +54,7 @@ def digest(previous: bytes, tables: Iterable[tuple[str, Columns]]) -> bytes:
 
 
 def genesis(run: Mapping[str, str | int]) -> bytes:
-    """The digest that the chain starts from: of the run's row, without its id."""
+    """Return the digest that the chain starts from: of the run's row without its id."""
     columns: dict[str, NDArray[Any]] = {}
     for name, value in run.items():
         if name != "id":

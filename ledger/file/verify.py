@@ -1,8 +1,8 @@
 """The closed list of checks over a journal's file.
 
-First the seals: is the file what was written? Then every check of every room, in SQL: is what was written
-right? A check is two views, `check_NAME` with the rows that must not exist and `examined_NAME` with how much
-there was to look at; where that is nothing, the check is not applicable.
+The seals come first: is the file as it was written? Then come the checks of every package, in SQL: are the
+entries correct? A check is two views. `check_NAME` has the rows that must not exist, and `examined_NAME` the
+number of rows examined. A check that examined no rows is not applicable.
 """
 
 import re
@@ -14,15 +14,18 @@ from attrs import field, frozen
 
 from tieout.ledger.errors import DamagedFile
 from tieout.ledger.file import chain, seal
-from tieout.ledger.file.database import explained
+from tieout.ledger.file.database import explain_errors
 from tieout.ledger.file.reader import Reader
 
 SHOWN = 5
-"""How many findings of one check are told in full."""
+"""Number of findings of one check that are listed in full."""
+
+# Three dots in "0, 1, 2, ..." end no sentence.
+_SENTENCE_END = re.compile(r"(?<!\.)\.\s")
 
 
 class Outcome(Enum):
-    """How a check ended."""
+    """The outcome of a check."""
 
     OK = "ok"
     FAILED = "FAILED"
@@ -31,7 +34,7 @@ class Outcome(Enum):
 
 @frozen
 class Result:
-    """One check: its name, what it means in a sentence, how much it examined and what it found."""
+    """One check: its name, its meaning in a sentence, the number of rows examined, and its findings."""
 
     name: str
     title: str
@@ -44,7 +47,7 @@ class Result:
 class Report:
     """All checks of a file, and the digests that identify it.
 
-    *head* is the digest of the last seal; kept elsewhere, it is the anchor that shows a cut tail.
+    *head* is the digest of the last seal. Noted elsewhere, it is the anchor that reveals a tail cut off.
     *file_digest* covers the head and the provenance.
     """
 
@@ -55,7 +58,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether no check failed."""
+        """Check whether no check failed."""
         return all(result.outcome is not Outcome.FAILED for result in self.results)
 
 
@@ -64,9 +67,9 @@ def verify(
     anchor: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
-    """Check a file; *anchor* is a head digest noted earlier, 16 hex digits of it or more.
+    """Check a file. *anchor* is a head digest noted earlier, 16 hex digits of it or more.
 
-    *progress* is called with the name of what is being done, how far it is and of how much.
+    *progress* is called with the name of a step, the parts of it that are finished, and all its parts.
     """
     results = [_seals(reader, anchor, progress)]
     checks = [(name, sql) for schema in reader.schemas for name, sql in schema.checks.items()]
@@ -74,29 +77,29 @@ def verify(
         if progress is not None:
             progress(name, number, len(checks))
         results.append(_check(reader, name, sql))
-    sealed = chain.seals(reader)
-    head = sealed[-1].digest if sealed else chain.genesis(reader).hex()
-    return Report(results, head, file_digest(reader, head), len(sealed))
+    seals = chain.seals(reader)
+    head = seals[-1].digest if seals else chain.genesis(reader).hex()
+    return Report(results, head, file_digest(reader, head), len(seals))
 
 
 def file_digest(reader: Reader, head: str) -> str:
-    """The digest of a file as it stands: of its head and of where it was made."""
+    """Return the digest of a file's head and provenance."""
     row = reader.connection.execute("from provenance").fetchnumpy()
     provenance = {name: np.ma.getdata(values) for name, values in row.items()}
     return seal.digest(bytes.fromhex(head), [("provenance", provenance)]).hex()
 
 
 def _seals(reader: Reader, anchor: str | None, progress: Callable[[str, int, int], None] | None) -> Result:
-    def step(done: int, of: int) -> None:
+    def step(number: int, count: int) -> None:
         if progress is not None:
-            progress("seals", done, of)
+            progress("seals", number, count)
 
-    with explained(reader.path, DamagedFile):
+    with explain_errors(reader.path, DamagedFile):
         findings = [str(departure) for departure in chain.broken(reader, anchor, step)]
         blocks = len(chain.seals(reader))
     return Result(
         "seals",
-        "every block has the digest that it was sealed with, and the chain is whole",
+        "every block has its sealed digest, and the chain is whole",
         Outcome.FAILED if findings else Outcome.OK,
         blocks,
         findings,
@@ -104,14 +107,14 @@ def _seals(reader: Reader, anchor: str | None, progress: Callable[[str, int, int
 
 
 def _check(reader: Reader, name: str, sql: str) -> Result:
-    """Run one check. A file so damaged that the query cannot be answered has failed it."""
-    title = sql.split(":", 1)[1].split(".\n", maxsplit=1)[0].replace("\n--", "").strip()
+    """Run one check. It fails where damage to the file keeps the query from being answered."""
+    title = _SENTENCE_END.split(sql.split(":", 1)[1].replace("\n--", ""), maxsplit=1)[0].strip()
     run = reader.connection.execute
     try:
-        with explained(reader.path, DamagedFile):
-            ((examined,),) = run(f'select rows from "examined_{name}"').fetchall()  # noqa: S608  our own names
+        with explain_errors(reader.path, DamagedFile):
+            ((examined,),) = run(f'select rows from "examined_{name}"').fetchall()  # noqa: S608  a name of a check
             rows = run(f'select subject, actual, expected from "check_{name}"').fetchall()  # noqa: S608
-            rows.sort(key=_in_order_of_numbers)
+            rows.sort(key=_natural_sort_key)
     except DamagedFile as error:
         return Result(name, title, Outcome.FAILED, 0, [str(error)])
     findings = [f"{subject}: {actual}; expected: {expected}" for subject, actual, expected in rows[:SHOWN]]
@@ -122,7 +125,10 @@ def _check(reader: Reader, name: str, sql: str) -> Result:
     return Result(name, title, Outcome.OK if examined else Outcome.NOT_APPLICABLE, examined)
 
 
-def _in_order_of_numbers(row: tuple[str, ...]) -> list[list[str | int]]:
-    """A key that puts `transaction 9` before `transaction 10`: the findings told are the same each time."""
+def _natural_sort_key(row: tuple[str, ...]) -> list[list[str | int]]:
+    """Return a sort key that puts `transaction 9` before `transaction 10`.
+
+    Every run of a check then lists the same findings in full.
+    """
     parts = [re.split(r"(\d+)", text) for text in row]
     return [[int(part) if part.isdecimal() else part for part in text] for text in parts]

@@ -1,6 +1,6 @@
--- The lots that some transactions ($1) opened, added to or relieved: what each moved, and what is left of
--- the lot today. Below zero what leaves a long lot or enters a short one.
-with moved as (
+-- The lots that some transactions ($1) opened, added to or relieved, with the quantity and cost that each moved and
+-- those that are left today. They are below zero where they leave a long lot or enter a short one.
+with movement as (
     select
         leg.txn,
         leg.lot,
@@ -16,24 +16,24 @@ with moved as (
 )
 
 select
-    moved.txn,
-    moved.lot,
+    movement.txn,
+    movement.lot,
     lot.symbol,
     lot.side,
     case
-        when lot.opened_by = moved.txn then 'opened'
-        when sign(moved.quantity) = case lot.side when 'long' then 1 else -1 end then 'added to'
+        when lot.opened_by = movement.txn then 'opened'
+        when sign(movement.quantity) = case lot.side when 'long' then 1 else -1 end then 'added to'
         else 'relieved'
     end as action,
-    moved.quantity * instrument_unit.value as quantity,
-    moved.cost * money_unit.value as cost,
+    movement.quantity * instrument_unit.value as quantity,
+    movement.cost * money_unit.value as cost,
     lot.quantity as quantity_left,
     lot.cost as cost_left,
     lot.currency
-from moved
-join lot on lot.lot = moved.lot
+from movement
+join lot on lot.lot = movement.lot
 join commodity as instrument on instrument.symbol = lot.symbol
 join commodity as money on money.symbol = lot.currency
 join unit as instrument_unit on instrument_unit.scale = instrument.scale
 join unit as money_unit on money_unit.scale = money.scale
-order by moved.txn, moved.lot;
+order by movement.txn, movement.lot;

@@ -1,6 +1,6 @@
--- What an order, a fill or a transaction caused ($1 names which, $2 its number): its transactions, those that they
--- reverse and those that reverse them, each with the block that seals it.
-with asked as (
+-- The transactions that an order, a fill or a transaction caused ($1 names which, $2 its number). It includes those
+-- that they reverse and those that reverse them, each with the block that seals it.
+with selection as (
     select id, reverses
     from txn
     where case $1 when 'order' then order_id when 'fill' then fill_id else id end = $2
@@ -25,7 +25,7 @@ left join note on note.txn = txn.id
 left join txn as reversal on reversal.reverses = txn.id
 left join seal on txn.id between seal.first_txn and seal.last_txn
 where
-    txn.id in (select id from asked)
-    or txn.id in (select reverses from asked)
-    or txn.reverses in (select id from asked)
+    txn.id in (select id from selection)
+    or txn.id in (select reverses from selection)
+    or txn.reverses in (select id from selection)
 order by txn.id;

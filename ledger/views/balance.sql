@@ -1,5 +1,5 @@
--- What each account stands at, in units and in exact decimals: debit above zero. Accounts never used are
--- left out.
+-- The balance of each account, in units and in exact decimals: debit above zero. Accounts without postings are left
+-- out.
 create or replace view balance as
 select
     account.id as account,

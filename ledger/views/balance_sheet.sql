@@ -1,6 +1,6 @@
--- What is owned, what is owed, and what is the owner's, each currency by itself and at cost plus valuation
--- allowances. Income and expenses not yet closed are current earnings; currency bought with another
--- (Trading:FX) stands under equity, so that assets equal liabilities plus equity in every currency.
+-- Assets, liabilities and equity, each currency by itself, at cost plus valuation allowances. Income and expenses not
+-- yet closed are current earnings. Currency bought with another (Trading:FX) is part of equity, so that assets equal
+-- liabilities plus equity in every currency.
 create or replace view balance_sheet as
 with line as (
     select

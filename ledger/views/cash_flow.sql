@@ -1,14 +1,14 @@
--- Where cash came from and where it went, by activity and kind of transaction; the last line of a currency is
--- the cash at hand. What moves between cash and restricted cash appears as what caused it. What flowed may be
--- more than 64 bits hold, so whole units and their fractions become decimals apart.
+-- Cash inflows and outflows by activity and kind of transaction. The last line of a currency is the cash at hand. A
+-- transfer between cash and restricted cash appears under the kind of transaction that caused it. Total flows may
+-- exceed 64 bits, so whole units and their fractions become decimals separately.
 create or replace view cash_flow as
 with total as (
     select
         commodity.symbol as commodity,
         kind.activity,
         kind.name as kind,
-        sum(greatest(leg.amount, 0)) as came,
-        sum(greatest(-leg.amount, 0)) as went,
+        sum(greatest(leg.amount, 0)) as inflow_units,
+        sum(greatest(-leg.amount, 0)) as outflow_units,
         any_value(unit.per_one) as per_one,
         any_value(unit.value) as unit
     from leg
@@ -27,8 +27,8 @@ flow as (
         commodity,
         activity,
         kind,
-        ((came // per_one)::decimal(25, 0) + (came % per_one)::bigint * unit)::decimal(37, 12) as inflow,
-        ((went // per_one)::decimal(25, 0) + (went % per_one)::bigint * unit)::decimal(37, 12) as outflow
+        ((inflow_units // per_one)::decimal(25, 0) + (inflow_units % per_one)::bigint * unit)::decimal(37, 12) as inflow,
+        ((outflow_units // per_one)::decimal(25, 0) + (outflow_units % per_one)::bigint * unit)::decimal(37, 12) as outflow
     from total
 )
 

@@ -1,6 +1,7 @@
--- What each statement had at stake: market values of what was long and of what was short (below zero), at the marks
--- of its time and rounded as they are there, with their sum (net) and their distance (gross). Net is the market
--- value of the statement. Futures, their gain being cash already, have no market value.
+-- Long, short, net and gross market value at each statement. Values are at the marks of that time, rounded as the
+-- statement rounds them, and below zero for shorts. Net is the sum of long and short, and equals the market value of
+-- the statement. Gross is long minus short. Futures have no market value, because their variation margin is cash
+-- already.
 create or replace view exposure as
 with stated as (
     select *
@@ -8,7 +9,7 @@ with stated as (
     where getvariable('as_of') is null or timestamp <= getvariable('as_of')
 ),
 
-at_stake as (
+market_value as (
     select
         statement,
         count(*) as positions,
@@ -22,18 +23,18 @@ select
     stated.id as statement,
     stated.timestamp,
     money.symbol as currency,
-    coalesce(at_stake.long, 0) * unit.value as long,
-    coalesce(at_stake.short, 0) * unit.value as short,
-    (coalesce(at_stake.long, 0) - coalesce(at_stake.short, 0)) * unit.value as gross,
-    (coalesce(at_stake.long, 0) + coalesce(at_stake.short, 0)) * unit.value as net,
+    coalesce(market_value.long, 0) * unit.value as long,
+    coalesce(market_value.short, 0) * unit.value as short,
+    (coalesce(market_value.long, 0) - coalesce(market_value.short, 0)) * unit.value as gross,
+    (coalesce(market_value.long, 0) + coalesce(market_value.short, 0)) * unit.value as net,
     stated.equity * unit.value as equity,
     case
         when stated.equity != 0
-            then (coalesce(at_stake.long, 0) - coalesce(at_stake.short, 0))::double / stated.equity
+            then (coalesce(market_value.long, 0) - coalesce(market_value.short, 0))::double / stated.equity
     end as gross_to_equity,
-    coalesce(at_stake.positions, 0) as positions
+    coalesce(market_value.positions, 0) as positions
 from stated
 join commodity as money on money.id = stated.currency
 join unit on unit.scale = money.scale
-left join at_stake on at_stake.statement = stated.id
+left join market_value on market_value.statement = stated.id
 order by stated.id;

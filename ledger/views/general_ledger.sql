@@ -1,4 +1,4 @@
--- Account by account, every posting in order with the account it was posted against and the balance after it.
+-- Every posting in order, account by account, with the account posted against and the balance after it.
 create or replace view general_ledger as
 select
     account.path as account,

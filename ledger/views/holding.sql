@@ -1,5 +1,5 @@
--- What is held of each instrument, in units: quantity below zero when short, cost as carried (below zero is
--- what a short sale brought in), with the last price at which it was marked.
+-- The holding of each instrument in units, with the last price at which it was marked. A short quantity is below zero.
+-- So is the cost of a short position, which is the proceeds of the sale.
 create or replace view holding as
 with mark_at as (
     select
@@ -12,7 +12,7 @@ with mark_at as (
     group by instrument
 ),
 
--- Futures have no lots and, their gain being cash already, no value of their own.
+-- Futures have no lots. They have no value either, because their variation margin is cash already.
 in_lots as (
     select account.instrument, sum(leg.amount)::bigint as quantity
     from leg

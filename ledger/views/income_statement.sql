@@ -1,5 +1,5 @@
--- Income less expenses, each currency by itself. The transactions that close a year are left out, or there
--- would be no income after them, and so are their reversals.
+-- Income less expenses, each currency by itself. Transactions that close a year are left out, or no income would remain
+-- after them. So are the reversals of such transactions.
 create or replace view income_statement as
 with total as (
     select
@@ -23,7 +23,7 @@ with total as (
     group by account.path, account.type, commodity.symbol
 ),
 
--- Earned over several years, it may be more than 64 bits hold: whole units and their fractions apart.
+-- The total of several years may exceed 64 bits, so whole units and their fractions become decimals separately.
 earned as (
     select
         path,

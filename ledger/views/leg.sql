@@ -1,5 +1,5 @@
--- Each transfer as its two signed legs, in units: debit above zero, credit below. As of the variable
--- `as_of` where it is set; transactions are in order of time, so that moment is a number.
+-- Each transfer as its two signed legs, in units: debit above zero, credit below. The variable `as_of`, where it is
+-- set, limits the legs to that time. Transactions are in order of time, so a time corresponds to a last transaction.
 create or replace view leg as
 select seq, txn, debit as account, amount, lot
 from transfer

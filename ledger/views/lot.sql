@@ -1,5 +1,5 @@
--- Every lot: when and as what it was acquired, and what is left of it. Quantities and cost are below zero for
--- what was sold short.
+-- Every lot: the time, quantity and cost of its acquisition, and the quantity and cost that are left. Quantities and
+-- costs are below zero for a short lot.
 create or replace view lot as
 select
     lot_units.lot,

@@ -1,8 +1,8 @@
--- Every lot as the sum of its postings, in units: below zero when short. What it was acquired as are its first
--- two: the units, and right after them the money unless there was none. The transaction that opened it may go
--- on to sell or split it.
+-- Every lot as the sum of its postings, in units: below zero when short. The first two postings are the acquisition:
+-- the units, and right after them the money unless there was none. The transaction that opened a lot may go on to sell
+-- or split it.
 create or replace view lot_units as
-with moved as (
+with movement as (
     select
         leg.lot,
         leg.seq,
@@ -27,20 +27,20 @@ lot_total as (
         max(txn) as last_moved_by,
         coalesce(sum(amount) filter (where in_units), 0)::bigint as quantity,
         coalesce(sum(amount) filter (where not in_units), 0)::bigint as cost
-    from moved
+    from movement
     group by lot
 ),
 
 acquired as (
     select
-        moved.lot,
-        sum(moved.amount) filter (where moved.seq = lot_total.opened_at)::bigint as quantity,
-        coalesce(sum(moved.amount) filter (where not moved.in_units), 0)::bigint as cost
-    from moved
+        movement.lot,
+        sum(movement.amount) filter (where movement.seq = lot_total.opened_at)::bigint as quantity,
+        coalesce(sum(movement.amount) filter (where not movement.in_units), 0)::bigint as cost
+    from movement
     join lot_total
-        on lot_total.lot = moved.lot
-        and moved.seq between lot_total.opened_at and lot_total.opened_at + 1
-    group by moved.lot
+        on lot_total.lot = movement.lot
+        and movement.seq between lot_total.opened_at and lot_total.opened_at + 1
+    group by movement.lot
 )
 
 select

@@ -1,5 +1,5 @@
--- What each statement ends: equity then, and what was put in since the statement before it (below zero where it was
--- taken out): contributions, withdrawals, and money of the currency bought with or sold for another's.
+-- Equity and net external flow of each statement period. The flow since the previous statement is below zero where
+-- money was withdrawn. It consists of contributions, withdrawals, and purchases or sales of the currency for another.
 create or replace view period as
 with stated as (
     select *
@@ -24,7 +24,7 @@ net_flow as (
     group by leg.txn, account.commodity
 ),
 
--- Of statements that cover the same transactions, the first one accounts for them.
+-- Where several statements cover the same transactions, the flows belong to the first of them.
 cut as (
     select currency, txn, min(id) as id
     from stated

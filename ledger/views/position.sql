@@ -1,4 +1,4 @@
--- Every open position: quantity (below zero when short), what it cost, and what it is worth at its last mark.
+-- Every open position: quantity (below zero when short), cost, and market value at the last mark.
 create or replace view position as
 select
     symbol,

@@ -1,4 +1,4 @@
--- Rows that must not exist: whatever the ledger's own checks find. An empty answer is the proof.
+-- All findings of the ledger's own checks. The books are proved if there are none.
 create or replace view proof as
 select 'balanced' as name, subject, actual, expected
 from check_balanced

@@ -1,19 +1,19 @@
--- What each statement has to say, from balances and marks alone, in units: the sums of the transactions that
--- it covers by class of account, and its holdings at the marks of its time.
+-- The figures that each statement should have, derived from balances and marks alone, in units. They are the sums of
+-- the transactions that it covers by class of account, and its holdings at the marks of its time.
 create or replace view statement_derived as
 with cut as (
     select distinct txn
     from statement
 ),
 
--- Transactions are summed up by the first statement that covers them.
+-- Transactions are grouped by the first statement that covers them.
 covered as (
     select txn.id as txn, cut.txn as cut
     from txn
     asof join cut on txn.id <= cut.txn
 ),
 
-moved as materialized (
+movement as materialized (
     select
         leg.account,
         covered.cut,
@@ -44,14 +44,14 @@ class as (
 flow as (
     select
         class.currency,
-        moved.cut,
-        sum(moved.amount) filter (where class.is_cash) as cash,
-        sum(moved.amount) filter (where not class.is_owners and not class.is_carried) as other,
-        sum(moved.amount) filter (where class.is_carried) as carried,
-        sum(-moved.amount) filter (where class.is_owners) as owners
-    from moved
-    join class on class.id = moved.account
-    group by class.currency, moved.cut
+        movement.cut,
+        sum(movement.amount) filter (where class.is_cash) as cash,
+        sum(movement.amount) filter (where not class.is_owners and not class.is_carried) as other,
+        sum(movement.amount) filter (where class.is_carried) as carried,
+        sum(-movement.amount) filter (where class.is_owners) as owners
+    from movement
+    join class on class.id = movement.account
+    group by class.currency, movement.cut
 ),
 
 so_far as (
@@ -71,29 +71,29 @@ so_far as (
 holding_at as (
     select
         account.instrument,
-        moved.cut,
-        (sum(moved.in_lots) over (partition by account.instrument order by moved.cut))::bigint as quantity
-    from moved
-    join account on account.id = moved.account and account.commodity = account.instrument and account.type = 'asset'
+        movement.cut,
+        (sum(movement.in_lots) over (partition by account.instrument order by movement.cut))::bigint as quantity
+    from movement
+    join account on account.id = movement.account and account.commodity = account.instrument and account.type = 'asset'
 ),
 
--- How many instruments are held, from those that came and those that went.
-came_or_went as (
+-- The number of instruments held: those that were opened less those that were closed.
+change_of_count as (
     select
         commodity.currency,
-        change.cut,
-        sum((change.quantity != 0)::integer - (change.before != 0)::integer) as came
+        step.cut,
+        sum((step.quantity != 0)::integer - (step.before != 0)::integer) as change
     from (
         select *, lag(quantity, 1, 0) over (partition by instrument order by cut) as before
         from holding_at
-    ) as change
-    join commodity on commodity.id = change.instrument
-    group by commodity.currency, change.cut
+    ) as step
+    join commodity on commodity.id = step.instrument
+    group by commodity.currency, step.cut
 ),
 
 held_at as (
-    select currency, cut, sum(came) over (partition by currency order by cut) as held
-    from came_or_went
+    select currency, cut, sum(change) over (partition by currency order by cut) as held
+    from change_of_count
 ),
 
 valued as (

@@ -1,19 +1,20 @@
--- What each statement found held and marked: quantities as of the last transaction that it covers, at the marks of
--- its time, rounded as a fill is booked. Futures, their gain being cash already, are in no lot and not here.
+-- The holdings at each statement, with market values. Quantities are those after the last transaction that it covers,
+-- prices are the marks of its time. Values are rounded as a fill is booked. Futures are not here, because they have no
+-- lots: their variation margin is cash already.
 create or replace view statement_holding as
 with cut as (
     select distinct txn
     from statement
 ),
 
--- Transactions are summed up by the first statement that covers them.
+-- Transactions are grouped by the first statement that covers them.
 covered as (
     select txn.id as txn, cut.txn as cut
     from txn
     asof join cut on txn.id <= cut.txn
 ),
 
-moved as (
+movement as (
     select account.instrument, covered.cut, sum(leg.amount) as amount
     from leg
     join account on account.id = leg.account and account.commodity = account.instrument and account.type = 'asset'
@@ -24,7 +25,7 @@ moved as (
 
 holding_at as (
     select instrument, cut, (sum(amount) over (partition by instrument order by cut))::bigint as quantity
-    from moved
+    from movement
 ),
 
 mark_at as (

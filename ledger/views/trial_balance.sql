@@ -1,4 +1,4 @@
--- Every account's balance, on the side it falls. Debits and credits foot in each commodity.
+-- Every account's balance, on its debit or credit side. Total debits equal total credits in each commodity.
 create or replace view trial_balance as
 select
     path as account,

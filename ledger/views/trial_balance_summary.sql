@@ -1,5 +1,5 @@
--- The trial balance in money, the accounts of all instruments taken together: Assets:Positions for every
--- Assets:Positions:ACME. Debits and credits foot in each currency.
+-- The trial balance in money, with the accounts of all instruments taken together: Assets:Positions for every
+-- Assets:Positions:ACME. Total debits equal total credits in each currency.
 create or replace view trial_balance_summary as
 select
     account,

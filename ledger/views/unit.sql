@@ -1,4 +1,4 @@
--- What one unit of a commodity is worth at each scale, and how many units make one whole.
+-- The value of one unit of a commodity at each scale, and the number of units in one whole.
 create or replace view unit as
 select
     scale::tinyint as scale,

@@ -162,7 +162,9 @@ def test_a_statement_is_shown_as_of_a_moment(books: Path) -> None:
 def test_without_a_view_the_views_are_listed(books: Path) -> None:
     listed = printed("show", books)
 
-    assert re.search(r"^trial-balance +Every account's balance, on the side it falls$", listed, re.MULTILINE)
+    assert re.search(
+        r"^trial-balance +Every account's balance, on its debit or credit side$", listed, re.MULTILINE
+    )
     assert not re.search(r"^(check|examined)-", listed, re.MULTILINE)
 
 

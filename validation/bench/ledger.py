@@ -19,11 +19,12 @@ from tieout.ledger.books.compiled import compiler
 from tieout.ledger.books.events import buy, deposit, sell
 from tieout.ledger.books.posting import begin, commit
 from tieout.ledger.file.database import Database
+from tieout.ledger.file.layout import create_tables
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.file.schema import Schema, ledger_schema
 from tieout.ledger.file.seal import NOTHING, Columns
-from tieout.ledger.file.store import Block, Head, Opened, Store, create_tables
+from tieout.ledger.file.store import Block, Head, Opened, Store
 from tieout.ledger.file.verify import verify
 from tieout.ledger.journal import Journal
 from tieout.validation.workloads.task import Clock

@@ -22,10 +22,10 @@ from tieout.execution.records import RECORDS
 from tieout.execution.replay.description import fingerprint
 from tieout.ledger.books.arrays import TRANSFER, TXN
 from tieout.ledger.books.commodity import currency
+from tieout.ledger.file.layout import layout_of
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.schema import ledger_schema
 from tieout.ledger.file.seal import NOTHING, Columns, digest
-from tieout.ledger.file.store import layout_of
 from tieout.ledger.journal import Journal
 from tieout.validation.bench import ledger
 from tieout.validation.bench.clocked import REPEATS, RUNS, Case, perform

@@ -194,7 +194,7 @@ def test_a_block_that_does_not_refold_is_not_stored(fault: str) -> None:
             case _:
                 books.state[0].transfers -= 1
 
-        with pytest.raises(OutOfBalance, match="does not refold"):
+        with pytest.raises(OutOfBalance, match="do not add up"):
             open_journal.commit()
         for array, before in zip(arrays, copies, strict=True):
             array[:] = before

@@ -119,7 +119,7 @@ GALLERY: list[tuple[str, Attempt, str]] = [
     ("InvalidEvent", lambda j: attempt(j, (split, "ACME", "2", 1)), "numerator '2' is not a whole number"),
     ("InvalidEvent", lambda j: attempt(j, (split, "ACME", 2**63, 1)), f"numerator {2**63} does not fit"),
     ("InvalidEvent", lambda j: attempt(j, (buy, "ACME", "1", "1", "0", "no")), "settled 'no'"),
-    ("InvalidPolicy", lambda _: Policies("oldest"), "relief 'oldest' is none of"),
+    ("InvalidPolicy", lambda _: Policies("oldest"), "average, specific, not 'oldest'"),
     ("InvalidPolicy", lambda _: Policies(block_transfers=0), "transfers, not 0"),
     ("InvalidTime", lambda j: attempt(j, (deposit, "USD", "1"), when="yesterday"), "'yesterday'"),
     ("InvalidTime", lambda j: attempt(j, (deposit, "USD", "1"), when=1.5), "1.5 is not a moment"),
@@ -400,7 +400,7 @@ def test_a_file_that_another_process_has_open(tmp_path: Path, way: Way) -> None:
     ) as writer:
         assert writer.stdout is not None
         assert b"open\n" == writer.stdout.readline()
-        with pytest.raises(errors.LockedByWriter, match=r"books\.duckdb: somebody else has the file open"):
+        with pytest.raises(errors.LockedByWriter, match=r"books\.duckdb: the file is open elsewhere"):
             way(path)
         writer.communicate()
 

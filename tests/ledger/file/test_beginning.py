@@ -1,4 +1,4 @@
-"""How a journal's file begins: whole, alone, and over nothing that is somebody else's."""
+"""New files: they appear whole, under a name that one process gets, and never over data of other programs."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from tests.support.disk import files_of_at_most
 from tieout.ledger.books.commodity import currency
 from tieout.ledger.books.events import deposit
 from tieout.ledger.errors import DiskFull, JournalExists, NotAJournal, StoreError
+from tieout.ledger.file.creation import create_file
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Run
 from tieout.ledger.file.schema import ledger_schema
-from tieout.ledger.file.store import begin_file
 from tieout.ledger.file.verify import verify
 from tieout.ledger.journal import Journal
 
@@ -26,13 +26,13 @@ def path(tmp_path: Path) -> Path:
     return folder / "books.duckdb"
 
 
-def test_what_a_removed_journal_left_is_not_taken_into_the_next_one(path: Path, tmp_path: Path) -> None:
+def test_the_wal_of_a_removed_journal_is_not_replayed_into_the_next_one(path: Path, tmp_path: Path) -> None:
     removed = tmp_path / "removed.duckdb"
     with Journal.create(removed, COMMODITIES) as journal:
         journal.post("2024-01-01", deposit, "USD", 5)
         journal.commit()
-        left = removed.with_name(removed.name + ".wal")
-        path.with_name(path.name + ".wal").write_bytes(left.read_bytes())
+        wal = removed.with_name(removed.name + ".wal")
+        path.with_name(path.name + ".wal").write_bytes(wal.read_bytes())
 
     with Journal.create(path, COMMODITIES) as journal:
         journal.post("2024-01-02", deposit, "USD", 1)
@@ -42,7 +42,7 @@ def test_what_a_removed_journal_left_is_not_taken_into_the_next_one(path: Path, 
         assert [{"n": 1}] == reader.sql("select count(*) as n from txn").rows()
 
 
-def test_a_disk_that_is_full_at_the_beginning_leaves_nothing(path: Path) -> None:
+def test_a_disk_that_is_full_at_the_beginning_leaves_no_file(path: Path) -> None:
     with files_of_at_most(10_000), pytest.raises(DiskFull):
         Journal.create(path, COMMODITIES)
 
@@ -51,11 +51,13 @@ def test_a_disk_that_is_full_at_the_beginning_leaves_nothing(path: Path) -> None
         assert 0 == journal.head.blocks
 
 
-def test_a_name_is_taken_by_one_of_those_who_want_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def taken(_: object, __: object) -> None:
+def test_of_two_processes_that_want_a_name_one_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(_: object, __: object) -> None:
         raise FileExistsError
 
-    monkeypatch.setattr("os.link", taken)
+    monkeypatch.setattr("os.link", link)
 
     with pytest.raises(JournalExists, match="choose another name"):
         Journal.create(path, COMMODITIES)
@@ -74,7 +76,7 @@ def test_an_empty_file_is_a_journal_that_was_never_begun(path: Path) -> None:
 
 
 def test_a_file_with_tables_and_not_a_row_is_begun_again(path: Path) -> None:
-    begin_file(path, [ledger_schema()])
+    create_file(path, [ledger_schema()])
 
     with pytest.raises(NotAJournal, match="never begun"):
         Reader(path)
@@ -82,7 +84,7 @@ def test_a_file_with_tables_and_not_a_row_is_begun_again(path: Path) -> None:
         assert 0 == journal.head.blocks
 
 
-def test_a_function_in_the_file_does_not_make_a_journal_look_as_if_it_held_nothing(path: Path) -> None:
+def test_a_function_in_the_file_does_not_make_a_journal_look_empty(path: Path) -> None:
     with Journal.create(path, COMMODITIES) as journal:
         journal.post("2024-01-02", deposit, "USD", 1)
     with duckdb.connect(str(path)) as connection:
@@ -95,7 +97,7 @@ def test_a_function_in_the_file_does_not_make_a_journal_look_as_if_it_held_nothi
         assert [{"n": 1}] == reader.sql("select count(*) as n from txn").rows()
 
 
-def test_tables_of_the_same_names_with_rows_in_others_are_somebody_elses(path: Path) -> None:
+def test_a_file_with_rows_in_other_tables_belongs_to_another_program(path: Path) -> None:
     with duckdb.connect(str(path)) as connection:
         for table in ("run", "provenance", "txn"):
             connection.execute(f"create table {table} (id integer)")

@@ -25,19 +25,19 @@ def deposits(books: Journal, *amounts: int) -> None:
         books.post("2024-01-02", deposit, "USD", amount)
 
 
-def told(columns: Mapping[str, Any]) -> list[list[int]]:
+def values(columns: Mapping[str, Any]) -> list[list[int]]:
     return [(column // 10**6 if name == "amount" else column).tolist() for name, column in columns.items()]
 
 
-def test_the_columns_of_closed_blocks_make_no_tables() -> None:
+def test_columns_of_closed_blocks_are_read_without_tables() -> None:
     with journal() as books:
         deposits(books, 1, 2)
         books.close_block()
-        assert [[0, 1], [1, 2]] == told(books.columns("transfer", NAMES))
+        assert [[0, 1], [1, 2]] == values(books.columns("transfer", NAMES))
         deposits(books, 3)
         books.close_block()
 
-        assert [[0, 1, 2], [1, 2, 3]] == told(books.columns("transfer", NAMES))
+        assert [[0, 1, 2], [1, 2, 3]] == values(books.columns("transfer", NAMES))
         assert [(0, "datetime64[ns]"), (0, "float64")] == [
             (column.size, str(column.dtype))
             for column in books.columns("mark", ("timestamp", "price")).values()
@@ -45,7 +45,7 @@ def test_the_columns_of_closed_blocks_make_no_tables() -> None:
         assert books._store.holds_blocks
 
 
-def test_columns_are_not_to_be_written_to() -> None:
+def test_columns_are_read_only() -> None:
     with journal() as books:
         deposits(books, 1, 2)
         books.close_block()
@@ -55,15 +55,15 @@ def test_columns_are_not_to_be_written_to() -> None:
             columns["amount"][0] = 0
 
 
-def test_those_who_ask_at_once_are_told_the_same() -> None:
+def test_queries_at_the_same_time_have_the_same_answer() -> None:
     with journal() as books:
         for amount in range(1, 9):
             deposits(books, amount)
             books.close_block()
         with ThreadPoolExecutor(4) as pool:
-            asked = [pool.submit(books.sql, "select count(*) as n from txn") for _ in range(8)]
+            answers = [pool.submit(books.sql, "select count(*) as n from txn") for _ in range(8)]
 
-        assert {8} == {row["n"] for answer in asked for row in answer.result().rows()}
+        assert {8} == {row["n"] for answer in answers for row in answer.result().rows()}
         assert 8 == books.head.blocks
 
 
@@ -73,9 +73,9 @@ def test_the_open_block_is_read_with_the_closed_ones() -> None:
         books.close_block()
         deposits(books, 2)
 
-        assert [[0, 1], [1, 2]] == told(books.columns("transfer", NAMES))
+        assert [[0, 1], [1, 2]] == values(books.columns("transfer", NAMES))
         books.close_block()
-        assert [[0, 1], [1, 2]] == told(books.columns("transfer", NAMES))
+        assert [[0, 1], [1, 2]] == values(books.columns("transfer", NAMES))
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "books.duckdb"
     with journal(path) as books:
         deposits(books, 1, 2, 3)
-        assert [[0, 1, 2], [1, 2, 3]] == told(books.columns("transfer", NAMES))
+        assert [[0, 1, 2], [1, 2, 3]] == values(books.columns("transfer", NAMES))
     return path
 
 
@@ -95,10 +95,10 @@ def altered(path: Path, statement: str) -> Reader:
 
 def test_rows_of_a_file_come_in_the_order_of_their_numbers(path: Path) -> None:
     with Reader(path) as reader:
-        before = told(reader.columns("transfer", NAMES))
+        before = values(reader.columns("transfer", NAMES))
         kinds = reader.columns("commodity", ("kind",))["kind"].tolist()
     with altered(path, "create or replace table transfer as from transfer order by seq desc") as reader:
-        after = told(reader.columns("transfer", NAMES))
+        after = values(reader.columns("transfer", NAMES))
 
     assert ["currency", "instrument"] == kinds
     assert [[0, 1, 2], [1, 2, 3]] == before == after
@@ -107,16 +107,16 @@ def test_rows_of_a_file_come_in_the_order_of_their_numbers(path: Path) -> None:
 @pytest.mark.parametrize(
     "statement", ["delete from transfer where seq = 1", "insert into transfer from transfer where seq = 1"]
 )
-def test_rows_that_are_missing_or_there_twice_are_refused(path: Path, statement: str) -> None:
-    with altered(path, statement) as reader, pytest.raises(DamagedFile, match="missing or there twice"):
+def test_rows_that_are_missing_or_doubled_are_refused(path: Path, statement: str) -> None:
+    with altered(path, statement) as reader, pytest.raises(DamagedFile, match="missing or doubled"):
         reader.columns("transfer", NAMES)
 
 
 @pytest.mark.parametrize("few", [0, 1_000_000])
-def test_a_null_is_damage_however_a_table_is_read(
+def test_a_null_is_damage_in_a_short_and_a_long_table(
     path: Path, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tieout.ledger.file.reader.FEW", few)
+    monkeypatch.setattr("tieout.ledger.file.reader.FEW_ROWS", few)
     statement = "create or replace table transfer as select * replace (nullif(txn, 1) as txn) from transfer"
     with altered(path, statement) as reader, pytest.raises(DamagedFile, match="transfer has NULL in txn"):
         reader.columns("transfer", NAMES)
@@ -124,7 +124,7 @@ def test_a_null_is_damage_however_a_table_is_read(
 
 @pytest.mark.parametrize("few", [0, 1_000_000])
 def test_a_long_table_is_read_as_a_short_one(path: Path, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tieout.ledger.file.reader.FEW", few)
+    monkeypatch.setattr("tieout.ledger.file.reader.FEW_ROWS", few)
     names = {
         "transfer": NAMES,
         "txn": ("timestamp", "kind", "instrument"),
@@ -132,17 +132,17 @@ def test_a_long_table_is_read_as_a_short_one(path: Path, few: int, monkeypatch: 
         "mark": ("timestamp", "price", "stale"),
     }
     with Reader(path) as reader:
-        found = {table: reader.columns(table, columns) for table, columns in names.items()}
+        tables = {table: reader.columns(table, columns) for table, columns in names.items()}
 
-    assert [[0, 1, 2], [1, 2, 3]] == told(found["transfer"])
-    assert ["datetime64[ns]", "uint8", "int32"] == [str(c.dtype) for c in found["txn"].values()]
-    assert "Assets:Cash:USD" in found["account"]["path"].tolist()
-    assert ["datetime64[ns]", "float64", "bool"] == [str(c.dtype) for c in found["mark"].values()]
-    assert not any(c.flags.writeable for columns in found.values() for c in columns.values())
+    assert [[0, 1, 2], [1, 2, 3]] == values(tables["transfer"])
+    assert ["datetime64[ns]", "uint8", "int32"] == [str(c.dtype) for c in tables["txn"].values()]
+    assert "Assets:Cash:USD" in tables["account"]["path"].tolist()
+    assert ["datetime64[ns]", "float64", "bool"] == [str(c.dtype) for c in tables["mark"].values()]
+    assert not any(c.flags.writeable for columns in tables.values() for c in columns.values())
 
 
 class Notebook:
-    """Rows that collect somewhere else until a block closes."""
+    """A source of rows that collect elsewhere until a block closes."""
 
     def __init__(self) -> None:
         self.prices = [10.0]
@@ -162,7 +162,7 @@ class Notebook:
         self.prices = []
 
 
-def test_rows_are_drawn_when_the_block_is_read_and_given_up_when_it_is_closed() -> None:
+def test_rows_of_a_source_are_read_with_the_block_and_dropped_when_it_closes() -> None:
     with journal() as books:
         notebook = Notebook()
         books.attach_source(notebook)
@@ -178,7 +178,7 @@ def test_rows_are_drawn_when_the_block_is_read_and_given_up_when_it_is_closed() 
         assert [*read, {"id": 2, "price": 11.0}, {"id": 3, "price": 12.0}] == again
 
 
-def test_the_numbers_of_several_commodities_are_told_or_the_first_that_is_unknown_is_named() -> None:
+def test_several_commodities_have_their_numbers_or_the_first_unknown_one_is_named() -> None:
     with journal() as books:
         assert [1, 0] == books.commodities.numbers(["ACME", "USD"])
         with pytest.raises(UnknownCommodity, match="'BETA' is not declared"):

@@ -1,4 +1,4 @@
-"""Damaged files: what is said of them, what is saved, and that nothing is thrown away."""
+"""Damaged files: the reports on them, the blocks that a repair saves, and the copies that it keeps."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ from tieout.ledger.file.run import Run
 from tieout.ledger.journal import Journal
 
 BLOCKS = 6
-# Of a DuckDB file as journals are written: its headers, and the blocks after them.
+# Bytes of the headers of a journal's DuckDB file, and of each block after them.
 HEADERS, BLOCK = 3 * 4096, 64 * 1024
 IN_FILE = 2
 USD = [currency("USD")]
@@ -32,7 +32,7 @@ USD = [currency("USD")]
 
 @frozen
 class Killed:
-    """A file and WAL as a killed writer leaves them; the heads and sizes of the WAL after each block."""
+    """A file and WAL as a killed writer leaves them, with head and size of the WAL after each block."""
 
     path: Path
     heads: list[str]
@@ -68,7 +68,7 @@ def killed(tmp_path: Path) -> Killed:
         for block in range(IN_FILE, BLOCKS):
             heads.append(post(journal, block))
             sizes.append(wal.stat().st_size)
-        # A commit is on the disk, so a copy made now is what a kill would leave.
+        # A commit is on the disk, so a copy made now equals the files after a kill.
         shutil.copyfile(path, copy)
         shutil.copyfile(wal, copy.with_name(copy.name + ".wal"))
     return Killed(copy, heads, sizes)
@@ -83,10 +83,10 @@ def test_a_killed_writers_file_is_sound(killed: Killed) -> None:
 
     assert report.sound
     assert (BLOCKS, BLOCKS - 1, killed.heads[-1]) == (report.blocks, report.last_txn, report.head)
-    assert (0, {}) == (report.torn, report.tables)
+    assert (0, {}) == (report.torn_bytes, report.tables)
 
 
-def test_nothing_is_done_to_a_sound_file(killed: Killed, tmp_path: Path) -> None:
+def test_a_sound_file_is_left_alone(killed: Killed, tmp_path: Path) -> None:
     before = files(tmp_path)
 
     repair = doctor.repair(killed.path)
@@ -97,7 +97,7 @@ def test_nothing_is_done_to_a_sound_file(killed: Killed, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("block", range(IN_FILE, BLOCKS))
-def test_a_damaged_wal_is_cut_before_the_damage_and_set_aside_first(
+def test_a_damaged_wal_is_cut_before_the_damage_and_copied_first(
     killed: Killed, tmp_path: Path, block: int
 ) -> None:
     killed.damage(killed.sizes[block] - 100)
@@ -110,10 +110,10 @@ def test_a_damaged_wal_is_cut_before_the_damage_and_set_aside_first(
     assert repair.repaired
     assert (block, killed.heads[block - 1]) == (repair.after.blocks, repair.after.head)
     assert f"head digest {killed.heads[block - 1]}" in str(repair)
-    assert repair.aside == tmp_path / "books.duckdb.damaged-1"
-    kept = files(tmp_path)
-    assert damaged["books.duckdb"] == kept["books.duckdb"] == kept["books.duckdb.damaged-1"]
-    assert damaged["books.duckdb.wal"] == kept["books.duckdb.damaged-1.wal"]
+    assert repair.backup == tmp_path / "books.duckdb.damaged-1"
+    after = files(tmp_path)
+    assert damaged["books.duckdb"] == after["books.duckdb"] == after["books.duckdb.damaged-1"]
+    assert damaged["books.duckdb.wal"] == after["books.duckdb.damaged-1.wal"]
 
 
 @pytest.mark.parametrize("resume", ["replay", "open"])
@@ -133,9 +133,9 @@ def test_a_run_is_resumed_after_the_repair(killed: Killed, resume: str) -> None:
 def test_where_duckdb_names_no_place_the_longest_start_that_opens_is_kept(
     killed: Killed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A dozen looks, so in this process; what is damaged here only raises.
+    # This takes a dozen examinations, so they run in this process, in which this damage only raises.
     monkeypatch.setattr(doctor, "examine", lambda path: doctor.look(str(path)))
-    flip(killed.wal, 5)  # in its version: nothing of it can be read
+    flip(killed.wal, 5)  # in its version: no part of it can be read
     with pytest.raises(DamagedFile) as refusal:
         Journal.open(killed.path)
     assert "byte position" not in str(refusal.value)
@@ -153,13 +153,13 @@ def test_an_earlier_copy_is_not_overwritten(killed: Killed, tmp_path: Path) -> N
         killed.wal.write_bytes(whole)
         killed.damage(killed.sizes[3] - 20 - number)
 
-        assert doctor.repair(killed.path).aside == tmp_path / f"books.duckdb.damaged-{number}"
+        assert doctor.repair(killed.path).backup == tmp_path / f"books.duckdb.damaged-{number}"
 
-    kept = files(tmp_path)
-    assert kept["books.duckdb.damaged-1.wal"] != kept["books.duckdb.damaged-2.wal"]
+    copies = files(tmp_path)
+    assert copies["books.duckdb.damaged-1.wal"] != copies["books.duckdb.damaged-2.wal"]
 
 
-def test_commits_that_duckdb_ignores_are_not_passed_over_in_silence(killed: Killed) -> None:
+def test_commits_that_duckdb_ignores_are_reported(killed: Killed) -> None:
     start = killed.sizes[3]
     content = bytearray(killed.wal.read_bytes())
     content[start + 6] ^= 1  # in the length of the first entry of block 4
@@ -168,29 +168,29 @@ def test_commits_that_duckdb_ignores_are_not_passed_over_in_silence(killed: Kill
     repair = doctor.repair(killed.path)
 
     assert repair.before.sound
-    assert (4, len(content) - start) == (repair.before.blocks, repair.before.torn)
-    assert f"the last {len(content) - start} bytes of its WAL are no whole commit" in str(repair)
+    assert (4, len(content) - start) == (repair.before.blocks, repair.before.torn_bytes)
+    assert f"the last {len(content) - start} bytes of its WAL are not a whole commit" in str(repair)
     assert not doctor.examine(killed.path, killed.heads[-1]).sound
 
 
-@pytest.mark.parametrize(("kept", "torn"), [(0, 0), (4, 4), (8, 0), (20, 12), (40, 32)])
-def test_torn_bytes_are_counted_from_the_last_whole_entry(killed: Killed, kept: int, torn: int) -> None:
-    killed.wal.write_bytes(killed.wal.read_bytes()[:kept])
+@pytest.mark.parametrize(("length", "torn"), [(0, 0), (4, 4), (8, 0), (20, 12), (40, 32)])
+def test_torn_bytes_are_counted_from_the_last_whole_entry(killed: Killed, length: int, torn: int) -> None:
+    killed.wal.write_bytes(killed.wal.read_bytes()[:length])
 
-    assert torn == doctor.examine(killed.path).torn
+    assert torn == doctor.examine(killed.path).torn_bytes
 
 
 def test_a_damaged_table_is_named_and_the_others_are_counted(killed: Killed) -> None:
     Journal.open(killed.path).close()
     whole = killed.path.read_bytes()
-    found: dict[str, set[int | str]] = {}
+    outcomes: dict[str, set[int | str]] = {}
     for place in range(HEADERS, len(whole), BLOCK):
         killed.path.write_bytes(whole)
         flip(killed.path, place + 20)
         for name, rows in doctor.look(str(killed.path)).tables.items():
-            found.setdefault(name, set()).add("unreadable" if isinstance(rows, str) else rows)
+            outcomes.setdefault(name, set()).add("unreadable" if isinstance(rows, str) else rows)
 
-    assert {"unreadable", BLOCKS} == found["transfer"]
+    assert {"unreadable", BLOCKS} == outcomes["transfer"]
 
 
 def test_a_damaged_file_without_a_wal_is_left_alone(killed: Killed, tmp_path: Path) -> None:
@@ -215,11 +215,11 @@ def test_a_file_that_does_not_open_without_its_wal_either_is_left_as_it_was(
     repair = doctor.repair(killed.path)
 
     assert not repair.repaired
-    assert f"a copy of it is {repair.aside}" in str(repair)
+    assert f"a copy of it is {repair.backup}" in str(repair)
     assert before.items() <= files(tmp_path).items()
 
 
-def test_a_journal_without_a_run_says_what_can_be_read(tmp_path: Path) -> None:
+def test_the_readable_tables_of_a_journal_without_a_run_are_counted(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     with Journal.create(path, USD) as journal:
         post(journal, 0)
@@ -228,7 +228,7 @@ def test_a_journal_without_a_run_says_what_can_be_read(tmp_path: Path) -> None:
 
     report = doctor.examine(path)
 
-    assert "0 rows in the table run" in report.refused
+    assert "0 rows in the table run" in report.refusal
     assert 1 == report.tables["transfer"]
 
 
@@ -240,13 +240,13 @@ def test_a_departure_from_the_seals_is_reported_with_the_blocks_before_it(killed
     report = doctor.examine(killed.path)
 
     assert not report.sound
-    assert [True] == [what.startswith("block 3: ") for what in report.broken]
+    assert [True] == [text.startswith("block 3: ") for text in report.departures]
     assert (3, killed.heads[2]) == (report.blocks, report.head)
     assert BLOCKS == report.tables["transfer"]
     assert report == doctor.look(str(killed.path))
 
 
-def test_what_is_not_damage_is_raised(killed: Killed, tmp_path: Path) -> None:
+def test_reasons_other_than_damage_are_raised(killed: Killed, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no journal")
     with duckdb.connect(tmp_path / "older.duckdb") as connection:
         for table in ("run", "seal", "transfer", "txn"):
@@ -259,29 +259,29 @@ def test_what_is_not_damage_is_raised(killed: Killed, tmp_path: Path) -> None:
         doctor.repair(tmp_path / "text")
     with pytest.raises(OlderSchema, match="version 0"):
         doctor.repair(tmp_path / "older.duckdb")
-    with Journal.open(killed.path), pytest.raises(LockedByWriter, match="somebody else"):
+    with Journal.open(killed.path), pytest.raises(LockedByWriter, match="open elsewhere"):
         doctor.repair(killed.path)
 
 
 def test_a_process_that_damage_ends_is_a_finding(killed: Killed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_LOOK", "import os; os.kill(os.getpid(), 11)")
 
-    assert "reading it ends the process with signal 11" == doctor.examine(killed.path).refused
+    assert "reading it ends the process with signal 11" == doctor.examine(killed.path).refusal
 
     monkeypatch.setattr(doctor, "_LOOK", "raise MemoryError('too much')")
 
-    assert "reading it fails: MemoryError: too much" == doctor.examine(killed.path).refused
+    assert "reading it fails: MemoryError: too much" == doctor.examine(killed.path).refusal
 
 
 def test_reading_in_this_process_finds_the_same(killed: Killed) -> None:
-    """What `examine` runs in a process of its own."""
-    found = doctor.look(str(killed.path))
+    """`examine` runs the same function in a process of its own."""
+    report = doctor.look(str(killed.path))
 
-    assert doctor.examine(killed.path) == found == doctor.Report(**json.loads(found.json()))
+    assert doctor.examine(killed.path) == report == doctor.Report(**json.loads(report.json()))
 
     killed.damage(killed.sizes[3] - 20)
 
-    assert doctor.examine(killed.path).refused == doctor.look(str(killed.path)).refused
+    assert doctor.examine(killed.path).refusal == doctor.look(str(killed.path)).refusal
 
     Journal.create(killed.path.with_name("new.duckdb"), USD).close()
     report = doctor.look(str(killed.path.with_name("new.duckdb")))

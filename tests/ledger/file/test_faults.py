@@ -1,4 +1,4 @@
-"""Each fault a few times; `python -m tieout.validation.evidence.faults` makes hundreds of each."""
+"""Each fault a few times. `python -m tieout.validation.evidence.faults` plants hundreds of each."""
 
 import os
 from collections.abc import Callable
@@ -44,9 +44,7 @@ def test_no_acknowledged_block_is_lost_to_a_kill(small: Undisturbed) -> None:
 
 
 @pytest.mark.parametrize("trial", [trials.cut_wal, pytest.param(trials.flip_wal, marks=pytest.mark.crash)])
-def test_what_was_committed_before_damage_in_the_wal_survives(
-    trial: Callable[..., Trial], killed: Fixture
-) -> None:
+def test_commits_before_the_damage_in_the_wal_survive(trial: Callable[..., Trial], killed: Fixture) -> None:
     row = several(trial, killed)
 
     assert [] == list(row.complaints())
@@ -63,7 +61,7 @@ def test_damage_in_the_file_is_found_or_harmless(trial: Callable[..., Trial], cl
 
 @pytest.mark.crash
 @pytest.mark.parametrize("can_mount", [trials.can_mount, lambda: False])
-def test_nothing_acknowledged_is_lost_to_a_full_disk(
+def test_no_acknowledged_block_is_lost_to_a_full_disk(
     small: Undisturbed, can_mount: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trials, "can_mount", can_mount)
@@ -74,7 +72,7 @@ def test_nothing_acknowledged_is_lost_to_a_full_disk(
     assert {True} == {trial.same_head for trial in row.trials}
 
 
-# --- the harness finds what it is there to find ------------------------------------------------------
+# --- the harness finds planted faults ------------------------------------------------------
 
 
 def test_a_lost_block_and_another_head_are_complained_of(small: Undisturbed, tmp_path: Path) -> None:
@@ -116,8 +114,8 @@ def test_a_crash_and_an_unexpected_error_of_a_child_are_told_apart() -> None:
 
 def test_a_trial_that_fails_unexpectedly_is_complained_of(small: Undisturbed) -> None:
     def fail(*_: object) -> Trial:
-        raise ChildFailed("nobody expects this")
+        raise ChildFailed("an unexpected error")
 
     row = several(fail, small, 1)
 
-    assert ["fail, trial 0: 0 lost, nobody expects this"] == list(row.complaints())
+    assert ["fail, trial 0: 0 lost, an unexpected error"] == list(row.complaints())

@@ -1,4 +1,4 @@
-"""Database files: who may open one at the same time, and what is left of it for the next."""
+"""Database files: which of them may be open at the same time, and what the next user of an instance finds."""
 
 import os
 import subprocess
@@ -12,8 +12,7 @@ import pytest
 
 from tieout.ledger.books.commodity import currency
 from tieout.ledger.errors import JournalClosed, JournalExists, LockedByWriter
-from tieout.ledger.file import database as files
-from tieout.ledger.file import store
+from tieout.ledger.file import creation, instances
 from tieout.ledger.file.database import Database
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.journal import Journal
@@ -49,19 +48,19 @@ def path(tmp_path: Path) -> Path:
 
 
 def tables(database: Database) -> set[str]:
-    """What a database has, views among them."""
-    found = database.connection.execute(
+    """The names of the tables and views of a database."""
+    rows = database.connection.execute(
         "select table_name from information_schema.tables where table_schema != 'pg_catalog'"
     ).fetchall()
-    return {name for (name,) in found}
+    return {name for (name,) in rows}
 
 
-def test_a_database_in_memory_begins_empty_whatever_was_open_before(path: Path) -> None:
+def test_a_database_in_memory_begins_empty_after_any_other(path: Path) -> None:
     with Reader(path) as reader:
         reader.sql("from trial_balance")
     with Database(None) as first:
-        first.connection.execute("create table mine (a integer)")
-        first.connection.execute("create temp table ours (a integer)")
+        first.connection.execute("create table stray (a integer)")
+        first.connection.execute("create temp table scratch (a integer)")
 
     with Database(None) as second:
         assert set() == tables(second)
@@ -69,27 +68,27 @@ def test_a_database_in_memory_begins_empty_whatever_was_open_before(path: Path) 
             assert set() == tables(third)
 
 
-def test_what_one_writer_sets_is_not_set_for_the_next(path: Path) -> None:
-    asked = "select current_setting('checkpoint_threshold')"
+def test_a_setting_of_one_writer_does_not_reach_the_next(path: Path) -> None:
+    query = "select current_setting('checkpoint_threshold')"
     with Database(path) as database:
-        before = database.connection.execute(asked).fetchall()
+        before = database.connection.execute(query).fetchall()
         database.checkpoint_next_commit()
-        assert before != database.connection.execute(asked).fetchall()
+        assert before != database.connection.execute(query).fetchall()
 
     with Database(path) as database:
-        assert before == database.connection.execute(asked).fetchall()
+        assert before == database.connection.execute(query).fetchall()
 
 
 @pytest.mark.parametrize(
     "setting", ["default_order = 'desc'", "integer_division = true", "TimeZone = 'Asia/Tokyo'"]
 )
-def test_what_somebody_sets_on_a_connection_that_he_was_lent_is_not_set_for_the_next(
+def test_a_setting_on_a_connection_that_was_lent_does_not_reach_the_next_user(
     path: Path, setting: str
 ) -> None:
     ordered = "(select list(a) from (select unnest([2, 1]) as a order by a))"
-    asked = f"select {ordered} as o, 7 / 2 as d, now()::varchar as z"
+    query = f"select {ordered} as o, 7 / 2 as d, now()::varchar as z"
     with Reader(path) as reader:
-        before = reader.sql(asked).rows()[0]
+        before = reader.sql(query).rows()[0]
     for read_only in (False, True):
         with Database(path, read_only=read_only) as database:
             database.lend().execute(f"set global {setting}")
@@ -97,26 +96,26 @@ def test_what_somebody_sets_on_a_connection_that_he_was_lent_is_not_set_for_the_
             database.cursor().execute(f"set global {setting}")
 
     with Journal.create() as journal, Reader(path) as reader:
-        for after in (journal.sql(asked).rows()[0], reader.sql(asked).rows()[0]):
+        for after in (journal.sql(query).rows()[0], reader.sql(query).rows()[0]):
             assert [before["o"], before["d"], before["z"][-3:]] == [after["o"], after["d"], after["z"][-3:]]
 
 
-def test_a_file_that_somebody_else_began_meanwhile_is_not_begun_again(path: Path) -> None:
+def test_a_file_that_another_process_began_meanwhile_is_not_begun_again(path: Path) -> None:
     with Database(path) as database, pytest.raises(JournalExists, match="choose another name"):
-        store._require_no_run(path, database.connection)
+        creation._require_no_run(path, database.connection)
 
 
-def test_a_file_is_written_by_one_in_a_process_and_read_by_none_meanwhile(path: Path) -> None:
+def test_a_process_opens_a_file_for_one_writer_and_no_reader_at_a_time(path: Path) -> None:
     with Database(path):
         for read_only in (False, True):
-            with pytest.raises(LockedByWriter, match="somebody else has the file open"):
+            with pytest.raises(LockedByWriter, match="the file is open elsewhere"):
                 Database(path, read_only=read_only)
 
-    with Database(path, read_only=True), pytest.raises(LockedByWriter, match="somebody else"):
+    with Database(path, read_only=True), pytest.raises(LockedByWriter, match="open elsewhere"):
         Database(path)
 
 
-def test_the_last_of_several_readers_lets_go_of_the_file(path: Path) -> None:
+def test_the_last_of_several_readers_releases_the_file(path: Path) -> None:
     first, second = Database(path, read_only=True), Database(path, read_only=True)
     first.close()
     first.close()
@@ -127,7 +126,7 @@ def test_the_last_of_several_readers_lets_go_of_the_file(path: Path) -> None:
         assert tables(writer) >= {"run", "txn", "transfer"}
 
 
-def test_a_reader_that_is_forgotten_keeps_nobody_out(path: Path) -> None:
+def test_a_reader_that_is_never_closed_keeps_no_writer_out(path: Path) -> None:
     first, second = Database(path, read_only=True), Database(path, read_only=True)
     del first
     second.close()
@@ -149,26 +148,26 @@ def test_a_cursor_sees_the_same_file_and_ends_with_it(path: Path) -> None:
         database.cursor()
 
 
-def test_no_more_than_a_few_instances_wait_for_the_next_and_none_for_a_fork() -> None:
+def test_few_instances_stay_idle_and_none_in_a_fork() -> None:
     several = [Database(None) for _ in range(4)]
     for database in several:
         database.close()
-    assert 0 < len(files._SPARES) < len(several)
+    assert 0 < len(instances._IDLE) < len(several)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of other threads, which the child does not need
         child = os.fork()
     if not child:
-        os._exit(len(files._SPARES))
+        os._exit(len(instances._IDLE))
 
     assert (child, 0) == os.waitpid(child, 0)
-    assert [] == files._SPARES
+    assert [] == instances._IDLE
     with Database(None) as database:
         assert set() == tables(database)
 
 
-def test_a_process_that_is_forked_off_keeps_books_of_its_own(tmp_path: Path) -> None:
-    done = subprocess.run(
+def test_a_forked_process_keeps_books_of_its_own(tmp_path: Path) -> None:
+    process = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(FORKS), str(tmp_path)],
         capture_output=True,
         check=False,
@@ -176,4 +175,4 @@ def test_a_process_that_is_forked_off_keeps_books_of_its_own(tmp_path: Path) -> 
         timeout=300,
     )
 
-    assert (0, ["parent 1", "child 1", "after 1"]) == (done.returncode, done.stdout.split("\n")[:-1])
+    assert (0, ["parent 1", "child 1", "after 1"]) == (process.returncode, process.stdout.split("\n")[:-1])

@@ -1,4 +1,4 @@
-"""Where a journal says that it was made."""
+"""The provenance that a journal records."""
 
 import json
 import platform
@@ -14,7 +14,7 @@ COMMIT = "5065d6c0" * 5
 
 @pytest.fixture
 def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder in which git would keep its own, had this source been checked out there."""
+    """The `.git` folder of a checkout of this source."""
     monkeypatch.setattr(provenance, "__file__", str(tmp_path / "ledger" / "file" / "provenance.py"))
     return tmp_path / ".git"
 
@@ -29,9 +29,7 @@ def git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ],
     ids=["no checkout", "detached", "on a branch", "before the first commit"],
 )
-def test_the_revision_is_the_commit_that_a_checkout_stands_at(
-    git: Path, files: dict[str, str], revision: str
-) -> None:
+def test_the_revision_is_the_commit_of_the_checkout(git: Path, files: dict[str, str], revision: str) -> None:
     for name, content in files.items():
         (git / name).parent.mkdir(parents=True, exist_ok=True)
         (git / name).write_text(content)
@@ -51,7 +49,7 @@ def test_time_host_and_versions_are_those_of_this_process() -> None:
     assert platform.python_version() == versions["python"]
 
 
-def test_what_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_library_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(provenance, "_LIBRARIES", ("duckdb", "no such distribution"))
 
     versions = json.loads(provenance.here()["versions"])

@@ -1,12 +1,17 @@
-"""What a reader shows is made here, whatever a file has by that name, and however a query names it."""
+"""A reader: it shows its own views for any view of that name in the file, and refuses other versions."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from tieout import Journal, currency, deposit
+from tieout.ledger import errors
+from tieout.ledger.file import doctor
 from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.run import Run
+from tieout.ledger.file.schema import SCHEMA_VERSION
 
 
 @pytest.fixture
@@ -37,21 +42,21 @@ def path(tmp_path: Path) -> Path:
         "select account from temp.posting",
     ],
 )
-def test_a_view_in_the_file_is_never_read_in_the_place_of_ours(path: Path, query: str) -> None:
+def test_a_view_in_the_file_is_never_read_in_place_of_the_installed_one(path: Path, query: str) -> None:
     with Reader(path) as reader:
-        found = {row["account"] for row in reader.sql(query).rows()}
+        accounts = {row["account"] for row in reader.sql(query).rows()}
 
-    assert "a lie" not in found
-    assert found <= {"Assets:Cash:USD", "Equity:Contributions"}
-    assert found
+    assert "a lie" not in accounts
+    assert accounts <= {"Assets:Cash:USD", "Equity:Contributions"}
+    assert accounts
 
 
-def test_views_are_listed_before_any_of_them_is_asked_for(path: Path) -> None:
+def test_views_are_listed_before_any_of_them_is_queried(path: Path) -> None:
     with Reader(path) as reader:
         assert {"posting", "trial_balance", "proof", "check_transactions_balance"} & {*reader.views}
-        found = reader.sql("select view_name from duckdb_views() where temporary").rows()
+        rows = reader.sql("select view_name from duckdb_views() where temporary").rows()
 
-        assert {*reader.views} <= {row["view_name"] for row in found}
+        assert {*reader.views} <= {row["view_name"] for row in rows}
 
 
 def test_the_head_of_a_file_is_the_digest_of_its_last_block(tmp_path: Path) -> None:
@@ -67,3 +72,40 @@ def test_the_head_of_a_file_is_the_digest_of_its_last_block(tmp_path: Path) -> N
     with Reader(path) as reader, Reader(tmp_path / "blank.duckdb") as blank:
         assert 2 == head.blocks
         assert (head.digest.hex(), "") == (reader.head, blank.head)
+
+
+@pytest.mark.parametrize(
+    ("version", "refusal", "remedy"),
+    [
+        (SCHEMA_VERSION - 1, errors.OlderSchema, "open it with the tieout that wrote it"),
+        (SCHEMA_VERSION + 1, errors.NewerSchema, "update tieout"),
+    ],
+)
+def test_a_file_of_another_version_is_refused_and_left_alone(
+    path: Path, version: int, refusal: type[errors.StoreError], remedy: str
+) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("update provenance set schema_version = ?", [version])
+    before = path.read_bytes()
+    message = f"has schema version {version}, this tieout reads version {SCHEMA_VERSION}; {remedy}"
+
+    uses: list[Callable[[Path], object]] = [
+        Reader,
+        Journal.open,
+        lambda path: Journal.replay(path, [currency("USD")], Run()),
+        doctor.repair,
+    ]
+    for use in uses:
+        with pytest.raises(refusal, match=message):
+            use(path)
+    assert before == path.read_bytes()
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_file_without_exactly_one_version_is_damaged(path: Path, rows: int) -> None:
+    statement = "delete from provenance" if rows == 0 else "insert into provenance from provenance"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(statement)
+
+    with pytest.raises(errors.DamagedFile, match=f"{rows} rows in the table provenance, not one"):
+        Reader(path)

@@ -1,4 +1,4 @@
-"""Taking up what a file holds: all of it, or as far as it has been performed again; or why not."""
+"""Posting that continues after a file: after all of it, or as far as a replay has come, or a refusal."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def perform(journal: Journal) -> Head:
-    """A deposit and a block a day; where the chain ends."""
+    """Post a deposit and a block a day, and return the end of the chain."""
     for day in range(1, DAYS + 1):
         journal.post(day, deposit, "USD", day, note=f"day {day}")
         journal.commit()
@@ -33,16 +33,16 @@ def perform(journal: Journal) -> Head:
 
 
 def rows(journal: Journal) -> tuple[int, ...]:
-    """How many commodities, transactions and notes there are to be seen, and the money paid in."""
-    (seen,) = journal.sql(
+    """Count commodities, transactions and notes in the tables, and add up the deposits."""
+    (row,) = journal.sql(
         "select (select count(*) from commodity) as commodities, (select count(*) from txn) as txns,"
         " (select count(*) from note) as notes, (select sum(amount) // 1000000 from transfer)::bigint as paid"
     ).rows()
-    return tuple(seen.values())
+    return tuple(row.values())
 
 
 def is_free(path: Path) -> bool:
-    """Whether nobody in this process has the file open: another way of opening it is refused otherwise."""
+    """Check that the file is not open in this process: DuckDB would refuse to open it with other options."""
     duckdb.connect(path).close()
     return True
 
@@ -55,17 +55,17 @@ def test_a_replay_shows_the_books_as_far_as_it_has_come_and_takes_nothing_out_of
         head = perform(journal)
 
     with Journal.replay(path, COMMODITIES, Run()) as journal:
-        seen = [rows(journal)]
+        steps = [rows(journal)]
         for day in range(1, DAYS + 1):
             journal.post(day, deposit, "USD", day, note=f"day {day}")
-            seen.append(rows(journal))
+            steps.append(rows(journal))
             assert day == journal.commit().blocks
-            assert seen[-1] == rows(journal)
+            assert steps[-1] == rows(journal)
         assert head == journal.head
 
-    assert [(2, 0, 0, None), (2, 1, 1, 1), (2, 2, 2, 3), (2, 3, 3, 6), (2, 4, 4, 10)] == seen
+    assert [(2, 0, 0, None), (2, 1, 1, 1), (2, 2, 2, 3), (2, 3, 3, 6), (2, 4, 4, 10)] == steps
     with Journal.open(path) as journal:
-        assert (head, seen[-1]) == (journal.head, rows(journal))
+        assert (head, steps[-1]) == (journal.head, rows(journal))
 
 
 def test_a_replay_begins_the_journal_where_there_is_no_file(path: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_replay_begins_the_journal_where_there_is_no_file(path: Path) -> None:
 # --- opened --------------------------------------------------------------------------------------------
 
 
-def test_more_open_lots_than_books_have_room_for_at_first_are_taken_up(path: Path) -> None:
+def test_more_open_lots_than_new_books_have_room_for_are_restored(path: Path) -> None:
     lots = empty_books(1).lots.size + 1
     with Journal.create(path, COMMODITIES) as journal:
         journal.post(1, deposit, "USD", lots**2)
@@ -110,7 +110,7 @@ def test_a_commodity_that_was_sealed_without_accounts_is_refused(path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("statement", "found"),
+    ("statement", "message"),
     [
         ("delete from run", "0 rows in the table run, not one"),
         ("insert into run from run", "2 rows in the table run, not one"),
@@ -119,14 +119,14 @@ def test_a_commodity_that_was_sealed_without_accounts_is_refused(path: Path) -> 
         ("update run set policies = '{}'", r"the table run cannot be read: KeyError\('records'\)"),
     ],
 )
-def test_a_run_that_cannot_be_read_is_damage_and_the_file_is_let_go(
-    path: Path, statement: str, found: str
+def test_a_run_that_cannot_be_read_is_damage_and_the_file_is_released(
+    path: Path, statement: str, message: str
 ) -> None:
     with Journal.create(path, COMMODITIES) as journal:
         perform(journal)
     with duckdb.connect(path) as connection:
         connection.execute(statement)
 
-    with pytest.raises(DamagedFile, match=rf"books\.duckdb: {found}"):
+    with pytest.raises(DamagedFile, match=rf"books\.duckdb: {message}"):
         Reader(path)
     assert is_free(path)

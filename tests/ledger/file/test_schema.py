@@ -1,4 +1,4 @@
-"""Tables, views and checks of a room that the ledger has never heard of are kept like its own."""
+"""Tables, views and checks of a package that the ledger does not know are kept like its own."""
 
 import json
 from importlib.metadata import EntryPoint
@@ -15,8 +15,8 @@ from tieout.execution.records import RECORDS
 from tieout.ledger.books.commodity import currency, instrument
 from tieout.ledger.books.events import deposit
 from tieout.ledger.errors import InvalidRows, ReplayDiverged, UnknownRecords, WriteFailed
+from tieout.ledger.file import layout
 from tieout.ledger.file import schema as schema_module
-from tieout.ledger.file import store
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.file.schema import Schema, in_order, installed, ledger_schema
@@ -27,10 +27,10 @@ WEATHER = Schema(
     name="weather",
     version=3,
     tables="""
-        -- What the sky did on the days on which money moved.
+        -- The sky on the days on which money moved.
         create table sky (
             id    bigint       not null,
-            timestamp    timestamp_ns not null,
+            timestamp timestamp_ns not null,
             rain  double       not null,
             wind  smallint     not null,
             cloud tinyint      not null,
@@ -64,20 +64,20 @@ DAYS: dict[str, Any] = {
 
 @pytest.fixture
 def weather(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The made-up room installed beside the real one."""
+    """An invented package, installed beside the real one."""
     points = [
         EntryPoint("execution", "tieout.execution.records:RECORDS", "tieout.records"),
         EntryPoint("weather", f"{__name__}:WEATHER", "tieout.records"),
     ]
-    rooms = {"execution": RECORDS, "weather": WEATHER}
-    monkeypatch.setattr(EntryPoint, "load", lambda point: rooms[point.name])
+    packages = {"execution": RECORDS, "weather": WEATHER}
+    monkeypatch.setattr(EntryPoint, "load", lambda point: packages[point.name])
     monkeypatch.setattr(schema_module, "entry_points", lambda group: points if "tieout" in group else [])
-    monkeypatch.setattr(schema_module, "_REGISTERED", {})
+    monkeypatch.setattr(schema_module, "_ENTRY_POINTS", {})
 
 
-def books(path: Path | None = None, *rooms: Schema) -> Journal:
+def books(path: Path | None = None, *packages: Schema) -> Journal:
     policies = Policies(block_transfers=1)
-    return Journal.create(path, [currency("USD"), instrument("ACME")], Run(policies=policies), rooms)
+    return Journal.create(path, [currency("USD"), instrument("ACME")], Run(policies=policies), packages)
 
 
 def filed(path: Path) -> Path:
@@ -90,7 +90,7 @@ def filed(path: Path) -> Path:
 
 
 @pytest.mark.usefixtures("weather")
-def test_rows_of_another_room_are_stored_sealed_and_verified(tmp_path: Path) -> None:
+def test_rows_of_another_package_are_stored_sealed_and_verified(tmp_path: Path) -> None:
     path = filed(tmp_path / "books.duckdb")
     stored, computed = naive.seals(path)
     with Reader(path) as reader:
@@ -123,7 +123,7 @@ def test_rows_of_another_room_are_stored_sealed_and_verified(tmp_path: Path) -> 
         ("insert into sky select * replace (3 as id) from sky where id = 2", 2),
     ],
 )
-def test_a_row_of_another_room_that_is_tampered_with_is_found_in_its_block(
+def test_a_row_of_another_package_that_is_tampered_with_is_found_in_its_block(
     tmp_path: Path, change: str, block: int
 ) -> None:
     path = filed(tmp_path / "books.duckdb")
@@ -137,7 +137,7 @@ def test_a_row_of_another_room_that_is_tampered_with_is_found_in_its_block(
 
 
 @pytest.mark.usefixtures("weather")
-def test_the_check_of_another_room_fails_on_what_it_forbids(tmp_path: Path) -> None:
+def test_the_check_of_another_package_fails_on_what_it_forbids(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     with books(path, WEATHER) as journal:
         journal.add("sky", DAYS | {"rain": [0.0, -0.25]})
@@ -226,7 +226,7 @@ def test_a_view_comes_after_those_it_reads() -> None:
         ({"words": ["dry", "\ud800"]}, "sky.words"),
     ],
 )
-def test_rows_that_do_not_fit_their_table_are_refused_and_nothing_is_kept(
+def test_rows_that_do_not_fit_their_table_are_refused_and_none_is_kept(
     columns: dict[str, Any], reason: str
 ) -> None:
     with books(None, WEATHER) as journal:
@@ -255,7 +255,7 @@ def test_no_rows_are_no_rows() -> None:
         assert [] == journal.sql("from sky").rows()
 
 
-def test_numbers_that_fit_exactly_are_taken_whatever_their_type() -> None:
+def test_numbers_that_fit_exactly_are_taken_in_any_type() -> None:
     with books(None, WEATHER) as journal:
         journal.add("sky", DAYS | {"wind": np.array([1.0, 2.0]), "rain": [1, float("nan")], "clear": [0, 1]})
         rows = journal.sql("select wind, rain, clear from sky order by id").rows()
@@ -266,40 +266,40 @@ def test_numbers_that_fit_exactly_are_taken_whatever_their_type() -> None:
     assert [False, True] == [row["clear"] for row in rows]
 
 
-def test_a_layout_as_it_is_written_is_that_of_the_tables_that_are_made() -> None:
+def test_the_layout_in_the_text_is_that_of_the_tables_in_a_database() -> None:
     schemas = [ledger_schema(), RECORDS]
 
-    written, made = store._plain(schemas), store._created(schemas)
+    in_text, in_database = layout._layout_in_text(schemas) or {}, layout._layout_in_database(schemas)
 
-    assert list(made.items()) == list((written or {}).items())
-    assert [list(columns) for columns in made.values()] == [list(c) for c in (written or {}).values()]
+    assert list(in_database.items()) == list(in_text.items())
+    assert [list(columns) for columns in in_database.values()] == [list(c) for c in in_text.values()]
 
 
 @pytest.mark.parametrize(
     "tables",
     [
         pytest.param("create table a (id bigint, b decimal(9, 2) not null);", id="a type that is not sealed"),
-        pytest.param("create table a (id bigint primary key);", id="a word that is not known"),
+        pytest.param("create table a (id bigint primary key);", id="an unknown word"),
         pytest.param("create table a as select 1 as id;", id="no columns"),
         pytest.param("create table a (id bigint); create table a (b bigint);", id="twice"),
         pytest.param("create table a (id bigint, id bigint);", id="a column twice"),
         pytest.param("create or replace table a (id bigint);", id="replaced"),
-        pytest.param("create temp table a (id bigint);", id="for a while"),
+        pytest.param("create temp table a (id bigint);", id="temporary"),
         pytest.param("/* create table a (id bigint); */", id="a comment"),
         pytest.param("create table a (id bigint); alter table a add column b bigint;", id="altered"),
         pytest.param("create table a (id bigint, constraint bigint check (id > 0));", id="a constraint"),
     ],
 )
-def test_a_database_is_asked_about_what_is_not_plain(tables: str) -> None:
-    assert store._plain([Schema("room", 1, tables, {}, {})]) is None
+def test_a_table_with_any_other_clause_has_its_layout_read_from_a_database(tables: str) -> None:
+    assert layout._layout_in_text([Schema("package", 1, tables, {}, {})]) is None
 
 
-def test_a_view_that_cannot_be_made_shows_when_tables_are(tmp_path: Path) -> None:
-    room = evolve(WEATHER, views={"sunny": "create or replace view sunny as from nowhere"}, checks={})
+def test_a_view_that_cannot_be_created_is_reported_with_the_tables(tmp_path: Path) -> None:
+    package = evolve(WEATHER, views={"sunny": "create or replace view sunny as from nowhere"}, checks={})
     with pytest.raises(WriteFailed, match="nowhere"):
-        books(tmp_path / "books.duckdb", room)
+        books(tmp_path / "books.duckdb", package)
 
-    journal = Journal.create(None, schemas=[room])
+    journal = Journal.create(None, schemas=[package])
     with pytest.raises(WriteFailed, match="nowhere"):
         journal.sql("from sky")
     journal.discard()

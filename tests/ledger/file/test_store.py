@@ -1,4 +1,4 @@
-"""Storing blocks: whole or not at all, the same in memory and in a file, and nothing after an error."""
+"""Storage of blocks: whole or not at all, the same in memory and in a file, and none after an error."""
 
 import subprocess
 import sys
@@ -29,7 +29,7 @@ from tieout.ledger.errors import (
     WriteFailed,
 )
 from tieout.ledger.file import chain, restore
-from tieout.ledger.file.database import Database, explained
+from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.file.seal import Columns
@@ -47,7 +47,7 @@ STEPS: tuple[Callable[[Journal, int], object], ...] = (
 
 
 def perform(journal: Journal, first: int = 1, last: int = DAYS) -> str:
-    """The run: a block a day; the head digest."""
+    """Post a block a day, and return the head digest."""
     for day in range(first, last + 1):
         for step in STEPS:
             step(journal, day)
@@ -56,7 +56,7 @@ def perform(journal: Journal, first: int = 1, last: int = DAYS) -> str:
 
 
 def stored(path: Path) -> tuple[int, str]:
-    """Blocks and head digest of a file whose seals all hold."""
+    """Return blocks and head digest of a file whose seals all hold."""
     with Reader(path) as reader:
         assert [] == list(chain.broken(reader))
         seals = chain.seals(reader)
@@ -81,7 +81,7 @@ def test_the_same_run_has_the_same_head_in_memory_and_in_a_file(path: Path) -> N
     assert (DAYS, heads[1]) == stored(path)
 
 
-def test_nothing_is_stored_in_memory_until_somebody_asks() -> None:
+def test_no_block_is_stored_in_memory_before_the_first_query() -> None:
     journal = Journal.create(None, COMMODITIES)
     STEPS[0](journal, 1)
     journal.close_block()
@@ -121,7 +121,7 @@ def test_a_block_closes_when_it_is_full(path: Path) -> None:
 # --- replay ------------------------------------------------------------------------------------------
 
 
-def test_a_replay_compares_what_is_sealed_and_writes_what_is_not(path: Path) -> None:
+def test_a_replay_compares_sealed_blocks_and_writes_the_others(path: Path) -> None:
     with Journal.create(path, COMMODITIES) as journal:
         perform(journal, last=3)
     with Journal.create(None, COMMODITIES) as undisturbed:
@@ -136,7 +136,7 @@ def test_a_replay_compares_what_is_sealed_and_writes_what_is_not(path: Path) -> 
     assert (DAYS, head) == stored(path)
 
 
-def test_a_replay_begins_the_journal_where_a_kill_left_nothing(path: Path) -> None:
+def test_a_replay_begins_the_journal_where_a_kill_left_an_empty_file(path: Path) -> None:
     with Journal.create(None, COMMODITIES) as undisturbed:
         head = perform(undisturbed)
     duckdb.connect(path).close()
@@ -177,12 +177,12 @@ def test_another_run_is_not_replayed_into_a_file(path: Path, run: Run) -> None:
 
 
 def room(path: Path) -> int:
-    """A size that the WAL reaches after some blocks."""
+    """Return a size that the WAL reaches after some blocks."""
     return path.with_name(path.name + ".wal").stat().st_size + 20_000
 
 
 def deposits(journal: Journal, durable: list[int]) -> None:
-    """A block a day for as long as it goes; *durable* are the numbers of blocks acknowledged."""
+    """Post a block a day until an error. *durable* collects the numbers of blocks acknowledged."""
     for day in range(1, 1000):
         journal.post(day, deposit, "USD", day)
         durable.append(journal.commit().blocks)
@@ -195,7 +195,7 @@ def test_a_full_disk_ends_the_journal_and_loses_nothing_acknowledged(path: Path)
     with files_of_at_most(room(path)):
         with pytest.raises(DiskFull, match="the disk is full"):
             deposits(journal, durable)
-        refused: list[Callable[[], object]] = [
+        refusals: list[Callable[[], object]] = [
             lambda: journal.post(10**6, deposit, "USD", 1),
             lambda: journal.sql("from txn"),
             lambda: journal.open_account("Expenses:Data"),
@@ -203,7 +203,7 @@ def test_a_full_disk_ends_the_journal_and_loses_nothing_acknowledged(path: Path)
             journal.commit,
             journal.close,
         ]
-        for use in refused:
+        for use in refusals:
             with pytest.raises(JournalClosed, match=r"nothing more is taken after.*disk is full"):
                 use()
 
@@ -269,7 +269,7 @@ def test_a_last_block_that_the_disk_has_no_room_for_takes_nothing_along(path: Pa
 
 
 def plant_rows(journal: Journal) -> None:
-    """An account that the table refuses: the check on its type fails in the writer."""
+    """Plant an account that the table refuses: the check on its type fails in the writer."""
     nonsense: Any = "nonsense"
     journal.chart.accounts[-1] = journal.chart.accounts[-1]._replace(type=nonsense)
 
@@ -294,7 +294,7 @@ def test_a_block_that_cannot_be_stored_ends_the_journal(tmp_path: Path, name: st
         assert 0 == stored(path)[0]
 
 
-def test_an_error_that_nobody_expects_reaches_whoever_posts(
+def test_an_unexpected_error_is_raised_where_transactions_are_posted(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(previous: bytes, tables: list[tuple[str, Columns]]) -> bytes:
@@ -317,13 +317,13 @@ def test_another_error_in_a_with_block_does_not_hide_that_the_block_was_not_stor
         with Journal.create(path, COMMODITIES) as journal:
             plant_rows(journal)
             STEPS[0](journal, 1)
-            raise KeyError("of the person")
+            raise KeyError("of the caller")
 
     with pytest.raises(WriteFailed, match="CHECK"):
         use()
 
 
-@pytest.mark.parametrize("later", [None, KeyError("of the person")])
+@pytest.mark.parametrize("later", [None, KeyError("of the caller")])
 def test_leaving_a_with_block_says_that_a_failed_block_was_not_stored(
     path: Path, later: Exception | None
 ) -> None:
@@ -356,7 +356,7 @@ def test_of_two_blocks_that_wait_the_error_of_the_first_is_told_and_the_second_i
         journal.sql("from txn")
 
 
-def test_a_closed_journal_takes_nothing_and_closes_once(path: Path) -> None:
+def test_a_closed_journal_refuses_transactions_and_closes_once(path: Path) -> None:
     journal = Journal.create(path, COMMODITIES)
     STEPS[0](journal, 1)
     head = journal.close()
@@ -382,9 +382,9 @@ def test_a_second_writer_is_refused_with_the_reason(path: Path) -> None:
         STEPS[0](journal, 1)
         journal.commit()
         for name in (path, path.parent / ".." / path.parent.name / path.name):
-            with pytest.raises(LockedByWriter, match="somebody else has the file open"):
+            with pytest.raises(LockedByWriter, match="the file is open elsewhere"):
                 Journal.open(name)
-            with pytest.raises(LockedByWriter, match="somebody else has the file open"):
+            with pytest.raises(LockedByWriter, match="the file is open elsewhere"):
                 Reader(name)
         other = write_as_another_process(path)
         STEPS[0](journal, 2)
@@ -487,7 +487,7 @@ def test_a_truncated_file_is_refused_or_found(path: Path) -> None:
             stored(path)
 
 
-def test_a_tampered_file_takes_nothing_more(path: Path) -> None:
+def test_a_tampered_file_refuses_further_transactions(path: Path) -> None:
     with Journal.create(path, COMMODITIES) as journal:
         perform(journal)
     with duckdb.connect(path) as connection:
@@ -499,7 +499,7 @@ def test_a_tampered_file_takes_nothing_more(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("statement", "found"),
+    ("statement", "finding"),
     [
         (
             "alter table transfer alter lot drop not null; update transfer set lot = null where lot = 0",
@@ -519,7 +519,7 @@ def test_a_tampered_file_takes_nothing_more(path: Path) -> None:
         ("update seal set rows = 'not JSON' where block = 1", "block 1: "),
     ],
 )
-def test_edits_that_leave_unusual_values_are_found_too(path: Path, statement: str, found: str) -> None:
+def test_edits_that_leave_unusual_values_are_found_too(path: Path, statement: str, finding: str) -> None:
     with Journal.create(path, COMMODITIES) as journal:
         perform(journal)
     with duckdb.connect(path) as connection:
@@ -528,7 +528,7 @@ def test_edits_that_leave_unusual_values_are_found_too(path: Path, statement: st
     with Reader(path) as reader:
         departures = "; ".join(map(str, chain.broken(reader)))
 
-    assert found in departures
+    assert finding in departures
 
 
 def test_a_check_that_cannot_be_answered_has_failed(path: Path) -> None:
@@ -542,7 +542,7 @@ def test_a_check_that_cannot_be_answered_has_failed(path: Path) -> None:
         results = {result.name: result for result in verify(reader).results}
 
     assert (Outcome.FAILED, 0) == (results["profit"].outcome, results["profit"].examined)
-    assert [True] == [told.startswith(f"{path}: ") for told in results["profit"].findings], results["profit"]
+    assert [True] == [text.startswith(f"{path}: ") for text in results["profit"].findings], results["profit"]
     assert Outcome.OK is results["dense"].outcome
 
 
@@ -555,12 +555,12 @@ def test_a_check_that_cannot_be_answered_has_failed(path: Path) -> None:
         ('IO Error: Cannot open file "a": Read-only file system', ReadOnly),
         ('Failure while replaying WAL file "a": Failed to read WAL of version 99', DamagedFile),
         ("Corrupted bitpacking segment: offset is outside the segment", DamagedFile),
-        ("something that was never heard of", WriteFailed),
+        ("an unknown message", WriteFailed),
         ("", WriteFailed),
     ],
 )
-def test_what_duckdb_says_is_explained(message: str, meaning: type[StoreError]) -> None:
-    with pytest.raises(meaning, match="books: ") as raised, explained(Path("books")):
+def test_messages_of_duckdb_are_explained(message: str, meaning: type[StoreError]) -> None:
+    with pytest.raises(meaning, match="books: ") as raised, explain_errors(Path("books")):
         raise duckdb.Error(message)
 
     assert message in str(raised.value)
@@ -570,7 +570,7 @@ def test_a_file_that_may_not_be_opened_is_read_only(path: Path) -> None:
     Journal.create(path, COMMODITIES).close()
     error = PermissionError(13, "Permission denied", str(path))
 
-    with pytest.raises(ReadOnly, match="see its permissions"), explained(path):
+    with pytest.raises(ReadOnly, match="see its permissions"), explain_errors(path):
         raise error
 
 

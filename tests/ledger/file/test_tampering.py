@@ -1,7 +1,7 @@
-"""What somebody with DuckDB at hand may do to a closed file, and what `verify` says to it.
+"""Changes to a closed file with DuckDB, and the findings of `verify`.
 
-Every change is one that a trial balance does not see, or after which it still foots; the seals name the
-block. What only a head digest kept elsewhere shows is tested to be seen with it, and not without.
+A trial balance does not show these changes, or still foots after them, but the seals name the block. Some
+changes show only against a head digest noted elsewhere. They are found with it and not without it.
 """
 
 import json
@@ -31,7 +31,7 @@ RUN = -1
 
 
 class Closed(NamedTuple):
-    """A closed file and what was noted about it."""
+    """A closed file, and notes about it."""
 
     seed: int
     path: Path
@@ -41,7 +41,7 @@ class Closed(NamedTuple):
 
 
 def trade_for_a_while(path: Path, seed: int) -> Closed:
-    """Two weeks at the desk: trades in two currencies, short sales, settlement, marks and statements."""
+    """Post two weeks of trades in two currencies, short sales, settlements, marks and statements."""
     chance = random.Random(seed)
     desk = Desk(path, Policies(block_transfers=12, others={"leverage_cap": 4.0}))
     desk.deposit("USD", "100000")
@@ -55,9 +55,9 @@ def trade_for_a_while(path: Path, seed: int) -> Closed:
         desk.trade("ACME", chance.choice(["3", "5.5", "-2.25", "-7"]), prices["ACME"], "1")
         desk.trade("CORK", chance.choice(["10.125", "-12"]), prices["CORK"], "2")
         unsettled = desk.trade("BOLT", chance.choice("123456789"), prices["BOLT"], "0.50", settled=False)
-        refused = desk.order("ACME", "900", tag="too much")
-        desk.happened(refused, OrderEvent.REJECTED, Reason.INSUFFICIENT_CASH)
-        desk.link(refused, refused - 1)
+        order = desk.order("ACME", "900", tag="too much")
+        desk.happened(order, OrderEvent.REJECTED, Reason.INSUFFICIENT_CASH)
+        desk.link(order, order - 1)
         required, note = str(1_000 + desk.today), f"the requirement of day {desk.today}"
         desk.journal.post(day(desk.today), margin_requirement, "USD", required, note=note)
         desk.mark(**prices)
@@ -69,12 +69,12 @@ def trade_for_a_while(path: Path, seed: int) -> Closed:
 
 @pytest.fixture(scope="module", params=PLACES)
 def original(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Closed:
-    """A closed file; not to be touched."""
+    """A closed file, which no test may change."""
     return trade_for_a_while(tmp_path_factory.mktemp("closed") / "books.duckdb", request.param)
 
 
 class File:
-    """A copy to be tampered with, at a place that chance chooses."""
+    """A copy to tamper with, in random places."""
 
     def __init__(self, original: Closed, path: Path, chance: random.Random) -> None:
         self.original = original
@@ -88,18 +88,18 @@ class File:
         return self._connection.execute(statement, list(parameters)).fetchall()
 
     def closed(self) -> Path:
-        """The file, to be looked at by others."""
+        """Close the connection, so that others can read the file, and return its path."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
         return self.path
 
     def one(self, query: str, *parameters: object) -> tuple[Any, ...]:
-        """One of the rows that a query gives."""
+        """Return a random row of a query."""
         return self.chance.choice(self.run(query, *parameters))
 
     def block_of(self, table: str, number: int) -> int:
-        """The block that holds a row."""
+        """Return the block that holds a row."""
         after = 0
         for block, rows in self.run("select block, rows from seal order by block"):
             after += json.loads(rows).get(table, 0)
@@ -112,7 +112,7 @@ class File:
         return int(self.run("select max(block) from seal")[0][0])
 
     def reseal(self, first: int, last: int) -> None:
-        """Give the blocks the digests that their rows have now, as the format of the seals says."""
+        """Replace the digests of blocks by those of their present rows, in the format of the seals."""
         _, computed = naive.seals(self.closed())
         for block in range(first, last + 1):
             self.run("update seal set digest = ? where block = ?", computed[block + 1], block)
@@ -120,19 +120,19 @@ class File:
                 self.run("update seal set previous = ? where block = ?", computed[block], block)
 
     def cut_after(self, block: int) -> None:
-        """Take out everything that later blocks brought, and their seals."""
-        kept: dict[str, int] = {}
+        """Delete the rows of all later blocks, and their seals."""
+        counts: dict[str, int] = {}
         for (rows,) in self.run("select rows from seal where block <= ?", block):
             for table, count in json.loads(rows).items():
-                kept[table] = kept.get(table, 0) + count
+                counts[table] = counts.get(table, 0) + count
         ((layout,),) = self.run("select layout from run")
         for table, columns in json.loads(layout):
-            self.run(f"delete from {table} where {columns[0][0]} >= ?", kept.get(table, 0))  # noqa: S608  named above
+            self.run(f"delete from {table} where {columns[0][0]} >= ?", counts.get(table, 0))  # noqa: S608  named above
         self.run("delete from seal where block > ?", block)
 
 
 class Tampering(NamedTuple):
-    """A change to a file, giving the blocks it concerns; whether the trial balance stays as it was."""
+    """A change to a file that returns the blocks it concerns, and a flag for an unchanged trial balance."""
 
     change: Callable[[File], set[int]]
     is_hidden: bool
@@ -142,13 +142,13 @@ TAMPERINGS: dict[str, Tampering] = {}
 
 
 def hidden(change: Callable[[File], set[int]]) -> Callable[[File], set[int]]:
-    """The trial balance is the same to the last digit afterwards."""
+    """Register a change after which the trial balance is the same to the last digit."""
     TAMPERINGS[change.__name__] = Tampering(change, is_hidden=True)
     return change
 
 
 def footing(change: Callable[[File], set[int]]) -> Callable[[File], set[int]]:
-    """The trial balance is another afterwards, and its debits and credits still foot."""
+    """Register a change after which the trial balance differs, and its debits and credits still foot."""
     TAMPERINGS[change.__name__] = Tampering(change, is_hidden=False)
     return change
 
@@ -232,7 +232,7 @@ def last_transaction_of_a_block_deleted(file: File) -> set[int]:
 
 
 @footing
-def transaction_deleted_and_those_after_it_numbered_anew(file: File) -> set[int]:
+def transaction_deleted_and_those_after_it_renumbered(file: File) -> set[int]:
     (txn,) = file.one("select id from txn where id < (select max(id) - 3 from txn)")
     ((first, count),) = file.run("select min(seq), count(*) from transfer where txn = ?", txn)
     without(file, txn)
@@ -271,20 +271,20 @@ def transactions_reordered(file: File) -> set[int]:
 @hidden
 def transfers_of_two_transactions_reordered(file: File) -> set[int]:
     one = int(file.one("select a.txn from transfer as a join transfer as b on b.txn = a.txn + 1")[0])
-    moved = file.run("select seq from transfer where txn in (?, ?) order by txn, seq", one, one + 1)
+    places = file.run("select seq from transfer where txn in (?, ?) order by txn, seq", one, one + 1)
     order = file.run("select seq from transfer where txn in (?, ?) order by txn desc, seq", one, one + 1)
     rows = {seq: file.run("from transfer where seq = ?", seq)[0] for (seq,) in order}
     file.run("delete from transfer where txn in (?, ?)", one, one + 1)
-    for (seq,), (before,) in zip(moved, order, strict=True):
+    for (seq,), (before,) in zip(places, order, strict=True):
         _, txn, *rest = rows[before]
         file.run("insert into transfer values (?, ?, ?, ?, ?, ?)", seq, 2 * one + 1 - txn, *rest)
-    return {file.block_of("transfer", seq) for (seq,) in moved}
+    return {file.block_of("transfer", seq) for (seq,) in places}
 
 
 def edited(file: File, table: str, assignment: str, rows: int = 3) -> set[int]:
-    """Edit some rows here and there."""
-    found = file.run(f"select id from {table}")  # noqa: S608  named below
-    numbers = file.chance.sample(found, min(rows, len(found)))
+    """Edit some random rows."""
+    ids = file.run(f"select id from {table}")  # noqa: S608  named below
+    numbers = file.chance.sample(ids, min(rows, len(ids)))
     for (number,) in numbers:
         file.run(f"update {table} set {assignment} where id = ?", number)  # noqa: S608  as above
     return {file.block_of(table, number) for (number,) in numbers}
@@ -331,7 +331,7 @@ NAMES_EDITED = (
 
 
 def named(path: Path, anchor: str | None = None) -> set[int]:
-    """The blocks at which a file departs from its seals; `RUN` for the run itself."""
+    """Return the blocks at which a file departs from its seals, and `RUN` for the run itself."""
     with Reader(path) as reader:
         return {departure.block for departure in chain.broken(reader, anchor)}
 
@@ -342,7 +342,7 @@ def verified(path: Path, anchor: str | None = None) -> Report:
 
 
 def status(path: Path, *arguments: str) -> int:
-    """The exit status of `tieout verify`."""
+    """Return the exit status of `tieout verify`."""
     return CliRunner().invoke(application(), ["verify", str(path), *arguments]).exit_code
 
 
@@ -366,9 +366,9 @@ def file(original: Closed, tmp_path: Path, request: pytest.FixtureRequest) -> Fi
 
 
 def found_by_the_seals(file: File, concerned: set[int]) -> bool:
-    """The seals name these blocks and no other; the command says so too, asked once for every change."""
-    told = named(file.closed()) == concerned
-    return told and (file.original.seed > PLACES[0] or says_where(file.path, concerned))
+    """Check that the seals name these blocks alone. The command, run once for each change, has to agree."""
+    agrees = named(file.closed()) == concerned
+    return agrees and (file.original.seed > PLACES[0] or says_where(file.path, concerned))
 
 
 def says_where(path: Path, concerned: set[int]) -> bool:
@@ -462,9 +462,7 @@ def test_transfers_added_after_the_last_seal_are_found_behind_it(file: File) -> 
         ("id = '0123456789abcdef'", {RUN}),
     ],
 )
-def test_a_run_that_is_made_out_to_be_another_is_found(
-    file: File, assignment: str, concerned: set[int]
-) -> None:
+def test_a_run_that_was_edited_is_found(file: File, assignment: str, concerned: set[int]) -> None:
     file.run(f"update run set {assignment}")  # noqa: S608  named above
 
     assert found_by_the_seals(file, concerned)
@@ -495,10 +493,10 @@ def test_an_edited_seal_is_found(file: File, column: str) -> None:
     }
     value = changed.get(column, f"{column} + 1")
     file.run(f"update seal set {column} = {value} where block = ?", block)  # noqa: S608  named above
-    found = named(file.closed())
+    blocks = named(file.closed())
 
-    assert block in found
-    assert found <= {block, block + 1} or column == "rows"
+    assert block in blocks
+    assert blocks <= {block, block + 1} or column == "rows"
     assert says_where(file.path, {block})
 
 
@@ -536,11 +534,11 @@ def test_a_block_sealed_again_after_a_change_is_found_by_the_block_that_follows_
     assert found_by_the_seals(file, {block + 1})
 
 
-# --- what only an anchor shows ---------------------------------------------------------------------------
+# --- changes that only an anchor shows ------------------------------------------------------------
 
 
 def found_with_the_anchor_alone(file: File, block: int) -> bool:
-    """Every check passes without the anchor; with it, the seals name the block."""
+    """Check that every check passes without the anchor, and that the seals name the block with it."""
     path, anchor = file.closed(), file.original.head
     without = verified(path)
     statuses = status(path), status(path, "--anchor", anchor), status(path, "--anchor", anchor[:16])
@@ -563,7 +561,7 @@ def test_everything_cut_off_is_found_with_the_anchor_alone(file: File) -> None:
 @pytest.mark.parametrize(
     ("table", "assignment"), [("orders", "tag = 1 - tag"), ("order_event", "reason = 1")]
 )
-def test_a_chain_made_anew_after_a_change_is_found_with_the_anchor_alone(
+def test_a_chain_rewritten_after_a_change_is_found_with_the_anchor_alone(
     file: File, table: str, assignment: str
 ) -> None:
     (block,) = edited(file, table, assignment, rows=1)
@@ -572,7 +570,7 @@ def test_a_chain_made_anew_after_a_change_is_found_with_the_anchor_alone(
     assert found_with_the_anchor_alone(file, file.original.blocks)
 
 
-def test_blocks_added_since_the_anchor_was_noted_are_told(original: Closed) -> None:
+def test_blocks_added_since_the_anchor_was_noted_are_counted(original: Closed) -> None:
     _, computed = naive.seals(original.path)
     report = verified(original.path, computed[3])
 
@@ -586,7 +584,7 @@ def test_an_anchor_too_short_to_be_one_is_not_taken_for_it(original: Closed) -> 
     assert set() == named(original.path, original.head[:16].upper())
 
 
-def test_where_a_file_was_made_is_outside_the_chain_and_in_the_digest_of_the_file(file: File) -> None:
+def test_the_provenance_is_outside_the_chain_and_in_the_digest_of_the_file(file: File) -> None:
     before = verified(file.original.path)
     file.run("update provenance set host = 'elsewhere'")
     after = verified(file.closed(), file.original.head)

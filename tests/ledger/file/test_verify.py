@@ -1,7 +1,7 @@
-"""Every check of the ledger: sound books pass it, a planted fault fails it, and without rows it says so.
+"""Every check of the ledger: sound books pass it, a planted fault fails it, and empty books have none.
 
-Faults are planted in a closed file with DuckDB alone, so the seals fail as well; here the other checks have
-to find them too, as they would if the fault had been sealed.
+Faults are planted in a closed file with DuckDB alone, so the seals fail as well. The other checks have to
+find them too, as they would if the fault had been sealed.
 """
 
 import re
@@ -23,7 +23,7 @@ from tieout.ledger.journal import Journal
 
 CHECKS = ["seals", *ledger_schema().checks, *RECORDS.checks]
 
-# The check, how the fault is planted, and what the check says to it.
+# The check, the statements that plant the fault, and the finding of the check.
 FAULTS = [
     (
         "balanced",
@@ -193,37 +193,45 @@ def planted(sound: Path, folder: Path, statements: str) -> Path:
 
 
 def test_sound_books_pass_every_check_each_with_something_to_examine(sound: Path) -> None:
-    found = results(sound)
+    by_name = results(sound)
 
-    assert CHECKS == list(found)
-    assert {Outcome.OK} == {result.outcome for result in found.values()}
-    assert [] == [name for name, result in found.items() if result.examined == 0]
-    assert [] == [name for name, result in found.items() if not result.title[0].islower()]
+    assert CHECKS == list(by_name)
+    assert {Outcome.OK} == {result.outcome for result in by_name.values()}
+    assert [] == [name for name, result in by_name.items() if result.examined == 0]
+    assert [] == [name for name, result in by_name.items() if not result.title[0].islower()]
+    assert [] == [name for name, result in by_name.items() if ". " in result.title.replace("...", "")]
 
 
-def test_books_without_anything_in_them_have_nothing_to_be_checked(tmp_path: Path) -> None:
+def test_no_check_applies_to_books_without_entries(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     Journal.create(path, schemas=[RECORDS]).close()
-    found = results(path)
+    by_name = results(path)
 
-    assert Outcome.OK == found.pop("seals").outcome
-    assert {Outcome.NOT_APPLICABLE} == {result.outcome for result in found.values()}
+    assert Outcome.OK == by_name.pop("seals").outcome
+    assert {Outcome.NOT_APPLICABLE} == {result.outcome for result in by_name.values()}
 
 
-def test_books_that_no_simulator_fills_have_no_fills_to_be_checked(tmp_path: Path) -> None:
+def test_checks_of_fills_do_not_apply_to_books_without_a_simulator(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     with Journal.create(path, [currency("USD"), instrument("ACME")], schemas=[RECORDS]) as journal:
         journal.post(1, deposit, "USD", "1000")
         journal.post(2, buy, "ACME", "10", "500", settled=False)
-    found = results(path)
-    applicable = {name for name, result in found.items() if result.outcome is Outcome.OK}
+    by_name = results(path)
+    applicable = {name for name, result in by_name.items() if result.outcome is Outcome.OK}
 
     assert {"seals", "balanced", "cash", "dense", "known", "lots", "overdraft", "time"} == applicable
-    assert not any(result.outcome is Outcome.FAILED for result in found.values())
+    assert not any(result.outcome is Outcome.FAILED for result in by_name.values())
 
 
 def test_every_check_of_the_ledger_has_a_fault_that_it_finds() -> None:
     assert ledger_schema().checks.keys() == {check for check, _, _ in FAULTS}
+
+
+def test_the_view_proof_has_the_findings_of_every_check_of_the_ledger() -> None:
+    parts = re.findall(r"select '(\w+)'.*?\nfrom check_(\w+)", ledger_schema().views["proof"])
+
+    assert sorted(ledger_schema().checks) == sorted(name for name, _ in parts)
+    assert all(name == view for name, view in parts)
 
 
 @pytest.mark.parametrize(
@@ -235,10 +243,10 @@ def test_a_planted_fault_fails_its_check(
     result = results(planted(sound, tmp_path, statements))[check]
 
     assert Outcome.FAILED is result.outcome
-    assert any(re.search(finding, told) for told in result.findings)
+    assert any(re.search(finding, text) for text in result.findings)
 
 
-def test_what_is_found_most_often_is_told_in_part_and_counted(sound: Path, tmp_path: Path) -> None:
+def test_of_many_findings_the_first_are_listed_and_all_are_counted(sound: Path, tmp_path: Path) -> None:
     result = results(planted(sound, tmp_path, "update statement set cash = cash + 1"))["statements"]
 
     assert SHOWN + 1 == len(result.findings)
@@ -280,7 +288,7 @@ def failed(path: Path) -> list[Result]:
 
 
 def lines(path: Path) -> list[tuple[int, int, int]]:
-    """Cash, market value and equity of every statement, as claimed and as derived."""
+    """Return cash, market value and equity of every statement, after a check against the derived ones."""
     with Reader(path) as reader:
         claimed = reader.sql("select cash, market_value, equity from statement order by id").rows()
         derived = reader.sql("select cash, market_value, equity from statement_derived order by id").rows()
@@ -290,9 +298,14 @@ def lines(path: Path) -> list[tuple[int, int, int]]:
 
 def test_statements_say_what_is_held_in_each_currency_however_it_came_and_went(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
-    held = [currency("USD", 2), currency("EUR", 0), instrument("ACME", scale=0), instrument("BOLT", scale=1)]
-    held += [instrument("CORK", currency="EUR", scale=0), instrument("ES", scale=0, multiplier=50)]
-    with Journal.create(path, held) as journal:
+    commodities = [
+        currency("USD", 2),
+        currency("EUR", 0),
+        instrument("ACME", scale=0),
+        instrument("BOLT", scale=1),
+    ]
+    commodities += [instrument("CORK", currency="EUR", scale=0), instrument("ES", scale=0, multiplier=50)]
+    with Journal.create(path, commodities) as journal:
         journal.statement(0)  # before anything is posted
         journal.post(1, deposit, "USD", "10000")
         journal.statement(1)
@@ -309,7 +322,7 @@ def test_statements_say_what_is_held_in_each_currency_however_it_came_and_went(t
         journal.post(4, sell, "BOLT", "2.5", "55", settled=False)
         journal.post(4, futures_open, "ES", "1", "500", "2")
         journal.statement(5)  # the short sale at its last price
-    commodity_order = [
+    lines_expected = [
         (0, 0, 0), (0, 0, 0),
         (1_000_000, 0, 1_000_000), (0, 0, 0),
         (789_900, 101_000, 890_900), (1_000, 0, 1_000),
@@ -318,12 +331,12 @@ def test_statements_say_what_is_held_in_each_currency_however_it_came_and_went(t
         (840_600, 0, 891_100), (1_000, -105, 995),
     ]  # fmt: skip
 
-    assert commodity_order == lines(path)
+    assert lines_expected == lines(path)
     assert [] == failed(path)
     assert 12 == results(path)["profit"].examined
 
 
-def test_an_account_of_ones_own_counts_whatever_its_name(tmp_path: Path) -> None:
+def test_an_account_that_a_user_opened_counts_under_any_name(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     with Journal.create(path, [currency("USD", 0), instrument("ACME")]) as journal:
         journal.open_account("Assets:Stamps:Valuation")

@@ -1,7 +1,7 @@
 """The statements over one small set of books, each figure computed by hand.
 
-1,000 is paid in; 10 ACME are bought for 500, fee 1; 4 of them sold for 240; 2 BETA are sold short for 50 EUR;
-55 USD buy 50 EUR; a dividend of 3 is earned; ACME is marked at 61, BETA at 20.
+1,000 USD are deposited. 10 ACME are bought for 500 with a fee of 1, and 4 of them are sold for 240. 2 BETA
+are sold short for 50 EUR. 55 USD buy 50 EUR. A dividend of 3 is earned. ACME is marked at 61 and BETA at 20.
 """
 
 from collections.abc import Iterator
@@ -48,10 +48,10 @@ def books() -> Iterator[Journal]:
 
 
 def rows(journal: Journal, query: str, at: str | None = None) -> Rows:
-    found = journal.sql(query, at=at).rows()
+    records = journal.sql(query, at=at).rows()
     plain = (
         tuple(value.normalize() + 0 if isinstance(value, Decimal) else value for value in row.values())
-        for row in found
+        for row in records
     )
     return set(plain)
 
@@ -77,7 +77,7 @@ def test_the_trial_balance_foots(books: Journal) -> None:
     } == rows(books, "select account, commodity, debit, credit from trial_balance")
 
 
-def test_assets_are_liabilities_and_equity(books: Journal) -> None:
+def test_assets_equal_liabilities_plus_equity(books: Journal) -> None:
     assert {
         ("Assets", "Assets:Cash:USD", "USD", 684),
         ("Assets", "Assets:Positions:ACME", "USD", 300),
@@ -108,7 +108,7 @@ def test_income_less_expenses_is_net_income(books: Journal) -> None:
     } == rows(books, "select section, account, commodity, amount from income_statement")
 
 
-def test_cash_came_in_and_went_out(books: Journal) -> None:
+def test_cash_flows_by_activity_and_kind(books: Journal) -> None:
     assert {
         ("USD", "financing", "deposit", 1000, 0, 1000),
         ("USD", "trading", "buy", 0, 501, -501),
@@ -134,7 +134,7 @@ def test_positions_at_cost_and_at_their_marks(books: Journal) -> None:
     )
 
 
-def test_lots_as_acquired_and_as_left(books: Journal) -> None:
+def test_lots_with_their_acquisition_and_their_remainder(books: Journal) -> None:
     query = "select lot, symbol, side, acquired_quantity, acquired_cost, quantity, cost, opened_by from lot"
 
     assert {
@@ -197,7 +197,7 @@ def test_a_valuation_is_carried_beside_cost_and_is_no_part_of_it() -> None:
         )
 
 
-def test_what_flowed_and_what_was_earned_may_pass_64_bits() -> None:
+def test_flows_and_earnings_may_exceed_64_bits() -> None:
     most = "9223372036854.775807"
     with Journal.create(None, [currency("USD")]) as journal:
         for year in range(2024, 2027):
@@ -224,4 +224,4 @@ def test_every_view_and_every_check_answers_for_books_without_entries() -> None:
         empty = {name: journal.sql(f'from "{name}"').rows() for name in in_order([ledger_schema()])}
 
     fixed = {name for name in empty if name in {"kind", "unit"} or name.startswith("examined_")}
-    assert set() == {name for name, found in empty.items() if found} - fixed
+    assert set() == {name for name, rows_of_view in empty.items() if rows_of_view} - fixed

@@ -1,0 +1,133 @@
+"""Instances of DuckDB and the files that are attached to them.
+
+Starting an instance takes ten times as long as attaching a file to a running one. Idle instances are
+therefore kept for the next file. An instance serves one writer, or all readers of one file in this process.
+"""
+
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+from attrs import define
+
+if TYPE_CHECKING:
+    import duckdb
+
+NAME = "journal"
+"""Name under which a file is attached to its instance."""
+
+# DuckDB 1.x cannot read files of the 2.0 format. This is the oldest format that holds what a journal needs.
+# A column takes whole blocks, and most columns of a journal are short.
+ROW_GROUP = 30_720
+"""Rows that are compressed together. At DuckDB's own 122,880 many a journal has only one such group."""
+_WRITABLE = f"type duckdb, storage_version 'v1.2.0', row_group_size {ROW_GROUP}, block_size 65536"
+_MOST_IDLE = 2
+
+
+@define(eq=False)
+class _Instance:
+    """An instance of DuckDB with one database attached: for one writer, or for all readers of a file."""
+
+    root: "duckdb.DuckDBPyConnection"
+    read_path: Path | None = None
+    users: int = 1
+    is_lent: bool = False
+
+
+_LOCK = threading.RLock()
+_OPEN_FOR_READING: WeakValueDictionary[Path, _Instance] = WeakValueDictionary()
+"""Instances by the file that is read. They are weak: a reader that is never closed holds no file open."""
+_IDLE: "list[duckdb.DuckDBPyConnection]" = []
+"""Running instances without a database."""
+
+
+class Attachment:
+    """The use of an instance by one writer or one reader, with the file at *path* or an empty database."""
+
+    def __init__(self, path: Path | None, *, read_only: bool) -> None:
+        self._instance: _Instance | None = _attach(path, read_only=read_only)
+
+    def connect(self, *, is_lent: bool) -> "duckdb.DuckDBPyConnection | None":
+        """Return a new connection to the database, or None after `close`.
+
+        An instance that was lent is not used again, because SQL of others may leave settings behind.
+        """
+        with _LOCK:
+            if self._instance is None:
+                return None
+            self._instance.is_lent |= is_lent
+            connection = self._instance.root.cursor()
+            connection.execute(f"use {NAME}")
+            return connection
+
+    def lend(self) -> None:
+        """Mark the instance as lent, as `connect` does."""
+        with _LOCK:
+            if self._instance is not None:
+                self._instance.is_lent = True
+
+    def close(self) -> None:
+        """End the use. Safe to call twice."""
+        with _LOCK:
+            instance, self._instance = self._instance, None
+            if instance is not None:
+                _release(instance)
+
+
+def _attach(path: Path | None, *, read_only: bool) -> _Instance:
+    """Return an instance to which the file at *path* is attached."""
+    import duckdb  # imported here to spare runs in memory, which never come here, the memory it takes
+
+    # A file has one full name. Under two names one process could write it twice.
+    full = None if path is None else path.resolve()
+    place = ":memory:" if full is None else str(full).replace("'", "''")
+    # Without the type DuckDB takes files of other formats for databases and downloads extensions for them.
+    options = "type duckdb, read_only" if read_only else _WRITABLE
+    with _LOCK:
+        # A process opens a file once, however many read it: closing any handle gives up all its locks.
+        if full is not None and read_only and (instance := _OPEN_FOR_READING.get(full)) is not None:
+            instance.users += 1
+            return instance
+        root = _IDLE.pop() if _IDLE else duckdb.connect(":memory:")
+        try:
+            root.execute(f"attach '{place}' as {NAME} ({options})")
+        except BaseException:
+            root.close()  # its state is not known
+            raise
+        instance = _Instance(root, full if read_only else None)
+        if instance.read_path is not None:
+            _OPEN_FOR_READING[instance.read_path] = instance
+        return instance
+
+
+def _release(instance: _Instance) -> None:
+    """Detach the file after its last user, and keep the instance for the next one unless it was lent."""
+    import duckdb
+
+    instance.users -= 1
+    if instance.users:
+        return
+    if instance.read_path is not None:
+        _OPEN_FOR_READING.pop(instance.read_path, None)
+    if not instance.is_lent and len(_IDLE) < _MOST_IDLE:
+        with suppress(duckdb.Error):  # damage to the file has made the instance unusable
+            instance.root.execute(f"detach {NAME}")
+            instance.root.execute("reset checkpoint_threshold")
+            _IDLE.append(instance.root)
+            return
+    with suppress(duckdb.Error):  # a query that is still running holds the file until it has its answer
+        instance.root.close()
+
+
+def _before_fork() -> None:
+    _LOCK.acquire()
+    while _IDLE:
+        _IDLE.pop().close()
+
+
+# A forked process has the instances without their threads, and would wait for those threads forever.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
