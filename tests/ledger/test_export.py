@@ -248,7 +248,7 @@ def test_beancount_agrees_to_the_last_digit(tmp_path: Path, relief: str) -> None
     seen = outsiders.compare(tmp_path / "books.duckdb", tmp_path, ["beancount"])
 
     assert [] == differences(seen)
-    assert all(comparison.ours for comparison in seen)
+    assert all(comparison.books for comparison in seen)
 
 
 @pytest.mark.outsiders
@@ -259,7 +259,7 @@ def test_hledger_agrees_to_the_last_digit(tmp_path: Path, relief: str) -> None:
     seen = outsiders.compare(tmp_path / "books.duckdb", tmp_path, ["hledger"])
 
     assert [] == differences(seen)
-    assert all(comparison.ours for comparison in seen)
+    assert all(comparison.books for comparison in seen)
 
 
 def test_lots_agree_that_were_named_split_to_nothing_and_had_no_cost(tmp_path: Path) -> None:
