@@ -19,8 +19,9 @@ class Size(NamedTuple):
 
 
 SIZES: Final = {
-    # Examples of each hypothesis property that `make long` repeats.
-    "property examples": Size(250, 5_000),
+    # Examples of each hypothesis property that `make long` repeats. Lots relieved in another order, a rare
+    # fault, take more than a hundred.
+    "property examples": Size(500, 5_000),
     # Random scenarios in the imitation of each package and in the package itself.
     "random runs of an imitation": Size(1_000, 10_000),
     "random runs in VectorBT's Rust": Size(100, 1_000),
