@@ -3,12 +3,11 @@ PYTHON ?= python3
 BIN    := .venv/bin
 STAMP  := .venv/.installed
 REFERENCE := .venv/.reference
-# How many examples `make long` tries of each property: tests/conftest.py.
-PROFILE ?= long
 # More workers than this spend their time compiling and importing.
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
-.PHONY: demo test test-nojit lint crash kills outsiders parity long mutants bench bench-parts clean
+# The slow proofs take their sizes from validation/evidence/sizes.py. TIEOUT_SIZE=ci makes them short.
+.PHONY: demo test test-nojit lint crash outsiders parity long mutants bench bench-parts clean
 
 demo: $(STAMP)
 	$(BIN)/tieout demo
@@ -25,16 +24,15 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-crash kills outsiders mutants bench: $(STAMP)
+crash outsiders mutants bench: $(STAMP)
 	$(BIN)/python -m tieout.validation.$(MODULE)
 
 crash:     MODULE := evidence.faults
-kills:     MODULE := evidence.faults.kills
 outsiders: MODULE := evidence.outsiders
 mutants:   MODULE := evidence.mutants
 bench:     MODULE := bench
 
-# The same runs in VectorBT and Backtrader, fill by fill: the tests that need them, then everything at full size.
+# The same runs in VectorBT and Backtrader, fill by fill: the tests that need them, then the random runs.
 parity: $(REFERENCE)
 	$(PYTEST) -m reference
 	$(BIN)/python -m tieout.validation.evidence
@@ -43,9 +41,9 @@ parity: $(REFERENCE)
 bench-parts: $(STAMP)
 	$(BIN)/python -m pytest tests/validation/bench/bench_parts.py --benchmark-columns=min,median,max,rounds
 
-# What `make test` leaves out, and the properties with many more examples.
+# The tests that `make test` leaves out, and the properties with many more examples.
 long: $(STAMP)
-	HYPOTHESIS_PROFILE=$(PROFILE) $(PYTEST) -m "crash or long"
+	HYPOTHESIS_PROFILE=long $(PYTEST) -m "crash or long"
 
 # Touched last and begun from nothing, so that a broken installation is repaired by running again.
 $(STAMP): pyproject.toml
@@ -54,7 +52,7 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m tieout.execution.warmup
 	touch $@
 
-# VectorBT and Backtrader, which nothing else needs.
+# VectorBT and Backtrader, which only `make parity` needs.
 $(REFERENCE): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test,reference]'
 	touch $@

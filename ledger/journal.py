@@ -33,15 +33,15 @@ from tieout.ledger.books.refusal import refusal
 from tieout.ledger.books.transaction import Event, Transaction
 from tieout.ledger.closing import Closing
 from tieout.ledger.file import block, restore
-from tieout.ledger.file.columns import columns_of, queried
-from tieout.ledger.file.creation import begun
+from tieout.ledger.file.columns import columns_of, read_columns
+from tieout.ledger.file.creation import create_storage
 from tieout.ledger.file.database import holds_nothing
 from tieout.ledger.file.layout import layout_of
 from tieout.ledger.file.query import Query, execute
-from tieout.ledger.file.run import Policies, Run, own, run_row, stored_policies
-from tieout.ledger.file.schema import Schema, installed, ledger_schema
+from tieout.ledger.file.run import Policies, Run, copy_run, run_row, stored_policies
+from tieout.ledger.file.schema import Schema, installed_schemas, ledger_schema
 from tieout.ledger.file.seal import Columns, genesis
-from tieout.ledger.file.store import Block, Head, Opened, Store
+from tieout.ledger.file.store import Block, Head, Storage, Store
 from tieout.ledger.moment import Moment, end_of, iso, nanoseconds
 
 _OWN = ("commodity", "account", "txn", "transfer", "note")
@@ -85,12 +85,12 @@ class Journal(Closing):
         layout was made for other policies than those of *run*.
         """
         target = Path(path) if path is not None else None
-        run = own(run or Run())
+        run = copy_run(run or Run())
         layout = _layout(commodities, run.policies)  # before a file is made, because it may raise
         everything = [ledger_schema(), *schemas]
 
-        def storage() -> Opened:
-            return begun(target, everything, run_row(run, schemas, layout_of(everything)))
+        def storage() -> Storage:
+            return create_storage(target, everything, run_row(run, schemas, layout_of(everything)))
 
         store = Store(target, lambda: layout_of(everything), storage)
         return cls(store, layout, run, schemas)
@@ -114,7 +114,7 @@ class Journal(Closing):
             for leftover in (target, target.with_name(target.name + ".wal")):
                 leftover.unlink(missing_ok=True)
             return cls.create(target, commodities, run, schemas)
-        with restore.checked(target) as contents:
+        with restore.open_sealed(target) as contents:
             sealed, columns = contents.digests, contents.layout
             row = run_row(run, schemas, columns)
             if genesis(row) != contents.genesis:
@@ -123,14 +123,14 @@ class Journal(Closing):
                 )
         start, layout = genesis(row), _layout(commodities, run.policies)
         database = restore.reconnect(target, contents)
-        store = Store(target, lambda: columns, lambda: Opened(database, start, Head(0, start)), sealed)
+        store = Store(target, lambda: columns, lambda: Storage(database, start, Head(0, start)), sealed)
         return cls(store, layout, run, schemas)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
         """Open the books in *path* for further posting. Every seal is checked first."""
         target = Path(path)
-        with restore.checked(target) as contents:
+        with restore.open_sealed(target) as contents:
             state = restore.state(contents)
         row = contents.run
         policies = stored_policies(json.loads(row["policies"]))
@@ -141,11 +141,11 @@ class Journal(Closing):
             seed=int(row["seed"]),
             policies=policies,
         )
-        schemas = installed(restore.records_of(contents))
+        schemas = installed_schemas(restore.records_of(contents))
         digests, start = contents.digests, contents.genesis
         head = Head(len(digests), bytes.fromhex(digests[-1]) if digests else start)
         database = restore.reconnect(target, contents)
-        store = Store(target, lambda: contents.layout, lambda: Opened(database, start, head))
+        store = Store(target, lambda: contents.layout, lambda: Storage(database, start, head))
         journal = cls(store, _layout((), policies), run, schemas)
         journal._restore(state)
         return journal
@@ -344,7 +344,7 @@ class Journal(Closing):
         self._require_open()
         if table not in self._store.layout or table in _OWN:
             raise errors.InvalidRows(f"there is no table {table!r} to add to")
-        rows = block.added(table, columns, self._store.layout, self.count(table))
+        rows = block.table_columns(table, columns, self._store.layout, self.count(table))
         if block.length(rows):
             self._open_parts.setdefault(table, []).append(rows)
 
@@ -450,7 +450,7 @@ class Journal(Closing):
             return
         state = self.books.state[0]
         first, count = int(state.base_txn), int(state.txns)
-        self._store.put(Block(self._block, first, first + count - 1, tables), is_last=is_last)
+        self._store.enqueue(Block(self._block, first, first + count - 1, tables), is_last=is_last)
         self._block += 1
         for table, columns in tables.items():
             self._row_counts[table] += block.length(columns)
@@ -465,12 +465,12 @@ class Journal(Closing):
     def _open_rows(self) -> dict[str, Columns]:
         """Return the rows of the open block by table, checked against the running balances."""
         counts, layout = self._row_counts, self._store.layout
-        tables = block.charted(self.chart, layout, counts["commodity"], counts["account"])
-        tables |= block.posted(self.books, self._opening, counts["transfer"])
-        tables |= block.noted(self._notes, counts["note"])
+        tables = block.chart_tables(self.chart, layout, counts["commodity"], counts["account"])
+        tables |= block.transaction_tables(self.books, self._opening, counts["transfer"])
+        tables |= block.note_table(self._notes, counts["note"])
         parts = {table: list(rows) for table, rows in self._open_parts.items()}
         for table, columns in self._source.rows().items() if self._source is not None else ():
-            parts.setdefault(table, []).append(block.added(table, columns, layout, self.count(table)))
+            parts.setdefault(table, []).append(block.table_columns(table, columns, layout, self.count(table)))
         for table, rows in parts.items():
             tables[table] = {
                 name: np.concatenate([part[name] for part in rows]) if len(rows) > 1 else rows[0][name]
@@ -498,7 +498,7 @@ class Journal(Closing):
         self._require_open()
         if self._store.holds_blocks and not self._open_rows():
             return self._store.columns(table, names)
-        return queried(lambda query: columns_of(self.sql(query)), table, names)
+        return read_columns(lambda query: columns_of(self.sql(query)), table, names)
 
     @property
     def head(self) -> Head:
@@ -525,7 +525,7 @@ class Journal(Closing):
         self.commodities.declare(*state.commodities)
         for account in state.accounts:
             self.chart.restore(account)
-        self.chart.first = state.first
+        self.chart.first = state.first_accounts
         self._extend_books()
         self.books.accounts["balance"] = state.balances
         self._opening = self.books.accounts["balance"].copy()
@@ -536,10 +536,10 @@ class Journal(Closing):
             slot = restore_lot(self.books, lot.instrument, lot.side, lot.id, *rank)
             self.books.lots[slot].quantity, self.books.lots[slot].cost = lot.quantity, lot.cost
         row = self.books.state[0]
-        row.timestamp, row.base_txn, row.next_lot = state.timestamp, state.stored["txn"], state.next_lot
-        self._row_counts = Counter(state.stored)
+        row.timestamp, row.base_txn, row.next_lot = state.timestamp, state.row_counts["txn"], state.next_lot
+        self._row_counts = Counter(state.row_counts)
         self._marks = state.marks
-        self._last_statement = state.stated
+        self._last_statement = state.last_statement
         self._block = state.blocks
 
 

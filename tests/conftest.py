@@ -6,10 +6,11 @@ import shutil
 import pytest
 from hypothesis import settings
 
+from tieout.validation.evidence.sizes import size
+
 # No deadline: the first example of a compiled function pays for its compilation.
 settings.register_profile("default", max_examples=50, deadline=None, print_blob=True)
-settings.register_profile("long", settings.get_profile("default"), max_examples=5_000)
-settings.register_profile("ci", settings.get_profile("default"), max_examples=1_000)
+settings.register_profile("long", settings.get_profile("default"), max_examples=size("property examples"))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 

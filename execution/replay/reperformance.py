@@ -26,7 +26,7 @@ class Recorded:
     path: Path
     row: Mapping[str, Any]
     layout: Layout
-    seals: list[chain.Sealed]
+    seals: list[chain.Seal]
     broken: list[str]
     head: str
 
@@ -34,7 +34,7 @@ class Recorded:
     def read(cls, path: Path, *, checked: bool = True) -> Self:
         """Read a file. If *checked*, its seals are compared with its rows."""
         with Reader(path) as reader:
-            broken = [str(departure) for departure in chain.broken(reader)] if checked else []
+            broken = [str(departure) for departure in chain.departures(reader)] if checked else []
             seals = chain.seals(reader)
             head = seals[-1].digest if seals else chain.genesis(reader).hex()
             return cls(path, reader.run, reader.layout, seals, broken, head)
@@ -118,7 +118,7 @@ class Reperformance:
         return next((block for block in self.blocks if not block.equal), None)
 
 
-def _outcome(number: int, first: chain.Sealed | None, second: chain.Sealed | None) -> BlockOutcome:
+def _outcome(number: int, first: chain.Seal | None, second: chain.Seal | None) -> BlockOutcome:
     """Compare two blocks of one number, where None stands for a missing block."""
     block = first or second
     assert block is not None

@@ -25,7 +25,7 @@ class Source(Protocol):
         """Drop the rows and collect those of the next block. It is called after the open block was closed."""
 
 
-def posted(books: Books, opening: NDArray[np.int64], first_seq: int) -> dict[str, Columns]:
+def transaction_tables(books: Books, opening: NDArray[np.int64], first_seq: int) -> dict[str, Columns]:
     """Return the block's transactions and transfers.
 
     *opening* are the balances at the start of the block. Raises `OutOfBalance` unless every transaction is
@@ -64,7 +64,7 @@ def posted(books: Books, opening: NDArray[np.int64], first_seq: int) -> dict[str
     return {"txn": txn, "transfer": transfer}
 
 
-def charted(chart: Chart, layout: Layout, commodities: int, accounts: int) -> dict[str, Columns]:
+def chart_tables(chart: Chart, layout: Layout, commodities: int, accounts: int) -> dict[str, Columns]:
     """Return the commodities and accounts that follow the first *commodities* and *accounts*."""
     tables: dict[str, Columns] = {}
     if fresh := list(chart.commodities.since(commodities)):
@@ -84,7 +84,7 @@ def charted(chart: Chart, layout: Layout, commodities: int, accounts: int) -> di
     return tables
 
 
-def noted(notes: Sequence[tuple[int, str]], first: int) -> dict[str, Columns]:
+def note_table(notes: Sequence[tuple[int, str]], first: int) -> dict[str, Columns]:
     """Return the notes on transactions, numbered from *first*."""
     if not notes:
         return {}
@@ -93,7 +93,7 @@ def noted(notes: Sequence[tuple[int, str]], first: int) -> dict[str, Columns]:
     return {"note": {"id": ids, "txn": np.array(numbers, np.int64), "text": np.array(texts, object)}}
 
 
-def added(table: str, columns: Mapping[str, Any], layout: Layout, first: int) -> Columns:
+def table_columns(table: str, columns: Mapping[str, Any], layout: Layout, first: int) -> Columns:
     """Return rows of another table as its columns, numbered from *first*.
 
     Raises `InvalidRows` where names, types or lengths do not fit the table.

@@ -30,7 +30,7 @@ class Departure:
 
 
 @frozen
-class Sealed:
+class Seal:
     """One row of the table seal. *rows* are the numbers of rows by table."""
 
     block: int
@@ -41,15 +41,13 @@ class Sealed:
     digest: str
 
 
-def seals(reader: Reader) -> list[Sealed]:
+def seals(reader: Reader) -> list[Seal]:
     """List the seals of a file in order. A seal whose numbers of rows cannot be read has none."""
     with explain_errors(reader.path, DamagedFile):
         rows = reader.connection.execute(
             "select block, first_txn, last_txn, rows, previous, digest from seal order by block"
         ).fetchall()
-    return [
-        Sealed(block, first, last, _counts(text), *digests) for block, first, last, text, *digests in rows
-    ]
+    return [Seal(block, first, last, _counts(text), *digests) for block, first, last, text, *digests in rows]
 
 
 def genesis(reader: Reader) -> bytes:
@@ -57,7 +55,7 @@ def genesis(reader: Reader) -> bytes:
     return seal.genesis(reader.run)
 
 
-def broken(
+def departures(
     reader: Reader, anchor: str | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Iterator[Departure]:
     """List every place where the file departs from its seals or from the head digest *anchor*.
@@ -103,7 +101,7 @@ def _departures(
         yield _departure_from_anchor(anchor, [start.hex(), *(entry.digest for entry in chain)])
 
 
-def _departures_of_block(reader: Reader, entry: Sealed, first_rows: dict[str, int]) -> Iterator[Departure]:
+def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]) -> Iterator[Departure]:
     first = first_rows.get("txn", 0)
     if (entry.first_txn, entry.last_txn) != (first, first + entry.rows.get("txn", 0) - 1):
         yield Departure(
@@ -168,7 +166,7 @@ def _rows(reader: Reader, table: str, first: int, count: int) -> dict[str, np.nd
     return columns
 
 
-def _previous(entry: Sealed) -> bytes:
+def _previous(entry: Seal) -> bytes:
     """Return the previous digest of a seal, empty where it is not hexadecimal.
 
     The walk has reported such a seal already, because it does not follow the chain.

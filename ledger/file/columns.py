@@ -12,7 +12,7 @@ from tieout.ledger.file.query import Query
 Columns = Mapping[str, NDArray[Any]]
 
 
-def queried(ask: Callable[[str], Columns], table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+def read_columns(ask: Callable[[str], Columns], table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return read-only columns *names* of *table*.
 
     *ask* answers a query with columns, which are masked arrays where they have nulls. Raises `DamagedFile`

@@ -12,7 +12,7 @@ from tieout.ledger.file import provenance, seal
 from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.layout import create_tables, schema_key
 from tieout.ledger.file.schema import SCHEMA_VERSION, Schema
-from tieout.ledger.file.store import Head, Opened
+from tieout.ledger.file.store import Head, Storage
 
 if TYPE_CHECKING:
     import duckdb
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _EMPTY_FILES: dict[tuple[Any, ...], bytes] = {}
 
 
-def begun(path: Path | None, schemas: Sequence[Schema], row: Mapping[str, str | int]) -> Opened:
+def create_storage(path: Path | None, schemas: Sequence[Schema], row: Mapping[str, str | int]) -> Storage:
     """Create a file, or tables in memory, and store the *row* of its run and its provenance.
 
     Raises `JournalExists` where another process has begun the file meanwhile.
@@ -46,7 +46,7 @@ def begun(path: Path | None, schemas: Sequence[Schema], row: Mapping[str, str | 
         database.close()
         raise
     start = seal.genesis(row)
-    return Opened(database, start, Head(0, start))
+    return Storage(database, start, Head(0, start))
 
 
 def create_file(path: Path, schemas: Sequence[Schema]) -> None:

@@ -31,7 +31,7 @@ from attrs import asdict, evolve, field, frozen
 from tieout.ledger import errors
 from tieout.ledger.errors import DamagedFile, WriteFailed
 from tieout.ledger.file import chain
-from tieout.ledger.file.chain import Sealed
+from tieout.ledger.file.chain import Seal
 from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.reader import Reader
 
@@ -93,7 +93,7 @@ class Repair:
     remainder: int = 0
 
     @property
-    def repaired(self) -> bool:
+    def is_repaired(self) -> bool:
         """Check whether the file was not sound before and is sound now."""
         return self.after.sound and not self.before.sound
 
@@ -102,7 +102,7 @@ class Repair:
         lines = []
         if self.before.sound:
             lines.append(f"{report.path} is sound")
-        elif self.repaired:
+        elif self.is_repaired:
             lines += [
                 f"{report.path} is repaired: its WAL keeps the first {self.remainder} of {self.length} bytes",
                 f"the damaged file is kept as {self.backup}",
@@ -125,7 +125,7 @@ class Repair:
                 f"the last {report.torn_bytes} bytes of its WAL are not a whole commit and are ignored:"
                 " compare the head digest with the one that you noted"
             )
-        if self.repaired:
+        if self.is_repaired:
             lines.append("blocks acknowledged after that are lost; run again to resume")
         return "\n".join(lines)
 
@@ -166,7 +166,7 @@ def look(path: str, anchor: str = "") -> Report:
 
 def _report(reader: Reader, anchor: str) -> Report:
     head, seals = chain.genesis(reader).hex(), chain.seals(reader)
-    sound: list[Sealed] = []
+    sound: list[Seal] = []
     departures: list[str] = []
 
     def step(number: int, _: int) -> None:
@@ -174,7 +174,7 @@ def _report(reader: Reader, anchor: str) -> Report:
             sound.append(seals[number - 1])
 
     try:
-        for departure in chain.broken(reader, anchor or None, step):
+        for departure in chain.departures(reader, anchor or None, step):
             departures.append(str(departure))  # noqa: PERF401  `step` reads the list meanwhile
     except DamagedFile as error:
         departures.append(str(error))

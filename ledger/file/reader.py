@@ -22,12 +22,12 @@ from tieout.ledger.errors import (
     UnknownView,
     nearest,
 )
-from tieout.ledger.file.columns import columns_of, queried
+from tieout.ledger.file.columns import columns_of, read_columns
 from tieout.ledger.file.database import Database, explain_errors, is_blank, is_damage
 from tieout.ledger.file.instances import NAME
 from tieout.ledger.file.layout import Layout
 from tieout.ledger.file.query import Query, execute
-from tieout.ledger.file.schema import SCHEMA_VERSION, Schema, in_order, installed, ledger_schema
+from tieout.ledger.file.schema import SCHEMA_VERSION, Schema, in_order, installed_schemas, ledger_schema
 from tieout.ledger.moment import Moment, end_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Reader(Closing):
                 self.policies: dict[str, Any] = json.loads(self.run["policies"])
                 self.schemas: list[Schema] = [
                     ledger_schema(),
-                    *installed(self.policies["records"]),
+                    *installed_schemas(self.policies["records"]),
                 ]
                 self._require_tables(tables)
                 prefer_builtin_functions(self._database.connection)
@@ -107,7 +107,7 @@ class Reader(Closing):
         read-only. Raises `DamagedFile` where rows are missing or doubled.
         """
         is_short = self._row_counts.get(table, 0) < FEW_ROWS
-        return queried(self._numpy_columns if is_short else self._arrow_columns, table, names)
+        return read_columns(self._numpy_columns if is_short else self._arrow_columns, table, names)
 
     def _numpy_columns(self, query: str) -> dict[str, NDArray[Any]]:
         with explain_errors(self.path, DamagedFile):

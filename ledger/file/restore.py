@@ -43,29 +43,29 @@ class OpenLot:
 class State:
     """The books at the end of a file.
 
-    *first* has the first account of each commodity. *marks* has the time and price of each
-    instrument's last mark, and *stated* is the time of the last statement, all times in
-    nanoseconds since 1970. *stored* has the number of rows of each table.
+    *first_accounts* has the first account of each commodity. *marks* has the time and price of each
+    instrument's last mark, and *last_statement* is the time of the last statement, all times in
+    nanoseconds since 1970. *row_counts* has the number of rows of each table.
     """
 
     commodities: list[Commodity]
     accounts: list[Account]
-    first: list[int]
+    first_accounts: list[int]
     balances: list[int]
     lots: list[OpenLot]
     next_lot: int
     timestamp: int
     marks: dict[int, tuple[int, float]]
-    stated: int | None
-    stored: dict[str, int]
+    last_statement: int | None
+    row_counts: dict[str, int]
     blocks: int
 
 
 @contextmanager
-def checked(path: Path) -> Iterator[SealedFile]:
+def open_sealed(path: Path) -> Iterator[SealedFile]:
     """Open a file for reading after a check of all its seals. Raises `SealBroken` where one does not hold."""
     with Reader(path) as reader, explain_errors(path, DamagedFile):
-        for departure in chain.broken(reader):
+        for departure in chain.departures(reader):
             raise SealBroken(f"{path}: {departure}; nothing may be added to it")
         digests = [seal.digest for seal in chain.seals(reader)]
         yield SealedFile(reader, reader.run, reader.layout, chain.genesis(reader), digests)
@@ -127,7 +127,7 @@ def state(file: SealedFile) -> State:
     return State(
         commodities=commodities,
         accounts=accounts,
-        first=[_first_account(accounts, number) for number in range(len(commodities))],
+        first_accounts=[_first_account(accounts, number) for number in range(len(commodities))],
         balances=balances,
         lots=lots,
         next_lot=next_lot,
@@ -139,8 +139,8 @@ def state(file: SealedFile) -> State:
                 " from mark group by instrument"
             ).fetchall()
         },
-        stated=run("select epoch_ns(max(timestamp)) from statement").fetchall()[0][0],
-        stored=row_counts,
+        last_statement=run("select epoch_ns(max(timestamp)) from statement").fetchall()[0][0],
+        row_counts=row_counts,
         blocks=len(file.digests),
     )
 

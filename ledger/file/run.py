@@ -70,7 +70,7 @@ class Run:
             raise InvalidPolicy(f"a seed is a whole number of 64 bits, not {seed!r}")
 
 
-def own(run: Run) -> Run:
+def copy_run(run: Run) -> Run:
     """Copy a run, so that later changes to its dictionaries do not reach the journal.
 
     Raises `InvalidPolicy` where it holds a value that JSON cannot express.

@@ -88,7 +88,7 @@ def ledger_schema() -> Schema:
     return Schema.load("tieout.ledger", SCHEMA_VERSION)
 
 
-def installed(records: Iterable[tuple[str, int]]) -> list[Schema]:
+def installed_schemas(records: Iterable[tuple[str, int]]) -> list[Schema]:
     """Return the registered schemas of these names and versions, in this order.
 
     Raises `UnknownRecords` where one is not installed, or in another version.

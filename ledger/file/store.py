@@ -50,7 +50,7 @@ class Head:
 
 
 @frozen
-class Opened:
+class Storage:
     """A database with a journal's tables, and the start and end of its chain."""
 
     database: Database
@@ -69,15 +69,15 @@ class Store:
         self,
         path: Path | None,
         layout: Callable[[], Layout],
-        connect: Callable[[], Opened],
+        connect: Callable[[], Storage],
         digests: Sequence[str] = (),
     ) -> None:
         self.path = path
         self._layout = layout
         self._connect = connect
-        self._storage: Opened | None = None
+        self._storage: Storage | None = None
         self._head = Head(0, b"")
-        self._sealed = digests
+        self._digests = digests
         self._waiting: list[Block] = []
         self._is_ending = False  # no block follows those already taken
         self._error: LedgerError | None = None
@@ -126,7 +126,7 @@ class Store:
     def _database(self) -> Database:
         return self._open().database
 
-    def _open(self) -> Opened:
+    def _open(self) -> Storage:
         """Return the storage, which is opened at the first call."""
         with self._lock:
             if self._storage is None:
@@ -135,7 +135,7 @@ class Store:
                 self._storage = storage
             return self._storage
 
-    def put(self, block: Block, *, is_last: bool = False) -> None:
+    def enqueue(self, block: Block, *, is_last: bool = False) -> None:
         """Take a block for storing. Raises the error of an earlier block."""
         self.require_sound()
         if self._writer is None:
@@ -184,7 +184,7 @@ class Store:
         cursor = self._database.cursor()
         try:
             cursor.execute("begin")
-            if self._head.blocks < len(self._sealed):
+            if self._head.blocks < len(self._digests):
                 self._hide(cursor, row_counts)
             insert_rows(cursor, open_rows.items())
             yield cursor
@@ -229,13 +229,13 @@ class Store:
         connection = self._database.connection
         tables = [(t, block.tables[t]) for t in self.layout if t in block.tables]
         sealing = self._sealer.submit(seal.digest, self._head.digest, tables)
-        if block.number < len(self._sealed):
+        if block.number < len(self._digests):
             digest = sealing.result()
-            if digest.hex() != self._sealed[block.number]:
+            if digest.hex() != self._digests[block.number]:
                 raise ReplayDiverged(
                     f"{self.path}: block {block.number} (transactions {block.first_txn} to"
                     f" {block.last_txn}) has the digest {digest.hex()[:16]}, sealed is"
-                    f" {self._sealed[block.number][:16]}"
+                    f" {self._digests[block.number][:16]}"
                 )
         else:
             with explain_errors(self.path):

@@ -17,7 +17,7 @@ from tieout.ledger.file import chain, seal
 from tieout.ledger.file.database import explain_errors
 from tieout.ledger.file.reader import Reader
 
-SHOWN = 5
+FINDINGS_IN_FULL = 5
 """Number of findings of one check that are listed in full."""
 
 # Three dots in "0, 1, 2, ..." end no sentence.
@@ -95,7 +95,7 @@ def _seals(reader: Reader, anchor: str | None, progress: Callable[[str, int, int
             progress("seals", number, count)
 
     with explain_errors(reader.path, DamagedFile):
-        findings = [str(departure) for departure in chain.broken(reader, anchor, step)]
+        findings = [str(departure) for departure in chain.departures(reader, anchor, step)]
         blocks = len(chain.seals(reader))
     return Result(
         "seals",
@@ -117,9 +117,11 @@ def _check(reader: Reader, name: str, sql: str) -> Result:
             rows.sort(key=_natural_sort_key)
     except DamagedFile as error:
         return Result(name, title, Outcome.FAILED, 0, [str(error)])
-    findings = [f"{subject}: {actual}; expected: {expected}" for subject, actual, expected in rows[:SHOWN]]
-    if len(rows) > SHOWN:
-        findings.append(f"and {len(rows) - SHOWN} more")
+    findings = [
+        f"{subject}: {actual}; expected: {expected}" for subject, actual, expected in rows[:FINDINGS_IN_FULL]
+    ]
+    if len(rows) > FINDINGS_IN_FULL:
+        findings.append(f"and {len(rows) - FINDINGS_IN_FULL} more")
     if rows:
         return Result(name, title, Outcome.FAILED, examined, findings)
     return Result(name, title, Outcome.OK if examined else Outcome.NOT_APPLICABLE, examined)

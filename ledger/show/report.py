@@ -2,10 +2,10 @@
 
 from rich.text import Text
 
-from tieout.ledger.file.verify import SHOWN, Outcome, Report
+from tieout.ledger.file.verify import FINDINGS_IN_FULL, Outcome, Report
 from tieout.ledger.show.tables import show
 
-FINDINGS = SHOWN + 1
+FINDINGS = FINDINGS_IN_FULL + 1
 """Findings of one check that are printed: those of `verify`, and its line that counts the others."""
 
 

@@ -246,7 +246,7 @@ def test_beancount_agrees_to_the_last_digit(tmp_path: Path, relief: str) -> None
     comparisons = outsiders.compare(tmp_path / "books.duckdb", tmp_path, ["beancount"])
 
     assert [] == differences(comparisons)
-    assert all(comparison.ours for comparison in comparisons)
+    assert all(comparison.books for comparison in comparisons)
 
 
 @pytest.mark.outsiders
@@ -257,7 +257,7 @@ def test_hledger_agrees_to_the_last_digit(tmp_path: Path, relief: str) -> None:
     comparisons = outsiders.compare(tmp_path / "books.duckdb", tmp_path, ["hledger"])
 
     assert [] == differences(comparisons)
-    assert all(comparison.ours for comparison in comparisons)
+    assert all(comparison.books for comparison in comparisons)
 
 
 def test_lots_agree_that_were_named_split_to_nothing_and_had_no_cost(tmp_path: Path) -> None:

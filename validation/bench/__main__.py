@@ -1,4 +1,4 @@
-"""`python -m tieout.validation.bench` measures as `tieout bench` does, and writes the tables of the docs."""
+"""The maintainer's command: `python -m tieout.validation.bench` also writes the tables of the docs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from tieout.validation.bench.options import Only, Peers, Quick, Workloads
 
 MarkdownFile = Annotated[
     Path | None,
-    typer.Option(metavar="FILE.md", help="Write the tables to this file; parts not measured stay."),
+    typer.Option(metavar="FILE.md", help="Write the tables to this file. Other parts stay."),
 ]
 Readme = Annotated[Path | None, typer.Option(metavar="README.md", help="Put the short table in this file.")]
 
@@ -23,7 +23,7 @@ def bench(
     workload: Workloads = None,
     peers: Peers = None,
 ) -> None:
-    """Measure backtests beside other engines, and write the tables."""
+    """Measure backtests beside other engines, and write the tables to docs/benchmarks.md and README.md."""
     command.run(
         quick=quick, write=write, readme=readme, only=only or [], workloads=workload or [], peers=peers or []
     )

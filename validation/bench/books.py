@@ -1,4 +1,4 @@
-"""The tables of the books alone: posting, storing beside bare tables, verifying, reading."""
+"""Tables of the books alone: posting, storing beside bare tables, verifying, reading."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -27,24 +27,27 @@ def measure(folder: Path, transfers: int, rounds: int) -> list[Table]:
         contestants[f"storing {size}"] = partial(ledger.storing, load, size, folder)
         contestants[f"bare {size}"] = partial(ledger.bare, load, size, folder)
     timings = in_turn(contestants, rounds)
-    kept = folder / "audited.duckdb"
-    ledger.audited(kept, transfers)
+    file = folder / "audited.duckdb"
+    ledger.audited(file, transfers)
     timings |= in_turn(
-        {"verify": partial(ledger.verifying, kept), "trial": partial(ledger.trial_balance, kept)},
+        {"verify": partial(ledger.verifying, file), "trial": partial(ledger.trial_balance, file)},
         rounds,
     )
-    note = f"Medians of {rounds} rounds in turn after one that does not count; least and most in brackets."
+    note = (
+        f"Medians of {rounds} rounds in turn after one that does not count."
+        " The fastest and the slowest round are in brackets."
+    )
     return [_speeds(timings, whole, main_size, sizes[-1], note), _sizes(timings, whole, sizes)]
 
 
 def _speeds(timings: Mapping[str, Timing], whole: int, size: int, largest: int, note: str) -> Table:
-    bare, at_once, ours = (timings[n] for n in (f"bare {size}", f"bare {largest}", f"storing {size}"))
+    bare, at_once, stored = (timings[n] for n in (f"bare {size}", f"bare {largest}", f"storing {size}"))
     rows: list[tuple[str, Timing, int, Timing | None]] = [
         ("posting from a compiled loop, in memory", timings["posting"], 1_000_000, None),
-        (f"sealing and storing, blocks of {size:,}", ours, whole, bare),
+        (f"sealing and storing, blocks of {size:,}", stored, whole, bare),
         ("the same columns into bare DuckDB tables, the same blocks", bare, whole, None),
         ("the same columns into bare DuckDB tables, all at once", at_once, whole, None),
-        ("sealing and storing, against bare tables all at once", ours, whole, at_once),
+        ("sealing and storing, against bare tables all at once", stored, whole, at_once),
         ("posting, sealing and storing, to the closed file", timings["durable"], whole, bare),
         ("`tieout verify`, every check, with 250 statements", timings["verify"], whole, None),
         ("trial balance", timings["trial"], whole, None),
@@ -63,8 +66,10 @@ def _speeds(timings: Mapping[str, Timing], whole: int, size: int, largest: int, 
 def _sizes(timings: Mapping[str, Timing], whole: int, sizes: Sequence[int]) -> Table:
     rows = []
     for size in sizes:
-        ours, bare = timings[f"storing {size}"], timings[f"bare {size}"]
-        rows.append([f"{size:,}", _millions(ours, whole), _millions(bare, whole), times(ours.ratio(bare))])
+        stored, bare = timings[f"storing {size}"], timings[f"bare {size}"]
+        rows.append(
+            [f"{size:,}", _millions(stored, whole), _millions(bare, whole), times(stored.ratio(bare))]
+        )
     columns = ("transfers a block", "sealed and stored, transfers/s", "bare tables, transfers/s", "ratio")
     return Table("The size of a block", columns, rows)
 

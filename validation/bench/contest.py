@@ -1,8 +1,8 @@
 """Contests: every engine in a process of its own, on the same arrays, under the same rules, in turn.
 
-A contestant has to reach the reference's final value to the cent before it is timed; `Disagreement` says
-which did not. Children of a contest in memory are pinned to one core, those of a durable one are free to
-use all.
+A contestant has to reach the reference's final value to the cent before it is timed. `Disagreement` names
+one that does not. The processes of a contest in memory are pinned to one core. Those of a durable contest may
+use all cores.
 """
 
 import json
@@ -25,8 +25,8 @@ from tieout.validation.workloads.task import Rules
 CENT = Decimal("0.01")
 OURS = "ours"
 _LAST_WORDS = 2_000
-"""Characters of what a process wrote before it ended."""
-# An interpreter that has no tieout finds its modules, and nothing else that lies beside them.
+"""Characters of the error output that an error message quotes."""
+# An interpreter without tieout can import its modules, but no other package of the same site-packages.
 _START = """
 import os, sys, types
 root, engine, cores = sys.argv[1:]
@@ -41,11 +41,11 @@ main(engine)
 
 
 class Disagreement(Exception):
-    """An engine did not reach the result that the others agree on."""
+    """An engine did not reach the result on which the others agree."""
 
 
 class Absent(Exception):
-    """An engine is not installed where it was looked for."""
+    """An engine is not installed in any of the interpreters."""
 
 
 class Failed(Exception):
@@ -59,9 +59,9 @@ class Child:
         self.engine = engine
         root = str(Path(tieout.__file__).parent)
         command = [python, "-c", _START, root, engine, ",".join(map(str, cores))]
-        self._said = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed with the process
+        self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed with the process
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, text=True
         )
         try:
             self.versions: dict[str, str] = self._answer()["versions"]
@@ -76,7 +76,7 @@ class Child:
         self.close()
 
     def ask(self, do: str, **more: Any) -> Any:
-        """Have something done; the answer."""
+        """Send a request. Return the answer."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": do, **more}) + "\n")
         self._process.stdin.flush()
@@ -89,14 +89,14 @@ class Child:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
-        self._said.close()
+        self._stderr.close()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            self._said.seek(0)
-            raise Failed(f"{self.engine}: its process ended: {self._said.read()[-_LAST_WORDS:]}")
+            self._stderr.seek(0)
+            raise Failed(f"{self.engine}: its process ended: {self._stderr.read()[-_LAST_WORDS:]}")
         answer = json.loads(line)
         if "absent" in answer:
             raise Absent(answer["absent"])
@@ -106,26 +106,26 @@ class Child:
 
 
 class Engines:
-    """Where each engine is found, looked for in one interpreter after the other."""
+    """The interpreter of each engine: the first one that has it."""
 
     def __init__(self, interpreters: Sequence[str]) -> None:
         self.interpreters = [sys.executable, *interpreters]
         self.absent: dict[str, str] = {}
         self.versions: dict[str, dict[str, str]] = {}
-        self._found: dict[str, str] = {}
+        self._pythons: dict[str, str] = {}
 
     def find(self, engine: str) -> str | None:
-        """The interpreter that has an engine."""
+        """Return the interpreter that has an engine."""
         child = self.start(engine, ())
         if child is not None:
             child.close()
-        return self._found.get(engine)
+        return self._pythons.get(engine)
 
     def start(self, engine: str, cores: Sequence[int]) -> Child | None:
-        """A process of an engine; None where no interpreter has it, which `absent` then tells."""
+        """Start a process of an engine. Return None where no interpreter has it, and note it in `absent`."""
         if engine in self.absent:
             return None
-        candidates = [self._found[engine]] if engine in self._found else self.interpreters
+        candidates = [self._pythons[engine]] if engine in self._pythons else self.interpreters
         reason = ""
         for python in [sys.executable] if engine == OURS else candidates:
             try:
@@ -135,7 +135,7 @@ class Engines:
                     raise
                 reason = reason or str(error)
                 continue
-            self._found[engine] = python
+            self._pythons[engine] = python
             self.versions[engine] = child.versions
             return child
         self.absent[engine] = reason
@@ -144,9 +144,9 @@ class Engines:
 
 @frozen
 class Contest:
-    """A workload, its rules, and who takes part in it: names of contestants by engine.
+    """A workload, its rules, and the names of its contestants by engine.
 
-    *value* is the final value that they have to reach. *is_pinned* puts everybody on one core.
+    *value* is the final value that they have to reach. *is_pinned* puts all processes on one core.
     """
 
     workload: str
@@ -157,11 +157,11 @@ class Contest:
 
 
 Key = tuple[str, str, str]
-"""Engine, contestant, and what is within the clock."""
+"""Engine, contestant, and the name of the timed section."""
 
 
 def hold(contest: Contest, engines: Engines, arrays: Path, folder: Path, rounds: int) -> dict[Key, Timing]:
-    """Check every contestant's result, then time all in turn."""
+    """Check the result of every contestant, then time them in turn."""
     available = cores()
     seconds: dict[Key, list[float]] = {}
     with ExitStack() as stack:
@@ -170,35 +170,35 @@ def hold(contest: Contest, engines: Engines, arrays: Path, folder: Path, rounds:
             child = engines.start(engine, available[-1:] if contest.is_pinned else available)
             if child is not None:
                 stack.enter_context(child)
-                told = child.ask(
+                loaded = child.ask(
                     "load",
                     workload=contest.workload,
                     arrays=str(arrays),
                     rules=list(contest.rules),
                     folder=str(folder),
                 )
-                entered += [(child, name) for name in names if name in told["names"]]
+                entered += [(child, name) for name in names if name in loaded["names"]]
         for child, name in entered:
             _require_equal(contest, f"{child.engine}, {name}", child.ask("run", name=name, check=True))
         for _ in range(rounds):
             for child, name in entered:
-                took = child.ask("run", name=name, check=False)["seconds"]
-                for what, value in took.items():
-                    seconds.setdefault((child.engine, name, what), []).append(value)
+                sections = child.ask("run", name=name, check=False)["seconds"]
+                for section, elapsed in sections.items():
+                    seconds.setdefault((child.engine, name, section), []).append(elapsed)
     return {key: Timing(tuple(values)) for key, values in seconds.items()}
 
 
-def _require_equal(contest: Contest, who: str, answer: Mapping[str, Any]) -> None:
-    reached = Decimal(str(answer["value"])).quantize(CENT)
-    if reached != contest.value:
+def _require_equal(contest: Contest, contestant: str, answer: Mapping[str, Any]) -> None:
+    value = Decimal(str(answer["value"])).quantize(CENT)
+    if value != contest.value:
         raise Disagreement(
-            f"{contest.workload} at the {contest.rules.fill}: {who} ends with {reached:,} after"
+            f"{contest.workload} at the {contest.rules.fill}: {contestant} ends with {value:,} after"
             f" {answer['fills']:,} fills, the others with {contest.value:,}"
         )
 
 
 def cores() -> list[int]:
-    """The processor's cores that this process may use, by number."""
+    """Return the cores that this process may use, by number."""
     if hasattr(os, "sched_getaffinity"):
         return sorted(os.sched_getaffinity(0))
     return []

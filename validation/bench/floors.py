@@ -1,4 +1,4 @@
-"""What has to be reached: our time against another's on the same arrays, and by how much at the least."""
+"""Speed targets: our time against that of another engine on the same arrays, and the least ratio."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -9,12 +9,12 @@ from tieout.validation.workloads.rounds import Timing
 
 
 class Floor(NamedTuple):
-    """A row: in which contest, on which workload, what of ours against what of another's, how many times."""
+    """A target: its contest and workload, our key and the other engine's, and the least ratio."""
 
-    what: str
+    label: str
     contest: str
     workload: str
-    ours: Key
+    tieout: Key
     other: Key
     least: float
 
@@ -66,14 +66,14 @@ Measured = Mapping[tuple[str, str], Mapping[Key, Timing]]
 """Timings by contest and workload."""
 
 
-def called(key: Key) -> str:
-    """An engine, what of it was timed, and what was within the clock."""
-    engine, name, what = key
-    return f"{NAMES[engine]} {name}, `{what}`" if engine != "ours" else f"{name}, `{what}`"
+def label_of(key: Key) -> str:
+    """Describe a key: the engine, the contestant, and the timed section."""
+    engine, name, section = key
+    return f"{NAMES[engine]} {name}, `{section}`" if engine != "ours" else f"{name}, `{section}`"
 
 
 def verdict(ratio: Ratio, least: float) -> str:
-    """Whether a floor is met by the median."""
+    """Say whether the median meets a target."""
     return "yes" if ratio[0] >= least else "NO"
 
 
@@ -81,36 +81,36 @@ COLUMNS = ("", "workload", "ours", "against", "theirs", "times as fast", "at lea
 
 
 def rows(measured: Measured) -> list[list[str]]:
-    """Every floor of which both sides were measured."""
-    found = []
+    """Return a row for every target whose two sides were measured."""
+    cells = []
     for floor in FLOORS:
         timings = measured.get((floor.contest, floor.workload), {})
-        if floor.ours not in timings or floor.other not in timings:
+        if floor.tieout not in timings or floor.other not in timings:
             continue
-        ours, other = timings[floor.ours], timings[floor.other]
-        ratio = ours.ratio(other)
-        found.append(
+        timing, other = timings[floor.tieout], timings[floor.other]
+        ratio = timing.ratio(other)
+        cells.append(
             [
-                floor.what,
+                floor.label,
                 floor.workload,
-                spread(ours),
-                called(floor.other),
+                spread(timing),
+                label_of(floor.other),
                 spread(other),
                 times(ratio),
                 f"{floor.least:g}",
                 verdict(ratio, floor.least),
             ]
         )
-    return found
+    return cells
 
 
 def table(measured: Measured, note: str) -> Table:
-    """The floors as a table."""
-    return Table("What has to be reached", COLUMNS, rows(measured), note)
+    """Return the targets as a table."""
+    return Table("Speed targets", COLUMNS, rows(measured), note)
 
 
 def short(whole: Table) -> Table:
-    """The same without spreads."""
+    """Return the table without spreads."""
     chosen = [COLUMNS.index(name) for name in ("", "workload", "ours", "against", "theirs", "times as fast")]
-    found = [[row[place].partition(" (")[0] for place in chosen] for row in whole.rows]
-    return Table("", [COLUMNS[place] for place in chosen], found)
+    cells = [[row[place].partition(" (")[0] for place in chosen] for row in whole.rows]
+    return Table("", [COLUMNS[place] for place in chosen], cells)

@@ -1,7 +1,7 @@
-"""How fast the books are: posting, storing, verifying, reading.
+"""Speed of the books: posting, storing, verifying, reading.
 
-The load is that of a busy simulation: 500 instruments bought in lots, one trade in four a sale that relieves
-three of them first in, first out, a commission on each.
+The load is that of a busy simulation: 500 instruments bought in lots. One trade in four is a sale that
+relieves three lots first in, first out. Each trade pays a commission.
 """
 
 import itertools
@@ -24,7 +24,7 @@ from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.file.schema import Schema, ledger_schema
 from tieout.ledger.file.seal import NOTHING, Columns
-from tieout.ledger.file.store import Block, Head, Opened, Store
+from tieout.ledger.file.store import Block, Head, Storage, Store
 from tieout.ledger.file.verify import verify
 from tieout.ledger.journal import Journal
 from tieout.validation.workloads.task import Clock
@@ -32,7 +32,7 @@ from tieout.validation.workloads.task import Clock
 INSTRUMENTS = 500
 BLOCK = 2_000_000
 LOTS = 30
-"""Of every instrument, where relief alone is timed; three make a sale."""
+"""Lots of every instrument where relief alone is timed. Three make a sale."""
 SETTLED = True
 
 kernel = compiler("tieout.ledger", "tieout.validation.bench")
@@ -40,7 +40,7 @@ kernel = compiler("tieout.ledger", "tieout.validation.bench")
 
 @kernel
 def trade(books: Books, first: int, start: int, limit: int) -> int:
-    """Post trades from number *start* on until the block holds *limit* transfers; the next number."""
+    """Post trades from number *start* on until the block holds *limit* transfers. Return the next number."""
     i = start
     while books.state[0].transfers < limit:
         symbol = first + i % INSTRUMENTS
@@ -58,7 +58,7 @@ def trade(books: Books, first: int, start: int, limit: int) -> int:
 
 @kernel
 def stock(books: Books, first: int, lots: int) -> int:
-    """Buy *lots* of every instrument; the number of transactions."""
+    """Buy *lots* of every instrument. Return the number of transactions."""
     for i in range(INSTRUMENTS * lots):
         symbol = first + i % INSTRUMENTS
         begin(books, i, 3, symbol, i, i, -1)
@@ -70,7 +70,7 @@ def stock(books: Books, first: int, lots: int) -> int:
 
 @kernel
 def sell_off(books: Books, first: int, lots: int) -> int:
-    """Sell every instrument, three of its lots at a time; the number of transactions."""
+    """Sell every instrument, three of its lots at a time. Return the number of transactions."""
     bought, sales = INSTRUMENTS * lots, INSTRUMENTS * lots // 3
     for i in range(bought, bought + sales):
         symbol = first + i % INSTRUMENTS
@@ -82,7 +82,7 @@ def sell_off(books: Books, first: int, lots: int) -> int:
 
 
 def fresh(path: Path | None, block: int = BLOCK) -> Journal:
-    """An empty journal with a large deposit and room for the load."""
+    """Create an empty journal with a large deposit and room for the load."""
     journal = Journal.create(
         path,
         [currency("USD"), *(instrument(f"A{i:03d}") for i in range(INSTRUMENTS))],
@@ -95,10 +95,10 @@ def fresh(path: Path | None, block: int = BLOCK) -> Journal:
 
 
 def post(journal: Journal, transfers: int, start: int = 0) -> int:
-    """Post the load block by block until the journal has that many transfers; the next trade's number."""
+    """Post the load block by block up to *transfers* transfers. Return the number of the next trade."""
     block = journal.run.policies.block_transfers
-    while (left := transfers - journal.count("transfer")) > 0:
-        start = trade(journal.books, 1, start, min(block, left))
+    while (missing := transfers - journal.count("transfer")) > 0:
+        start = trade(journal.books, 1, start, min(block, missing))
         if start < 0:
             raise RuntimeError("the load was refused")
         journal.close_block()
@@ -106,7 +106,7 @@ def post(journal: Journal, transfers: int, start: int = 0) -> int:
 
 
 def audited(path: Path, transfers: int, statements: int = 250) -> None:
-    """A file with the load, everything marked and a statement drawn up so many times on the way."""
+    """Write a file with the load, and with marks and a statement at *statements* times."""
     journal = fresh(path)
     prices = {f"A{i:03d}": 10.0 + i / 100 for i in range(INSTRUMENTS)}
     start = 0
@@ -121,7 +121,7 @@ def audited(path: Path, transfers: int, statements: int = 250) -> None:
 
 
 def posting(transfers: int = 1_000_000) -> float:
-    """Seconds to post so many transfers in one block, its arrays warm."""
+    """Time posting *transfers* transfers in one block, its arrays warm."""
     journal = fresh(None, transfers)
     start = trade(journal.books, 1, 0, transfers)
     journal.close_block()
@@ -139,7 +139,7 @@ class Load:
 
     @classmethod
     def of(cls, transfers: int) -> "Load":
-        """The load with so many transfers."""
+        """Return the load with *transfers* transfers."""
         journal = fresh(None)
         post(journal, transfers)
         return cls(
@@ -148,45 +148,45 @@ class Load:
         )
 
     def blocks(self, size: int) -> list[dict[str, pa.Table]]:
-        """Both tables cut into blocks of *size* transfers, whole transactions each."""
+        """Cut both tables into blocks of *size* transfers, each of whole transactions."""
         owner = self.transfer["txn"].to_numpy()
         cuts = [0, *range(size, len(owner), size), len(owner)]
         cuts = [int(np.searchsorted(owner, owner[c])) if c < len(owner) else c for c in cuts]
-        found = []
+        blocks = []
         for low, high in itertools.pairwise(cuts):
             first, last = int(owner[low]), int(owner[high - 1])
-            found.append(
+            blocks.append(
                 {
                     "txn": self.txn.slice(first, last - first + 1),
                     "transfer": self.transfer.slice(low, high - low),
                 }
             )
-        return found
+        return blocks
 
 
 def storing(load: Load, size: int, folder: Path) -> float:
-    """Seconds to seal and store the load in blocks of *size*, to the closing of the file."""
+    """Time sealing and storing the load in blocks of *size*, to the closing of the file."""
     blocks = [{name: _columns(table) for name, table in tables.items()} for tables in load.blocks(size)]
     return stored(folder / "ours.duckdb", [ledger_schema()], blocks)
 
 
 def stored(path: Path, schemas: Sequence[Schema], blocks: Sequence[dict[str, Columns]]) -> float:
-    """Seconds to seal and store *blocks* in a new file with the tables of *schemas*, to its closing."""
+    """Time sealing and storing *blocks* in a new file with the tables of *schemas*, to its closing."""
     path.unlink(missing_ok=True)
     database = Database(path)
     layout = create_tables(database.connection, schemas)
-    store = Store(path, lambda: layout, lambda: Opened(database, NOTHING, Head(0, NOTHING)))
+    store = Store(path, lambda: layout, lambda: Storage(database, NOTHING, Head(0, NOTHING)))
     with Clock() as clock:
         for number, tables in enumerate(blocks):
             ids = tables["txn"]["id"]
             block = Block(number, int(ids[0]), int(ids[-1]), tables)
-            store.put(block, is_last=number == len(blocks) - 1)
+            store.enqueue(block, is_last=number == len(blocks) - 1)
         store.close()
     return clock.seconds
 
 
 def bare(load: Load, size: int, folder: Path) -> float:
-    """Seconds for the same columns into bare tables from Arrow, to the closing of the file."""
+    """Time the same columns into bare tables from Arrow, to the closing of the file."""
     path = folder / "bare.duckdb"
     path.unlink(missing_ok=True)
     connection = duckdb.connect(str(path))
@@ -208,7 +208,7 @@ def bare(load: Load, size: int, folder: Path) -> float:
 
 
 def durable(transfers: int, folder: Path, size: int = BLOCK) -> float:
-    """Seconds to post, seal and store so many transfers, to the closing of the file."""
+    """Time posting, sealing and storing *transfers* transfers, to the closing of the file."""
     path = folder / "durable.duckdb"
     path.unlink(missing_ok=True)
     journal = fresh(path, size)
@@ -219,7 +219,7 @@ def durable(transfers: int, folder: Path, size: int = BLOCK) -> float:
 
 
 def verifying(path: Path) -> float:
-    """Seconds to run every check over a file."""
+    """Time every check over a file."""
     with Reader(path) as reader, Clock() as clock:
         report = verify(reader)
     if not report.ok:
@@ -228,7 +228,7 @@ def verifying(path: Path) -> float:
 
 
 def trial_balance(path: Path) -> float:
-    """Seconds to draw up the trial balance of a file just opened."""
+    """Time the trial balance of a file just opened."""
     with Reader(path) as reader, Clock() as clock:
         reader.view("trial-balance")
     return clock.seconds

@@ -1,4 +1,4 @@
-"""How fast a backtest is beside other engines: the same arrays, the same rules, the same cent."""
+"""Speed of backtests beside other engines: the same arrays, the same rules, the same cent."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
@@ -6,21 +6,21 @@ from pathlib import Path
 
 from tieout.validation.bench import floors
 from tieout.validation.bench.contest import Contest, Engines, Key, hold
-from tieout.validation.workloads.arrays import kept
+from tieout.validation.workloads.arrays import folder_of
 from tieout.validation.workloads.markdown import Table, spread
 from tieout.validation.workloads.references import REFERENCES
 from tieout.validation.workloads.rounds import Timing
 from tieout.validation.workloads.task import Rules
 
 CLOCKS = """
-Medians of {rounds} rounds in turn, after one in which every result was compared with the reference; least
-and most in brackets. Bars and weights are made before a clock starts, and digested once for all rounds;
-where the bars are made within, so are their checks and digests. `sim` is the simulation: of ours,
-`Backtest(...).run()` with every transfer posted; of VectorBT, `from_orders` or `from_signals`. `total`
-adds what a user reads next: equity, trades and ratios, of a durable run from the closed and sealed file.
-A run in memory is sealed, and its inputs are digested, when somebody asks for its head: `sealed` has that
-within beside everything else. Of engines that call a strategy, it is the feeds from the arrays and the
-run. In memory, everybody is pinned to one core; durable, everybody may use all.
+Medians of {rounds} rounds in turn, after one in which every result was compared with the reference. The
+fastest and the slowest round are in brackets. Bars and weights are made before a clock starts, and digested
+once for all rounds. *Bars included* times making, checking and digesting them too.
+`sim` is the simulation: in tieout `Backtest(...).run()` with every transfer posted, in VectorBT `from_orders`
+or `from_signals`. `total` adds reading equity, trades and ratios. A durable run reads them from the closed
+and sealed file. A run in memory is sealed, and its inputs are digested, when its head is read: `sealed` adds
+that to `total`. For engines that call a strategy, `total` is the feeds from the arrays and the run. In memory
+every process is pinned to one core. Durable runs may use all cores.
 """
 
 ELSEWHERE = (
@@ -30,18 +30,18 @@ ELSEWHERE = (
     ("NautilusTrader 1.221", "2.6 s", "2.8 s", "32 s", "11.8 s", "1,267 MB", "4.1 s"),
     ("backtesting.py 0.6.6", "", "", "", "2.7 s", "", ""),
 )
-"""What others took, each pinned to one core of another machine with two; not part of any run of this."""
+"""Times of other engines, each pinned to one core of another machine with two. They are not measured here."""
 
 WORKLOADS = ("W1", "W2", "W3", "W4", "W5")
 QUICK = ("W1", "W2")
 
 Entries = Mapping[str, Sequence[str]]
 
-IN_MEMORY: Entries = {"ours": ("program", "program, its bars made within"), "vectorbt": ("rust", "numba")}
+IN_MEMORY: Entries = {"ours": ("program", "program, bars included"), "vectorbt": ("rust", "numba")}
 DURABLE: Entries = {
     "ours": (
         "program in a file",
-        "program in a file, its bars made within",
+        "program in a file, bars included",
         "program in a file, a statement a bar",
     ),
     "vectorbt": ("rust",),
@@ -49,24 +49,24 @@ DURABLE: Entries = {
 STRATEGY: Entries = {"ours": ("strategy", "each"), "ml4t": ("strategy",), "backtrader": ("strategy",)}
 STRATEGY_FILE: Entries = {**STRATEGY, "ours": ("strategy in a file",)}
 
-# 5,768 fills; both engines of VectorBT give this.
+# 5,768 fills. Both engines of VectorBT give this.
 _W5 = (Rules("close", 1e6, 0.001), Decimal("1885616.40"))
 
 
 def contest(workload: str, fill: str, entries: Entries, *, is_pinned: bool = True) -> Contest:
-    """A workload under the rules of its reference."""
+    """Return a workload under the rules of its reference."""
     if workload == "W5":
         rules, value = _W5
     else:
-        named = {"close": "same_close", "open": "next_open"}[fill]
-        reference = next(r for r in REFERENCES if (r.workload, r.settings.fill) == (workload, named))
-        given, value = reference.settings, reference.value
-        rules = Rules(fill, float(given.cash), float(given.rate))
+        timing = {"close": "same_close", "open": "next_open"}[fill]
+        reference = next(r for r in REFERENCES if (r.workload, r.settings.fill) == (workload, timing))
+        settings, value = reference.settings, reference.value
+        rules = Rules(fill, float(settings.cash), float(settings.rate))
     return Contest(workload, rules, value, entries, is_pinned)
 
 
 def contests(workloads: Iterable[str], *, is_quick: bool) -> Iterator[tuple[str, Contest]]:
-    """All that are held on these workloads, by name; those who take seconds once where it is to be quick."""
+    """Yield the contests of these workloads by name. *is_quick* leaves out the slow engines."""
     for name in workloads:
         # The insertion sort of VectorBT takes a minute a run in the slower of its engines.
         entries = {**IN_MEMORY, "vectorbt": ("rust",)} if name == "W5" else IN_MEMORY
@@ -87,28 +87,31 @@ def measure(
     rounds: int,
     tell: Callable[[str], None],
 ) -> dict[tuple[str, str], dict[Key, Timing]]:
-    """Hold contests; the timings by contest and workload. *tell* is told what is under way."""
-    found = {}
-    for name, held in chosen:
-        tell(f"{held.workload} {name}")
-        found[name, held.workload] = hold(held, engines, kept(held.workload), folder, rounds)
-    return found
+    """Hold contests. Return the timings by contest and workload. *tell* receives the name of each contest."""
+    timings = {}
+    for name, entry in chosen:
+        tell(f"{entry.workload} {name}")
+        timings[name, entry.workload] = hold(entry, engines, folder_of(entry.workload), folder, rounds)
+    return timings
 
 
 def tables(measured: floors.Measured, rounds: int) -> list[Table]:
-    """The floors, then every timing."""
-    found = [floors.table(measured, CLOCKS.format(rounds=rounds))]
+    """Return the targets, then every timing."""
+    whole = [floors.table(measured, CLOCKS.format(rounds=rounds))]
     workloads = sorted({workload for _, workload in measured})
     for name in dict.fromkeys(name for name, _ in measured):
-        held = {w: measured[name, w] for w in workloads if (name, w) in measured}
-        keys = dict.fromkeys(key for timings in held.values() for key in timings)
-        rows = [[floors.called(key), *(spread(t.get(key)) for t in held.values())] for key in keys]
-        found.append(Table(name.capitalize(), ("", *held), rows))
-    return found
+        contested = {w: measured[name, w] for w in workloads if (name, w) in measured}
+        keys = dict.fromkeys(key for timings in contested.values() for key in timings)
+        rows = [[floors.label_of(key), *(spread(t.get(key)) for t in contested.values())] for key in keys]
+        whole.append(Table(name.capitalize(), ("", *contested), rows))
+    return whole
 
 
 def elsewhere() -> Table:
-    """The engines that are not performed here."""
+    """Return the figures of engines that are not run here."""
     columns = ("", "W1 ample", "W2", "W3", "W4", "memory, W3", "fresh process, W2")
-    note = "Measured elsewhere and before, each pinned to one of two cores, everything within the clock."
+    note = (
+        "Measured earlier on another machine, each engine pinned to one of two cores."
+        " The times include everything."
+    )
     return Table("Other engines, measured elsewhere", columns, ELSEWHERE, note)

@@ -1,10 +1,10 @@
-"""The options of the benchmark's two commands."""
+"""Options that `tieout bench` and the maintainer's command share."""
 
 from typing import Annotated
 
 import typer
 
-Quick = Annotated[bool, typer.Option("--quick", help="Two small workloads, three rounds; under a minute.")]
+Quick = Annotated[bool, typer.Option("--quick", help="Two small workloads in three rounds, under a minute.")]
 Only = Annotated[list[str] | None, typer.Option(metavar="PART", help="Measure this part only (repeatable).")]
 Workloads = Annotated[
     list[str] | None,

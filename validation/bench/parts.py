@@ -1,4 +1,4 @@
-"""What `tieout bench` measures, part by part."""
+"""The parts that `tieout bench` measures."""
 
 import os
 import platform
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from tieout.validation.bench import books, earlier, fresh, growth, market, profile, rowless, streaming, sweep
+from tieout.validation.bench import books, fresh, growth, market, profile, streaming, sweep
 from tieout.validation.bench.contest import Engines
 from tieout.validation.workloads.markdown import Part, Table
 
@@ -18,9 +18,9 @@ ROUNDS, QUICK_ROUNDS, GROWTH_ROUNDS = 7, 3, 3
 
 @define
 class Session:
-    """One call of the command: the engines that there are, a folder to write in, and how much is wanted.
+    """One call of the command: the engines, a folder to write in, and the size of the measurement.
 
-    *tell* is told what is under way.
+    *tell* receives a line for each step of the work.
     """
 
     engines: Engines
@@ -31,15 +31,15 @@ class Session:
 
     @property
     def rounds(self) -> int:
-        """How often each contestant is timed."""
+        """Return the number of rounds in which each contestant is timed."""
         return QUICK_ROUNDS if self.is_quick else ROUNDS
 
 
 def _market(session: Session) -> list[Table]:
     chosen = market.contests(session.workloads, is_quick=session.is_quick)
     measured = market.measure(chosen, session.engines, session.folder, session.rounds, session.tell)
-    found = market.tables(measured, session.rounds)
-    return found if session.is_quick else [*found, market.elsewhere()]
+    tables = market.tables(measured, session.rounds)
+    return tables if session.is_quick else [*tables, market.elsewhere()]
 
 
 def _profile(session: Session) -> list[Table]:
@@ -48,10 +48,6 @@ def _profile(session: Session) -> list[Table]:
 
 def _fresh(session: Session) -> list[Table]:
     return [fresh.measure(session.engines, session.folder, session.rounds)]
-
-
-def _cost(session: Session) -> list[Table]:
-    return [rowless.measure(session.folder, session.rounds)]
 
 
 def _books(session: Session) -> list[Table]:
@@ -71,21 +67,15 @@ def _growth(session: Session) -> list[Table]:
     return growth.measure(session.folder, 1 if session.is_quick else GROWTH_ROUNDS)
 
 
-def _earlier(session: Session) -> list[Table]:
-    return [earlier.measure(session.folder, session.rounds)]
-
-
 TITLES = {
     "machine": "Benchmarks",
     "market": "Backtests beside other engines",
     "profile": "Where the time goes",
     "fresh": "Cold starts and memory",
-    "cost": "The cost of the books",
     "books": "The books",
     "growth": "Growth",
     "streaming": "A history larger than memory",
     "sweep": "A sweep",
-    "earlier": "The engine before",
 }
 """Every part and its heading, in the order of the file."""
 
@@ -93,18 +83,16 @@ _MEASURES: Mapping[str, Callable[[Session], list[Table]]] = {
     "market": _market,
     "profile": _profile,
     "fresh": _fresh,
-    "cost": _cost,
     "books": _books,
     "growth": _growth,
     "streaming": _streaming,
     "sweep": _sweep,
-    "earlier": _earlier,
 }
 QUICK = ("market",)
 
 
 def measure(session: Session, names: list[str]) -> Iterator[tuple[str, Part]]:
-    """Measure parts one by one, and after the contests the machine, which knows by then who took part."""
+    """Measure the parts in turn. The machine comes after the contests, when the engines are known."""
     for name in names:
         session.tell(TITLES[name])
         yield name, Part(TITLES[name], _MEASURES[name](session))
@@ -113,7 +101,7 @@ def measure(session: Session, names: list[str]) -> Iterator[tuple[str, Part]]:
 
 
 def machine(session: Session) -> Table:
-    """Where this was measured, with which versions, and who was absent."""
+    """Describe the machine, the versions, and the engines that were absent."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     packages = ("numba", "numpy", "duckdb", "polars", "pyarrow")
     rows = [

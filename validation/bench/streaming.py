@@ -1,4 +1,4 @@
-"""A history larger than what is held of it: 20 million minute bars from a Parquet file, through windows.
+"""A history larger than memory: 20 million minute bars from a Parquet file, read in windows.
 
 The result must not depend on the window: every window gives the same head digest.
 """
@@ -37,23 +37,23 @@ _SCHEMA = pa.schema(
 
 
 def measure(folder: Path) -> Table:
-    """Write the history, then perform it with the usual window and with another."""
+    """Write the history, then run it with the default window and with another."""
     source, orders = folder / "minutes.parquet", folder / "orders.parquet"
     write(source, orders)
     rows, heads = [], set()
     for window in (0, OTHER_WINDOW):
-        done = performed(source, orders, folder / f"window-{window}.duckdb", window)
-        heads.add(done["head"])
+        run = perform(source, orders, folder / f"window-{window}.duckdb", window)
+        heads.add(run["head"])
         rows.append(
             [
-                f"{done['window']:,} bars",
-                f"{done['bars']:,}",
-                f"{done['fills']:,}",
-                duration(done["read"]),
-                duration(done["seconds"]),
-                f"{done['bars'] / done['seconds'] / 1e6:.2f} M",
-                f"{done['memory']:,.0f} MB",
-                done["head"][:16],
+                f"{run['window']:,} bars",
+                f"{run['bars']:,}",
+                f"{run['fills']:,}",
+                duration(run["read"]),
+                duration(run["seconds"]),
+                f"{run['bars'] / run['seconds'] / 1e6:.2f} M",
+                f"{run['memory']:,.0f} MB",
+                run["head"][:16],
             ]
         )
     if len(heads) > 1:
@@ -61,21 +61,21 @@ def measure(folder: Path) -> Table:
     size = source.stat().st_size / 2**20
     note = (
         f"{INSTRUMENTS} instruments x {DAYS * MINUTES:,} minutes, {size:,.0f} MB of Parquet ordered by time,"
-        f" the {BEST} best of each day held; durable, in a fresh process. Memory is the most that the process"
-        " had, and has to stay below 1,024 MB. `inspected` is the part before the backtest."
+        f" the {BEST} best of each day held. A durable run in a fresh process. Memory is the peak of the"
+        " process, and has to stay below 1,024 MB. `inspected` is the part before the backtest."
     )
-    columns = ("window", "bars", "fills", "inspected", "in all", "bars/s", "memory", "head digest")
+    columns = ("window", "bars", "fills", "inspected", "total", "bars/s", "memory", "head digest")
     return Table("20 million minute bars, streamed", columns, rows, note)
 
 
 def write(source: Path, orders: Path, days: int = DAYS, instruments: int = INSTRUMENTS) -> None:
-    """Write bars day by day, in order of time, and one target a day for every instrument that is wanted."""
+    """Write bars in order of time, and targets for the best of each day and of the day before."""
     rng = np.random.default_rng(606)
     price = rng.uniform(20, 500, instruments)
     symbols = [f"A{number:03d}" for number in range(instruments)]
     dates = np.busday_offset(np.datetime64("2023-01-02", "D"), np.arange(days), roll="forward")
     midnights = dates.astype("M8[ns]").astype(np.int64)
-    asked, held = [], np.zeros(instruments, np.bool_)
+    targets, last = [], np.zeros(instruments, np.bool_)
     with pq.ParquetWriter(source, _SCHEMA, compression="zstd") as writer:
         for midnight in midnights:
             timestamp = midnight + (np.arange(MINUTES, dtype=np.int64) + _OPENING + 1) * _MINUTE
@@ -88,19 +88,19 @@ def write(source: Path, orders: Path, days: int = DAYS, instruments: int = INSTR
             writer.write_table(pa.table(columns, schema=_SCHEMA))
             best = np.zeros(instruments, np.bool_)
             best[np.argsort(price / close[-1], kind="stable")[:BEST]] = True
-            wanted = np.flatnonzero(best | held)
-            shares = np.where(best[wanted], INVESTED / BEST, 0.0)
-            asked.append((timestamp[-1], [symbols[n] for n in wanted], shares))
-            price, held = close[-1], best
+            chosen = np.flatnonzero(best | last)
+            shares = np.where(best[chosen], INVESTED / BEST, 0.0)
+            targets.append((timestamp[-1], [symbols[n] for n in chosen], shares))
+            price, last = close[-1], best
     frames = [
         pl.DataFrame({"timestamp": np.full(len(names), timestamp), "symbol": names, "target_percent": shares})
-        for timestamp, names, shares in asked
+        for timestamp, names, shares in targets
     ]
     pl.concat(frames).with_columns(pl.col("timestamp").cast(pl.Datetime("ns"))).write_parquet(orders)
 
 
 def _day(rng: np.random.Generator, price: Any) -> tuple[list[Any], Any]:
-    """Open, high, low, close, volume of a day's minutes, and the closes."""
+    """Draw open, high, low, close, volume of a day's minutes. Return them, and the closes."""
     shape = MINUTES, len(price)
     close = np.round(price * np.exp(np.cumsum(rng.standard_normal(shape) * 0.0006, axis=0)), 2)
     opened = np.vstack([price[None, :], close[:-1]])
@@ -110,10 +110,10 @@ def _day(rng: np.random.Generator, price: Any) -> tuple[list[Any], Any]:
     return [opened, high, np.maximum(low, 0.01), close, volume], close
 
 
-def performed(source: Path, orders: Path, journal: Path, window: int) -> Any:
-    """Perform the history in a fresh process; what it told. *window* is in bars, 0 for the usual one."""
+def perform(source: Path, orders: Path, journal: Path, window: int) -> Any:
+    """Run the history in a fresh process. Return its report. *window* is in bars, 0 for the default."""
     root = str(Path(tieout.__file__).parent.parent)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", _SCRIPT.read_text("utf-8"), *map(str, (source, orders, journal, window))],
         check=False,
         capture_output=True,
@@ -121,6 +121,6 @@ def performed(source: Path, orders: Path, journal: Path, window: int) -> Any:
         cwd=source.parent,
         env={**os.environ, "PYTHONPATH": root},
     )
-    if done.returncode:
-        raise Failed(f"streaming: {done.stderr}")
-    return json.loads(done.stdout)
+    if process.returncode:
+        raise Failed(f"streaming: {process.stderr}")
+    return json.loads(process.stdout)

@@ -1,7 +1,7 @@
-"""`python -m tieout.validation.evidence`: every comparison with VectorBT and Backtrader in one command.
+"""The comparisons with VectorBT and Backtrader: `python -m tieout.validation.evidence`.
 
-Random runs, results that engines agree on, a study in which cash binds, real bars, the auditor. Ends with 1
-where anything differs, with 2 where a package is not installed. Two processes at most work at a time.
+Random runs, results on which engines agree, a study in which cash binds, real bars, the auditor. Exits 1 if
+anything differs, and 2 if a package is not installed. At most two processes work at a time.
 """
 
 import argparse
@@ -18,61 +18,60 @@ from rich.console import Console
 
 from tieout.validation.evidence import page
 from tieout.validation.evidence import real_bars as real
+from tieout.validation.evidence.sizes import size
 from tieout.validation.workloads.markdown import Part, insert, write
 
-COUNT = 10_000
-"""Random runs against each package."""
 WORKERS = 2
 _WIDTH = 140
-"""Characters of a line where the output is no terminal."""
+"""Characters of a line where the output is not a terminal."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare what is asked for, print it, and write it where that is wanted."""
-    given = _parsed(arguments)
+    """Compare the parts of the command line, print the tables, and write them to the files."""
+    options = _parsed(arguments)
     try:
         for name in page.PACKAGES:
             version(name)
     except PackageNotFoundError as error:
         print(f"{error.name} is not installed: pip install 'tieout[reference]'", file=sys.stderr)
         return 2
-    asked = page.Asked(given.count, given.seed, given.data)
-    chosen = given.only or list(page.PARTS)
+    request = page.Request(options.count, options.seed, options.data)
+    names = options.only or list(page.PARTS)
     console = Console()
     if not console.is_terminal:
         console = Console(width=_WIDTH)
-    wrong: list[str] = []
-    for name, found in performed(chosen, asked):
-        if not found.tables:
-            print(f"{page.TITLES[name]}: skipped, there is no file {asked.bars}", file=sys.stderr)
+    faults: list[str] = []
+    for name, part in perform(names, request):
+        if not part.tables:
+            print(f"{page.TITLES[name]}: skipped, there is no file {request.bars}", file=sys.stderr)
             continue
         console.print(f"\n[bold]{page.TITLES[name]}[/bold]")
-        for table in found.tables:
+        for table in part.tables:
             table.show(console)
-        wrong += found.wrong
-        # Part by part: what fails later takes nothing away.
-        if given.write is not None:
-            write(given.write, {name: Part(page.TITLES[name], found.tables)}, page.TITLES)
-        if given.readme is not None and name == "study":
-            insert(given.readme, evolve(found.tables[0], note=""), page.BEGIN)
-    for told in wrong:
-        console.print(told, markup=False)
-    console.print(f"\n{len(wrong) or 'no'} difference{'s' * (len(wrong) != 1)}")
-    return 1 if wrong else 0
+        faults += part.faults
+        # Part by part, so that a later failure loses no result.
+        if options.write is not None:
+            write(options.write, {name: Part(page.TITLES[name], part.tables)}, page.TITLES)
+        if options.readme is not None and name == "study":
+            insert(options.readme, evolve(part.tables[0], note=""), page.BEGIN)
+    for fault in faults:
+        console.print(fault, markup=False)
+    console.print(f"\n{len(faults) or 'no'} difference{'s' * (len(faults) != 1)}")
+    return 1 if faults else 0
 
 
-def performed(names: Sequence[str], asked: page.Asked) -> Iterator[tuple[str, page.Found]]:
-    """The parts as they are done, two at a time, the longest first."""
-    # Started afresh: a process that is forked while a thread holds a lock would wait for it for ever.
+def perform(names: Sequence[str], request: page.Request) -> Iterator[tuple[str, page.Section]]:
+    """Yield the parts as they end, two at a time, the longest first."""
+    # Spawned: a process that is forked while a thread holds a lock would wait for the lock for ever.
     context = multiprocessing.get_context("spawn")
     ranked = sorted(names, key=_LONGEST.index)
     with ProcessPoolExecutor(min(WORKERS, len(names)), mp_context=context) as pool:
         started = time.perf_counter()
-        waiting = {pool.submit(page.PARTS[name], asked): name for name in ranked}
-        for done in as_completed(waiting):
-            name = waiting[done]
+        waiting = {pool.submit(page.PARTS[name], request): name for name in ranked}
+        for future in as_completed(waiting):
+            name = waiting[future]
             print(f"{page.TITLES[name]}: done after {time.perf_counter() - started:.0f} s", file=sys.stderr)
-            yield name, done.result()
+            yield name, future.result()
 
 
 _LONGEST = (
@@ -87,7 +86,7 @@ _LONGEST = (
     "named",
     "defects",
 )
-"""The parts by how long they take, so that the two processes end at about the same time."""
+"""The parts from the longest to the shortest, so that both processes end at about the same time."""
 
 
 def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -100,12 +99,15 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         "--only",
         action="append",
         choices=list(page.PARTS),
-        help="one part; those not measured stay in the file as they are",
+        help="compare one part, the others stay in the file",
     )
     parser.add_argument(
-        "--count", type=_positive, default=COUNT, help="random runs against each package (%(default)s)"
+        "--count",
+        type=_positive,
+        default=size("random runs of an imitation"),
+        help="random runs against each package (%(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="what they are drawn from (%(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random runs (%(default)s)")
     parser.add_argument(
         "--write", type=Path, metavar="FILE.md", help="also write the tables to this file, as Markdown"
     )

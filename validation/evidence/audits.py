@@ -1,4 +1,4 @@
-"""The auditor on what the packages themselves export: clean where it is, and each planted fault named."""
+"""The auditor on exports of the packages themselves: they agree, and each planted fault is named."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,13 +12,13 @@ from tieout.validation.audit.books import Costs
 from tieout.validation.audit.faults import Fault, Rules
 from tieout.validation.workloads.workloads import generate
 
-AGREES, WRONG = "agrees", "found wrong"
+AGREES, WRONG = "agrees", "disagrees"
 PLANTED_AT = 2_000
-"""The row of the fill that is tampered with."""
+"""Row of the fill that is altered."""
 
 
 class Sample(NamedTuple):
-    """What was audited, what came of it, and the faults that were named."""
+    """The files of an audit, the verdict, and the faults that were named."""
 
     name: str
     verdict: str
@@ -26,45 +26,44 @@ class Sample(NamedTuple):
 
 
 def audit_samples(workload: str = "W2") -> list[Sample]:
-    """VectorBT's engines and Backtrader as they are, then VectorBT's files with one fault of each kind."""
+    """Audit VectorBT's engines and Backtrader, then VectorBT's files with one fault of each kind."""
     from tieout.validation.evidence import exports
 
-    made = generate(workload)
-    found = []
+    arrays = generate(workload)
+    samples = []
     with TemporaryDirectory() as name:
         folder = Path(name)
-        prices = exports.prices(made, folder)
+        prices = exports.prices(arrays, folder)
         for package in exports.EXPORTS:
-            fills, claims = exports.EXPORTS[package](made, folder)
+            fills, claims = exports.EXPORTS[package](arrays, folder)
             # Backtrader's analyzer leaves the commission out.
             rate = exports.RATE if package == "Backtrader" else 0.0
             terms = Terms(costs=Costs(rate=rate), rules=Rules(may_be_short=False))
-            found.append(_sample(package, Files(fills, prices, claims), terms))
-        fills, claims = exports.vectorbt(made, folder)
-        found += _planted(folder, Files(fills, prices, claims))
-    return found
+            samples.append(_sample(package, Files(fills, prices, claims), terms))
+        fills, claims = exports.vectorbt(arrays, folder)
+        samples += _planted(folder, Files(fills, prices, claims))
+    return samples
 
 
 def _sample(name: str, files: Files, terms: Terms) -> Sample:
-    found = audit(files, terms)
-    return Sample(
-        name, AGREES if found.agrees else WRONG, [finding.fault.value for finding in found.findings]
-    )
+    report = audit(files, terms)
+    faults = [finding.fault.value for finding in report.findings]
+    return Sample(name, AGREES if report.agrees else WRONG, faults)
 
 
 def _planted(folder: Path, files: Files) -> Iterator[Sample]:
-    """Each fault in a copy of the files."""
+    """Audit a copy of the files for each fault."""
     terms = Terms(cash=1_000_000.0, rules=Rules(may_be_short=False))
-    for number, (fault, (which, tamper)) in enumerate(PLANTS.items()):
+    for number, (fault, (place, tamper)) in enumerate(PLANTS.items()):
         paths = [files.fills, *files.claims]
         frames = {path.stem.partition("-")[2]: pl.read_csv(path, try_parse_dates=True) for path in paths}
-        frames[which] = tamper(frames[which], frames)
-        written = {}
+        frames[place] = tamper(frames[place], frames)
+        copies = {}
         for name, frame in frames.items():
-            written[name] = folder / f"planted-{number}-{name}.csv"
-            frame.write_csv(written[name])
-        fills = written.pop("fills")
-        yield _sample(f"planted: {fault.value}", Files(fills, files.prices, list(written.values())), terms)
+            copies[name] = folder / f"planted-{number}-{name}.csv"
+            frame.write_csv(copies[name])
+        fills = copies.pop("fills")
+        yield _sample(f"planted: {fault.value}", Files(fills, files.prices, list(copies.values())), terms)
 
 
 Frames = dict[str, pl.DataFrame]
@@ -72,29 +71,29 @@ Tamper = Callable[[pl.DataFrame, Frames], pl.DataFrame]
 
 
 def _at(row: int, column: str, value: pl.Expr) -> pl.Expr:
-    """The *column* with another value in one row."""
+    """Return the *column* with another value in one row."""
     return pl.when(pl.int_range(pl.len()) == row).then(value).otherwise(pl.col(column)).alias(column)
 
 
 def _fees(times: float) -> Tamper:
-    """Cash and value with commission counted that many times more."""
+    """Return a function that charges commission *times* more to cash and value."""
 
     def tamper(curve: pl.DataFrame, frames: Frames) -> pl.DataFrame:
         fees = frames["fills"].group_by("Timestamp").agg(pl.col("Fees").sum())
-        paid = curve.join(fees, left_on="", right_on="Timestamp", how="left", maintain_order="left")["Fees"]
-        more = paid.fill_null(0.0).cum_sum() * times
+        charge = curve.join(fees, left_on="", right_on="Timestamp", how="left", maintain_order="left")["Fees"]
+        more = charge.fill_null(0.0).cum_sum() * times
         return curve.with_columns(cash=curve["cash"] - more, value=curve["value"] - more)
 
     return tamper
 
 
 def _change(column: str, value: pl.Expr) -> Tamper:
-    """One fill that is another."""
+    """Return a function that changes one fill."""
     return lambda frame, _: frame.with_columns(_at(PLANTED_AT, column, value))
 
 
 def _another(fills: pl.DataFrame) -> pl.DataFrame:
-    """A fill like one that there is, of a tenth of its size."""
+    """Copy a fill at a tenth of its size."""
     tenth = (pl.col("Size") / 10).alias("Size"), (pl.col("Fees") / 10).alias("Fees")
     return fills[PLANTED_AT : PLANTED_AT + 1].with_columns(
         *tenth, pl.lit(-1).cast(pl.Int64).alias("Order Id")
@@ -132,4 +131,4 @@ PLANTS: dict[Fault, tuple[str, Tamper]] = {
     Fault.NEGATIVE_CASH: ("fills", _change("Size", pl.col("Size") * 1000.0)),
     Fault.OVERSOLD: ("fills", _change("Side", pl.lit("Sell"))),
 }
-"""Which file is tampered with, and how."""
+"""The altered file and its alteration, by fault."""

@@ -29,11 +29,11 @@ from tieout.validation.foreign.outcome import Difference
 from tieout.validation.foreign.rows import unlike
 
 LEFT_OUT = "left out: "
-"""Before the name of a defect among the regimes: how many scenarios it kept out."""
+"""Prefix of a defect among the regimes, which count the scenarios that it left out."""
 
 
 def compare_random(count: int, seed: int = 0) -> Tally:
-    """Compare *count* scenarios of a seed, no two of them alike, of those in which no defect can happen."""
+    """Compare *count* distinct scenarios of a seed in which no defect can happen."""
     from tieout.validation.engines.backtrader import package
 
     tally = Tally()
@@ -55,60 +55,61 @@ def _digest(scenario: Scenario) -> bytes:
     return hashlib.sha256(whole + repr(asdict(scenario.rules)).encode()).digest()
 
 
-def compare(tally: Tally, name: str, scenario: Scenario, theirs: Followed) -> bool:
-    """Count one scenario, told as *name* where it differs; whether imitation and books equal *theirs*."""
+def compare(tally: Tally, name: str, scenario: Scenario, package: Followed) -> bool:
+    """Count one scenario, named *name* in a difference. Return whether imitation and books equal it."""
     performance = perform(scenario)
-    ours = performance.followed
+    imitation = performance.followed
     trades = trades_from(performance)
     booked = books(performance, is_stated=False)
-    other = list(unlike(booked, trades, of_records(scenario, theirs)[0]))
+    other = list(unlike(booked, trades, of_records(scenario, package)[0]))
     booked.journal.discard()
-    stated = evolve(ours, cash=booked.cash, value=booked.value)
-    is_equal = tally.add(name, stated, theirs, {*regimes(performance)})
+    outcome = evolve(imitation, cash=booked.cash, value=booked.value)
+    is_equal = tally.add(name, outcome, package, {*regimes(performance)})
     if not is_equal:
         return False
     rest = [
-        *all_differences(ours, theirs),
+        *all_differences(imitation, package),
         *departures(performance, booked),
-        *last_bits(ours, theirs),
+        *last_bits(imitation, package),
         *other,
     ]
     return not rest or tally.differ(name, rest)
 
 
-def last_bits(ours: Followed, theirs: Followed) -> Iterator[Difference]:
-    """Where floats of two outcomes that are equal otherwise are not the same to the last bit."""
-    for here, there in zip(ours.fills, theirs.fills, strict=True):
+def last_bits(imitation: Followed, package: Followed) -> Iterator[Difference]:
+    """Yield the differences in the last bit of two outcomes that are equal otherwise."""
+    for here, there in zip(imitation.fills, package.fills, strict=True):
         if here != there:
             yield Difference(here.bar, here.column, "last bit of a fill", str(here), str(there))
     for name in ("cash", "value"):
-        here, there = getattr(ours, name), getattr(theirs, name)
+        here, there = getattr(imitation, name), getattr(package, name)
         for bar in np.flatnonzero(here != there)[:1].tolist():
             yield Difference(bar, -1, f"last bit of {name}", repr(here[bar]), repr(there[bar]))
 
 
 def departures(performance: Performance, booked: Booked) -> Iterator[Difference]:
-    """Where the books are not the loop's own cash and positions, rounded: the first bar of each."""
-    done, desk = performance.rows("executions"), performance.desk
-    held = np.zeros_like(desk.close)
-    held[done["bar"], done["column"]] = done["quantity_after"]  # of several at a bar the last
-    has_traded = np.zeros(held.shape, bool)
-    has_traded[done["bar"], done["column"]] = True
-    last = np.maximum.accumulate(np.where(has_traded, np.arange(len(held))[:, None], 0), axis=0)
-    held = np.take_along_axis(held, last, axis=0)
+    """Yield the first bar at which cash or positions in the books are not those of the loop, rounded."""
+    executions, desk = performance.rows("executions"), performance.desk
+    place = executions["bar"], executions["column"]
+    positions = np.zeros_like(desk.close)
+    positions[place] = executions["quantity_after"]  # of several at a bar the last
+    has_traded = np.zeros(positions.shape, bool)
+    has_traded[place] = True
+    last = np.maximum.accumulate(np.where(has_traded, np.arange(len(positions))[:, None], 0), axis=0)
+    positions = np.take_along_axis(positions, last, axis=0)
     for bar in np.flatnonzero(np.rint(desk.cash * CENTS) != np.rint(booked.cash * CENTS))[:1].tolist():
         yield Difference(bar, -1, "cash in the books", repr(desk.cash[bar]), repr(booked.cash[bar]))
-    for bar, column in np.argwhere(np.rint(held * ONE) != booked.units)[:1].tolist():
+    for bar, column in np.argwhere(np.rint(positions * ONE) != booked.units)[:1].tolist():
         units = repr(booked.units[bar, column])
-        yield Difference(bar, column, "units in the books", repr(held[bar, column]), units)
+        yield Difference(bar, column, "units in the books", repr(positions[bar, column]), units)
 
 
 def regimes(performance: Performance) -> Iterator[str]:
-    """What a scenario has reached, by name."""
-    ours = performance.followed
+    """Yield the regimes that a scenario reaches, by name."""
+    imitation = performance.followed
     rules, desk = performance.scenario.rules, performance.desk
     orders, actions = performance.rows("orders"), performance.scenario.actions
-    ends = {notice.order: notice.status for notice in ours.notices}
+    ends = {notice.order: notice.status for notice in imitation.notices}
     filled = [number for number, end in ends.items() if end == "Completed"]
     yield from (f"{TYPES[number]} order filled" for number in set(orders["type"][filled].tolist()))
     family = np.flatnonzero(orders["parent"] != np.arange(orders.size)).tolist()
@@ -121,16 +122,16 @@ def regimes(performance: Performance) -> Iterator[str]:
     kinds = actions["kind"][desk.order_of[: actions.size] >= 0]
     if np.any((kinds != BUY) & (kinds != SELL) & (kinds != ENTER)):
         yield "target or close"
-    statuses = [(notice.order, notice.status) for notice in ours.notices]
+    statuses = [(notice.order, notice.status) for notice in imitation.notices]
     if "Margin" in ends.values():
         yield CASH_BOUND
     if any((number, "Partial") in statuses for number, end in ends.items() if end == "Margin"):
-        yield "reversal closed and not opened"
-    if ours.fills and (rules.slip_perc or rules.slip_fixed):
+        yield "flip closed and not opened"
+    if imitation.fills and (rules.slip_perc or rules.slip_fixed):
         yield "slippage"
-    if ours.fills and rules.commission:
+    if imitation.fills and rules.commission:
         yield "commission per unit" if rules.is_per_unit else "commission in percent"
-    if ours.credits:
+    if imitation.credits:
         yield "interest"
     yield "submission checked" if rules.checksubmit else "submission not checked"
     if rules.timing in {CHEAT_ON_CLOSE, CHEAT_ON_OPEN}:

@@ -1,4 +1,4 @@
-"""Scenarios one after another, none of them twice."""
+"""Distinct random scenarios."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -8,10 +8,10 @@ T = TypeVar("T")
 
 
 def distinct(draw: Callable[[int], T], digest: Callable[[T], bytes], seed: int) -> Iterator[tuple[str, T]]:
-    """What is drawn for 0, 1, 2, ... and what it is called, each digest once."""
-    seen: set[bytes] = set()
+    """Yield the scenarios drawn for 0, 1, 2, ... with their names, each digest once."""
+    digests: set[bytes] = set()
     for number in count():
         scenario = draw(number)
-        if (found := digest(scenario)) not in seen:
-            seen.add(found)
+        if (key := digest(scenario)) not in digests:
+            digests.add(key)
             yield f"seed {seed}, number {number}", scenario

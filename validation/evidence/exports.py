@@ -1,7 +1,7 @@
-"""What the packages themselves export of a workload, as files: fills, prices, and what they claim.
+"""Exports of a workload by the packages themselves, as files: fills, prices, and claims.
 
-VectorBT gives its readable records of orders and trades, and cash, value and holdings by bar; Backtrader the
-rows of its analyzer Transactions, with headers, and cash and value as the broker has them at every bar.
+VectorBT exports its readable records of orders and trades, and cash, value and holdings by bar. Backtrader
+exports the rows of its analyzer Transactions, with headers, and the broker's cash and value at every bar.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ CASH, RATE = 1_000_000.0, 0.001
 
 
 def prices(workload: Workload, folder: Path) -> Path:
-    """The bars of a workload as a long Parquet file."""
+    """Write the bars of a workload as a long Parquet file."""
     times = pd.DatetimeIndex(workload.timestamp.view("M8[ns]"), name="timestamp")
     count = len(workload.symbols)
     columns = {name: workload.bars[name].ravel() for name in FIELDS}
@@ -34,7 +34,7 @@ def prices(workload: Workload, folder: Path) -> Path:
 
 
 def vectorbt(workload: Workload, folder: Path, engine: str = "numba") -> tuple[Path, list[Path]]:
-    """Shares of equity at the close; the file of fills, and those of claims."""
+    """Export the shares of equity at the close. Return the file of fills, and those of claims."""
     weights = pd.DataFrame(
         workload.weights, pd.DatetimeIndex(workload.timestamp.view("M8[ns]")), workload.symbols
     )
@@ -46,13 +46,13 @@ def vectorbt(workload: Workload, folder: Path, engine: str = "numba") -> tuple[P
     portfolio.orders.records_readable.to_csv(fills)
     pd.DataFrame({"cash": portfolio.cash(), "value": portfolio.value()}).to_csv(curve)
     portfolio.trades.records_readable.to_csv(trades)
-    held = portfolio.assets().rename_axis("timestamp").rename_axis("symbol", axis=1).stack()
-    held[held != 0].rename("quantity").to_csv(positions)
+    holdings = portfolio.assets().rename_axis("timestamp").rename_axis("symbol", axis=1).stack()
+    holdings[holdings != 0].rename("quantity").to_csv(positions)
     return fills, [curve, trades, positions]
 
 
 def backtrader(workload: Workload, folder: Path) -> tuple[Path, list[Path]]:
-    """The best by score at the next open; the file of fills, and those of claims."""
+    """Export the best by score at the next open. Return the file of fills, and those of claims."""
     arrays = {"timestamp": workload.timestamp, **workload.bars, **workload.inputs}
     days = (workload.timestamp / (86_400 * 10**9) + 719_163).tolist()
     cerebro = bt.Cerebro(stdstats=False)
@@ -75,10 +75,10 @@ def backtrader(workload: Workload, folder: Path) -> tuple[Path, list[Path]]:
 
 
 class Account(bt.Analyzer):  # type: ignore[misc]  # Backtrader has no types
-    """Cash and value by bar."""
+    """An analyzer of cash and value by bar."""
 
     def next(self) -> None:
-        """Keep what the broker says."""
+        """Record the broker's cash and value."""
         broker: Any = self.strategy.broker
         self.rets[self.strategy.datetime.datetime()] = broker.getcash(), broker.getvalue()
 
@@ -88,4 +88,4 @@ EXPORTS: dict[str, Callable[[Workload, Path], tuple[Path, list[Path]]]] = {
     "VectorBT, Rust": partial(vectorbt, engine="rust"),
     "Backtrader": backtrader,
 }
-"""By package and engine."""
+"""Exports by package and engine."""

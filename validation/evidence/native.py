@@ -1,8 +1,8 @@
-"""The native engine beside VectorBT and Backtrader, on random runs in which their rules and ours coincide.
+"""The native engine beside VectorBT and Backtrader, on random runs with the rules that all three share.
 
-Not an imitation: `execution.Backtest` performs a strategy, the orders that it gave are given to the packages,
-and every fill, every refusal, and cash and value at every bar are compared. What the rules have in common is
-what `drawn` draws, and lists; whatever lies outside of it is a difference of rules, not chance.
+No imitation takes part: `Backtest` runs a strategy, and its orders are given to the packages. Every fill,
+every refusal, and cash and value at every bar are compared. `draw` draws only the shared rules, and lists
+them. A difference outside of that list is a difference of rules, not chance.
 """
 
 import inspect
@@ -38,13 +38,14 @@ SLIPPAGES = (0.0, 0.0005, 0.001, 0.01)
 
 Kind = Literal["bound", "ample", "unlimited"]
 KINDS: tuple[Kind, ...] = ("bound", "ample", "unlimited")
-"""Cash that binds; cash that does not; and shorts."""
+"""Binding cash, ample cash, and an unlimited account with shorts."""
 
 
 class Wishes(Strategy):
-    """At each bar and instrument: above zero, buy so much; below, sell that share of what is held.
+    """Trade the wish of each bar and instrument: buy a quantity, or sell a share of the position.
 
-    *wishes* is float64[bars, instruments], NaN for nothing. With *is_free*, sell so much instead.
+    *wishes* is float64[bars, instruments], NaN for no order. Above zero is a quantity to buy. Below zero is a
+    share of the position to sell, or with *is_free* a quantity to sell.
     """
 
     def __init__(self, wishes: Floats, *, is_free: bool) -> None:
@@ -53,41 +54,38 @@ class Wishes(Strategy):
         self._bar = -1
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
-        """Ask for what is wished of those that have a bar."""
+        """Order the wishes of the instruments that have a bar."""
         self._bar += 1
         wish = np.where(np.isnan(bar.close), np.nan, self._wishes[self._bar])
         if not self._is_free:
-            sold = np.ceil(-wish * broker.quantities * 2.0) / 2.0
-            wish = np.where(wish < 0, -np.minimum(sold, broker.quantities), wish)
+            sale = np.ceil(-wish * broker.quantities * 2.0) / 2.0
+            wish = np.where(wish < 0, -np.minimum(sale, broker.quantities), wish)
         wish[wish == 0] = np.nan
         if not np.isnan(wish).all():
             broker.order_vector(Sizing.QUANTITY, wish)
 
 
-def drawn(seed: int) -> Backtest:
-    """A random run in which the rules coincide; the same one for the same seed.
+def draw(seed: int) -> Backtest:
+    """Draw a random run with the shared rules. The same seed gives the same run.
 
-    What has to be so for that, a rule each:
+    The shared rules are:
 
-    - market orders alone, filled at the next open or at the same close, one a bar and instrument
-    - for whole or half units, sums of which floats hold exactly, so that no dust is left to sell
-    - a commission of so many tenths of a percent, without a minimum
-    - what the account cannot bear is refused whole: no partial fills in VectorBT
-    - what reduces goes first, then what adds: VectorBT's call sequence, Backtrader's order of
+    - market orders only, filled at the next open or at the same close, one for each bar and instrument
+    - whole or half units, whose sums are exact in floats, so that no dust is left to sell
+    - a commission of tenths of a percent, without a minimum
+    - an order that exceeds cash is refused whole: no partial fills in VectorBT
+    - orders that reduce come before orders that add: VectorBT's call sequence, Backtrader's order of
       submission
-    - Backtrader checks cash when it fills, not when an order is submitted, for which it takes other
-      prices
-    - with a cash account nothing is sold that is not held: Backtrader would go short
-    - shorts and reversals with an unlimited account whose cash covers all purchases: the others never
-      lend
-    - no order takes cash to exactly zero, where a float's last digit decides: cash begins with a
+    - Backtrader checks cash at the fill, because its check at submission uses other prices
+    - a cash account sells only what it holds, because Backtrader would go short
+    - shorts and flips with an unlimited account whose cash covers all purchases, because the others
+      never lend
+    - cash never becomes exactly zero, where the last digit of a float decides: cash begins with a
       millionth
-    - slippage, which may leave the bar's range, only where cash is ample, as it has digits that we
-      round
-    - every bar trades, and every instrument to the end: the others neither look at volume nor end
-      anything
-    - gaps in the bars at the same close, or with ample cash: what waits goes ahead of others in
-      Backtrader
+    - slippage, which can leave the bar's range, only with ample cash, because we round its digits
+    - volume on every bar, and every instrument trades to the end, because the others ignore both
+    - missing bars only at the same close or with ample cash, because a waiting order goes ahead of
+      others in Backtrader
     """
     rng = np.random.default_rng([seed, 5])
     bars, columns = int(rng.integers(5, 41)), int(rng.integers(1, 7))
@@ -102,9 +100,9 @@ def drawn(seed: int) -> Backtest:
     else:
         share = rng.choice([0.25, 0.5, 1.0], wishes.shape)
         wishes = np.where(rng.random(wishes.shape) < 0.4, -share, wishes)
-    left = rng.random(wishes.shape) >= rng.choice([0.2, 0.5, 0.9])
-    left[0] = False  # there is something to compare
-    wishes[left] = np.nan
+    idle = rng.random(wishes.shape) >= rng.choice([0.2, 0.5, 0.9])
+    idle[0] = False  # every run has an order to compare
+    wishes[idle] = np.nan
     rate = float(rng.choice(RATES))
     slippage = 0.0 if kind == "bound" else float(rng.choice(SLIPPAGES))
     dearest = float(np.nanmax(panels["high"])) * most / 2.0
@@ -120,25 +118,25 @@ def drawn(seed: int) -> Backtest:
     )
 
 
-def _listed() -> tuple[str, ...]:
-    """What `drawn` lists: each a rule on which the three agree."""
-    listed = inspect.getdoc(drawn) or ""
-    return tuple(" ".join(item.split()) for item in listed.split("\n- ")[1:])
+def _rules() -> tuple[str, ...]:
+    """Return the rules that the docstring of `draw` lists."""
+    text = inspect.getdoc(draw) or ""
+    return tuple(" ".join(item.split()) for item in text.split("\n- ")[1:])
 
 
-COINCIDES = _listed()
-"""The same, to be printed."""
+COMMON_RULES = _rules()
+"""The shared rules, to be printed."""
 
 
 def _cash(rng: np.random.Generator, kind: Kind, dearest: float, cells: int) -> int:
-    """Whole money for a few orders, or for every order that there may be."""
+    """Return whole cash for a few orders, or for every possible order."""
     if kind == "bound":
         return int(dearest * rng.uniform(0.2, 3.0)) + 1
     return int(dearest * 1.03 * cells) + 1
 
 
 def _prices(rng: np.random.Generator, shape: tuple[int, int], gaps: float) -> dict[str, Floats]:
-    """Prices in cents with a share of bars missing, never the last, nor all of one time; every bar trades."""
+    """Draw prices in cents with missing bars, never the last nor all of one time, and volume on every bar."""
     first = rng.uniform(2.0, 300.0, shape[1])
     close = first * np.exp(np.cumsum(rng.normal(0.0, rng.choice([0.01, 0.05]), shape), axis=0))
     opened = np.vstack([first, close[:-1]]) * np.exp(rng.normal(0.0, 0.01, shape))
@@ -157,15 +155,9 @@ def _prices(rng: np.random.Generator, shape: tuple[int, int], gaps: float) -> di
 # --- comparing -------------------------------------------------------------------------------------
 
 
-def compared(seed: int, engine: str, theirs: Callable[[Performed], Outcome]) -> Comparison:
-    """The random run of a seed beside what an engine makes of its orders."""
-    ours = performed(seed)
-    return Comparison(engine, ours, theirs(ours))
-
-
-def performed(seed: int) -> Performed:
-    """The random run of a seed, performed by the native engine."""
-    backtest = drawn(seed)
+def perform(seed: int) -> Performed:
+    """Perform the random run of a seed in the native engine."""
+    backtest = draw(seed)
     with backtest.run() as result:
         return Performed.of(backtest, result.journal)
 
@@ -175,29 +167,29 @@ PACKAGES: Mapping[str, tuple[str, Callable[[Performed], Outcome]]] = {
     "VectorBT, Rust": ("vectorbt", partial(by_vectorbt, engine="rust")),
     "Backtrader": ("backtrader", partial(by_backtrader, checks_submission=False)),
 }
-"""Against whom: the engine's name, and what performs the orders of a run."""
+"""The name of each engine, and the function that performs the orders of a run in it."""
 
 
 def compare_random(count: int, first: int = 0, packages: Mapping[str, Any] = PACKAGES) -> dict[str, Tally]:
-    """Compare the runs of *count* seeds from *first* on with each of the packages."""
+    """Compare the runs of *count* seeds from *first* on with each package."""
     tallies = {name: Tally() for name in packages}
     for seed in range(first, first + count):
-        ours = performed(seed)
-        for name, (engine, theirs) in packages.items():
-            add(tallies[name], f"seed {seed}", Comparison(engine, ours, theirs(ours)))
+        run = perform(seed)
+        for name, (engine, trade) in packages.items():
+            add(tallies[name], f"seed {seed}", Comparison(engine, run, trade(run)))
     return tallies
 
 
 def add(tally: Tally, scenario: str, comparison: Comparison) -> None:
     """Count one comparison."""
-    ours, found = comparison.run.outcome, comparison.departures
+    outcome, departures = comparison.run.outcome, comparison.departures
     tally.scenarios += 1
-    tally.fills += len(ours.fills)
-    tally.bars += ours.cash.size
-    tally.refusals.update(refusal.reason for refusal in ours.refusals)
-    regimes = {*regimes_of(ours.fills)}
-    if any(refusal.reason == "insufficient_cash" for refusal in ours.refusals):
+    tally.fills += len(outcome.fills)
+    tally.bars += outcome.cash.size
+    tally.refusals.update(refusal.reason for refusal in outcome.refusals)
+    regimes = {*regimes_of(outcome.fills)}
+    if any(refusal.reason == "insufficient_cash" for refusal in outcome.refusals):
         regimes.add(CASH_BOUND)
     tally.regimes.update(regimes)
-    if found:
-        tally.differ(scenario, found)
+    if departures:
+        tally.differ(scenario, departures)

@@ -1,10 +1,10 @@
-"""Outsiders as judges: beancount and hledger check the exported books and add them up themselves.
+"""Second opinions: beancount and hledger check the exported books and add them up themselves.
 
     python -m tieout.validation.evidence.outsiders
 
-makes journals in which every event occurs, exports them, lets `bean-check` and `hledger check` read both
-layers, and compares what those programs say with our own statements, to the last digit. Exits with 1 where
-anything differs, with 2 where a judge is missing.
+writes journals in which every event occurs, exports them, and lets `bean-check` and `hledger check` read both
+layers. It compares the figures of those programs with our own statements, to the last digit. It exits 1 if a
+figure differs, and 2 if a program is missing.
 """
 
 import argparse
@@ -30,10 +30,11 @@ from tieout.ledger.export import export
 from tieout.ledger.export.names import CURRENCIES, PARTS, QUOTED
 from tieout.ledger.file.reader import Reader
 from tieout.validation.evidence.sample import sample
+from tieout.validation.evidence.sizes import size
 
 Key = tuple[str, ...]
 Figures = Mapping[Key, Any]
-"""Figures by what they are of, without those that are zero."""
+"""Figures other than zero, by account, commodity or lot."""
 
 TOOLS = {
     "bean-check": "python -m pip install 'beancount>=3'",
@@ -43,27 +44,27 @@ STRICT = ("ordereddates", "accounts", "commodities", "payees")
 BALANCE = ("balance", "--flat", "-N", "-O", "csv", "--layout=bare")
 BY_LOT = ("--pivot", "lot")
 JOURNALS = (("fifo", 1.0), ("lifo", 0.1), ("hifo", 0.1), ("average", 0.2))
-"""Methods of relief, and how large a part of the transactions asked for."""
+"""Methods of relief, and the size of each journal as a share of the largest."""
 
 
 @frozen
 class Comparison:
-    """What we say and what an outsider says about the same thing."""
+    """The same figures from our books and from another program."""
 
     judge: str
     layer: str
-    what: str
-    ours: Figures
-    theirs: Figures
+    subject: str
+    books: Figures
+    figures: Figures
 
     @property
     def differences(self) -> list[str]:
-        """Every figure on which the two do not agree."""
+        """Describe every figure on which the two disagree."""
         return [
-            f"{self.judge}, {self.layer}, {self.what}: {' '.join(key)}: ours {self.ours.get(key, 0)},"
-            f" theirs {self.theirs.get(key, 0)}"
-            for key in sorted(self.ours.keys() | self.theirs.keys())
-            if self.ours.get(key, 0) != self.theirs.get(key, 0)
+            f"{self.judge}, {self.layer}, {self.subject}: {' '.join(key)}: ours {self.books.get(key, 0)},"
+            f" theirs {self.figures.get(key, 0)}"
+            for key in sorted(self.books.keys() | self.figures.keys())
+            if self.books.get(key, 0) != self.figures.get(key, 0)
         ]
 
 
@@ -80,7 +81,7 @@ class Books:
 
     @classmethod
     def of(cls, reader: Reader) -> "Books":
-        """Read them."""
+        """Read the figures."""
         balances: Figures = {
             (row["account"], row["commodity"]): row["debit"] - row["credit"]
             for row in reader.view("trial_balance").rows()
@@ -97,11 +98,11 @@ class Books:
         )
 
     def money(self, balances: Figures) -> Figures:
-        """The part of some balances that is money."""
+        """Return the balances in currencies."""
         return {key: amount for key, amount in balances.items() if key[1] in self.smallest}
 
     def units(self, balances: Figures) -> Figures:
-        """Units in all by instrument, the street left out, which in the lot layer is not there."""
+        """Add up units by instrument, without the market accounts, which the lot layer does not have."""
         total: dict[Key, Decimal] = defaultdict(Decimal)
         for (path, commodity), amount in balances.items():
             if commodity not in self.smallest and not path.startswith("Market:"):
@@ -110,8 +111,8 @@ class Books:
 
 
 @frozen
-class Said:
-    """Figures of an outsider: as they stand, with lots at their cost, and lot by lot."""
+class Outside:
+    """Figures of another program: balances, balances with lots at cost, and lots."""
 
     balances: defaultdict[Key, Decimal] = field(factory=lambda: defaultdict(Decimal))
     at_cost: defaultdict[Key, Decimal] = field(factory=lambda: defaultdict(Decimal))
@@ -120,85 +121,85 @@ class Said:
 
 
 def beancount(books: Books, path: Path) -> Iterator[Comparison]:
-    """Everything that can be compared with beancount."""
+    """Yield every comparison with beancount."""
     from beancount import loader
     from beancount.core.data import Transaction
     from beancount.core.realization import iter_children, realize
 
     layer = path.stem
-    yield _accepted("bean-check", layer, [_found("bean-check"), str(path)])
+    yield _accepted("bean-check", layer, [_path_of("bean-check"), str(path)])
     entries, _, _ = loader.load_file(str(path))
     count = sum(isinstance(entry, Transaction) for entry in entries)
     yield Comparison("beancount", layer, "transactions", {("read",): books.transactions}, {("read",): count})
-    said = Said()
+    outside = Outside()
     tree = realize(entries)  # type: ignore[no-untyped-call]
     for account in iter_children(tree):  # type: ignore[no-untyped-call]
         for units, cost in account.balance:
             name = PARTS.unpath(account.account)
             symbol = CURRENCIES.unescape(units.currency)
-            said.balances[name, symbol] += units.number
+            outside.balances[name, symbol] += units.number
             if cost is None:
-                said.at_cost[name, symbol] += units.number
+                outside.at_cost[name, symbol] += units.number
                 continue
-            # Kept per unit in 28 digits: rounded once, the total is the one that was written.
+            # beancount has the cost of a unit in 28 digits. Rounded once, the total is the exported one.
             money = CURRENCIES.unescape(cost.currency)
             total = (units.number * cost.number).quantize(books.smallest[money])
-            said.at_cost[name, money] += total
-            said.lots[cost.label, symbol] = (units.number, total)
-            said.opened[cost.label, symbol] = cost.date.isoformat()
-    yield from _compared("beancount", layer, books, said)
+            outside.at_cost[name, money] += total
+            outside.lots[cost.label, symbol] = (units.number, total)
+            outside.opened[cost.label, symbol] = cost.date.isoformat()
+    yield from _comparisons("beancount", layer, books, outside)
     if layer == "lots":
-        yield Comparison("beancount", layer, "lots: opened", books.opened, said.opened)
+        yield Comparison("beancount", layer, "lots: opened", books.opened, outside.opened)
 
 
 def hledger(books: Books, path: Path) -> Iterator[Comparison]:
-    """Everything that can be compared with hledger."""
+    """Yield every comparison with hledger."""
     layer = path.stem
-    yield _accepted("hledger check", layer, [_found("hledger"), "-f", str(path), "check", *STRICT])
-    said = Said(_hledger_balances(path), _hledger_balances(path, "-B"))
+    yield _accepted("hledger check", layer, [_path_of("hledger"), "-f", str(path), "check", *STRICT])
+    outside = Outside(_hledger_balances(path), _hledger_balances(path, "-B"))
     if layer == "lots":
         costs = {lot: cost for (lot, _), cost in _hledger_balances(path, "-B", *BY_LOT).items()}
         for (lot, symbol), units in _hledger_balances(path, *BY_LOT).items():
             if lot:
-                said.lots[lot, symbol] = units, costs.get(lot, Decimal(0))
-    yield from _compared("hledger", layer, books, said)
+                outside.lots[lot, symbol] = units, costs.get(lot, Decimal(0))
+    yield from _comparisons("hledger", layer, books, outside)
 
 
-def _compared(judge: str, layer: str, books: Books, said: Said) -> Iterator[Comparison]:
-    def of(what: str, ours: Figures, theirs: Figures) -> Comparison:
-        return Comparison(judge, layer, what, ours, _nonzero(theirs))
+def _comparisons(judge: str, layer: str, books: Books, outside: Outside) -> Iterator[Comparison]:
+    def of(subject: str, books: Figures, figures: Figures) -> Comparison:
+        return Comparison(judge, layer, subject, books, _nonzero(figures))
 
     if layer == "exact":
-        yield of("balances", books.balances, said.balances)
+        yield of("balances", books.balances, outside.balances)
     else:
-        yield of("money at cost", books.money(books.balances), books.money(said.at_cost))
-        yield of("units", books.units(books.balances), books.units(said.balances))
-        yield of("lots: units, cost", books.lots, said.lots)
+        yield of("money at cost", books.money(books.balances), books.money(outside.at_cost))
+        yield of("units", books.units(books.balances), books.units(outside.balances))
+        yield of("lots: units, cost", books.lots, outside.lots)
 
 
 def _hledger_balances(path: Path, *options: str) -> defaultdict[Key, Decimal]:
-    """Balances by account, or by what the options put in its place, as hledger adds them up."""
+    """Return hledger's balances by account, or by the key that the options put in its place."""
     balances: defaultdict[Key, Decimal] = defaultdict(Decimal)
-    rows = csv.reader(io.StringIO(_run([_found("hledger"), "-f", str(path), *BALANCE, *options]).stdout))
+    rows = csv.reader(io.StringIO(_run([_path_of("hledger"), "-f", str(path), *BALANCE, *options]).stdout))
     for account, commodity, amount in list(rows)[1:]:
         balances[QUOTED.unpath(account), QUOTED.unescape(commodity)] += Decimal(amount)
     return balances
 
 
 def _accepted(judge: str, layer: str, command: list[str]) -> Comparison:
-    done = _run(command)
-    said = done.stdout + done.stderr if done.returncode else "yes"
-    return Comparison(judge, layer, "accepted", {("accepted",): "yes"}, {("accepted",): said})
+    process = _run(command)
+    answer = process.stdout + process.stderr if process.returncode else "yes"
+    return Comparison(judge, layer, "accepted", {("accepted",): "yes"}, {("accepted",): answer})
 
 
 def _run(command: list[str]) -> subprocess.CompletedProcess[str]:
-    # Notes are any text, and hledger reads files in the encoding of the locale.
+    # Notes can be any text, and hledger reads files in the encoding of the locale.
     environment = os.environ | {"LC_ALL": "C.UTF-8"}
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-def _found(tool: str) -> str:
-    """A tool of this Python's own environment, or else one on the path."""
+def _path_of(tool: str) -> str:
+    """Find a tool in this Python's environment, else on the path."""
     return shutil.which(tool, path=str(Path(sys.executable).parent)) or shutil.which(tool) or ""
 
 
@@ -217,7 +218,7 @@ JUDGES: dict[str, Callable[[Books, Path], Iterator[Comparison]]] = {
 
 
 def compare(journal: Path, folder: Path, formats: Iterable[str] = tuple(JUDGES)) -> list[Comparison]:
-    """What the judges say of one journal; the exports are left in *folder*."""
+    """Compare one journal with the judges. The exports stay in *folder*."""
     with Reader(journal) as reader:
         books = Books.of(reader)
         return [
@@ -229,17 +230,22 @@ def compare(journal: Path, folder: Path, formats: Iterable[str] = tuple(JUDGES))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Make the journals, hear the judges, print what they said."""
+    """Write the journals, run the judges, print their comparisons."""
     parser = argparse.ArgumentParser(
         prog="python -m tieout.validation.evidence.outsiders", description=__doc__
     )
-    parser.add_argument("--transactions", type=int, default=10_000, help="in the largest journal")
+    parser.add_argument(
+        "--transactions",
+        type=int,
+        default=size("transactions for outsiders"),
+        help="transactions of the largest journal (%(default)s)",
+    )
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
     console = Console()
-    if missing := [tool for tool in TOOLS if not _found(tool)]:
+    if missing := [tool for tool in TOOLS if not _path_of(tool)]:
         for tool in missing:
-            console.print(f"{tool} is missing; install it with: {TOOLS[tool]}", markup=False)
+            console.print(f"{tool} is missing. Install it with: {TOOLS[tool]}", markup=False)
         return 2
     table = Table("journal", "judge", "layer", "compared", "figures", "differences", title="Second opinions")
     differences: list[str] = []
@@ -248,11 +254,17 @@ def main(arguments: list[str] | None = None) -> int:
             started = perf_counter()
             journal = Path(folder) / f"{relief}.duckdb"
             sample(journal, int(options.transactions * share), options.seed, relief)
-            for seen in compare(journal, Path(folder) / relief):
-                found = seen.differences
-                differences += found
-                size = len(seen.ours.keys() | seen.theirs.keys())
-                table.add_row(relief, seen.judge, seen.layer, seen.what, f"{size:,}", f"{len(found):,}")
+            for comparison in compare(journal, Path(folder) / relief):
+                differences += comparison.differences
+                count = len(comparison.books.keys() | comparison.figures.keys())
+                table.add_row(
+                    relief,
+                    comparison.judge,
+                    comparison.layer,
+                    comparison.subject,
+                    f"{count:,}",
+                    f"{len(comparison.differences):,}",
+                )
             console.print(f"{relief}: {perf_counter() - started:.0f} s", highlight=False)
     console.print(table)
     for line in differences[:20]:

@@ -1,4 +1,4 @@
-"""What is compared with VectorBT and Backtrader, part by part, as tables to print and to write."""
+"""The sections of docs/validation.md: every comparison with VectorBT and Backtrader, as tables."""
 
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,97 +10,101 @@ from attrs import frozen
 from tieout.validation.compare.differences import RULES
 from tieout.validation.compare.orders import NAMES
 from tieout.validation.engines.backtrader.defects import DEFECTS
-from tieout.validation.evidence.tally import CASH_BOUND, REVERSED, SHORT, Tally
+from tieout.validation.evidence.sizes import SIZES
+from tieout.validation.evidence.tally import CASH_BOUND, FLIPPED, SHORT, Tally
 from tieout.validation.workloads.markdown import Table
 
 BEGIN = "<!-- tieout parity -->"
-"""Between these, a file has the table of the study."""
+"""Mark before the table of the study in a file."""
 PACKAGES = ("vectorbt", "vectorbt-rust", "backtrader")
-RUST_SHARE, NATIVE_SHARE = 10, 5
-"""For one random run in Rust or of the native engine there are so many of each of the two imitations."""
 TITLES = {
     "versions": "Validation",
     "vectorbt": "Random runs against VectorBT",
     "backtrader": "Random runs against Backtrader",
     "native": "The native engine on random runs",
-    "rows": "Results that engines agree on",
-    "study": "A year of flags, with cash that binds",
+    "rows": "Results on which engines agree",
+    "study": "A year of flags with binding cash",
     "real": "Five years of real bars",
-    "audit": "The auditor on what the packages export",
+    "audit": "The auditor on exports of the packages",
     "rules": "How the rules differ",
     "named": "Differences that tieout compare names",
-    "defects": "What is not followed",
+    "defects": "Defects that are not imitated",
 }
-"""Every part and its heading, in the order of the file. What is under `rules` is written by hand."""
+"""Every section and its heading, in the order of the file. The section `rules` is written by hand."""
 
 
 @frozen
-class Asked:
-    """How much is compared: *count* random runs against each package, from *seed*; and the real bars."""
+class Request:
+    """Size of a comparison: *count* random runs against each package, from *seed*, and the real bars."""
 
     count: int
     seed: int
     bars: Path
 
+    def share(self, name: str) -> int:
+        """Return the number of random runs of *name*, in proportion to *count*."""
+        return max(1, self.count * SIZES[name].long // SIZES["random runs of an imitation"].long)
+
 
 @frozen
-class Found:
-    """A part as tables, and whatever is not as it should be, in words."""
+class Section:
+    """A section as tables, and its faults in words."""
 
     tables: Sequence[Table]
-    wrong: Sequence[str] = ()
+    faults: Sequence[str] = ()
 
 
 # --- random runs -----------------------------------------------------------------------------------
 
+VECTORBT = (
+    "The scenarios have 1 to 6 instruments and 5 to 40 bars, with orders of every size type and signals with"
+    " stops, in random settings. We compare fills and refusals with their reasons, in their order, and cash"
+    " and value at every bar. Each row of the table fill, and the change of cash by its transfers, is"
+    " compared with the package's own execution to one unit. The journal of the imitation gives our side."
+    " Scenarios that make VectorBT raise are rare. There we check only that the imitation raises too."
+)
+BACKTRADER = (
+    "The scenarios have orders of every type, brackets, groups of which one cancels the others, expiry and"
+    " targets, in random settings. We compare executions, every status in the order of the notices, interest,"
+    " and cash and value at every bar. Each row of the table fill is compared with the package's own"
+    " execution to one unit. The journal of the imitation gives our side. In nineteen runs of twenty an"
+    " instrument with missing bars has only market orders, from its first bar on, so that a defect leaves out"
+    " few runs."
+)
+NATIVE = (
+    "These runs do not use the imitations: `Backtest` runs a strategy, and its orders are given to the"
+    " packages. We compare fills, refusals, and cash and value at every bar. A random run has only the rules"
+    " that all three engines share:\n\n{rules}"
+)
 
-def vectorbt(asked: Asked) -> Found:
-    """Random scenarios in the imitation of VectorBT and in both of its engines."""
+
+def vectorbt(request: Request) -> Section:
+    """Compare random scenarios in the imitation of VectorBT and in both of its engines."""
     from tieout.validation.evidence.vectorbt import compare_random
 
-    numba = compare_random(asked.count, asked.seed, "numba")
-    rust = compare_random(max(1, asked.count // RUST_SHARE), asked.seed, "rust")
-    note = (
-        "1 to 6 instruments, 5 to 40 bars; orders of every size type and signals with stops, in random"
-        " settings. Compared: fills and refusals with their reasons, in their order; cash and value at every"
-        " bar, and each row of the table fill with what its transfers did to cash, as the journal of the"
-        " imitation has them, to one unit of what the package's own execution comes to. What VectorBT raises"
-        " an error on is seldom drawn: where it does, that the imitation does too is all that is compared."
-    )
-    return _tallied({"numba": numba, "Rust": rust}, note)
+    numba = compare_random(request.count, request.seed, "numba")
+    rust = compare_random(request.share("random runs in VectorBT's Rust"), request.seed, "rust")
+    return _tallied({"numba": numba, "Rust": rust}, VECTORBT)
 
 
-def backtrader(asked: Asked) -> Found:
-    """Random scenarios in the imitation of Backtrader and in the package."""
+def backtrader(request: Request) -> Section:
+    """Compare random scenarios in the imitation of Backtrader and in the package."""
     from tieout.validation.evidence.backtrader import compare_random
 
-    note = (
-        "Orders of every type, brackets, groups of which one cancels the others, expiry, targets, in random"
-        " settings. Compared: executions, every status in the order in which the strategy is told it,"
-        " interest; cash and value at every bar, and each row of the table fill, to one unit of the package's"
-        " own execution, as the journal of the imitation has them. So that few"
-        " runs have to be left out for a defect, an instrument that lacks bars has market orders alone, from"
-        " its first bar on, in nineteen runs of twenty."
-    )
-    return _tallied({"Backtrader": compare_random(asked.count, asked.seed)}, note)
+    return _tallied({"Backtrader": compare_random(request.count, request.seed)}, BACKTRADER)
 
 
-def native(asked: Asked) -> Found:
-    """Random runs of the native engine, their orders given to the packages."""
-    from tieout.validation.evidence.native import COINCIDES, compare_random
+def native(request: Request) -> Section:
+    """Compare random runs of the native engine with their orders in the packages."""
+    from tieout.validation.evidence.native import COMMON_RULES, compare_random
 
-    count = max(1, asked.count // NATIVE_SHARE)
-    tallies = compare_random(count, asked.seed * count)
-    listed = "\n".join(f"- {what};" for what in COINCIDES).rstrip(";") + "."
-    note = (
-        "Not the imitations: `execution.Backtest` performs a strategy, and the orders that it gave are given"
-        " to the packages. Fills, refusals, and cash and value at every bar are compared. A random run has"
-        f" in it what the rules have in common:\n\n{listed}"
-    )
-    return _tallied(tallies, note)
+    count = request.share("random runs of the native engine")
+    tallies = compare_random(count, request.seed * count)
+    rules = "\n".join(f"- {rule[0].upper()}{rule[1:]}." for rule in COMMON_RULES)
+    return _tallied(tallies, NATIVE.format(rules=rules))
 
 
-def _tallied(tallies: Mapping[str, Tally], note: str) -> Found:
+def _tallied(tallies: Mapping[str, Tally], note: str) -> Section:
     every = list(tallies.values())
     rows = [
         ["scenarios", *(f"{tally.scenarios:,}" for tally in every)],
@@ -110,14 +114,14 @@ def _tallied(tallies: Mapping[str, Tally], note: str) -> Found:
         *_counted([tally.refusals for tally in every], "refused: "),
         *(
             [f"scenarios: {name}", *(f"{t.regimes[name]:,}" for t in every)]
-            for name in (CASH_BOUND, SHORT, REVERSED)
+            for name in (CASH_BOUND, SHORT, FLIPPED)
         ),
         *_counted(
             [
                 {
                     name: count
                     for name, count in tally.regimes.items()
-                    if name not in (CASH_BOUND, SHORT, REVERSED)
+                    if name not in (CASH_BOUND, SHORT, FLIPPED)
                 }
                 for tally in every
             ],
@@ -125,50 +129,79 @@ def _tallied(tallies: Mapping[str, Tally], note: str) -> Found:
         ),
         ["scenarios that differ", *(f"{tally.differing:,}" for tally in every)],
     ]
-    wrong = [f"{name}: {told}" for name, tally in tallies.items() for told in tally.differences]
-    return Found([Table("", ("", *tallies), rows, note), *_differences(wrong)], wrong)
+    faults = [f"{name}: {text}" for name, tally in tallies.items() for text in tally.differences]
+    return Section([Table("", ("", *tallies), rows, note), *_differences(faults)], faults)
 
 
-def _counted(counts: Sequence[Mapping[str, int]], what: str) -> Iterator[list[str]]:
-    """A row for each name in any of the counts."""
+def _counted(counts: Sequence[Mapping[str, int]], prefix: str) -> Iterator[list[str]]:
+    """Yield a row for each name in any of the counts."""
     for name in sorted({name for count in counts for name in count}):
-        yield [f"{what}{name}", *(f"{count.get(name, 0):,}" for count in counts)]
+        yield [f"{prefix}{name}", *(f"{count.get(name, 0):,}" for count in counts)]
 
 
-def _differences(wrong: Sequence[str]) -> list[Table]:
-    return [Table("Differences", ("",), [[told] for told in wrong])] if wrong else []
+def _differences(faults: Sequence[str]) -> list[Table]:
+    return [Table("Differences", ("",), [[fault] for fault in faults])] if faults else []
 
 
 # --- whole workloads -------------------------------------------------------------------------------
 
+ROWS = (
+    "Independent engines agree on these fills and final values. Each engine that has the rules reaches them,"
+    " and so does its imitation. *There* is the package. *Here* is the imitation, or our own engine where it"
+    " has the rules too. *Differing fills* are those that are not the same on both sides. W1 to W4 are the"
+    " workloads of [benchmarks.md](benchmarks.md)."
+)
+STUDY = (
+    "W1 has 250 instruments over 252 days, with random flags to enter and to exit. An entry without a"
+    " position is for 20,000, from 1,000,000, at a commission of 0.1 %. Cash suffices for 50 positions at a"
+    " time, so about every second order is refused. One different fill changes which orders those are."
+)
+OWN_STUDY = (
+    "The same study by our own engine, which sells first. Its orders are given to the packages: to Backtrader"
+    " without its submission check, to VectorBT in the sequence of our executions."
+)
+REAL = (
+    "The bars are those of {columns:,} members of the S&P 500 over {bars:,} sessions, as they were published."
+    " Some stop, some start late, some have gaps. The book is long the 25 with the highest return over 20"
+    " days and short the 25 with the lowest, each at 4 % of the account. It is rebalanced every day, from"
+    " {cash:,.0f} at a commission of 0.1 %. A symbol takes part with a bar today, 252 bars of history, volume"
+    " on each of the last 20, and a close of 5 or more. VectorBT trades at the same close, sales first."
+    " Backtrader trades at the next open, each symbol with its own bars. It decides in `prenext` too, and"
+    " orders only what has a bar that day."
+)
+AUDIT = (
+    "`tieout audit` reads the exports of VectorBT and Backtrader for W2: fills, cash, value, trades,"
+    " positions. Then it reads copies of VectorBT's files, each with one planted fault."
+)
 
-def rows(asked: Asked, workloads: Sequence[str] = ("W1", "W2", "W3", "W4")) -> Found:
-    """The results that engines agree on, by each of them."""
-    from tieout.validation.evidence.studies import cents, reached
 
-    del asked
+def rows(request: Request, workloads: Sequence[str] = ("W1", "W2", "W3", "W4")) -> Section:
+    """Reach the results on which engines agree by each of them."""
+    from tieout.validation.evidence.studies import cents, row_results
+
+    del request
     lines: list[list[str]] = []
-    wrong: list[str] = []
-    for one in reached(workloads):
-        row = one.row
+    faults: list[str] = []
+    for result in row_results(workloads):
+        row = result.row
         head = [f"{row.workload} {row.rules}", f"{row.fills:,}", f"{row.value:,}"]
-        for done in one.tried:
-            ours = done.ours
+        for pair in result.pairs:
+            imitation = pair.imitation
             lines.append(
                 [
                     *head,
-                    done.engine,
-                    f"{len(done.theirs.fills):,}",
-                    f"{done.value:,}",
-                    f"{len(ours.fills):,}",
-                    f"{cents(ours.value[-1]):,}",
-                    f"{done.other_fills:,}",
+                    pair.engine,
+                    f"{len(pair.package.fills):,}",
+                    f"{pair.value:,}",
+                    f"{len(imitation.fills):,}",
+                    f"{cents(imitation.value[-1]):,}",
+                    f"{pair.differing_fills:,}",
                 ]
             )
-        if one.native is not None:
-            fills, value = one.native
+        if result.native is not None:
+            fills, value = result.native
             lines.append([*head, "tieout", "", "", f"{fills:,}", f"{value:,}", ""])
-        wrong += one.wrong
+        faults += result.faults
     columns = (
         "",
         "fills",
@@ -178,121 +211,95 @@ def rows(asked: Asked, workloads: Sequence[str] = ("W1", "W2", "W3", "W4")) -> F
         "value there",
         "fills here",
         "value here",
-        "other fills",
+        "differing fills",
     )
-    note = (
-        "Fills and final value on which engines of different make agree, reached by each that can be given"
-        " the rules, and by its imitation: *there* is the package, *here* the imitation, or our own engine"
-        " where its rules lead to the result too. *Other fills* are those that are not the same on both"
-        " sides. W1 to W4 are those of [benchmarks.md](benchmarks.md)."
-    )
-    return Found([Table("", columns, lines, note), *_differences(wrong)], wrong)
+    return Section([Table("", columns, lines, ROWS), *_differences(faults)], faults)
 
 
-_STUDY = (
-    "W1: 250 instruments over 252 days, and flags to enter and to leave, drawn at random. An entry is for"
-    " 20,000 where nothing is held, out of 1,000,000, at a commission of 0.1 %. Cash is for 50 at a time, so"
-    " that about every second order is refused, and one fill that is not the same changes which those are."
-)
-
-
-def study(asked: Asked) -> Found:
-    """The study by the packages and by us; the first table is the one for README.md."""
+def study(request: Request) -> Section:
+    """Perform the study by the packages and by tieout. The first table is the one for README.md."""
     from tieout.validation.evidence import studies
 
-    del asked
+    del request
     lines: list[list[str]] = []
-    wrong: list[str] = []
-    for one in studies.study():
-        done = one.tried
-        off = abs(done.value - studies.cents(done.ours.value[-1]))
+    faults: list[str] = []
+    for setting in studies.study():
+        pair = setting.pair
+        distance = abs(pair.value - studies.cents(pair.imitation.value[-1]))
         lines.append(
             [
-                f"{done.engine}, {one.name}",
-                f"{one.orders:,}",
-                f"{len(done.theirs.fills):,}",
-                f"{len(done.theirs.refusals):,}",
-                f"{done.value:,}",
-                f"{done.other_fills:,}",
-                f"{off:,}",
-                one.was,
+                f"{pair.engine}, {setting.name}",
+                f"{setting.orders:,}",
+                f"{len(pair.package.fills):,}",
+                f"{len(pair.package.refusals):,}",
+                f"{pair.value:,}",
+                f"{pair.differing_fills:,}",
+                f"{distance:,}",
             ]
         )
-        wrong += [f"{done.engine}, {one.name}: {found}" for found in done.differences[:1]]
-    own: list[list[str]] = []
-    for fill, engine, compared in studies.own_study():
-        ours, theirs = compared.run.outcome, compared.theirs
-        own.append(
+        faults += [f"{pair.engine}, {setting.name}: {difference}" for difference in pair.differences[:1]]
+    native_lines: list[list[str]] = []
+    for fill, engine, comparison in studies.own_study():
+        run, package = comparison.run.outcome, comparison.theirs
+        native_lines.append(
             [
                 f"{fill.replace('_', ' ')}, against {engine}",
-                f"{len(compared.run.orders):,}",
-                f"{len(ours.fills):,}",
-                f"{len(ours.refusals):,}",
-                f"{studies.cents(theirs.value[-1]):,}",
-                f"{studies.cents(ours.value[-1]):,}",
-                f"{len(compared.departures):,}",
+                f"{len(comparison.run.orders):,}",
+                f"{len(run.fills):,}",
+                f"{len(run.refusals):,}",
+                f"{studies.cents(package.value[-1]):,}",
+                f"{studies.cents(run.value[-1]):,}",
+                f"{len(comparison.departures):,}",
             ]
         )
-        wrong += [f"our own run, {engine}: {found}" for found in compared.departures[:1]]
-    columns = ("", "orders", "fills", "refused", "final value", "other fills", "off by", "the engine before")
+        faults += [f"our own run, {engine}: {departure}" for departure in comparison.departures[:1]]
+    columns = ("", "orders", "fills", "refused", "final value", "differing fills", "off by")
     native = ("our own run", "orders", "fills", "refused", "value there", "value here", "differences")
-    note = (
-        "The same study by our own engine, which sells first; its orders given to the packages, to Backtrader"
-        " without the check of submissions, to VectorBT with the sequence in which ours are executed."
-    )
-    return Found(
+    return Section(
         [
-            Table("", columns, lines, _STUDY),
-            Table("By the native engine", native, own, note),
-            *_differences(wrong),
+            Table("", columns, lines, STUDY),
+            Table("By the native engine", native, native_lines, OWN_STUDY),
+            *_differences(faults),
         ],
-        wrong,
+        faults,
     )
 
 
-def real(asked: Asked) -> Found:
-    """The study on real bars; nothing where the file is not there."""
-    if not asked.bars.is_file():
-        return Found([])
+def real(request: Request) -> Section:
+    """Perform the study on real bars. Return no tables where the file is missing."""
+    if not request.bars.is_file():
+        return Section([])
     from tieout.validation.evidence.real_bars import CASH, Market, real
     from tieout.validation.evidence.studies import cents
 
-    market = Market.read(asked.bars)
+    market = Market.read(request.bars)
     lines: list[list[str]] = []
-    wrong: list[str] = []
-    for done in real(market):
+    faults: list[str] = []
+    for pair in real(market):
         lines.append(
             [
-                done.engine,
-                f"{len(done.theirs.fills):,}",
-                f"{len(done.ours.fills):,}",
-                f"{done.other_fills:,}",
-                f"{done.value:,}",
-                f"{cents(done.ours.value[-1]):,}",
+                pair.engine,
+                f"{len(pair.package.fills):,}",
+                f"{len(pair.imitation.fills):,}",
+                f"{pair.differing_fills:,}",
+                f"{pair.value:,}",
+                f"{cents(pair.imitation.value[-1]):,}",
             ]
         )
-        wrong += [f"real bars, {done.engine}: {found}" for found in done.differences[:1]]
+        faults += [f"real bars, {pair.engine}: {difference}" for difference in pair.differences[:1]]
     bars, columns = market.fields["close"].shape
-    note = (
-        f"{columns:,} members of the S&P 500 over {bars:,} sessions, as they were published: some stop, some"
-        " start late, some have gaps. Long the 25 with the highest return over 20 days and short the 25 with"
-        f" the lowest, each at 4 % of the account, rebalanced every day, from {CASH:,.0f} at a commission of"
-        " 0.1 %. A symbol takes part with a bar today, 252 bars of history, volume on each of the last 20"
-        " and a close of 5 or more. VectorBT at the same close, what sells first; Backtrader at the next"
-        " open, each symbol with its own bars, deciding in `prenext` too and ordering only what has a bar"
-        " that day."
-    )
-    names = ("", "fills there", "fills here", "other fills", "value there", "value here")
-    return Found([Table("", names, lines, note), *_differences(wrong)], wrong)
+    names = ("", "fills there", "fills here", "differing fills", "value there", "value here")
+    note = REAL.format(columns=columns, bars=bars, cash=CASH)
+    return Section([Table("", names, lines, note), *_differences(faults)], faults)
 
 
-def audit(asked: Asked) -> Found:
-    """The auditor on the packages' own files, and on the same with a fault planted."""
+def audit(request: Request) -> Section:
+    """Audit the packages' own files, and copies with a planted fault."""
     from tieout.validation.evidence.audits import AGREES, audit_samples
 
-    del asked
+    del request
     samples = audit_samples()
-    wrong = [
+    faults = [
         f"{sample.name}: {sample.verdict}: {', '.join(sample.faults)}"
         for sample in samples
         if (
@@ -302,67 +309,63 @@ def audit(asked: Asked) -> Found:
         )
     ]
     lines = [[sample.name, sample.verdict, ", ".join(sample.faults)] for sample in samples]
-    note = (
-        "`tieout audit` on what VectorBT and Backtrader export of W2: fills, cash, value, trades, positions."
-        " Then on VectorBT's files with one fault planted in each copy."
-    )
-    return Found([Table("", ("files", "verdict", "named"), lines, note), *_differences(wrong)], wrong)
+    return Section([Table("", ("files", "verdict", "named"), lines, AUDIT), *_differences(faults)], faults)
 
 
 # --- text ------------------------------------------------------------------------------------------
 
+VERSIONS = (
+    "Written by `python -m tieout.validation.evidence --write docs/validation.md`. You do not have to take"
+    " our numbers on trust. The same run goes through VectorBT and Backtrader, and every fill, refusal, cash"
+    " balance and value is compared. We reimplemented the rules of both as loops on their own floats. The"
+    " results of these imitations are booked as journals. Our own engine is compared where it has the same"
+    " rules. Two fills are equal if they have the same bar, instrument and side, and size, price and fee to"
+    " 1e-9 of their value. Cash and value at every bar are equal to half a cent. Our own engine rounds its"
+    " bookings. There a size is equal to 1e-8, and a commission to half a cent."
+)
+NAMED = "`tieout compare` gives the orders of a run to another engine, and names the results of these rules."
+UNFOLLOWED = (
+    "Backtrader has defects that the imitation does not repeat. A rule decides from the scenario alone"
+    " whether a defect can happen. Such scenarios are left out of the comparison, and counted above. The"
+    " imitation of VectorBT follows its numba engine. Scenarios in which the Rust engine differs are counted"
+    " too.\n\nA scenario cannot express everything, and the rest is not compared. In VectorBT that is"
+    " everything besides `from_orders` and `from_signals`, random refusals, errors in place of refusals, a"
+    " share of exactly zero, and statistics. In Backtrader it is volume fillers, futures, leverage, short"
+    " sales without a credit, cheat-on-open and cheat-on-close together, order histories, validity as a"
+    " number, children that are submitted after their parent, sizers, and analyzers."
+)
 
-def versions(asked: Asked) -> Found:
-    """Where this was compared, with which versions."""
+
+def versions(request: Request) -> Section:
+    """Describe the system and the versions."""
     packages = ("tieout", *PACKAGES, "numba", "numpy", "duckdb")
     lines = [
         ["system", f"{platform.platform(terse=True)}, {platform.machine()}"],
         ["Python", platform.python_version()],
         *([name, version(name)] for name in packages),
-        ["random runs", f"{asked.count:,} against each package, from seed {asked.seed}"],
+        ["random runs", f"{request.count:,} against each package, from seed {request.seed}"],
     ]
-    note = (
-        "Written by `python -m tieout.validation.evidence --write docs/validation.md`. You do not"
-        " have to take our numbers on trust: the same run goes through VectorBT and Backtrader, and every"
-        " fill, refusal, cash balance and value is compared. Each of the two has an imitation here,"
-        " its rules as a loop that carries its floats; what the imitation does is booked as a journal. Our"
-        " own engine is compared"
-        " where its rules are theirs. Equal is: the same bar, instrument and side, size, price and fee to"
-        " 1e-9 of them, cash and value at every bar to half a cent. Our own engine rounds what it books:"
-        " there a size is equal to 1e-8, and a commission to half a cent."
-    )
-    return Found([Table("", ("", ""), lines, note)])
+    return Section([Table("", ("", ""), lines, VERSIONS)])
 
 
-def named(asked: Asked) -> Found:
-    """The differences of rules that the command names."""
-    del asked
+def rule_names(request: Request) -> Section:
+    """List the rules that the command names."""
+    del request
     lines = [
         [rule.name, ", ".join(NAMES[engine] for engine in RULES if rule in RULES[engine]), rule.says]
         for rule in dict.fromkeys(rule for rules in RULES.values() for rule in rules)
     ]
-    note = "`tieout compare` gives the orders of a run to another engine, and names what follows from these."
-    return Found([Table("", ("name", "in", "what it says"), lines, note)])
+    return Section([Table("", ("name", "in", "difference"), lines, NAMED)])
 
 
-def defects(asked: Asked) -> Found:
-    """What Backtrader does and the imitation does not."""
-    del asked
+def defects(request: Request) -> Section:
+    """List the defects of Backtrader that the imitation does not repeat."""
+    del request
     lines = [[defect.name, defect.does, defect.reason] for defect in DEFECTS]
-    note = (
-        "Backtrader's defects that the imitation does not repeat. A rule decides, from the scenario alone,"
-        " whether one can happen in it; such scenarios are left out of the comparison, and counted above. Of"
-        " VectorBT its numba engine is followed; where its Rust engine does otherwise is counted there too."
-        "\n\nWhat cannot be said in a scenario is not compared. Of VectorBT: what else there is than"
-        " `from_orders` and `from_signals`, refusals at random, errors in place of refusals, a share of"
-        " exactly zero, and statistics. Of Backtrader: volume fillers, futures, leverage, short sales that"
-        " are not credited, cheat-on-open and cheat-on-close at once, orders of a history, a number as the"
-        " time that an order is good, children that come later than their parent, sizers and analyzers."
-    )
-    return Found([Table("", ("defect", "what it does", "why it is not followed"), lines, note)])
+    return Section([Table("", ("defect", "effect", "reason"), lines, UNFOLLOWED)])
 
 
-PARTS: Mapping[str, Callable[[Asked], Found]] = {
+PARTS: Mapping[str, Callable[[Request], Section]] = {
     "versions": versions,
     "vectorbt": vectorbt,
     "backtrader": backtrader,
@@ -371,7 +374,7 @@ PARTS: Mapping[str, Callable[[Asked], Found]] = {
     "study": study,
     "real": real,
     "audit": audit,
-    "named": named,
+    "named": rule_names,
     "defects": defects,
 }
-"""How each part is found; the rules are kept as they are written in the file."""
+"""The function of each section. The section `rules` stays in the file unchanged."""

@@ -1,8 +1,7 @@
-"""A journal with everything in it: ten thousand random events, the same ones for the same seed.
+"""A journal with every event of the ledger, drawn at random. The same seed gives the same journal.
 
-The account is fictitious and so are its prices. What matters is that every event of the ledger
-occurs, on long and short lots, in two currencies, on instruments whose names other programs stumble
-over.
+The account and its prices are fictitious. Every event occurs, on long and short lots, in two currencies, on
+instruments whose names are hard for other programs.
 """
 
 from collections.abc import Callable
@@ -70,28 +69,28 @@ SHARES = (
 )
 SPLITS = ((2, 1), (3, 2), (7, 5), (1, 3), (1, 10))
 NOTES = ("", "", "", 'said "now"', "half; the rest later", "a \\ b | c", "zwei\nZeilen", " 100 % ")
-TURNS = ("add",) * 6 + ("reduce",) * 5 + ("turn",)
+TRADES = ("add",) * 6 + ("reduce",) * 5 + ("flip",)
 CENT = Decimal("0.01")
 
 
 def sample(path: Path, transactions: int, seed: int = 1, relief: str = "fifo") -> None:
-    """Write a journal of at least so many transactions to *path*."""
+    """Write a journal of at least *transactions* transactions to *path*."""
     run = Run(seed=seed, policies=Policies(relief=relief, block_transfers=20_000))
     with Journal.create(path, [currency("USD"), currency("EUR", 2), FUTURE, *SHARES], run) as journal:
         year = Year(journal, Random(seed))
-        while year.posted < transactions:
-            year.go_on()
+        while year.count < transactions:
+            year.advance()
         year.end()
 
 
 class Year:
-    """An account through the years: what it does next, and what falls due."""
+    """An account through the years: its next actions, and the payments that fall due."""
 
     def __init__(self, journal: Journal, random: Random) -> None:
         self.journal = journal
         self.random = random
         self.now = datetime(2019, 12, 27, 9)  # noqa: DTZ001  the journal takes it as UTC
-        self.posted = 0
+        self.count = 0
         self.due: list[tuple[datetime, Callable[[], None]]] = []
         journal.open_account("Expenses:Fees:data feed")
         journal.open_account("Equity:Market:ours")
@@ -106,28 +105,28 @@ class Year:
             self.change_money: 4,
             self.trade_futures: 8,
             self.finance: 8,
-            self.add_or_take_out: 2,
-            self.pay_by_hand: 2,
+            self.deposit_or_withdraw: 2,
+            self.transfer: 2,
         }
 
     # --- time --------------------------------------------------------------------------------------
 
-    def go_on(self) -> None:
-        """Let some time pass, settle what fell due, and do one thing more."""
+    def advance(self) -> None:
+        """Let some time pass, settle the payments that are due, and perform one action."""
         before = self.now
         self.now += timedelta(minutes=self.random.choice((0, 1, 30, 300, 1_000)))
         if self.now.month != before.month:
             self.value()
         if self.now.year != before.year:
             self.journal.close_year(self.now)
-            self.posted += 1
+            self.count += 1
         for item in [item for item in self.due if item[0] <= self.now]:
             self.due.remove(item)
             item[1]()
         self.random.choices(list(self.actions), list(self.actions.values()))[0]()
 
     def end(self) -> None:
-        """Value what is held; trades not yet settled stay payable and receivable."""
+        """Value every position. Unsettled trades stay payable and receivable."""
         self.now += timedelta(days=1)
         self.value()
 
@@ -139,20 +138,20 @@ class Year:
     def post(self, event: Callable[..., None], *args: object, **kwargs: object) -> None:
         """Post an event now, with or without a note."""
         self.journal.post(self.now, event, *args, note=self.random.choice(NOTES), **kwargs)
-        self.posted += 1
+        self.count += 1
 
-    # --- what things are worth -----------------------------------------------------------------------
+    # --- amounts and quantities -----------------------------------------------------------------------
 
     def money(self, most: int) -> Decimal:
-        """An amount in cents, which both currencies can hold."""
+        """Draw an amount in cents, which both currencies have."""
         return self.random.randint(1, 100 * most) * CENT
 
     def share(self) -> str:
-        """An instrument with lots."""
+        """Draw an instrument with lots."""
         return self.random.choice(SHARES).symbol
 
     def quantity(self, symbol: str) -> Decimal:
-        """Some units, at the finest scale now and then."""
+        """Draw a quantity, sometimes at the finest scale."""
         commodity = self.journal.commodities[self.journal.commodities.number(symbol)]
         finest = self.random.randint(1, 10 ** min(commodity.scale + 2, 14))
         return max(
@@ -160,33 +159,33 @@ class Year:
             Decimal("0.5").quantize(commodity.decimal(1), "ROUND_UP"),
         )
 
-    def held(self, symbol: str) -> Decimal:
-        """Units, below zero when short."""
+    def position(self, symbol: str) -> Decimal:
+        """Return the position, below zero when short."""
         return self.journal.balance(f"Assets:Positions:{symbol}", symbol)
 
     def part(self, whole: Decimal) -> Decimal:
-        """Some of *whole*, all of it one time in five."""
+        """Draw a part of *whole*, all of it one time in five."""
         share = self.random.choice((1, 5, 9, 20, 50))
         return (whole / share).quantize(whole, "ROUND_UP")
 
     def worth(self, symbol: str, quantity: Decimal) -> Decimal:
-        """Market value of *quantity* at a new random price, without sign."""
+        """Return the market value of *quantity* at a new random price, without sign."""
         return abs(self.journal.notional(symbol, quantity, 5 + 200 * self.random.random()))
 
     def currency(self, symbol: str) -> str:
-        """The money in which an instrument is priced."""
+        """Return the currency in which an instrument is priced."""
         return self.journal.commodities[self.journal.commodities.number(symbol)].currency
 
     # --- trades --------------------------------------------------------------------------------------
 
     def trade(self) -> None:
-        """Buy, sell, short, cover or turn round, settled at once or some days later."""
+        """Buy, sell, short, cover or flip, settled at once or some days later."""
         symbol = self.share()
-        have, wish = self.held(symbol), self.quantity(symbol)
-        action = self.random.choice(TURNS if have else ("buy", "short"))
+        have, wish = self.position(symbol), self.quantity(symbol)
+        action = self.random.choice(TRADES if have else ("buy", "short"))
         settled, fee = self.random.random() < 0.7, self.random.choice((Decimal(0), self.money(5), -CENT))
         buying = (have > 0) == (action == "add") if have else action == "buy"
-        if action == "turn":
+        if action == "flip":
             size = abs(have) + wish
             gross = self.worth(symbol, size)
             self.post(flip, symbol, size if buying else -size, gross, fee, settled)
@@ -201,7 +200,7 @@ class Year:
             self.settle_later(symbol, buying=buying, amount=gross + fee if buying else gross - fee)
 
     def settle_later(self, symbol: str, *, buying: bool, amount: Decimal) -> None:
-        """Pay or receive some days from now; proceeds of a short that is still open are restricted then."""
+        """Pay or receive some days from now, and restrict the proceeds of a short that is still open then."""
         money = self.currency(symbol)
         self.later(pay_trades if buying else receive_trades, money, amount)
         when, receive = self.due.pop()
@@ -216,35 +215,35 @@ class Year:
         self.due.append((when, then))
 
     def correct(self) -> None:
-        """Buy at a wrong price, reverse that, and buy at the right one."""
+        """Buy at a wrong price, reverse the transaction, and buy at the right price."""
         symbol = self.share()
-        if self.held(symbol) >= 0:
+        if self.position(symbol) >= 0:
             size = self.quantity(symbol)
             wrong, right = self.worth(symbol, size), self.worth(symbol, size)
             number = self.journal.post(self.now, buy, symbol, size, wrong, CENT)
             self.journal.reverse(number, self.now)
             self.post(buy, symbol, size, right, CENT)
-            self.posted += 2
+            self.count += 2
 
     # --- corporate actions -----------------------------------------------------------------------------
 
     def pay_dividend(self) -> None:
-        """A dividend on what is held, or owed on what is short; paid some days later."""
+        """Book a dividend on a long position, or one owed on a short position, to be paid some days later."""
         symbol, amount = self.share(), self.money(500)
         money = self.currency(symbol)
-        if self.held(symbol) > 0:
+        if self.position(symbol) > 0:
             self.post(dividend, symbol, amount)
             self.later(dividend_payment, money, amount, (amount / 7).quantize(CENT))
-        elif self.held(symbol) < 0:
+        elif self.position(symbol) < 0:
             self.post(dividend_on_short, symbol, amount)
             self.later(dividend_on_short_payment, money, amount)
 
     def split(self) -> None:
-        """Split a position, and give up what is not a whole unit for cash in the same transaction."""
+        """Split a position, and exchange the fraction of a unit for cash in the same transaction."""
         symbol, (new, old) = self.share(), self.random.choice(SPLITS)
         books, number = self.journal.books, self.journal.commodities.number(symbol)
-        of_it = (books.lots["id"] >= 0) & (books.lots["queue"] // 2 == number)
-        lots = [abs(int(quantity)) * new // old for quantity in books.lots["quantity"][of_it]]
+        is_its_lot = (books.lots["id"] >= 0) & (books.lots["queue"] // 2 == number)
+        lots = [abs(int(quantity)) * new // old for quantity in books.lots["quantity"][is_its_lot]]
         commodity = self.journal.commodities[number]
         after = commodity.decimal(sum(lots))
         if lots and 1 <= after < 1_000_000:
@@ -252,12 +251,12 @@ class Year:
                 transaction.book(split, symbol, new, old)
                 if fraction := after % 1:
                     transaction.book(cash_in_lieu, symbol, fraction, self.worth(symbol, fraction))
-            self.posted += 1
+            self.count += 1
 
     def delist(self) -> None:
-        """The end of a position, at a price or worthless."""
+        """End a position, at a price or worthless."""
         symbol = self.share()
-        if have := self.held(symbol):
+        if have := self.position(symbol):
             self.post(delisting, symbol, self.random.choice((Decimal(0), self.worth(symbol, have))))
 
     # --- money ---------------------------------------------------------------------------------------
@@ -268,8 +267,8 @@ class Year:
         self.post(fx_trade, bought, self.money(10_000), sold, self.money(10_000))
 
     def trade_futures(self) -> None:
-        """Open, settle the day's gain, or close."""
-        have = self.held("ES")
+        """Open a position, settle the variation margin, or close it."""
+        have = self.position("ES")
         contracts, gain = self.random.randint(1, 9), self.money(2_000) - 1_000
         action = self.random.choice(("open", "gain", "close"))
         if action == "close" and have:
@@ -281,7 +280,7 @@ class Year:
             self.post(futures_open, "ES", sign * contracts, margin=1_000 * contracts, fee=2)
 
     def finance(self) -> None:
-        """Loans, interest, fees for borrowed units, funding and the requirement."""
+        """Book loans, interest, borrow fees, funding and the margin requirement."""
         money, amount = self.random.choice(("USD", "EUR")), self.money(300)
         owed = -self.journal.balance(f"Liabilities:MarginLoan:{money}", money)
         accruals = (
@@ -303,22 +302,22 @@ class Year:
                 self.post(accrue, money, amount)
                 self.later(pay, money, amount)
 
-    def add_or_take_out(self) -> None:
-        """Money in or out."""
+    def deposit_or_withdraw(self) -> None:
+        """Deposit or withdraw cash."""
         event = self.random.choice((deposit, withdrawal))
         self.post(event, self.random.choice(("USD", "EUR")), self.money(5_000))
 
-    def pay_by_hand(self) -> None:
-        """Transfers between accounts of one's own."""
+    def transfer(self) -> None:
+        """Transfer between accounts that the user opened."""
         with self.journal.transaction(self.now, order_id=7, fill_id=8) as transaction:
             transaction.transfer("Expenses:Fees:data feed", "Assets:Cash:USD", self.money(90))
             transaction.transfer("Equity:Market:ours", "Equity:Contributions", self.money(9))
-        self.posted += 1
+        self.count += 1
 
     def value(self) -> None:
         """Carry every position at its market value."""
         for share in SHARES:
             symbol = share.symbol
-            if have := self.held(symbol):
+            if have := self.position(symbol):
                 worth = self.worth(symbol, have)
                 self.post(valuation, symbol, worth if have > 0 else -worth)

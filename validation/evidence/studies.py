@@ -1,8 +1,8 @@
-"""Whole workloads in the packages and in the imitations, side by side in one run.
+"""Whole workloads in the packages and in the imitations, side by side.
 
-The rows are results on which engines of different make agree, reached by each of these two that can be given
-the rules. The study is the one with which a comparison of engines is worth anything: flags of 250 instruments
-over a year, 20,000 an entry out of 1,000,000, so that cash binds all the time.
+The rows are results on which independent engines agree. Each package that has the rules reaches them. The
+study is the hardest comparison: flags of 250 instruments over a year, with entries for 20,000 from 1,000,000.
+Cash binds all the time there, so one different fill changes all later ones.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -40,8 +40,8 @@ from tieout.validation.workloads.workloads import Workload, generate
 
 RATE = 0.001
 AMPLE, TIGHT = 10_000_000.0, 1_000_000.0
-A_TRADE = 20_000.0
-"""What an entry of the study is for."""
+ENTRY = 20_000.0
+"""Amount of an entry in the study."""
 CENT = Decimal("0.01")
 
 NUMBA, RUST, BACKTRADER = "VectorBT, numba", "VectorBT, Rust", "Backtrader"
@@ -50,7 +50,7 @@ Scenario = of_vectorbt.Scenario | of_backtrader.Scenario
 
 
 def package(engine: str, scenario: Any) -> Outcome:
-    """What the package makes of a scenario."""
+    """Perform a scenario in the package."""
     if engine == BACKTRADER:
         from tieout.validation.engines.backtrader import package as backtrader
 
@@ -61,41 +61,41 @@ def package(engine: str, scenario: Any) -> Outcome:
 
 
 def imitation(scenario: Scenario) -> Outcome:
-    """What our rules for that engine make of it."""
+    """Perform a scenario in the imitation of its engine."""
     if isinstance(scenario, of_backtrader.Scenario):
         return backtrader_imitation.imitate(scenario)
     return vectorbt_imitation.imitate(scenario)
 
 
 @frozen(eq=False)
-class Tried:
-    """One scenario in a package and in the imitation: what each came to, and where they differ."""
+class Pair:
+    """The outcomes of one scenario in a package and in its imitation, and their differences."""
 
     name: str
     engine: str
-    theirs: Outcome
-    ours: Outcome
+    package: Outcome
+    imitation: Outcome
     differences: Sequence[Difference] = field(init=False)
 
     @differences.default
-    def _found(self) -> Sequence[Difference]:
-        return differences(self.ours, self.theirs)
+    def _differences(self) -> Sequence[Difference]:
+        return differences(self.imitation, self.package)
 
     @property
     def value(self) -> Decimal:
-        """The package's final value, to the cent."""
-        return cents(self.theirs.value[-1])
+        """Return the package's final value, to the cent."""
+        return cents(self.package.value[-1])
 
     @property
-    def other_fills(self) -> int:
-        """Fills that only one side has, or that are not the same on both."""
-        theirs = {(fill.bar, fill.column, fill.order): fill for fill in self.theirs.fills}
-        ours = {(fill.bar, fill.column, fill.order): fill for fill in self.ours.fills}
-        return sum(not is_same(ours.get(key), theirs.get(key)) for key in ours.keys() | theirs.keys())
+    def differing_fills(self) -> int:
+        """Count the fills that only one side has, or that are not the same on both."""
+        there = {(fill.bar, fill.column, fill.order): fill for fill in self.package.fills}
+        here = {(fill.bar, fill.column, fill.order): fill for fill in self.imitation.fills}
+        return sum(not is_same(here.get(key), there.get(key)) for key in here.keys() | there.keys())
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two fills are one but for the last digits of a float."""
+    """Check whether two fills are equal but for the last digits of a float."""
     if one is None or other is None:
         return False
     names = ("quantity", "price", "fee")
@@ -103,44 +103,44 @@ def is_same(one: Any, other: Any) -> bool:
 
 
 def cents(value: float) -> Decimal:
-    """Money to the cent."""
+    """Round an amount to the cent."""
     return Decimal(float(value)).quantize(CENT)
 
 
-def tried(name: str, engine: str, scenario: Scenario) -> Tried:
-    """Perform a scenario twice."""
-    return Tried(name, engine, package(engine, scenario), imitation(scenario))
+def pair(name: str, engine: str, scenario: Scenario) -> Pair:
+    """Perform a scenario in the package and in the imitation."""
+    return Pair(name, engine, package(engine, scenario), imitation(scenario))
 
 
 # --- scenarios -------------------------------------------------------------------------------------
 
 
 def signals(
-    workload: Workload, cash: float, *, is_next: bool = False, size: Any = float(QUANTITY), **given: Any
+    workload: Workload, cash: float, *, is_next: bool = False, size: Any = float(QUANTITY), **options: Any
 ) -> of_vectorbt.Scenario:
-    """Flags for VectorBT, filled at the close or, a bar later, at the open. *given* is passed on."""
-    sequence = given.pop("call_seq", "default")
-    flagged = {name: workload.inputs[name] for name in ("entries", "exits")}
+    """Make flags for VectorBT, filled at the close or, a bar later, at the open. *options* are passed on."""
+    sequence = options.pop("call_seq", "default")
+    flags = {name: workload.inputs[name] for name in ("entries", "exits")}
     if is_next:
-        flagged = {name: np.vstack([np.zeros_like(one[:1]), one[:-1]]) for name, one in flagged.items()}
-        given["price"] = workload.bars["open"]
+        flags = {name: np.vstack([np.zeros_like(one[:1]), one[:-1]]) for name, one in flags.items()}
+        options["price"] = workload.bars["open"]
     return of_vectorbt.Scenario(
         "signals",
         workload.bars["close"],
         cash,
-        {**flagged, "size": size, "fees": RATE, **given},
+        {**flags, "size": size, "fees": RATE, **options},
         call_seq=sequence,
     )
 
 
 def shares(workload: Workload, invested: float) -> of_vectorbt.Scenario:
-    """Shares of the account for VectorBT, at the close."""
+    """Make shares of the account for VectorBT, at the close."""
     return of_vectorbt.Scenario(
         "orders",
         workload.bars["close"],
         TIGHT,
         {
-            "size": held(workload, invested),
+            "size": target_shares(workload, invested),
             "size_type": "targetpercent",
             "direction": "longonly",
             "fees": RATE,
@@ -149,38 +149,38 @@ def shares(workload: Workload, invested: float) -> of_vectorbt.Scenario:
     )
 
 
-def held(workload: Workload, invested: float) -> Floats:
-    """float64[bars, columns]: the share of the account of each, NaN where nothing is decided."""
-    given = workload.weights
-    found: Floats = np.where(given > 0, invested / BEST, given)
-    return found
+def target_shares(workload: Workload, invested: float) -> Floats:
+    """Return float64[bars, columns]: the share of the account of each, NaN on bars without a decision."""
+    weights = workload.weights
+    targets: Floats = np.where(weights > 0, invested / BEST, weights)
+    return targets
 
 
-def rules(cash: float, **given: Any) -> of_backtrader.Rules:
-    """Backtrader's rules with the commission of the workloads."""
-    return of_backtrader.Rules(cash=cash, commission=RATE, **given)
+def rules(cash: float, **options: Any) -> of_backtrader.Rules:
+    """Return Backtrader's rules with the commission of the workloads."""
+    return of_backtrader.Rules(cash=cash, commission=RATE, **options)
 
 
 def flagged(
-    workload: Workload, given: of_backtrader.Rules, size: Floats | None = None
+    workload: Workload, account: of_backtrader.Rules, size: Floats | None = None
 ) -> of_backtrader.Scenario:
-    """Flags for Backtrader; *size* is what is bought on each entry, float64[bars, columns]."""
+    """Make flags for Backtrader. *size* is the size of each entry, float64[bars, columns]."""
     actions = of_backtrader.flags(workload.inputs["entries"], workload.inputs["exits"], float(QUANTITY))
     if size is not None:
         enters = actions["kind"] == ENTER
         actions["amount"][enters] = size[actions["bar"][enters], actions["column"][enters]]
-    return of_backtrader.of_bars(workload.timestamp, workload.bars, actions, given)
+    return of_backtrader.of_bars(workload.timestamp, workload.bars, actions, account)
 
 
 def targets(workload: Workload, invested: float, *, sells_first: bool = False) -> of_backtrader.Scenario:
-    """Shares of the account for Backtrader, at the next open; *sells_first*: what has to be sold, first."""
-    actions = of_backtrader.targets(held(workload, invested), sells_first=sells_first)
+    """Make shares of the account for Backtrader, at the next open. With *sells_first*, sales come first."""
+    actions = of_backtrader.targets(target_shares(workload, invested), sells_first=sells_first)
     return of_backtrader.of_bars(workload.timestamp, workload.bars, actions, rules(TIGHT))
 
 
 def whole(workload: Workload) -> of_vectorbt.Scenario:
-    """Whole shares for VectorBT at the next open: a bar later, valued and sized at the close before it."""
-    size = held(workload, 0.95)
+    """Make whole shares for VectorBT at the next open: a bar later, sized at the previous close."""
+    size = target_shares(workload, 0.95)
     return of_vectorbt.Scenario(
         "orders",
         workload.bars["close"],
@@ -199,7 +199,7 @@ def whole(workload: Workload) -> of_vectorbt.Scenario:
 
 
 def ordered(workload: Workload) -> of_vectorbt.Scenario:
-    """Our own orders for the same, for Rust, whose steps of a granularity are others than numba's."""
+    """Make our own orders for the same. Rust needs them, because its granularity is not that of numba."""
     reference = next(
         r for r in REFERENCES if r.workload == workload.name and "nextopen" in r.rules and weights in r.faces
     )
@@ -207,7 +207,7 @@ def ordered(workload: Workload) -> of_vectorbt.Scenario:
 
 
 def native(backtest: Backtest) -> Performed:
-    """A run of ours."""
+    """Perform a run in tieout."""
     with backtest.run() as result:
         return Performed.of(backtest, result.journal)
 
@@ -217,7 +217,7 @@ def native(backtest: Backtest) -> Performed:
 
 @frozen
 class Row:
-    """A result: under which rules, and how each of our two reach it."""
+    """A result, its rules, and the scenarios in which the packages reach it."""
 
     workload: str
     rules: str
@@ -227,7 +227,7 @@ class Row:
 
     @property
     def reference(self) -> Reference | None:
-        """The same result reached natively, where our own rules lead to it."""
+        """Return the native reference with the same result, where tieout has the rules."""
         return next(
             (
                 r
@@ -249,8 +249,8 @@ _WHOLE: dict[str, Callable[[Workload], Scenario]] = {
     BACKTRADER: partial(targets, invested=0.95),
 }
 ROWS = tuple(
-    Row(workload, told, fills, Decimal(value), ways)
-    for workload, told, fills, value, ways in (
+    Row(workload, label, fills, Decimal(value), ways)
+    for workload, label, fills, value, ways in (
         (
             "W1",
             "ample, close",
@@ -332,50 +332,50 @@ ROWS = tuple(
 
 
 @frozen(eq=False)
-class Reached:
-    """A row with what each engine and its imitation came to, and what we came to natively."""
+class RowResult:
+    """A row with the outcomes of each engine and its imitation, and the native result."""
 
     row: Row
-    tried: Sequence[Tried]
+    pairs: Sequence[Pair]
     native: tuple[int, Decimal] | None
 
     @property
-    def wrong(self) -> list[str]:
-        """Whatever is not as the row says, in words."""
-        found = [
+    def faults(self) -> list[str]:
+        """Describe every result that is not that of the row."""
+        differences = [
             f"{self.row.workload} {self.row.rules}, {one.engine}: {one.differences[0]}"
-            for one in self.tried
+            for one in self.pairs
             if one.differences
         ]
-        wanted = self.row.fills, self.row.value
-        reached = {one.engine: (len(one.theirs.fills), one.value) for one in self.tried}
+        expected = self.row.fills, self.row.value
+        results = {one.engine: (len(one.package.fills), one.value) for one in self.pairs}
         if self.native is not None:
-            reached["tieout"] = self.native
-        return found + [
-            f"{self.row.workload} {self.row.rules}: {fills:,} fills and {value:,} by {who}"
-            for who, (fills, value) in reached.items()
-            if (fills, value) != wanted
+            results["tieout"] = self.native
+        return differences + [
+            f"{self.row.workload} {self.row.rules}: {fills:,} fills and {value:,} by {engine}"
+            for engine, (fills, value) in results.items()
+            if (fills, value) != expected
         ]
 
 
-def reached(names: Sequence[str], engines: Sequence[str] = ALL) -> Iterator[Reached]:
-    """The rows of the workloads named, each by all of *engines* that can be given its rules."""
+def row_results(names: Sequence[str], engines: Sequence[str] = ALL) -> Iterator[RowResult]:
+    """Yield the rows of the workloads *names*, each by all of *engines* that have its rules."""
     for name in names:
         workload = generate(name)
         for row in ROWS:
             if row.workload == name:
-                yield _reached(row, workload, engines)
+                yield _row_result(row, workload, engines)
 
 
-def _reached(row: Row, workload: Workload, engines: Sequence[str]) -> Reached:
-    ours = None
+def _row_result(row: Row, workload: Workload, engines: Sequence[str]) -> RowResult:
+    native = None
     if row.reference is not None:
         with row.reference.backtest(workload, row.reference.faces[0]).run() as result:
-            ours = outcome(result)
-    done = [
-        tried(row.rules, engine, make(workload)) for engine, make in row.ways.items() if engine in engines
+            native = outcome(result)
+    pairs = [
+        pair(row.rules, engine, make(workload)) for engine, make in row.ways.items() if engine in engines
     ]
-    return Reached(row, done, ours)
+    return RowResult(row, pairs, native)
 
 
 # --- the study -------------------------------------------------------------------------------------
@@ -385,53 +385,52 @@ def _reached(row: Row, workload: Workload, engines: Sequence[str]) -> Reached:
 class Study:
     """The study in one setting, in the package and in the imitation.
 
-    Of *signals* that the flags give, *orders* were given. *was* says how far off the engine before this one
-    was.
+    The flags have *signals*, which led to *orders*.
     """
 
     name: str
     engine: str
     signals: int
     orders: int
-    tried: Tried
-    was: str = ""
+    pair: Pair
 
 
 def study(engines: Sequence[str] = ALL) -> Iterator[Study]:
-    """Flags of W1 with 20,000 an entry from 1,000,000: next bar in Backtrader, same bar in VectorBT."""
+    """Perform the study: at the next bar in Backtrader, at the same bar in VectorBT."""
     workload = generate("W1")
     flags = int(np.count_nonzero(workload.inputs["entries"] ^ workload.inputs["exits"]))
     close = workload.bars["close"]
     money = _value_signals(workload)
-    count = np.floor(A_TRADE / close)
-    for name, engine, scenario, was in (
-        ("next bar", BACKTRADER, flagged(workload, rules(TIGHT, **_NO_CHECK), count), "0.39 %"),
-        ("next bar, its submission check", BACKTRADER, flagged(workload, rules(TIGHT), count), ""),
-        ("same bar", NUMBA, money, "99.4 %"),
-        ("same bar", RUST, money, ""),
-        ("same bar, sells first", NUMBA, evolve(money, call_seq="auto"), ""),
+    count = np.floor(ENTRY / close)
+    for name, engine, scenario in (
+        ("next bar", BACKTRADER, flagged(workload, rules(TIGHT, **_NO_CHECK), count)),
+        ("next bar, its submission check", BACKTRADER, flagged(workload, rules(TIGHT), count)),
+        ("same bar", NUMBA, money),
+        ("same bar", RUST, money),
+        ("same bar, sells first", NUMBA, evolve(money, call_seq="auto")),
     ):
         if engine in engines:
-            done = tried(name, engine, scenario)
-            asked = len({(f.bar, f.order) for f in done.theirs.fills}) + len(done.theirs.refusals)
-            yield Study(name, engine, flags, asked, done, was)
+            outcomes = pair(name, engine, scenario)
+            result = outcomes.package
+            orders = len({(fill.bar, fill.order) for fill in result.fills}) + len(result.refusals)
+            yield Study(name, engine, flags, orders, outcomes)
 
 
 def _value_signals(workload: Workload) -> of_vectorbt.Scenario:
-    return signals(workload, TIGHT, size=A_TRADE, size_type="value")
+    return signals(workload, TIGHT, size=ENTRY, size_type="value")
 
 
 def own_study(engines: Sequence[str] = ALL) -> Iterator[tuple[str, str, Comparison]]:
-    """Our own run of the study, natively, and its orders in the packages."""
+    """Perform the study natively, and its orders in the packages."""
     workload = generate("W1")
     for fill, instruments, against in (
         ("next_open", Instruments.whole(), {BACKTRADER: partial(by_backtrader, checks_submission=False)}),
         ("same_close", Instruments.fractional(), {NUMBA: partial(by_vectorbt, engine="numba")}),
     ):
-        ours = native(
+        run = native(
             Backtest(
                 bars=bars_of(workload),
-                strategy=Entries(A_TRADE),
+                strategy=Entries(ENTRY),
                 features=[long(workload, {"entry": "entries", "exit": "exits"})],
                 account=CashAccount("1000000"),
                 costs=Costs(PercentCommission("0.001")),
@@ -441,19 +440,19 @@ def own_study(engines: Sequence[str] = ALL) -> Iterator[tuple[str, str, Comparis
         )
         for engine, perform in against.items():
             if engine in engines:
-                yield fill, engine, Comparison(engine.partition(",")[0].lower(), ours, perform(ours))
+                yield fill, engine, Comparison(engine.partition(",")[0].lower(), run, perform(run))
 
 
 class Entries(Strategy):
-    """Enter for so much money where flat and the feature `entry` is set; leave where `exit` is."""
+    """Enter for *money* where flat and the feature `entry` is set. Exit where `exit` is set."""
 
     def __init__(self, money: float) -> None:
         self.money = money
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
-        """Ask for what the flags say, instrument by instrument."""
-        held = broker.quantities
+        """Order by the flags of each instrument."""
+        quantities = broker.quantities
         entry, leave = bar.feature("entry") > 0, bar.feature("exit") > 0
-        money = np.where(entry & ~leave & (held == 0), self.money, np.nan)
-        money = np.where(leave & ~entry & (held > 0), 0.0, money)
+        money = np.where(entry & ~leave & (quantities == 0), self.money, np.nan)
+        money = np.where(leave & ~entry & (quantities > 0), 0.0, money)
         broker.order_vector(Sizing.TARGET_VALUE, money, tag="signal")

@@ -1,4 +1,4 @@
-"""What a comparison of many scenarios came to, and which regimes it has reached."""
+"""The result of comparing many scenarios, and the regimes that they reach."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,19 +8,19 @@ from attrs import Factory, define
 
 from tieout.validation.foreign.outcome import Fill, Outcome, differences
 
-SHORT, REVERSED, CASH_BOUND = "short", "reversed", "cash bound"
-"""Regimes by name. The first two are read from fills; whether cash decided, the engine's comparison says."""
+SHORT, FLIPPED, CASH_BOUND = "short", "flipped", "cash bound"
+"""Regimes by name. The first two follow from fills. The engine's comparison says whether cash was binding."""
 
-TOLD = 10
-"""How many differences are kept in words."""
+EXAMPLES = 10
+"""Number of differences that are described."""
 
 DUST = 1e-9
-"""Positions smaller than this are none: floats that are added leave some."""
+"""Positions smaller than this are zero: sums of floats leave a remainder."""
 
 
 @define
 class Tally:
-    """Counts. *refusals* by the engine's own reason, *regimes* by name in scenarios that reached them."""
+    """Counts: *refusals* by the engine's own reason, *regimes* by name in scenarios that reach them."""
 
     scenarios: int = 0
     fills: int = 0
@@ -30,28 +30,28 @@ class Tally:
     differing: int = 0
     differences: list[str] = Factory(list)
 
-    def add(self, scenario: str, ours: Outcome, theirs: Outcome, regimes: Iterable[str] = ()) -> bool:
-        """Compare one scenario, told as *scenario* where it differs; whether the two are equal.
+    def add(self, scenario: str, imitation: Outcome, package: Outcome, regimes: Iterable[str] = ()) -> bool:
+        """Compare one scenario, named *scenario* in a difference. Return whether the two are equal.
 
-        *regimes* are those beyond shorts and reversals, which are seen in the fills.
+        *regimes* are those beyond shorts and flips, which follow from the fills.
         """
-        found = differences(ours, theirs)
+        departures = differences(imitation, package)
         self.scenarios += 1
-        self.fills += len(theirs.fills)
-        self.bars += theirs.cash.shape[0]
-        self.refusals.update(refusal.reason for refusal in theirs.refusals)
-        self.regimes.update({*regimes, *regimes_of(theirs.fills)})
-        return not found or self.differ(scenario, found)
+        self.fills += len(package.fills)
+        self.bars += package.cash.shape[0]
+        self.refusals.update(refusal.reason for refusal in package.refusals)
+        self.regimes.update({*regimes, *regimes_of(package.fills)})
+        return not departures or self.differ(scenario, departures)
 
-    def differ(self, scenario: str, found: Sequence[object]) -> Literal[False]:
-        """Count a scenario, which is counted as one already, as one that differs."""
+    def differ(self, scenario: str, departures: Sequence[object]) -> Literal[False]:
+        """Count a scenario, which has been counted already, as one that differs."""
         self.differing += 1
-        if len(self.differences) < TOLD:
-            self.differences.append(f"{scenario}: {found[0]} ({len(found)} in all)")
+        if len(self.differences) < EXAMPLES:
+            self.differences.append(f"{scenario}: {departures[0]} ({len(departures)} in all)")
         return False
 
     def __add__(self, other: "Tally") -> "Tally":
-        """Both together."""
+        """Add two tallies."""
         return Tally(
             self.scenarios + other.scenarios,
             self.fills + other.fills,
@@ -59,20 +59,20 @@ class Tally:
             self.refusals + other.refusals,
             self.regimes + other.regimes,
             self.differing + other.differing,
-            (self.differences + other.differences)[:TOLD],
+            (self.differences + other.differences)[:EXAMPLES],
         )
 
 
 def regimes_of(fills: Iterable[Fill]) -> Iterator[str]:
-    """Whether anything was held short, and whether one fill went from long to short or back."""
-    held: defaultdict[int, float] = defaultdict(float)
+    """Yield `SHORT` for a short position, and `FLIPPED` for a fill from long to short or back."""
+    positions: defaultdict[int, float] = defaultdict(float)
     for fill in fills:
-        before = held[fill.column]
+        before = positions[fill.column]
         after = before + fill.quantity
         if abs(after) < DUST:
             after = 0.0
         if after < 0.0:
             yield SHORT
         if before * after < 0.0:
-            yield REVERSED
-        held[fill.column] = after
+            yield FLIPPED
+        positions[fill.column] = after

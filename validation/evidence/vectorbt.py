@@ -1,8 +1,8 @@
-"""Random scenarios in the imitation of VectorBT and in VectorBT itself, and their journals: what differs.
+"""Random scenarios in VectorBT and in its imitation, whose journal has cash, value and fills.
 
-Of each scenario are compared: fills and refusals with their reasons, in the order in which they happened,
-account by account; cash and value at every bar, and each row of the table fill with its transfers, as the
-journal of the imitation has them; and that where the package raises an error, the imitation does.
+The comparison has fills and refusals with their reasons, in the order in which they happened, account by
+account. It has cash and value at every bar, and each row of the table fill with its transfers, as the journal
+of the imitation has them. Where the package raises an error, the imitation has to raise it too.
 """
 
 import hashlib
@@ -30,17 +30,17 @@ from tieout.validation.foreign.outcome import differences
 from tieout.validation.foreign.rows import unlike
 
 BOUND = frozenset({"NoCashLong", "NoCashShort", "CantCoverFees", "PartialFill"})
-"""Reasons that say that there was not cash enough."""
+"""Reasons for a lack of cash."""
 RAISED, LEFT_OUT = "both raise an error", "left out: "
 DIVISION = "division by zero"
-"""What numba raises an error of, where Rust goes on with an infinite limit."""
+"""An error in numba, where Rust continues with an infinite limit."""
 SIGNALS, LOCKED, APART = "from signals", "cash is locked", "cash is not shared"
 
 
 def compare_random(count: int, seed: int, engine: Engine) -> Tally:
-    """Compare *count* scenarios drawn from *seed*, no two of them the same.
+    """Compare *count* distinct scenarios drawn from *seed*.
 
-    With Rust those are left out, and counted, of which numba and Rust make different things.
+    With Rust, scenarios in which numba and Rust differ are left out and counted.
     """
     tally = Tally()
     for name, scenario in distinct(partial(seeded, seed), _digest, seed):
@@ -59,56 +59,56 @@ def _digest(scenario: Scenario) -> bytes:
 
 @frozen
 class Raised:
-    """An error that a side raised."""
+    """An error of one side."""
 
     is_division: bool
     text: str
 
 
 def compare(tally: Tally, name: str, scenario: Scenario, engine: Engine) -> bool:
-    """Compare one scenario, told as *name* where it differs, and count it; whether there is no difference.
+    """Compare and count one scenario, named *name* in a difference. Return whether it is equal.
 
-    With Rust one in which numba divides by zero is left out.
+    With Rust, a scenario in which numba divides by zero is left out.
     """
     from tieout.validation.engines.vectorbt import package
 
-    ours, theirs = _ours(scenario), _theirs(scenario, engine)
-    if isinstance(ours, Raised) and ours.is_division and engine == "rust":
+    imitation, portfolio = _imitation(scenario), _portfolio(scenario, engine)
+    if isinstance(imitation, Raised) and imitation.is_division and engine == "rust":
         tally.regimes[LEFT_OUT + DIVISION] += 1
         return True
-    if isinstance(ours, Raised) or isinstance(theirs, Raised):
+    if isinstance(imitation, Raised) or isinstance(portfolio, Raised):
         tally.scenarios += 1
         tally.regimes[RAISED] += 1
-        sides = [side for side in (ours, theirs) if isinstance(side, Raised)]
+        sides = [side for side in (imitation, portfolio) if isinstance(side, Raised)]
         if len(sides) == 1:
             return tally.differ(name, [f"only one side raises an error: {sides[0]}"])
         is_alike = sides[0].is_division == sides[1].is_division
-        return is_alike or tally.differ(name, [f"one error here, another there: {sides[0]}; {sides[1]}"])
-    made, trades = theirs, trades_from(ours)
-    accounts = package.accounts(scenario, made)
-    booked = book_trades(scenario, trades, ours.outcome.refusals)
-    other = list(map(str, unlike(booked, trades, package.trades(scenario, made))))
+        return is_alike or tally.differ(name, [f"two different errors: {sides[0]}, {sides[1]}"])
+    trades = trades_from(imitation)
+    accounts = package.accounts(scenario, portfolio)
+    booked = book_trades(scenario, trades, imitation.outcome.refusals)
+    other = list(map(str, unlike(booked, trades, package.trades(scenario, portfolio))))
     booked.journal.discard()
-    stated = evolve(ours.outcome, cash=booked.cash, value=booked.value)
-    is_equal = tally.add(name, stated, package.together(accounts), regimes(ours))
+    outcome = evolve(imitation.outcome, cash=booked.cash, value=booked.value)
+    is_equal = tally.add(name, outcome, package.together(accounts), regimes(imitation))
     rest = [
         str(difference)
-        for pair in zip(ours.accounts, accounts, strict=True)
+        for pair in zip(imitation.accounts, accounts, strict=True)
         for difference in differences(*pair)
     ]
-    rest += [*departures(ours, booked), *other]
+    rest += [*departures(imitation, booked), *other]
     return is_equal and (not rest or tally.differ(name, rest))
 
 
-def _ours(scenario: Scenario) -> Performed | Raised:
+def _imitation(scenario: Scenario) -> Performed | Raised:
     try:
         return simulate(scenario)
     except WouldRaise as error:
         return Raised(error.is_division, str(error))
 
 
-def _theirs(scenario: Scenario, engine: Engine) -> Any:
-    """The package's portfolio, or the error that it raised."""
+def _portfolio(scenario: Scenario, engine: Engine) -> Any:
+    """Return the package's portfolio, or the error that it raises."""
     from tieout.validation.engines.vectorbt import package
 
     try:
@@ -117,27 +117,29 @@ def _theirs(scenario: Scenario, engine: Engine) -> Any:
         return Raised(isinstance(error, ZeroDivisionError), str(error))
 
 
-def departures(performed: Performed, booked: Booked) -> Iterator[str]:
-    """Where the books are further from the loop's own floats than half a unit: the first bar of each."""
-    fills = performed.fills
-    held = np.zeros(performed.scenario.shape)
+def departures(performance: Performed, booked: Booked) -> Iterator[str]:
+    """Yield the first bar at which the books are further than half a unit from the floats of the loop."""
+    fills = performance.fills
+    positions = np.zeros(performance.scenario.shape)
     for bar, column, after in zip(fills["bar"], fills["column"], fills["position_after"], strict=True):
-        held[bar:, column] = after
-    # A float is itself rounded: the last bit of a large one is worth more than nothing.
-    cash = performed.outcome.cash
-    room = 0.5 * len(performed.desks) + np.abs(cash) * CENTS * EPSILON
+        positions[bar:, column] = after
+    # A float is itself rounded: the last bit of a large one can exceed half a unit.
+    cash = performance.outcome.cash
+    room = 0.5 * len(performance.desks) + np.abs(cash) * CENTS * EPSILON
     for bar in np.flatnonzero(np.abs(booked.cash - cash) * CENTS > room)[:1].tolist():
         yield f"bar {bar}: cash is {booked.cash[bar]} in the books, {cash[bar]} in the loop"
-    apart = np.abs(booked.units - held * ONE) > 0.5 + np.abs(held) * ONE * EPSILON
+    apart = np.abs(booked.units - positions * ONE) > 0.5 + np.abs(positions) * ONE * EPSILON
     for bar, column in np.argwhere(apart)[:1].tolist():
         units = booked.units[bar, column] / ONE
-        yield f"bar {bar}, column {column}: {units} units in the books, {held[bar, column]} in the loop"
+        yield f"bar {bar}, column {column}: {units} units in the books, {positions[bar, column]} in the loop"
 
 
-def regimes(performed: Performed) -> Iterator[str]:
-    """What a scenario has reached beyond what its fills tell."""
-    scenario, fills = performed.scenario, performed.fills
-    if BOUND & {refusal.reason for refusal in performed.outcome.refusals} or np.any(fills["cash_after"] == 0):
+def regimes(performance: Performed) -> Iterator[str]:
+    """Yield the regimes of a scenario beyond those that follow from its fills."""
+    scenario, fills = performance.scenario, performance.fills
+    if BOUND & {refusal.reason for refusal in performance.outcome.refusals} or np.any(
+        fills["cash_after"] == 0
+    ):
         yield CASH_BOUND
     if scenario.kind == "signals":
         yield SIGNALS

@@ -1,4 +1,4 @@
-"""Workloads as files of arrays, which every engine loads for itself; kept for the next time."""
+"""Workloads as files of arrays, which every engine loads for itself. The files stay in the user's cache."""
 
 import shutil
 import tempfile
@@ -10,31 +10,31 @@ import platformdirs
 from tieout.validation.workloads.workloads import DIGESTS, FIELDS, Workload, generate
 
 
-def kept(name: str) -> Path:
-    """The folder with a workload's arrays, made where it is not there."""
-    folder = platformdirs.user_cache_path("tieout") / "bench" / f"{name}-{DIGESTS[name]}"
+def folder_of(name: str) -> Path:
+    """Return the folder with a workload's arrays, and write it if it is missing."""
+    folder = platformdirs.user_cache_path("tieout") / "workloads" / f"{name}-{DIGESTS[name]}"
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder.parent))
-        write(generate(name), made)
+        draft = Path(tempfile.mkdtemp(dir=folder.parent))
+        write(generate(name), draft)
         try:
-            # At once and whole: two that make it at a time give the same files.
-            made.rename(folder)
+            # The rename is atomic. Two processes that write it at the same time write the same files.
+            draft.rename(folder)
         except OSError:
-            shutil.rmtree(made)
+            shutil.rmtree(draft)
     return folder
 
 
 def workload(name: str) -> Workload:
-    """A workload from its files."""
-    arrays = {path.stem: np.load(path) for path in kept(name).glob("*.npy")}
+    """Read a workload from its files."""
+    arrays = {path.stem: np.load(path) for path in folder_of(name).glob("*.npy")}
     bars = {field: arrays.pop(field) for field in FIELDS}
     arrays.pop("weights", None)
     return Workload(name, arrays.pop("timestamp"), bars, arrays)
 
 
 def write(workload: Workload, folder: Path) -> None:
-    """Every array as a file that bears its name."""
+    """Write every array to a file of its name."""
     arrays = {"timestamp": workload.timestamp, **workload.bars, **workload.inputs}
     if "top" in workload.inputs:
         arrays["weights"] = workload.weights

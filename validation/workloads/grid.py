@@ -1,4 +1,4 @@
-"""A thousand parameter sets of the best by score: how many, how much of equity, how often."""
+"""A thousand parameter sets of the best by score: positions, share of equity, bars between rebalances."""
 
 import itertools
 from collections.abc import Iterator, Mapping
@@ -14,13 +14,13 @@ EVERY = range(1, 11)
 
 
 def weights(arrays: Mapping[str, Any]) -> Iterator[Any]:
-    """The weights [bars, instruments] of one set after the other; NaN on bars that nothing is decided on."""
+    """Yield the weights [bars, instruments] of each set. They are NaN on bars without a decision."""
     score = arrays["score"]
     ranked = np.argsort(-score, axis=1, kind="stable")
-    # How many are held changes fastest, so that the largest sets come early and memory that grows is a leak.
+    # The number of positions changes fastest: the largest sets come early, so growing memory is a leak.
     for every, share, count in itertools.product(EVERY, SHARES, COUNTS):
         rows = np.arange(WARMUP, len(score), every)
-        given = np.full(score.shape, np.nan)
-        given[rows] = 0.0
-        given[rows[:, None], ranked[rows, :count]] = share / count
-        yield given
+        shares = np.full(score.shape, np.nan)
+        shares[rows] = 0.0
+        shares[rows[:, None], ranked[rows, :count]] = share / count
+        yield shares

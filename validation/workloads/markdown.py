@@ -1,4 +1,4 @@
-"""What was measured, as tables: on the terminal and in Markdown, from the same cells."""
+"""Tables of measurements: on the terminal and in Markdown, from the same cells."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,20 +7,20 @@ from pathlib import Path
 from attrs import frozen
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.table import Table as Shown
+from rich.table import Table as Grid
 
 from tieout.validation.workloads.rounds import Timing
 
 BEGIN, END = "<!-- tieout bench -->", "<!-- end -->"
-"""Between these, a file has the short table."""
+"""Marks around the short table in a file."""
 
 Ratio = tuple[float, float, float]
-"""Median, least, most."""
+"""Median, smallest, largest."""
 
 
 @frozen
 class Table:
-    """Cells under a title, and sentences before them. The first column names the row."""
+    """Cells under a title, after a note. The first column names the row."""
 
     title: str
     columns: Sequence[str] = ()
@@ -28,7 +28,7 @@ class Table:
     note: str = ""
 
     def markdown(self) -> str:
-        """The table as Markdown."""
+        """Return the table as Markdown."""
         lines = [f"## {self.title}", ""] if self.title else []
         if self.note:
             lines += [self.note.strip(), ""]
@@ -41,50 +41,50 @@ class Table:
         if self.note:
             console.print(Markdown(self.note.strip()))
         if self.columns:
-            shown = Shown(title=self.title, title_justify="left")
+            grid = Grid(title=self.title, title_justify="left")
             for place, column in enumerate(self.columns):
-                shown.add_column(column, justify="right" if place else "left", overflow="fold")
+                grid.add_column(column, justify="right" if place else "left", overflow="fold")
             for row in self.rows:
-                shown.add_row(*row)
-            console.print(shown)
+                grid.add_row(*row)
+            console.print(grid)
 
 
 @frozen
 class Part:
-    """Tables under a heading, which stays in the file when other parts are measured anew."""
+    """Tables under a heading. The part stays in the file when other parts are measured again."""
 
     title: str
     tables: Sequence[Table]
 
     def markdown(self) -> str:
-        """The part as Markdown."""
+        """Return the part as Markdown."""
         return "\n".join([f"# {self.title}\n", *(table.markdown() for table in self.tables)]).rstrip() + "\n"
 
 
 def write(path: Path, parts: Mapping[str, Part], titles: Mapping[str, str]) -> None:
-    """Put the parts that were measured in place of those that the file has; *titles* are all, in order."""
-    held = path.read_text("utf-8") if path.exists() else ""
-    texts = (parts[name].markdown() if name in parts else _part_of(held, titles[name]) for name in titles)
+    """Replace the measured parts in a file and leave the others. *titles* are all parts in order."""
+    text = path.read_text("utf-8") if path.exists() else ""
+    texts = (parts[name].markdown() if name in parts else _part_of(text, titles[name]) for name in titles)
     path.write_text("\n".join(text for text in texts if text), "utf-8")
 
 
 def insert(path: Path, table: Table, begin: str = BEGIN) -> None:
-    """Put a table between the mark *begin* and the next end in a file; it is left alone where it has none."""
+    """Put a table between the mark *begin* and the next end mark of a file. Without marks, leave the file."""
     text = path.read_text("utf-8")
-    before, found, rest = text.partition(begin)
+    before, mark, rest = text.partition(begin)
     _, end, after = rest.partition(END)
-    if found and end:
+    if mark and end:
         path.write_text(f"{before}{begin}\n{table.markdown().rstrip()}\n{end}{after}", "utf-8")
 
 
 def _part_of(text: str, title: str) -> str:
-    """What stands under a heading, to the next one."""
-    found = re.search(rf"^# {re.escape(title)}\n.*?(?=^# |\Z)", text, re.MULTILINE | re.DOTALL)
-    return found[0].rstrip() + "\n" if found else ""
+    """Return the text under a heading, up to the next one."""
+    match = re.search(rf"^# {re.escape(title)}\n.*?(?=^# |\Z)", text, re.MULTILINE | re.DOTALL)
+    return match[0].rstrip() + "\n" if match else ""
 
 
 def spread(timing: Timing | None) -> str:
-    """The median, with the least and the most where there were several rounds."""
+    """Format the median, with the fastest and the slowest of several rounds."""
     if timing is None:
         return ""
     least, most = min(timing.seconds), max(timing.seconds)
@@ -94,7 +94,7 @@ def spread(timing: Timing | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Three digits of it."""
+    """Format a time with three digits."""
     if seconds < 0:
         return f"-{duration(-seconds)}"
     for limit, factor, unit in ((1e-6, 1e9, "ns"), (1e-3, 1e6, "us"), (1.0, 1e3, "ms")):
@@ -104,7 +104,7 @@ def duration(seconds: float) -> str:
 
 
 def times(ratio: Ratio) -> str:
-    """A ratio with its spread."""
+    """Format a ratio with its spread."""
     median, least, most = ratio
     return f"{median:.3g} ({least:.3g} to {most:.3g})"
 

@@ -1,4 +1,4 @@
-"""How much memory this process has, and had at most."""
+"""Memory of this process, now and at its peak."""
 
 import resource
 import sys
@@ -11,17 +11,17 @@ _UNIT = 2**20 if sys.platform == "darwin" else 2**10
 
 
 def resident() -> float:
-    """MB at present; at most so far where the system does not tell."""
+    """Return the MB in use, or the peak where the system does not report them."""
     return _field("VmRSS")
 
 
 def peak() -> float:
-    """MB at most since the process began, or since `forget_peak`."""
+    """Return the peak in MB since the process began, or since `forget_peak`."""
     return _field("VmHWM")
 
 
 def forget_peak() -> None:
-    """Begin anew with what the process has now, where the system can."""
+    """Reset the peak to the memory in use, where the system can."""
     with suppress(OSError):
         _RESET.write_text("5", "ascii")
 

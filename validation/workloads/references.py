@@ -1,10 +1,10 @@
-"""Results that other engines agree on, reached natively.
+"""Results on which other engines agree, reached natively.
 
     python -m tieout.validation.workloads.references [WORKLOAD ...]
 
-Where two engines of different make give the same fills and the same final value to the cent, that is a
-reference for whoever claims the same rules. These are the ones whose rules tieout has by itself; each is
-performed from the arrays of its workload. Prints ours beside theirs and ends with 1 where they differ.
+Two independent engines that give the same fills and the same final value to the cent are a reference for
+their rules. These are the references whose rules tieout has itself. Each is performed from the arrays of its
+workload. The command prints our result beside theirs, and exits 1 if one differs.
 """
 
 import argparse
@@ -41,38 +41,24 @@ CENT = Decimal("0.01")
 
 
 class Flags(Strategy):
-    """Enter with *quantity* where flat and the feature `entry` is set; leave where `exit` is."""
+    """Enter with *quantity* where flat and the feature `entry` is set. Exit where `exit` is set."""
 
     def __init__(self, quantity: float) -> None:
         self.quantity = quantity
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
-        """Order what the flags say, instrument by instrument."""
-        held = broker.quantities
+        """Order by the flags of each instrument."""
+        quantities = broker.quantities
         entry, leave = bar.feature("entry") > 0, bar.feature("exit") > 0
-        asked = np.where(entry & ~leave & (held == 0), self.quantity, np.nan)
-        asked = np.where(leave & ~entry & (held > 0), -held, asked)
-        broker.order_vector(Sizing.QUANTITY, asked, tag="signal")
-
-
-class AllIn(Strategy):
-    """All of equity where flat and the feature `entry` is set; none where `exit` is."""
-
-    def on_bar(self, bar: Bar, broker: Broker) -> None:
-        """Order what the flags of the one instrument say."""
-        (symbol,) = bar.symbols
-        entry, leave = bar["entry"][0] > 0, bar["exit"][0] > 0
-        held = broker.position(symbol)
-        if entry and not leave and not held:
-            broker.order_percent(symbol, 1.0)
-        elif leave and not entry and held:
-            broker.sell(symbol, held)
+        orders = np.where(entry & ~leave & (quantities == 0), self.quantity, np.nan)
+        orders = np.where(leave & ~entry & (quantities > 0), -quantities, orders)
+        broker.order_vector(Sizing.QUANTITY, orders, tag="signal")
 
 
 class CheapestFirst(Strategy):
-    """As `Flags`, but the exits are asked for first and then the entries, the smallest amount of money first.
+    """The rules of `Flags` with exits ordered first, then entries, the smallest amount of money first.
 
-    So does VectorBT with ``call_seq='auto'``.
+    VectorBT does the same with ``call_seq='auto'``.
     """
 
     def __init__(self, quantity: float) -> None:
@@ -80,83 +66,79 @@ class CheapestFirst(Strategy):
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
         """Sell, then buy."""
-        held = broker.quantities
+        quantities = broker.quantities
         entry, leave = bar.feature("entry") > 0, bar.feature("exit") > 0
-        broker.order_vector(Sizing.QUANTITY, np.where(leave & ~entry & (held > 0), -held, np.nan))
-        wanted = np.flatnonzero(entry & ~leave & (held == 0))
-        for place in wanted[np.argsort(bar.close[wanted], kind="stable")]:
+        exits = leave & ~entry & (quantities > 0)
+        broker.order_vector(Sizing.QUANTITY, np.where(exits, -quantities, np.nan))
+        entries = np.flatnonzero(entry & ~leave & (quantities == 0))
+        for place in entries[np.argsort(bar.close[entries], kind="stable")]:
             broker.buy(bar.symbols[place], self.quantity)
 
 
 class OneByOne(Strategy):
-    """Hold *share* of equity in each instrument whose feature `wanted` is set; one call for each of them."""
+    """Hold *share* of equity where the feature `target` is set. One call for each instrument."""
 
     def __init__(self, share: float) -> None:
         self.share = share
 
     def on_instrument(self, instrument: Instrument, broker: Broker) -> None:
-        """Ask for the target of one."""
-        wanted = instrument.feature("wanted")
-        if wanted > 0:
+        """Order the target of one instrument."""
+        target = instrument.feature("target")
+        if target > 0:
             broker.target_percent(instrument.symbol, self.share)
-        elif wanted == 0 and broker.position(instrument.symbol):
+        elif target == 0 and broker.position(instrument.symbol):
             broker.target_quantity(instrument.symbol, 0)
 
 
 @frozen
 class Face:
-    """What is traded on: a program or a strategy, and the features that it reads."""
+    """A program or a strategy, and the features that it reads."""
 
     strategy: Any
     features: Sequence[pl.DataFrame] = ()
 
 
 def weights(workload: Workload) -> Face:
-    """The best by score as an array program."""
+    """Return the best by score as an array program."""
     return Face(TargetWeights(workload.weights))
 
 
 def best(workload: Workload) -> Face:
-    """The best by score as a Python strategy."""
+    """Return the best by score as a Python strategy."""
     return Face(Top(count=BEST, invested=0.95), [long(workload, {"score": "score"}, WARMUP)])
 
 
 def one_by_one(workload: Workload) -> Face:
-    """The best by score as a Python strategy that is called for each instrument."""
-    wanted = evolve(workload, inputs={"wanted": np.sign(workload.weights)})
-    return Face(OneByOne(0.95 / BEST), [long(wanted, {"wanted": "wanted"}, WARMUP)])
+    """Return the best by score as a Python strategy that is called for each instrument."""
+    targets = evolve(workload, inputs={"target": np.sign(workload.weights)})
+    return Face(OneByOne(0.95 / BEST), [long(targets, {"target": "target"}, WARMUP)])
 
 
 def flags(workload: Workload) -> Face:
-    """The flags as an array program, 100 units an entry."""
+    """Return the flags as an array program, 100 units an entry."""
     return Face(Signals(workload.inputs["entries"], workload.inputs["exits"], quantity=100))
 
 
-def flags_by_hand(workload: Workload) -> Face:
-    """The flags as a Python strategy."""
+def flags_strategy(workload: Workload) -> Face:
+    """Return the flags as a Python strategy."""
     return Face(Flags(100), [long(workload, {"entry": "entries", "exit": "exits"})])
 
 
 def cheapest_first(workload: Workload) -> Face:
-    """The flags as a Python strategy that has an order of its own."""
+    """Return the flags as a Python strategy that orders the cheapest entries first."""
     return Face(CheapestFirst(100), [long(workload, {"entry": "entries", "exit": "exits"})])
 
 
 def all_in(workload: Workload) -> Face:
-    """The flags as an array program, all of equity an entry."""
+    """Return the flags as an array program, all of equity for each entry."""
     return Face(Signals(workload.inputs["entries"], workload.inputs["exits"], percent=1.0))
-
-
-def all_in_by_hand(workload: Workload) -> Face:
-    """The flags as a Python strategy, all of equity an entry."""
-    return Face(AllIn(), [long(workload, {"entry": "entries", "exit": "exits"})])
 
 
 @frozen
 class Reference:
-    """A result, who agrees on it, and the rules under which it comes out.
+    """A result, the engines that agree on it, and its rules.
 
-    It comes out from each of *faces*.
+    Each of *faces* reaches it.
     """
 
     workload: str
@@ -168,22 +150,22 @@ class Reference:
     faces: Sequence[Callable[[Workload], Face]]
 
     def backtest(self, workload: Workload, face: Callable[[Workload], Face]) -> Backtest:
-        """The run."""
-        given, traded = self.settings, face(workload)
+        """Return the run."""
+        settings, traded = self.settings, face(workload)
         return Backtest(
             bars=bars_of(workload),
             strategy=traded.strategy,
             features=traded.features,
-            account=CashAccount(given.cash, insufficient=given.insufficient),
-            costs=Costs(commission=PercentCommission(given.rate)),
-            instruments=Instruments.fractional() if given.is_fractional else Instruments.whole(),
-            fill=given.fill,
+            account=CashAccount(settings.cash, insufficient=settings.insufficient),
+            costs=Costs(commission=PercentCommission(settings.rate)),
+            instruments=Instruments.fractional() if settings.is_fractional else Instruments.whole(),
+            fill=settings.fill,
         )
 
 
 @frozen
 class Settings:
-    """Cash, the commission's rate, when orders fill, and what may be traded of an instrument."""
+    """Cash, the commission rate, when orders fill, and whether fractions are traded."""
 
     fill: str
     cash: str = "1000000"
@@ -208,7 +190,7 @@ REFERENCES = tuple(
             "10008935.10",
             _THREE,
             Settings("same_close", cash=_AMPLE),
-            (flags, flags_by_hand),
+            (flags, flags_strategy),
         ),
         (
             "W1",
@@ -217,7 +199,7 @@ REFERENCES = tuple(
             "9999434.74",
             _THREE,
             Settings("next_open", cash=_AMPLE),
-            (flags, flags_by_hand),
+            (flags, flags_strategy),
         ),
         (
             "W1",
@@ -246,12 +228,12 @@ REFERENCES = tuple(
 
 
 def bars_of(workload: Workload) -> Bars:
-    """The workload's bars, not copied."""
+    """Return the workload's bars, not copied."""
     return Bars.from_arrays(workload.timestamp, workload.symbols, **workload.bars)
 
 
 def long(workload: Workload, columns: dict[str, str], first: int = 0) -> pl.DataFrame:
-    """Inputs of a workload as a long frame from bar *first* on; *columns* maps a column to its input."""
+    """Return inputs as a long frame from bar *first* on. *columns* maps a column to its input."""
     bars, instruments = workload.bars["close"].shape
     return pl.DataFrame(
         {
@@ -263,13 +245,13 @@ def long(workload: Workload, columns: dict[str, str], first: int = 0) -> pl.Data
 
 
 def outcome(result: Result) -> tuple[int, Decimal]:
-    """The number of fills, and the final value to the cent."""
+    """Return the number of fills, and the final value to the cent."""
     fills = result.journal.sql("select count(*) as n from fill").rows()[0]["n"]
     return int(fills), Decimal(result.equity["equity"][-1]).quantize(CENT)
 
 
 def posted(result: Result) -> str:
-    """SHA-256 over all transfers, transactions and fills, which do not tell how they were asked for."""
+    """Digest all transfers, transactions and fills, which do not depend on the kind of order."""
     digest = hashlib.sha256()
     for table, key in (("txn", "id"), ("transfer", "seq"), ("fill", "id")):
         columns = result.journal.sql(f"from {table} order by {key}").arrow()
@@ -279,7 +261,7 @@ def posted(result: Result) -> str:
 
 
 def main() -> None:
-    """Perform the references, and print ours beside theirs."""
+    """Perform the references, and print our results beside theirs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     names = sorted({reference.workload for reference in REFERENCES})
     parser.add_argument("workload", nargs="*", metavar="WORKLOAD", help=", ".join(names))
@@ -292,13 +274,13 @@ def main() -> None:
         workload = generate(name)
         for reference in REFERENCES:
             if reference.workload == name:
-                wrong += not _shown(reference, workload)
+                wrong += not _agrees(reference, workload)
     print(f"\n{wrong or 'no'} reference{'s' * (wrong != 1)} missed")
     sys.exit(1 if wrong else 0)
 
 
-def _shown(reference: Reference, workload: Workload) -> bool:
-    """Print one row, ours and theirs; whether they are equal."""
+def _agrees(reference: Reference, workload: Workload) -> bool:
+    """Print one row, our result beside theirs, and check whether they are equal."""
     with reference.backtest(workload, reference.faces[0]).run() as result:
         fills, value = outcome(result)
     agrees = (fills, value) == (reference.fills, reference.value)

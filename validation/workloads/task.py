@@ -1,4 +1,4 @@
-"""What every engine is given, and what it gives back."""
+"""The task of an engine, and its answer."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,16 +8,16 @@ from typing import Any, NamedTuple, Self
 WARMUP = 13
 """The first bar whose scores count."""
 BEST, INVESTED = 25, 0.95
-"""How many are held of the best, and the share of equity in them all."""
+"""Number of positions, and their total share of equity."""
 QUANTITY = 100
-"""Units of an entry by flags."""
+"""Units of each entry by flags."""
 
 
 class Rules(NamedTuple):
-    """Under which a workload is performed.
+    """Rules of a workload.
 
     *fill* is ``close``, at the close of the bar that decides, or ``open``, at the next open. *rate* is the
-    commission as a share of the money. *cash* is what there is at the start.
+    commission as a share of the amount. *cash* is the cash at the start.
     """
 
     fill: str
@@ -26,7 +26,7 @@ class Rules(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A workload, its arrays [bars, instruments] by name, the rules, and a folder for what is written."""
+    """A workload, its arrays [bars, instruments] by name, the rules, and a folder for files."""
 
     workload: str
     arrays: Mapping[str, Any]
@@ -35,7 +35,7 @@ class Task(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One run: the seconds that count, by what is within them, and how to ask for the outcome.
+    """Seconds of one run by what they include, and a function that returns the outcome.
 
     The outcome is the final value and the number of fills.
     """
@@ -48,7 +48,7 @@ Contestant = Callable[[], Run]
 
 
 class Clock:
-    """`with Clock() as clock: ...`, then `clock.seconds`; `clock.so_far` within it."""
+    """A stopwatch: `with Clock() as clock: ...`, then `clock.seconds`, or `clock.so_far` within it."""
 
     seconds: float = 0.0
 
@@ -61,5 +61,5 @@ class Clock:
 
     @property
     def so_far(self) -> float:
-        """Seconds since the start."""
+        """Return the seconds since the start."""
         return time.perf_counter() - self._start

@@ -7,7 +7,7 @@
     W5  5,000 x 2,520, the 25 best by a score on the last bar of each month
 
 Prices are rounded to cents and scores to six decimals, so that the last bit of an exponential or a logarithm
-does not matter, and engines of fixed precision see the same numbers. `DIGESTS` says what comes out.
+does not matter, and engines of fixed precision see the same numbers. `DIGESTS` has the result.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 BEST, WARMUP = task.BEST, task.WARMUP
-"""How many are held of the best, and the first bar whose scores count."""
+"""Number of positions, and the first bar whose scores count."""
 
 DIGESTS = {
     "W1": "cb51576072af9e34",
@@ -34,7 +34,7 @@ DIGESTS = {
     "W4": "319280ec51d47627",
     "W5": "3664e80b282c3557",
 }
-"""The first 16 digits of the SHA-256 over each."""
+"""First 16 digits of the SHA-256 over each workload."""
 
 _MINUTE = 60 * 10**9
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -42,7 +42,7 @@ FIELDS = ("open", "high", "low", "close", "volume")
 
 @frozen(slots=False)
 class Workload:
-    """Arrays [bars, instruments]: *bars* by field, *inputs* of a strategy. *timestamp* are nanoseconds."""
+    """Arrays [bars, instruments]: *bars* by field, *inputs* of a strategy. *timestamp* is in nanoseconds."""
 
     name: str
     timestamp: NDArray[np.int64]
@@ -51,15 +51,16 @@ class Workload:
 
     @cached_property
     def symbols(self) -> tuple[str, ...]:
-        """Names of the instruments, in alphabetical order."""
+        """Return the symbols in alphabetical order."""
         count = self.bars["close"].shape[1]
         width = max(3, len(str(count - 1)))
         return tuple(f"A{number:0{width}d}" for number in range(count))
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over every array with its name, the first 16 digits."""
-        arrays = {"timestamp": self.timestamp, **self.bars, **self.inputs}
+        """Return the first 16 digits of the SHA-256 over every array with its name."""
+        # Named `ts` here and nowhere else, so that the published digests of the workloads stay what they are.
+        arrays = {"ts": self.timestamp, **self.bars, **self.inputs}
         sha = hashlib.sha256()
         for name in sorted(arrays):
             sha.update(name.encode())
@@ -68,17 +69,17 @@ class Workload:
 
     @cached_property
     def weights(self) -> Floats:
-        """Shares of 0.95 of equity for the best, 0 for the others; NaN on bars that nothing is decided on."""
+        """Return shares of 0.95 of equity for the best, 0 for the others, NaN on bars without a decision."""
         top = self.inputs["top"]
-        decided = np.flatnonzero(top[:, 0] >= 0)
+        rows = np.flatnonzero(top[:, 0] >= 0)
         weights = np.full(self.bars["close"].shape, np.nan)
-        weights[decided] = 0.0
-        weights[decided[:, None], top[decided]] = task.INVESTED / BEST
+        weights[rows] = 0.0
+        weights[rows[:, None], top[rows]] = task.INVESTED / BEST
         return weights
 
 
 def walk(seed: int, shape: tuple[int, int]) -> Workload:
-    """Bars alone, [bars, instruments] of them, one a weekday."""
+    """Generate bars alone, [bars, instruments], one for each weekday."""
     rng = np.random.default_rng(seed)
     bars, instruments = shape
     first, volatility = rng.uniform(20, 500, instruments), rng.uniform(0.008, 0.022, instruments)
@@ -86,7 +87,7 @@ def walk(seed: int, shape: tuple[int, int]) -> Workload:
 
 
 def generate(name: str) -> Workload:
-    """A workload by its name, W1 to W5."""
+    """Generate a workload by its name, W1 to W5."""
     return _GENERATORS[name]()
 
 
@@ -95,8 +96,8 @@ def _flags() -> Workload:
     shape = bars, instruments = 252, 250
     first, volatility = rng.uniform(20, 500, instruments), rng.uniform(0.008, 0.025, instruments)
     fields = _bars(rng, shape, first, volatility, 0.0003)
-    drawn, probability = rng.random(shape), 0.175
-    inputs = {"entries": drawn < probability, "exits": drawn > 1 - probability}
+    uniform, probability = rng.random(shape), 0.175
+    inputs = {"entries": uniform < probability, "exits": uniform > 1 - probability}
     return Workload("W1", _days(bars), fields, _none_at_the_end(inputs))
 
 
@@ -107,12 +108,12 @@ def _ranked(name: str, seed: int, shape: tuple[int, int], *, monthly: bool = Fal
     fields = _bars(rng, shape, first, volatility, 0.0003)
     score = np.round(_scores(rng, fields["close"], 0.06, 0.8), 6)
     timestamp = _days(bars)
-    decided = np.arange(bars) >= WARMUP
+    decides = np.arange(bars) >= WARMUP
     if monthly:
         month = timestamp.view("M8[ns]").astype("M8[M]")
-        decided[:-1] &= month[1:] != month[:-1]
+        decides[:-1] &= month[1:] != month[:-1]
     top = np.full((bars, BEST), -1, np.int64)
-    for t in np.flatnonzero(decided):
+    for t in np.flatnonzero(decides):
         top[t] = np.sort(np.argsort(-score[t], kind="stable")[:BEST])
     return Workload(name, timestamp, fields, {"score": score, "top": top})
 
@@ -122,10 +123,10 @@ def _minutes() -> Workload:
     bars = 1_000_000
     fields = _bars(rng, (bars, 1), np.array([1000.0]), np.array([0.0006]), 0.0000008)
     fast, slow = (_mean(fields["close"][:, 0], window) for window in (20, 100))
-    above, there = fast > slow, ~np.isnan(slow)
+    above, valid = fast > slow, ~np.isnan(slow)
     was_above = np.concatenate([[False], above[:-1]])
-    was_there = np.concatenate([[False], there[:-1]])
-    up, down = there & was_there & above & ~was_above, there & was_there & ~above & was_above
+    was_valid = np.concatenate([[False], valid[:-1]])
+    up, down = valid & was_valid & above & ~was_above, valid & was_valid & ~above & was_above
     timestamp = (
         np.datetime64("2020-01-01T00:00", "ns").astype(np.int64) + np.arange(bars, dtype=np.int64) * _MINUTE
     )
@@ -144,7 +145,7 @@ _GENERATORS: dict[str, Callable[[], Workload]] = {
 
 
 def _days(count: int) -> NDArray[np.int64]:
-    """Weekdays from 2014 on, in nanoseconds."""
+    """Return weekdays from 2014 on, in nanoseconds."""
     days = np.busday_offset(np.datetime64("2014-01-01", "D"), np.arange(count), roll="forward")
     return days.astype("datetime64[ns]").astype(np.int64)
 
@@ -152,7 +153,7 @@ def _days(count: int) -> NDArray[np.int64]:
 def _bars(
     rng: np.random.Generator, shape: tuple[int, int], first: Floats, volatility: Floats, drift: float
 ) -> dict[str, Floats]:
-    """Closes by geometric Brownian motion; an open is the close before with a small gap; volume is deep."""
+    """Draw closes by geometric Brownian motion, opens near the previous close, and deep volume."""
     returns = rng.standard_normal(shape) * volatility + (drift - 0.5 * volatility**2)
     returns[0] = 0.0
     close = first * np.exp(np.cumsum(returns, axis=0))
@@ -168,7 +169,7 @@ def _bars(
 
 
 def _scores(rng: np.random.Generator, close: Floats, information: float, persistence: float) -> Floats:
-    """The next bar's return, standardised, times *information*, in noise that lasts."""
+    """Return the next bar's standardized return times *information*, plus autocorrelated noise."""
     future = np.zeros(close.shape)
     future[:-1] = np.log(close[1:] / close[:-1])
     signal = future / future.std()
@@ -182,13 +183,13 @@ def _scores(rng: np.random.Generator, close: Floats, information: float, persist
 
 
 def _mean(values: Floats, window: int) -> Floats:
-    """The moving average, NaN until the window is full."""
+    """Return the moving average, NaN until the window is full."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     return np.concatenate([np.full(window - 1, np.nan), (sums[window:] - sums[:-window]) / window])
 
 
 def _none_at_the_end(flags: dict[str, Array]) -> dict[str, Array]:
-    """Flags without the last bar's, which could not fill at a next open."""
+    """Clear the flags of the last bar, which has no next open to fill at."""
     for values in flags.values():
         values[-1] = False
     return flags

@@ -1,6 +1,5 @@
 """A run that was stopped goes on where it ended, to the same head digest."""
 
-import random
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -15,7 +14,6 @@ from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
 from tieout.strategies.top import Top
 from tieout.strategies.universe import generate
-from tieout.validation.evidence.faults import kills
 
 BLOCK = 10
 
@@ -141,10 +139,3 @@ def test_a_strategy_that_depends_on_more_than_its_inputs_is_found_out(tmp_path: 
     with pytest.raises(ReplayDiverged, match=r"block 0 .*the strategy depends on more than that"):
         head(path, Whimsical(moods))
     assert sound(path)
-
-
-@pytest.mark.crash
-def test_a_run_killed_at_a_random_bar_is_resumed_to_the_same_head(tmp_path: Path) -> None:
-    whole, trials = kills.campaign(tmp_path, 2, random.randrange(2**31), lambda _: None)
-
-    assert [(whole, True)] * 2 == [(trial.head, trial.sound) for trial in trials]

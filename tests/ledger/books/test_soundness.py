@@ -268,7 +268,7 @@ def test_a_view_in_the_place_of_a_registered_table_breaks_the_seals(tmp_path: Pa
         connection.execute("alter table fill rename to aside; create view fill as from aside")
 
     with Reader(path) as reader:
-        assert [-1] == [broken.block for broken in chain.broken(reader)]
+        assert [-1] == [broken.block for broken in chain.departures(reader)]
 
 
 def test_checks_see_the_whole_journal_after_a_question_about_the_past(tmp_path: Path) -> None:

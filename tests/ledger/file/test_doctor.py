@@ -91,7 +91,7 @@ def test_a_sound_file_is_left_alone(killed: Killed, tmp_path: Path) -> None:
 
     repair = doctor.repair(killed.path)
 
-    assert not repair.repaired
+    assert not repair.is_repaired
     assert f"{killed.path} is sound" in str(repair)
     assert before == files(tmp_path)
 
@@ -107,7 +107,7 @@ def test_a_damaged_wal_is_cut_before_the_damage_and_copied_first(
         Journal.open(killed.path)
     repair = doctor.repair(killed.path)
 
-    assert repair.repaired
+    assert repair.is_repaired
     assert (block, killed.heads[block - 1]) == (repair.after.blocks, repair.after.head)
     assert f"head digest {killed.heads[block - 1]}" in str(repair)
     assert repair.backup == tmp_path / "books.duckdb.damaged-1"
@@ -142,7 +142,7 @@ def test_where_duckdb_names_no_place_the_longest_start_that_opens_is_kept(
 
     repair = doctor.repair(killed.path)
 
-    assert repair.repaired
+    assert repair.is_repaired
     assert (IN_FILE, killed.heads[IN_FILE - 1]) == (repair.after.blocks, repair.after.head)
     assert (tmp_path / "books.duckdb.damaged-1.wal").stat().st_size == repair.length
 
@@ -200,7 +200,7 @@ def test_a_damaged_file_without_a_wal_is_left_alone(killed: Killed, tmp_path: Pa
 
     repair = doctor.repair(killed.path)
 
-    assert not repair.repaired
+    assert not repair.is_repaired
     assert "cannot be repaired" in str(repair)
     assert before == files(tmp_path)
 
@@ -214,7 +214,7 @@ def test_a_file_that_does_not_open_without_its_wal_either_is_left_as_it_was(
 
     repair = doctor.repair(killed.path)
 
-    assert not repair.repaired
+    assert not repair.is_repaired
     assert f"a copy of it is {repair.backup}" in str(repair)
     assert before.items() <= files(tmp_path).items()
 

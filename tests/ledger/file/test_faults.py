@@ -11,7 +11,7 @@ from tieout.validation.evidence.faults import campaign, tasks, trials
 from tieout.validation.evidence.faults.campaign import Fault, Row
 from tieout.validation.evidence.faults.children import ChildFailed, Crashed, outcome
 from tieout.validation.evidence.faults.program import SMALL, Program, replay
-from tieout.validation.evidence.faults.trials import Fate, Fixture, Trial, Undisturbed
+from tieout.validation.evidence.faults.trials import Fate, Fixture, Spec, Trial, Undisturbed
 
 SEED = 20_240_102
 
@@ -31,13 +31,23 @@ def closed(tmp_path_factory: pytest.TempPathFactory) -> Fixture:
     return trials.closed(tmp_path_factory.mktemp("closed"))
 
 
-def several(trial: Callable[..., Trial], given: Undisturbed | Fixture, times: int = 2) -> Row:
-    (row,) = campaign.perform([Fault(trial.__name__, trial, given, times)], SEED)
+def several(trial: Callable[..., Trial], subject: Undisturbed | Fixture | Spec, times: int = 2) -> Row:
+    (row,) = campaign.perform([Fault(trial.__name__, trial, subject, times)], SEED)
     return row
 
 
 def test_no_acknowledged_block_is_lost_to_a_kill(small: Undisturbed) -> None:
     row = several(trials.kill, small, 3)
+
+    assert [] == list(row.complaints())
+    assert {True} == {trial.same_head for trial in row.trials}
+
+
+@pytest.mark.crash
+def test_a_run_killed_at_a_random_bar_is_resumed_to_the_same_head(tmp_path: Path) -> None:
+    spec = trials.spec_run(tmp_path)
+
+    row = several(trials.kill_spec, spec, 3)
 
     assert [] == list(row.complaints())
     assert {True} == {trial.same_head for trial in row.trials}
@@ -80,8 +90,8 @@ def test_a_lost_block_and_another_head_are_complained_of(small: Undisturbed, tmp
     path = tmp_path / "run.duckdb"
     outcome(tasks.begin_and_write, path, Program(blocks=2, posts=SMALL.posts))
 
-    held = outcome(tasks.inspect, path)
-    trial = trials._resumed(path, other, 3, held, replay)
+    contents = outcome(tasks.inspect, path)
+    trial = trials._resumed(path, other, 3, contents, replay)
 
     assert (1, False) == (trial.lost, trial.same_head)
     row = Row(Fault("planted", trials.kill, other, 1), [trial])
@@ -89,13 +99,22 @@ def test_a_lost_block_and_another_head_are_complained_of(small: Undisturbed, tmp
     assert ["planted", "1", "1", "0", "0", "0", "0", "1", "1", "0", "0 of 1"] == row.cells()
 
 
+@pytest.mark.crash
+def test_a_spec_whose_run_ends_with_another_head_is_complained_of(tmp_path: Path) -> None:
+    planted = evolve(trials.spec_run(tmp_path), head="another head")
+
+    row = several(trials.kill_spec, planted, 1)
+
+    assert ["kill_spec, trial 0: another head digest, 0 lost, "] == list(row.complaints())
+
+
 def test_rows_that_differ_without_a_broken_seal_are_a_silent_error(closed: Fixture) -> None:
-    held = tasks.Held(closed.held.blocks, contents=closed.held.contents | {"txn": (0, 0)})
-    planted = Fixture(closed.path, closed.whole, held)
+    contents = tasks.Contents(closed.contents.blocks, rows=closed.contents.rows | {"txn": (0, 0)})
+    planted = Fixture(closed.path, closed.whole, contents)
 
     trial, _ = trials._judged(closed.path, planted)
 
-    assert "other rows, and nothing tells" == trial.wrong
+    assert "other rows, and no seal is broken" == trial.wrong
 
 
 def crash(_: object) -> None:

@@ -58,7 +58,7 @@ def perform(journal: Journal, first: int = 1, last: int = DAYS) -> str:
 def stored(path: Path) -> tuple[int, str]:
     """Return blocks and head digest of a file whose seals all hold."""
     with Reader(path) as reader:
-        assert [] == list(chain.broken(reader))
+        assert [] == list(chain.departures(reader))
         seals = chain.seals(reader)
         return len(seals), seals[-1].digest if seals else chain.genesis(reader).hex()
 
@@ -264,7 +264,7 @@ def test_a_last_block_that_the_disk_has_no_room_for_takes_nothing_along(path: Pa
         journal.close()
 
     with Reader(path) as reader:
-        assert [] == list(chain.broken(reader))
+        assert [] == list(chain.departures(reader))
         assert head == chain.seals(reader)[DAYS - 1].digest
 
 
@@ -343,7 +343,7 @@ def test_leaving_a_with_block_says_that_a_failed_block_was_not_stored(
     assert 0 == stored(path)[0]
 
 
-def test_of_two_blocks_that_wait_the_error_of_the_first_is_told_and_the_second_is_not_tried() -> None:
+def test_of_two_blocks_that_wait_the_error_of_the_first_is_raised_and_the_second_is_not_tried() -> None:
     journal = Journal.create(None, COMMODITIES)
     plant_rows(journal)
     for day in (1, 2):
@@ -526,7 +526,7 @@ def test_edits_that_leave_unusual_values_are_found_too(path: Path, statement: st
         connection.execute(statement)
 
     with Reader(path) as reader:
-        departures = "; ".join(map(str, chain.broken(reader)))
+        departures = "; ".join(map(str, chain.departures(reader)))
 
     assert finding in departures
 
@@ -583,7 +583,7 @@ def test_a_file_that_another_writer_changed_while_it_was_checked_is_not_opened(t
     path = tmp_path / "books.duckdb"
     with Journal.create(path, [currency("USD")]) as journal:
         journal.post(0, deposit, "USD", "1")
-    with restore.checked(path) as held:
+    with restore.open_sealed(path) as held:
         checked = held
     restore.reconnect(path, checked).close()
     with Journal.open(path) as other:

@@ -330,10 +330,10 @@ NAMES_EDITED = (
 )
 
 
-def named(path: Path, anchor: str | None = None) -> set[int]:
+def departing_blocks(path: Path, anchor: str | None = None) -> set[int]:
     """Return the blocks at which a file departs from its seals, and `RUN` for the run itself."""
     with Reader(path) as reader:
-        return {departure.block for departure in chain.broken(reader, anchor)}
+        return {departure.block for departure in chain.departures(reader, anchor)}
 
 
 def verified(path: Path, anchor: str | None = None) -> Report:
@@ -367,7 +367,7 @@ def file(original: Closed, tmp_path: Path, request: pytest.FixtureRequest) -> Fi
 
 def found_by_the_seals(file: File, concerned: set[int]) -> bool:
     """Check that the seals name these blocks alone. The command, run once for each change, has to agree."""
-    agrees = named(file.closed()) == concerned
+    agrees = departing_blocks(file.closed()) == concerned
     return agrees and (file.original.seed > PLACES[0] or says_where(file.path, concerned))
 
 
@@ -493,7 +493,7 @@ def test_an_edited_seal_is_found(file: File, column: str) -> None:
     }
     value = changed.get(column, f"{column} + 1")
     file.run(f"update seal set {column} = {value} where block = ?", block)  # noqa: S608  named above
-    blocks = named(file.closed())
+    blocks = departing_blocks(file.closed())
 
     assert block in blocks
     assert blocks <= {block, block + 1} or column == "rows"
@@ -518,7 +518,7 @@ def test_seals_exchanged_are_found(file: File) -> None:
         other,
     )
 
-    assert {one, other} <= named(file.closed())
+    assert {one, other} <= departing_blocks(file.closed())
     assert says_where(file.path, {min(one, other)})
 
 
@@ -540,9 +540,13 @@ def test_a_block_sealed_again_after_a_change_is_found_by_the_block_that_follows_
 def found_with_the_anchor_alone(file: File, block: int) -> bool:
     """Check that every check passes without the anchor, and that the seals name the block with it."""
     path, anchor = file.closed(), file.original.head
-    without = verified(path)
+    report = verified(path)
     statuses = status(path), status(path, "--anchor", anchor), status(path, "--anchor", anchor[:16])
-    return without.ok and {block} == named(path, anchor) and (0, CHECK_FAILED, CHECK_FAILED) == statuses
+    return (
+        report.ok
+        and {block} == departing_blocks(path, anchor)
+        and (0, CHECK_FAILED, CHECK_FAILED) == statuses
+    )
 
 
 def test_a_tail_cut_off_is_found_with_the_anchor_alone(file: File) -> None:
@@ -575,13 +579,13 @@ def test_blocks_added_since_the_anchor_was_noted_are_counted(original: Closed) -
     report = verified(original.path, computed[3])
 
     assert not report.ok
-    assert {3} == named(original.path, computed[3])
+    assert {3} == departing_blocks(original.path, computed[3])
     assert f"{original.blocks - 3} blocks were added" in report.results[0].findings[0]
 
 
 def test_an_anchor_too_short_to_be_one_is_not_taken_for_it(original: Closed) -> None:
-    assert set() != named(original.path, original.head[:15])
-    assert set() == named(original.path, original.head[:16].upper())
+    assert set() != departing_blocks(original.path, original.head[:15])
+    assert set() == departing_blocks(original.path, original.head[:16].upper())
 
 
 def test_the_provenance_is_outside_the_chain_and_in_the_digest_of_the_file(file: File) -> None:

@@ -18,7 +18,7 @@ from tieout.ledger.books.commodity import currency, instrument
 from tieout.ledger.books.events import buy, deposit, futures_open, fx_trade, sell, short_sale
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.schema import ledger_schema
-from tieout.ledger.file.verify import SHOWN, Outcome, Result, verify
+from tieout.ledger.file.verify import FINDINGS_IN_FULL, Outcome, Result, verify
 from tieout.ledger.journal import Journal
 
 CHECKS = ["seals", *ledger_schema().checks, *RECORDS.checks]
@@ -249,8 +249,8 @@ def test_a_planted_fault_fails_its_check(
 def test_of_many_findings_the_first_are_listed_and_all_are_counted(sound: Path, tmp_path: Path) -> None:
     result = results(planted(sound, tmp_path, "update statement set cash = cash + 1"))["statements"]
 
-    assert SHOWN + 1 == len(result.findings)
-    assert f"and {10 - SHOWN} more" == result.findings[-1]
+    assert FINDINGS_IN_FULL + 1 == len(result.findings)
+    assert f"and {10 - FINDINGS_IN_FULL} more" == result.findings[-1]
 
 
 @pytest.mark.parametrize(
@@ -296,7 +296,7 @@ def lines(path: Path) -> list[tuple[int, int, int]]:
     return [(row["cash"], row["market_value"], row["equity"]) for row in claimed]
 
 
-def test_statements_say_what_is_held_in_each_currency_however_it_came_and_went(tmp_path: Path) -> None:
+def test_statements_value_the_holdings_in_each_currency_after_any_event(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     commodities = [
         currency("USD", 2),

@@ -1,6 +1,6 @@
 """The parts, each by itself, with pytest-benchmark: `make bench-parts`.
 
-What a part needs is made anew before every round, outside the clock.
+The inputs of a part are made again before every round, outside the clock.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ from tieout.execution.engine import Engine
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import Report, verify
 from tieout.ledger.journal import Journal
-from tieout.validation.bench import ledger, step
+from tieout.validation.bench import ledger, runs
 from tieout.validation.workloads.arrays import workload
 from tieout.validation.workloads.references import REFERENCES, weights
 
@@ -25,7 +25,7 @@ Benchmark = Any
 
 
 def test_posting_half_a_million_transfers(benchmark: Benchmark) -> None:
-    posted: list[int] = []
+    counts: list[int] = []
 
     def setup() -> tuple[tuple[Journal, int], dict[str, Any]]:
         journal = ledger.fresh(None, TRANSFERS)
@@ -34,15 +34,15 @@ def test_posting_half_a_million_transfers(benchmark: Benchmark) -> None:
         return (journal, start), {}
 
     def post(journal: Journal, start: int) -> None:
-        posted.append(ledger.trade(journal.books, 1, start, TRANSFERS) - start)
+        counts.append(ledger.trade(journal.books, 1, start, TRANSFERS) - start)
 
     benchmark.pedantic(post, setup=setup, rounds=ROUNDS, warmup_rounds=1)
 
-    assert len(set(posted)) == 1
+    assert len(set(counts)) == 1
 
 
 def test_relieving_three_lots_a_sale(benchmark: Benchmark) -> None:
-    sold: list[int] = []
+    counts: list[int] = []
 
     def setup() -> tuple[tuple[Journal], dict[str, Any]]:
         journal = ledger.fresh(None, TRANSFERS)
@@ -51,11 +51,11 @@ def test_relieving_three_lots_a_sale(benchmark: Benchmark) -> None:
         return (journal,), {}
 
     def sell(journal: Journal) -> None:
-        sold.append(ledger.sell_off(journal.books, 1, ledger.LOTS))
+        counts.append(ledger.sell_off(journal.books, 1, ledger.LOTS))
 
     benchmark.pedantic(sell, setup=setup, rounds=ROUNDS, warmup_rounds=1)
 
-    assert {ledger.INSTRUMENTS * ledger.LOTS // 3} == set(sold)
+    assert {ledger.INSTRUMENTS * ledger.LOTS // 3} == set(counts)
 
 
 def test_the_bar_step_over_a_year_of_500_instruments(benchmark: Benchmark) -> None:
@@ -64,11 +64,11 @@ def test_the_bar_step_over_a_year_of_500_instruments(benchmark: Benchmark) -> No
 
     fills: list[int] = []
 
-    def setup() -> tuple[step.Prepared, dict[str, Any]]:
-        return step.prepared(backtest), {}
+    def setup() -> tuple[runs.Prepared, dict[str, Any]]:
+        return runs.prepared(backtest), {}
 
-    def perform(engine: Engine, *given: Any) -> None:
-        step.perform(engine, *given)
+    def perform(engine: Engine, *arguments: Any) -> None:
+        runs.step(engine, *arguments)
         fills.append(int(engine.desk.state[0].fills))
 
     benchmark.pedantic(perform, setup=setup, rounds=ROUNDS, warmup_rounds=1)

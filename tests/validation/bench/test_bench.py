@@ -1,4 +1,4 @@
-"""What a measurement is made of: equal results first, then times, then tables. No time itself is tested."""
+"""Measurements: equal results first, then times, then tables. The times are not tested."""
 
 import ast
 import sys
@@ -55,7 +55,7 @@ def test_a_contestant_that_reaches_the_reference_is_timed(arrays: Path, tmp_path
     assert {2} == {len(timing.seconds) for timing in timings.values()}
 
 
-def test_one_that_misses_it_by_a_cent_is_not(arrays: Path, tmp_path: Path) -> None:
+def test_a_contestant_that_misses_it_by_a_cent_is_not(arrays: Path, tmp_path: Path) -> None:
     right = market.contest("W2", "close", {"ours": ["program"]})
     contest = Contest("W2", right.rules, right.value + Decimal("0.01"), right.entries)
 
@@ -65,13 +65,13 @@ def test_one_that_misses_it_by_a_cent_is_not(arrays: Path, tmp_path: Path) -> No
 
 def test_an_engine_that_is_not_installed_takes_no_part_and_is_named(arrays: Path, tmp_path: Path) -> None:
     engines = Engines([])
-    contest = Contest("W2", Rules("close", 1e6, 0.001), Decimal(0), {"nobody": ["anything"]})
+    contest = Contest("W2", Rules("close", 1e6, 0.001), Decimal(0), {"absent": ["strategy"]})
 
     assert {} == hold(contest, engines, arrays, tmp_path, rounds=1)
-    assert ["nobody"] == list(engines.absent)
+    assert ["absent"] == list(engines.absent)
 
 
-def test_an_engine_that_ends_is_told_with_its_last_words(tmp_path: Path) -> None:
+def test_the_error_output_of_an_engine_that_ends_is_quoted(tmp_path: Path) -> None:
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho no memory >&2\n", "utf-8")
     python.chmod(0o755)
@@ -80,18 +80,18 @@ def test_an_engine_that_ends_is_told_with_its_last_words(tmp_path: Path) -> None
         Child("vectorbt", str(python), [])
 
 
-def test_what_an_engine_raises_is_told() -> None:
+def test_an_error_of_an_engine_is_quoted() -> None:
     with Child("ours", sys.executable, []) as child, pytest.raises(Failed, match="KeyError: 'nothing'"):
         child.ask("run", name="nothing", check=False)
 
 
 @pytest.mark.parametrize("path", [*CONTESTANTS, *BESIDE], ids=lambda path: f"{path.parent.name}-{path.stem}")
-def test_what_runs_beside_another_engine_imports_nothing_that_needs_tieout(path: Path) -> None:
+def test_modules_beside_another_engine_import_nothing_of_tieout(path: Path) -> None:
     nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
-    named = {f"{n.module}.{a.name}" for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names}
-    named |= {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
+    names = {f"{n.module}.{a.name}" for n in nodes if isinstance(n, ast.ImportFrom) for a in n.names}
+    names |= {alias.name for n in nodes if isinstance(n, ast.Import) for alias in n.names}
     beside = tuple(f"tieout.validation.workloads.{name}" for name in ("task", "grid", "memory"))
-    needs = {name for name in named if name.startswith(("tieout", "attrs")) and not name.startswith(beside)}
+    needs = {name for name in names if name.startswith(("tieout", "attrs")) and not name.startswith(beside)}
 
     assert (path.parent.name == "ours") == bool(needs)
 
@@ -114,9 +114,9 @@ def test_symbols_of_thousands_of_instruments_are_in_alphabetical_order() -> None
 
 
 def test_the_grid_has_a_thousand_different_sets(w2: Workload) -> None:
-    found = {weights.tobytes() for weights in grid.weights(w2.inputs)}
+    sets = {weights.tobytes() for weights in grid.weights(w2.inputs)}
 
-    assert 1_000 == len(found)
+    assert 1_000 == len(sets)
 
 
 # --- rounds and ratios ---------------------------------------------------------------------------------
@@ -135,16 +135,16 @@ def test_contestants_take_turns() -> None:
     assert {"a": Timing((3.0, 5.0)), "b": Timing((4.0, 6.0))} == timings
 
 
-@pytest.mark.parametrize(("ours", "met"), [(1.0, "yes"), (2.0, "NO")])
-def test_a_floor_is_met_by_the_median(ours: float, met: str) -> None:
-    measured = {("in memory", "W2"): {OURS: Timing((ours,) * 3), RUST: Timing((5.0, 6.0, 4.0))}}
+@pytest.mark.parametrize(("seconds", "met"), [(1.0, "yes"), (2.0, "NO")])
+def test_a_target_is_met_by_the_median(seconds: float, met: str) -> None:
+    measured = {("in memory", "W2"): {OURS: Timing((seconds,) * 3), RUST: Timing((5.0, 6.0, 4.0))}}
 
     (row,) = floors.rows(measured)
 
-    assert [f"{5 / ours:g} ({4 / ours:g} to {6 / ours:g})", "5", met] == row[-3:]
+    assert [f"{5 / seconds:g} ({4 / seconds:g} to {6 / seconds:g})", "5", met] == row[-3:]
 
 
-def test_a_floor_against_somebody_absent_is_left_out() -> None:
+def test_a_target_against_an_absent_engine_is_left_out() -> None:
     assert [] == floors.rows({("in memory", "W2"): {OURS: Timing((1.0,))}})
 
 
@@ -157,11 +157,11 @@ def test_an_exponent_is_the_power_of_the_size(power: float, values: list[float])
 
 
 @pytest.mark.parametrize(
-    ("seconds", "shown"),
+    ("seconds", "text"),
     [(1.5e-7, "150 ns"), (2.5e-5, "25 us"), (0.0123, "12.3 ms"), (1.234, "1.23 s"), (1234.5, "1,234 s")],
 )
-def test_three_digits_of_a_time_are_shown(seconds: float, shown: str) -> None:
-    assert shown == report.duration(seconds)
+def test_three_digits_of_a_time_are_shown(seconds: float, text: str) -> None:
+    assert text == report.duration(seconds)
 
 
 def part(title: str, cell: str) -> Part:
@@ -187,7 +187,7 @@ def test_a_short_table_stands_between_the_marks_of_a_file(tmp_path: Path) -> Non
     assert f"before\n{report.BEGIN}\n{table}\n{report.END}\nafter\n" == path.read_text("utf-8")
 
 
-def test_the_machine_is_described_with_who_was_absent() -> None:
+def test_the_machine_is_described_with_the_absent_engines() -> None:
     engines = Engines([])
     engines.absent["zipline"] = "No module named 'zipline'"
     session = parts.Session(engines, Path(), is_quick=True)
@@ -201,7 +201,7 @@ def test_the_machine_is_described_with_who_was_absent() -> None:
 
 
 @pytest.mark.parametrize("arguments", [["--only", "nothing"], ["--workload", "W9"]])
-def test_a_part_or_workload_that_there_is_not_is_refused(arguments: list[str]) -> None:
+def test_an_unknown_part_or_workload_is_refused(arguments: list[str]) -> None:
     app = typer.Typer()
     app.command()(bench)
 
@@ -226,11 +226,11 @@ def test_a_streamed_history_gives_the_same_head_in_every_window(tmp_path: Path) 
     source, orders = tmp_path / "minutes.parquet", tmp_path / "orders.parquet"
     streaming.write(source, orders, days=3, instruments=30)
 
-    told = [
-        SimpleNamespace(**streaming.performed(source, orders, tmp_path / f"{window}.duckdb", window))
+    reports = [
+        SimpleNamespace(**streaming.perform(source, orders, tmp_path / f"{window}.duckdb", window))
         for window in (0, 100)
     ]
 
-    assert 30 * 3 * streaming.MINUTES == told[0].bars == told[1].bars
-    assert told[0].head == told[1].head
-    assert 0 < told[0].fills
+    assert 30 * 3 * streaming.MINUTES == reports[0].bars == reports[1].bars
+    assert reports[0].head == reports[1].head
+    assert 0 < reports[0].fills

@@ -27,7 +27,7 @@ from tieout.validation.compare.render import show
 from tieout.validation.compare.run import through_backtrader, through_vectorbt
 from tieout.validation.engines.backtrader import imitation as backtrader
 from tieout.validation.engines.vectorbt import imitation as vectorbt
-from tieout.validation.evidence.native import drawn
+from tieout.validation.evidence.native import draw
 from tieout.validation.foreign.outcome import Fill, Outcome, Refusal
 
 DAYS = np.busday_offset("2024-01-01", np.arange(10), roll="forward").astype("M8[ns]")
@@ -81,7 +81,7 @@ def compared(engine: str, ours: Performed) -> Comparison:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_cash_and_value_folded_from_transfers_are_those_of_the_statements(seed: int) -> None:
-    backtest = drawn(seed)
+    backtest = draw(seed)
     with backtest.run() as result:
         ours, equity = Performed.of(backtest, result.journal), result.equity
 

@@ -1,4 +1,4 @@
-"""The auditor on what VectorBT and Backtrader export: clean as they are, and each planted fault named."""
+"""The auditor on exports of VectorBT and Backtrader: they agree, and each planted fault is named."""
 
 from functools import cache
 from importlib.util import find_spec
@@ -22,15 +22,15 @@ def samples() -> dict[str, Sample]:
 
 
 @pytest.mark.parametrize("package", ["VectorBT, numba", "VectorBT, Rust", "Backtrader"])
-@pytest.mark.filterwarnings("ignore")  # of the packages' own
-def test_what_a_package_exports_ties(package: str) -> None:
+@pytest.mark.filterwarnings("ignore")  # the packages raise their own
+def test_the_exports_of_a_package_agree(package: str) -> None:
     assert Sample(package, AGREES, []) == samples()[package]
 
 
 @pytest.mark.parametrize("fault", PLANTS, ids=str)
 @pytest.mark.filterwarnings("ignore")
-def test_a_fault_planted_in_it_is_named(fault: str) -> None:
-    found = samples()[f"planted: {fault}"]
+def test_a_planted_fault_is_named(fault: str) -> None:
+    sample = samples()[f"planted: {fault}"]
 
-    assert WRONG == found.verdict
-    assert fault in found.faults
+    assert WRONG == sample.verdict
+    assert fault in sample.faults

@@ -25,12 +25,12 @@ from tieout.validation.compare.ours import Performed
 from tieout.validation.compare.run import through_backtrader, through_vectorbt
 from tieout.validation.engines.backtrader import imitation as backtrader
 from tieout.validation.engines.vectorbt import imitation as vectorbt
-from tieout.validation.evidence.native import COINCIDES, HALVES, add, compare_random, performed
-from tieout.validation.evidence.tally import CASH_BOUND, REVERSED, SHORT, Tally
+from tieout.validation.evidence.native import COMMON_RULES, HALVES, add, compare_random, perform
+from tieout.validation.evidence.tally import CASH_BOUND, FLIPPED, SHORT, Tally
 from tieout.validation.foreign.outcome import Outcome
 
 SEEDS = range(20)
-run_of = cache(performed)
+run_of = cache(perform)
 
 
 def by_imitation(run: Performed, engine: str) -> Outcome:
@@ -40,7 +40,7 @@ def by_imitation(run: Performed, engine: str) -> Outcome:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_random_run_has_in_it_what_the_rules_have_in_common(seed: int) -> None:
+def test_a_random_run_has_only_the_shared_rules(seed: int) -> None:
     run = run_of(seed)
     backtest = run.backtest
 
@@ -64,7 +64,7 @@ def test_a_random_run_has_in_it_what_the_rules_have_in_common(seed: int) -> None
         assert run.is_same_close or run.panels.is_there.all()
 
 
-def test_twenty_random_runs_have_in_them_whatever_is_drawn() -> None:
+def test_twenty_random_runs_cover_every_choice() -> None:
     runs = [run_of(seed) for seed in SEEDS]
     costs = [run.backtest.costs for run in runs]
     gaps = {run.backtest.fill for run in runs if not run.panels.is_there.all()}
@@ -78,8 +78,8 @@ def test_twenty_random_runs_have_in_them_whatever_is_drawn() -> None:
     assert {True, False} == {len(run.panels.symbols) > 1 for run in runs}
 
 
-def test_the_same_seed_draws_the_same_run_and_another_another() -> None:
-    one, again, other = run_of(3), performed(3), run_of(4)
+def test_the_same_seed_draws_the_same_run_and_another_seed_another_run() -> None:
+    one, again, other = run_of(3), perform(3), run_of(4)
 
     assert str(one.orders) == str(again.orders)
     assert one.outcome.fills == again.outcome.fills
@@ -87,7 +87,7 @@ def test_the_same_seed_draws_the_same_run_and_another_another() -> None:
 
 
 def test_random_runs_lead_to_the_same_books_everywhere() -> None:
-    """They bind cash, go short and reverse; twenty seeds reach all of it."""
+    """Cash binds, positions go short and flip: twenty seeds reach all of it."""
     tallies = {"vectorbt": Tally(), "backtrader": Tally()}
     for seed in SEEDS:
         run = run_of(seed)
@@ -97,11 +97,11 @@ def test_random_runs_lead_to_the_same_books_everywhere() -> None:
     for tally in tallies.values():
         assert [] == tally.differences
         assert 20 == tally.scenarios
-        assert {CASH_BOUND, SHORT, REVERSED} == set(tally.regimes)
+        assert {CASH_BOUND, SHORT, FLIPPED} == set(tally.regimes)
 
 
 @pytest.mark.parametrize(
-    ("name", "more", "what"),
+    ("name", "more", "subject"),
     [
         ("fee", 0.006, "commission"),
         ("fee", 0.004, ""),
@@ -111,37 +111,38 @@ def test_random_runs_lead_to_the_same_books_everywhere() -> None:
         ("bar", 1, "fill"),
     ],
 )
-def test_a_fill_that_is_another_is_seen(name: str, more: float, what: str) -> None:
+def test_a_different_fill_is_reported(name: str, more: float, subject: str) -> None:
     run = run_of(0)
-    theirs = by_imitation(run, "vectorbt")
-    first, *others = theirs.fills
+    package = by_imitation(run, "vectorbt")
+    first, *others = package.fills
     other = evolve(first, **{name: getattr(first, name) + more})
 
-    found = Comparison("vectorbt", run, evolve(theirs, fills=[other, *others])).departures
+    departures = Comparison("vectorbt", run, evolve(package, fills=[other, *others])).departures
 
-    assert [what] * bool(what) == [departure.what for departure in found]
+    assert [subject] * bool(subject) == [departure.what for departure in departures]
 
 
 @pytest.mark.parametrize("name", ["cash", "value"])
-@pytest.mark.parametrize(("more", "seen"), [(0.004, 0), (0.006, 1)])
-def test_half_a_cent_of_cash_or_value_is_seen(name: str, more: float, seen: int) -> None:
+@pytest.mark.parametrize(("more", "count"), [(0.004, 0), (0.006, 1)])
+def test_half_a_cent_of_cash_or_value_is_reported(name: str, more: float, count: int) -> None:
     run = run_of(0)
-    theirs = by_imitation(run, "vectorbt")
+    package = by_imitation(run, "vectorbt")
 
-    found = Comparison("vectorbt", run, evolve(theirs, **{name: getattr(theirs, name) + more})).departures
+    moved = evolve(package, **{name: getattr(package, name) + more})
+    departures = Comparison("vectorbt", run, moved).departures
 
-    assert [(0, name)] * seen == [(departure.bar, departure.what) for departure in found]
+    assert [(0, name)] * count == [(departure.bar, departure.what) for departure in departures]
 
 
 class Resting(Strategy):
-    """Limits, stops and market orders about the close, some for a day, some taken back."""
+    """A strategy with limits, stops and market orders near the close, some for a day, some cancelled."""
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self._random = np.random.default_rng(seed)
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
-        """Ask for about one order for every other instrument."""
+        """Submit about one order for every other instrument."""
         random = self._random
         for symbol, close in zip(bar.symbols, bar.close.tolist(), strict=True):
             kind = ("limit", "stop", "market", "none", "none")[int(random.integers(5))]
@@ -179,7 +180,7 @@ def test_limits_and_stops_fill_alike_in_backtrader_where_cash_is_ample(seed: int
 
 def test_the_steps_are_halves_whose_sums_floats_hold() -> None:
     assert "0.5" == str(HALVES.default.step)
-    assert any("half units" in what for what in COINCIDES)
+    assert any("half units" in rule for rule in COMMON_RULES)
 
 
 @pytest.mark.reference

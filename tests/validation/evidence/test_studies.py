@@ -1,4 +1,4 @@
-"""Whole workloads by the imitations, and by the packages where they are; the page that tells of it."""
+"""Whole workloads by the imitations and, where they are installed, by the packages. The page of results."""
 
 from decimal import Decimal
 from functools import cache
@@ -16,12 +16,12 @@ from tieout.validation.evidence.real_bars import BARS, EACH_WAY, HISTORY, SHARE,
 from tieout.validation.evidence.studies import (
     BACKTRADER,
     ROWS,
+    Pair,
     Row,
-    Tried,
     cents,
     imitation,
     own_study,
-    reached,
+    row_results,
     study,
 )
 from tieout.validation.evidence.tally import Tally
@@ -44,12 +44,12 @@ YEAR = [
 ]
 
 
-def name(given: object) -> str:
-    return f"{given.workload} {given.rules}" if isinstance(given, Row) else str(given)
+def name(value: object) -> str:
+    return f"{value.workload} {value.rules}" if isinstance(value, Row) else str(value)
 
 
 @pytest.mark.parametrize(("row", "engine"), YEAR, ids=name)
-def test_an_imitation_reaches_what_engines_agree_on(row: Row, engine: str) -> None:
+def test_an_imitation_reaches_the_result_on_which_engines_agree(row: Row, engine: str) -> None:
     outcome = imitation(row.ways[engine](workload(row.workload)))
 
     assert (row.fills, row.value) == (len(outcome.fills), cents(outcome.value[-1]))
@@ -57,34 +57,34 @@ def test_an_imitation_reaches_what_engines_agree_on(row: Row, engine: str) -> No
 
 @pytest.mark.reference
 @needs_packages
-@pytest.mark.parametrize("which", ["W1", "W2", "W4"])
-def test_so_does_every_package_side_by_side(which: str) -> None:
-    for one in reached([which]):
-        assert [] == one.wrong
+@pytest.mark.parametrize("workload_name", ["W1", "W2", "W4"])
+def test_so_does_every_package(workload_name: str) -> None:
+    for one in row_results([workload_name]):
+        assert [] == one.faults
 
 
 @pytest.mark.reference
 @needs_packages
-def test_in_the_study_not_one_fill_is_another() -> None:
+def test_in_the_study_every_fill_is_equal() -> None:
     for one in study():
-        assert ([], 0) == (list(one.tried.differences), one.tried.other_fills)
+        assert ([], 0) == (list(one.pair.differences), one.pair.differing_fills)
         assert 10_000 < one.orders < 12_000
-        assert one.tried.theirs.refusals
-    for _, _, compared in own_study():
-        assert [] == list(compared.departures)
-        assert compared.run.outcome.refusals
+        assert one.pair.package.refusals
+    for _, _, comparison in own_study():
+        assert [] == list(comparison.departures)
+        assert comparison.run.outcome.refusals
 
 
-def test_a_result_that_is_not_the_rows_is_wrong() -> None:
+def test_a_fill_at_another_price_is_a_difference() -> None:
     row = next(row for row in ROWS if BACKTRADER in row.ways)
-    ours = imitation(row.ways[BACKTRADER](workload("W1")))
-    (first, *others) = ours.fills
-    theirs = evolve(ours, fills=[evolve(first, price=first.price + 0.01), *others])
-    done = Tried("", BACKTRADER, theirs, ours)
+    here = imitation(row.ways[BACKTRADER](workload("W1")))
+    (first, *others) = here.fills
+    there = evolve(here, fills=[evolve(first, price=first.price + 0.01), *others])
+    pair = Pair("", BACKTRADER, there, here)
 
-    assert 1 == done.other_fills
-    assert 1 == len(done.differences)
-    assert 0 == Tried("", BACKTRADER, ours, ours).other_fills
+    assert 1 == pair.differing_fills
+    assert 1 == len(pair.differences)
+    assert 0 == Pair("", BACKTRADER, here, here).differing_fills
 
 
 # --- real bars -------------------------------------------------------------------------------------
@@ -115,38 +115,38 @@ def test_the_book_is_long_the_best_and_short_the_worst() -> None:
     ("field", "bar", "value"), [("close", -1, 4.99), ("volume", -20, 0.0), ("close", -1, np.nan)]
 )
 def test_a_symbol_that_is_not_fit_leaves_the_book_or_has_no_bar(field: str, bar: int, value: float) -> None:
-    given = market()
+    bars = market()
     for prices in ("open", "high", "low", "close") if field == "close" else ("volume",):
-        given.fields[prices][bar, 59] = value
+        bars.fields[prices][bar, 59] = value
 
-    share = book(given)[-1, 59]
+    share = book(bars)[-1, 59]
 
     assert np.isnan(share) if np.isnan(value) else 0.0 == share
 
 
 def test_volume_older_than_twenty_bars_does_not_count() -> None:
-    given = market()
-    given.fields["volume"][-21, 59] = 0.0
+    bars = market()
+    bars.fields["volume"][-21, 59] = 0.0
 
-    assert SHARE == book(given)[-1, 59]
+    assert SHARE == book(bars)[-1, 59]
 
 
 def test_a_gap_of_a_symbol_is_no_bar_of_its_history() -> None:
-    given = market(bars=HISTORY)
-    for prices in given.fields.values():
+    bars = market(bars=HISTORY)
+    for prices in bars.fields.values():
         prices[10, 59] = np.nan
 
-    assert np.isnan(book(given)[-1, 59])
+    assert np.isnan(book(bars)[-1, 59])
     assert SHARE == book(market(bars=HISTORY))[-1, 59]
 
 
 @pytest.mark.reference
 @needs_packages
 @pytest.mark.skipif(not BARS.is_file(), reason="the file of real bars is not beside the project")
-def test_on_real_bars_not_one_fill_is_another() -> None:
+def test_on_real_bars_every_fill_is_equal() -> None:
     for one in real.real(Market.read().until(HISTORY + 60)):
-        assert ([], 0) == (list(one.differences), one.other_fills)
-        assert len(one.theirs.fills) > 1_000
+        assert ([], 0) == (list(one.differences), one.differing_fills)
+        assert len(one.package.fills) > 1_000
 
 
 # --- the page --------------------------------------------------------------------------------------
@@ -157,15 +157,15 @@ def test_every_part_has_a_heading_and_a_place_in_the_queue() -> None:
     assert set(page.PARTS) == set(_LONGEST)
 
 
-def test_a_difference_in_a_random_run_is_wrong_and_told() -> None:
+def test_a_difference_in_a_random_run_is_a_fault_in_words() -> None:
     same, other = Tally(scenarios=2), Tally(scenarios=2)
     other.differ("seed 7", ["bar 1: cash"])
 
-    found = page._tallied({"one": same, "other": other}, "a note")
+    section = page._tallied({"one": same, "other": other}, "a note")
 
-    assert ["other: seed 7: bar 1: cash (1 in all)"] == found.wrong
-    assert ["scenarios that differ", "0", "1"] == list(found.tables[0].rows[-1])
-    assert [] == page._tallied({"one": same}, "a note").wrong
+    assert ["other: seed 7: bar 1: cash (1 in all)"] == section.faults
+    assert ["scenarios that differ", "0", "1"] == list(section.tables[0].rows[-1])
+    assert [] == page._tallied({"one": same}, "a note").faults
 
 
 def test_the_table_goes_between_the_marks_and_nowhere_else(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_the_table_goes_between_the_marks_and_nowhere_else(tmp_path: Path) -> No
 
 @pytest.mark.reference
 @needs_packages
-def test_what_is_written_by_hand_stays_on_the_page(tmp_path: Path) -> None:
+def test_the_section_written_by_hand_stays_on_the_page(tmp_path: Path) -> None:
     path = tmp_path / "validation.md"
     path.write_text(f"# {page.TITLES['rules']}\n\nBy hand.\n")
 
@@ -198,7 +198,7 @@ def test_what_is_written_by_hand_stays_on_the_page(tmp_path: Path) -> None:
 
 @pytest.mark.reference
 @needs_packages
-def test_real_bars_that_are_not_there_are_skipped_in_words(
+def test_missing_real_bars_are_skipped_with_a_message(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert 0 == main(["--only", "real", "--data", str(tmp_path / "none.parquet")])
@@ -206,5 +206,5 @@ def test_real_bars_that_are_not_there_are_skipped_in_words(
     assert "skipped, there is no file" in capsys.readouterr().err
 
 
-def test_money_is_told_to_the_cent() -> None:
+def test_an_amount_is_rounded_to_the_cent() -> None:
     assert Decimal("2.68") == cents(2.675000001)

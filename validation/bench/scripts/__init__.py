@@ -1,1 +1,1 @@
-"""Programs that are started as fresh processes, each with what it needs and nothing else."""
+"""Programs that run as fresh processes, each with only the imports that it needs."""

@@ -1,4 +1,4 @@
-"""One size of one axis: seconds of a run in memory and in a file, and the MB that the first takes."""
+"""One size of one axis: seconds of a run in memory and in a file, and the MB of the first run."""
 
 import json
 import statistics
@@ -20,7 +20,7 @@ before = memory.resident()
 memory.forget_peak()
 with prepared().run() as result:
     read(result)
-taken = memory.peak() - before
+megabytes = memory.peak() - before
 for _ in range(rounds):
     with Clock() as clock:
         result = prepared().run()
@@ -33,4 +33,6 @@ for _ in range(rounds):
         read(result)
         result.close()
     runs["file"].append(clock.seconds)
-print(json.dumps({name: statistics.median(values) for name, values in runs.items()} | {"megabytes": taken}))
+print(
+    json.dumps({name: statistics.median(values) for name, values in runs.items()} | {"megabytes": megabytes})
+)

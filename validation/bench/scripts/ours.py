@@ -20,7 +20,7 @@ with np.load(sys.argv[1]) as arrays:
     timestamp, weights = arrays["timestamp"], arrays["weights"]
 symbols = [f"A{number:03d}" for number in range(weights.shape[1])]
 bars, program = Bars.from_arrays(timestamp, symbols, **fields), TargetWeights(weights)
-# Both have copied what they were given.
+# Both have copied their inputs.
 del fields, weights
 result = Backtest(
     bars=bars,

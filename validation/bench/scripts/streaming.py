@@ -1,4 +1,4 @@
-"""A history from a Parquet file through windows: the 25 best instruments of each day by what they rose."""
+"""A history from a Parquet file in windows: the 25 instruments with the best return of each day."""
 
 import json
 import resource
@@ -20,13 +20,13 @@ result = Backtest(
     account=CashAccount("1000000"),
     costs=Costs(PercentCommission("0.00001")),
 ).run(Path(journal))
-done = time.perf_counter()
+end = time.perf_counter()
 fills = result.journal.sql("select count(*) as n from fill").rows()[0]["n"]
 print(
     json.dumps(
         {
             "read": read - start,
-            "seconds": done - start,
+            "seconds": end - start,
             "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
             "head": result.head,
             "fills": int(fills),

@@ -1,8 +1,8 @@
 """Backtrader, filled at the next open, whole shares.
 
-Within the clock: the feeds from arrays, the run without observers and analyzers, and the account's value at
-every bar. The strategy ranks the scores itself; what is no longer among the best is closed before targets
-are set.
+The clock includes the feeds from arrays, the run without observers and analyzers, and the account's value at
+every bar. The strategy ranks the scores itself. It closes positions that are no longer among the best before
+it sets targets.
 """
 
 import math
@@ -19,26 +19,26 @@ from tieout.validation.workloads.task import BEST, INVESTED, QUANTITY, WARMUP, C
 FIELDS = ("open", "high", "low", "close", "volume")
 _DAY = 86_400 * 10**9
 _EPOCH = 719_163
-"""1970-01-01 as Backtrader counts days."""
+"""1970-01-01 in Backtrader's count of days."""
 
 
 def versions() -> dict[str, str]:
-    """By package."""
+    """Return the versions by package."""
     return {"backtrader": version("backtrader")}
 
 
 def contestants(task: Task) -> dict[str, Contestant]:
-    """The run."""
+    """Return the run."""
     return {"strategy": partial(_run, task)}
 
 
 class Feed(bt.feed.DataBase):  # type: ignore[misc]  # Backtrader has no types
-    """Columns by field, which are its lines at once; row by row would take it a third of the time."""
+    """A feed that fills its lines from whole columns. Row by row would take a third of the run."""
 
     params = (("columns", None),)
 
     def preload(self) -> None:
-        """Fill the lines, and go back before the first row."""
+        """Fill the lines, and rewind to before the first row."""
         columns = self.p.columns
         for name in self.lines.getlinealiases():
             values = columns.get(name)
@@ -48,59 +48,59 @@ class Feed(bt.feed.DataBase):  # type: ignore[misc]  # Backtrader has no types
         self.home()
 
 
-class Kept(bt.Strategy):  # type: ignore[misc]  # as above
-    """Counts fills, and keeps the account's value at every bar."""
+class Recorder(bt.Strategy):  # type: ignore[misc]  # as above
+    """A strategy that counts fills and records the account's value at every bar."""
 
     params = (("arrays", None),)
 
     def __init__(self) -> None:
         self.fills = 0
         self.values: list[float] = []
-        self.held: set[int] = set()
+        self.holdings: set[int] = set()
 
     def notify_order(self, order: Any) -> None:
-        """Count what is done."""
+        """Count completed orders."""
         self.fills += order.status == order.Completed
 
     def next(self) -> None:
-        """Keep the value, then decide."""
+        """Record the value, then decide."""
         self.values.append(self.broker.getvalue())
         self.decide(len(self) - 1)
 
     def decide(self, t: int) -> None:
-        """Ask for orders at bar *t*."""
+        """Submit orders at bar *t*."""
         raise NotImplementedError
 
 
-class Best(Kept):
-    """Holds the best by score."""
+class Best(Recorder):
+    """A strategy that holds the best by score."""
 
     def decide(self, t: int) -> None:
-        """Close what is not among the best, then come to the target of each."""
+        """Close positions that are not among the best, then order the target of each."""
         if t < WARMUP:
             return
         best = np.sort(np.argsort(-self.p.arrays["score"][t], kind="stable")[:BEST]).tolist()
-        for n in sorted(self.held.difference(best)):
+        for n in sorted(self.holdings.difference(best)):
             if self.getposition(self.datas[n]).size:
                 self.close(self.datas[n])
             else:
-                self.held.remove(n)
+                self.holdings.remove(n)
         for n in best:
             self.order_target_percent(self.datas[n], INVESTED / BEST)
-        self.held.update(best)
+        self.holdings.update(best)
 
 
-class Flags(Kept):
-    """Enters and leaves as flags say."""
+class Flags(Recorder):
+    """A strategy that enters and exits by flags."""
 
     def decide(self, t: int) -> None:
-        """Instrument by instrument."""
+        """Order instrument by instrument."""
         entries, exits = self.p.arrays["entries"][t], self.p.arrays["exits"][t]
         for n in np.flatnonzero(entries ^ exits).tolist():
-            held = self.getposition(self.datas[n]).size
-            if entries[n] and not held:
+            size = self.getposition(self.datas[n]).size
+            if entries[n] and not size:
                 self.buy(self.datas[n], size=QUANTITY)
-            elif exits[n] and held:
+            elif exits[n] and size:
                 self.close(self.datas[n])
 
 

@@ -1,7 +1,7 @@
 """ml4t-backtest, filled at the next open, whole shares.
 
-Within the clock: its feed from frames of prices and scores, and the run with its trades, equity curve and
-metrics, which it works out by itself. The strategy ranks the scores.
+The clock includes its feed from frames of prices and scores, and the run with its trades, equity curve and
+metrics, which the engine computes by itself. The strategy ranks the scores.
 """
 
 import heapq
@@ -21,33 +21,33 @@ FIELDS = ("open", "high", "low", "close", "volume")
 
 
 def versions() -> dict[str, str]:
-    """By package."""
+    """Return the versions by package."""
     return {"ml4t-backtest": version("ml4t-backtest")}
 
 
 def contestants(task: Task) -> dict[str, Contestant]:
-    """The run of a ranking strategy."""
+    """Return the run of a ranking strategy."""
     if "score" not in task.arrays or task.rules.fill != "open":
         return {}
     return {"strategy": partial(_run, task, *_frames(task))}
 
 
 class Best(Strategy):  # type: ignore[misc]  # without its package, it has no types
-    """Holds the best by score."""
+    """A strategy that holds the best by score."""
 
     def on_data(self, timestamp: Any, data: Any, context: Any, broker: Any) -> None:
-        """Close what is not among the best, then come to the target of each."""
+        """Close positions that are not among the best, then order the target of each."""
         del timestamp, context
         score = {asset: bar["signals"]["score"] for asset, bar in data.items() if bar["signals"]}
         if not score:
             return
         best = heapq.nlargest(BEST, score, key=score.__getitem__)
         equity = broker.get_account_value()
-        held = {asset: position.quantity for asset, position in broker.positions.items()}
-        delta = {asset: -quantity for asset, quantity in held.items() if asset not in set(best)}
+        quantities = {asset: position.quantity for asset, position in broker.positions.items()}
+        delta = {asset: -quantity for asset, quantity in quantities.items() if asset not in set(best)}
         for asset in best:
             price = data[asset]["close"]
-            delta[asset] = int(INVESTED / BEST * equity / price - held.get(asset, 0.0))
+            delta[asset] = int(INVESTED / BEST * equity / price - quantities.get(asset, 0.0))
         for asset, quantity in sorted(delta.items(), key=lambda item: item[1]):
             if quantity:
                 side = OrderSide.BUY if quantity > 0 else OrderSide.SELL
@@ -55,7 +55,7 @@ class Best(Strategy):  # type: ignore[misc]  # without its package, it has no ty
 
 
 def _frames(task: Task) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Prices, and scores from the bar on from which they count, as it takes them."""
+    """Return prices, and scores from the first bar that counts, in the engine's format."""
     arrays = task.arrays
     bars, instruments = arrays["close"].shape
     names = [f"A{n:04d}" for n in range(instruments)]

@@ -1,8 +1,8 @@
 """tieout: the array program and the strategies in Python, in memory and in a file.
 
-Bars and the program's arrays are made before the clock starts, as the other engines' inputs are. Within it
-are `Backtest(...)` and its run; with `total`, equity, trades and metrics as well, of a run in a file from
-the closed file. A run in memory is sealed when somebody asks for its head, which `sealed` has within.
+Bars and the program's arrays are made before the clock starts, like the inputs of the other engines. The
+clock includes `Backtest(...)` and its run. `total` adds equity, trades and metrics, which a run in a file
+reads from the closed file. A run in memory is sealed when its head is read, which `sealed` adds.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ from tieout.validation.workloads.references import (
     bars_of,
     best,
     flags,
-    flags_by_hand,
+    flags_strategy,
     one_by_one,
     outcome,
     weights,
@@ -37,61 +37,61 @@ from tieout.validation.workloads.workloads import Workload
 
 FIELDS = ("open", "high", "low", "close", "volume")
 PROGRAMS: dict[str, Callable[[Workload], Face]] = {"W1": flags, "W4": all_in}
-STRATEGIES: dict[str, Callable[[Workload], Face]] = {"W1": flags_by_hand}
+STRATEGIES: dict[str, Callable[[Workload], Face]] = {"W1": flags_strategy}
 
-_BY_HAND = ("W1", "W2", "W3")
-"""Workloads that a strategy in Python is timed on."""
+_STRATEGY_WORKLOADS = ("W1", "W2", "W3")
+"""Workloads on which a strategy in Python is timed."""
 
 
 def versions() -> dict[str, str]:
-    """By package."""
+    """Return the versions by package."""
     return {name: version(name) for name in ("tieout", "numba", "numpy", "duckdb", "polars", "pyarrow")}
 
 
 def contestants(task: Task) -> dict[str, Contestant]:
-    """The faces of a workload; `EACH` for W2 alone."""
+    """Return the faces of a workload, ``each`` for W2 alone."""
     workload = workload_of(task)
-    given = settings(task, workload)
+    inputs = settings(task, workload)
     faces = {"program": PROGRAMS.get(task.workload, weights)(workload)}
-    if task.workload in _BY_HAND:
+    if task.workload in _STRATEGY_WORKLOADS:
         faces["strategy"] = STRATEGIES.get(task.workload, best)(workload)
     if task.workload == "W2":
         faces["each"] = one_by_one(workload)
     path = task.folder / "ours.duckdb"
-    found: dict[str, Contestant] = {}
+    entries: dict[str, Contestant] = {}
     for name, face in faces.items():
-        make = partial(_backtest, given, face)
-        found[name] = partial(_in_memory, make)
-        found[f"{name} in a file"] = partial(_durable, make, path)
-    new = partial(_with_bars, given, faces["program"], workload)
-    found["program, its bars made within"] = partial(_in_memory, new)
-    found["program in a file, its bars made within"] = partial(_durable, new, path)
+        make = partial(_backtest, inputs, face)
+        entries[name] = partial(_in_memory, make)
+        entries[f"{name} in a file"] = partial(_durable, make, path)
+    new = partial(_with_bars, inputs, faces["program"], workload)
+    entries["program, bars included"] = partial(_in_memory, new)
+    entries["program in a file, bars included"] = partial(_durable, new, path)
     if task.workload == "W4":
-        make = partial(_backtest, given, faces["program"], statements="bar")
-        found["program in a file, a statement a bar"] = partial(_durable, make, path)
-    return found
+        make = partial(_backtest, inputs, faces["program"], statements="bar")
+        entries["program in a file, a statement a bar"] = partial(_durable, make, path)
+    return entries
 
 
 def by_weights(task: Task) -> Callable[[Any], float]:
-    """Performs weights; the final value."""
-    given = settings(task, workload_of(task))
+    """Return a function that performs weights and returns the final value."""
+    inputs = settings(task, workload_of(task))
 
     def perform(weights: Any) -> float:
-        with Backtest(strategy=TargetWeights(weights), **given).run() as result:
+        with Backtest(strategy=TargetWeights(weights), **inputs).run() as result:
             return float(result.equity["equity"][-1])
 
     return perform
 
 
 def workload_of(task: Task) -> Workload:
-    """The arrays as a workload."""
+    """Return the arrays as a workload."""
     bars = {name: task.arrays[name] for name in FIELDS}
     inputs = {n: values for n, values in task.arrays.items() if n not in {*FIELDS, "timestamp", "weights"}}
     return Workload(task.workload, task.arrays["timestamp"], bars, inputs)
 
 
 def settings(task: Task, workload: Workload) -> dict[str, Any]:
-    """What a `Backtest` is given beside a strategy and its features."""
+    """Return the arguments of `Backtest` besides the strategy and its features."""
     rules = task.rules
     return {
         "bars": bars_of(workload),
@@ -105,18 +105,18 @@ def settings(task: Task, workload: Workload) -> dict[str, Any]:
 
 
 def read(result: Result) -> tuple[Any, ...]:
-    """What a user asks for next."""
+    """Read the tables that a user asks for after a run."""
     return result.equity, result.trades, result.metrics
 
 
-def _backtest(given: dict[str, Any], face: Face, **more: Any) -> Backtest:
-    # A strategy may remember, so that every run has one of its own.
+def _backtest(inputs: dict[str, Any], face: Face, **more: Any) -> Backtest:
+    # A strategy may hold state, so every run has a copy.
     strategy = copy(face.strategy)
-    return Backtest(strategy=strategy, features=face.features, **given, **more)
+    return Backtest(strategy=strategy, features=face.features, **inputs, **more)
 
 
-def _with_bars(given: dict[str, Any], face: Face, workload: Workload) -> Backtest:
-    return _backtest({**given, "bars": bars_of(workload)}, face)
+def _with_bars(inputs: dict[str, Any], face: Face, workload: Workload) -> Backtest:
+    return _backtest({**inputs, "bars": bars_of(workload)}, face)
 
 
 def _outcome(result: Result) -> tuple[float, int]:

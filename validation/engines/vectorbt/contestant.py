@@ -1,7 +1,7 @@
 """VectorBT, both its engines.
 
-`sim` is the simulation call alone, from NumPy arrays, which is faster than from frames. `total` reads the
-equity curve, the records of trades and orders, and five ratios as well, from the same portfolio.
+`sim` is the simulation call alone, from NumPy arrays, which is faster than from frames. `total` adds reading
+the equity curve, the records of trades and orders, and five ratios, from the same portfolio.
 """
 
 from collections.abc import Callable
@@ -19,17 +19,17 @@ ENGINES = ("rust", "numba")
 
 
 def versions() -> dict[str, str]:
-    """By package."""
+    """Return the versions by package."""
     return {name: version(name) for name in ("vectorbt", "vectorbt-rust")}
 
 
 def contestants(task: Task) -> dict[str, Contestant]:
-    """Each engine's simulation alone, and with what a user reads next."""
+    """Return the simulation of each engine, alone and with its results read."""
     return {engine: partial(_run, simulation(task, engine)) for engine in ENGINES}
 
 
 def simulation(task: Task, engine: str) -> Callable[[], Any]:
-    """The simulation call for a workload; the portfolio."""
+    """Return the simulation call for a workload, which returns the portfolio."""
     arrays, rules = task.arrays, task.rules
     common: dict[str, Any] = {
         "fees": rules.rate,
@@ -61,7 +61,7 @@ def simulation(task: Task, engine: str) -> Callable[[], Any]:
 
 
 def by_weights(task: Task) -> Callable[[Any], float]:
-    """Performs weights with the faster engine; the final value."""
+    """Return a function that performs weights with the faster engine and returns the final value."""
 
     def perform(weights: Any) -> float:
         arrays = {**task.arrays, "weights": weights}
@@ -71,7 +71,7 @@ def by_weights(task: Task) -> Callable[[Any], float]:
 
 
 def read(portfolio: Any) -> tuple[Any, ...]:
-    """What a user asks for next."""
+    """Read the results that a user asks for after a run."""
     return (
         portfolio.value(),
         portfolio.trades.records,

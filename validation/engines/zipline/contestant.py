@@ -1,8 +1,8 @@
 """zipline-reloaded, filled at the next open, whole shares.
 
-Its bundle of bars is written before the clock starts, into a folder of its own; within it is the run with the
-frame of results that it gives. It fills at the close unless told otherwise, so that its slippage is told the
-open. The strategy ranks the scores itself.
+Its bundle of bars is written before the clock starts, into a folder of its own. The clock includes the run
+with its frame of results. zipline fills at the close by default, so a slippage model gives the open. The
+strategy ranks the scores itself.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ FIELDS = ("open", "high", "low", "close", "volume")
 
 
 class Weekdays(ExchangeCalendar):  # type: ignore[misc]  # where it is not installed, it has no types
-    """Every weekday, as the workloads have them. Those of 24/5 end at midnight and show the day before."""
+    """Every weekday, like the workloads. Sessions of 24/5 end at midnight, with the date before."""
 
     name = CALENDAR
     tz = ZoneInfo("UTC")
@@ -40,12 +40,12 @@ global_calendar_dispatcher.register_calendar_type(CALENDAR, Weekdays)
 
 
 def versions() -> dict[str, str]:
-    """By package."""
+    """Return the versions by package."""
     return {"zipline-reloaded": version("zipline-reloaded")}
 
 
 def contestants(task: Task) -> dict[str, Contestant]:
-    """The run of a ranking strategy."""
+    """Return the run of a ranking strategy."""
     if "score" not in task.arrays or task.rules.fill != "open":
         return {}
     name = f"bench-{task.workload}"
@@ -59,15 +59,15 @@ def contestants(task: Task) -> dict[str, Contestant]:
 
 
 class AtTheOpen(slippage.SlippageModel):  # type: ignore[misc]  # as above
-    """All of an order at the open of the bar."""
+    """Slippage that fills all of an order at the open of the bar."""
 
     def process_order(self, data: Any, order: Any) -> tuple[float, int]:
-        """Price and amount."""
+        """Return price and amount."""
         return data.current(order.asset, "open"), order.amount
 
 
 class Best:
-    """Holds the best by score; counts the bars."""
+    """A strategy that holds the best by score and counts the bars."""
 
     def __init__(self, scores: Any, rate: float, assets: list[Any]) -> None:
         self.scores, self.rate, self.assets = scores, rate, assets
@@ -80,27 +80,27 @@ class Best:
         set_slippage(AtTheOpen())
 
     def handle_data(self, context: Any, data: Any) -> None:
-        """Sell what is not among the best, then come to the target of each."""
+        """Sell positions that are not among the best, then order the target of each."""
         self.bar += 1
         if self.bar < WARMUP:
             return
         best = np.argsort(-self.scores[self.bar], kind="stable")[:BEST]
-        wanted = [self.assets[n] for n in best]
+        targets = [self.assets[n] for n in best]
         positions = context.portfolio.positions
-        held = {asset: position.amount for asset, position in positions.items()}
-        for asset in held.keys() - set(wanted):
-            order(asset, -held[asset])
+        holdings = {asset: position.amount for asset, position in positions.items()}
+        for asset in holdings.keys() - set(targets):
+            order(asset, -holdings[asset])
         money = INVESTED / BEST * context.portfolio.portfolio_value
-        prices = data.current(wanted, "close")
-        amounts = [int(money / prices[asset] - held.get(asset, 0)) for asset in wanted]
-        for amount, asset in sorted(zip(amounts, wanted, strict=True), key=lambda pair: pair[0]):
+        prices = data.current(targets, "close")
+        amounts = [int(money / prices[asset] - holdings.get(asset, 0)) for asset in targets]
+        for amount, asset in sorted(zip(amounts, targets, strict=True), key=lambda pair: pair[0]):
             if amount:
                 order(asset, amount)
 
 
-def _ingest(task: Task, sessions: Any, *given: Any) -> None:
-    """Write the bars as a bundle, with the writers that are *given*."""
-    _, assets, _, days, adjustments, *_ = given
+def _ingest(task: Task, sessions: Any, *arguments: Any) -> None:
+    """Write the bars as a bundle, with the writers in *arguments*."""
+    _, assets, _, days, adjustments, *_ = arguments
     instruments = task.arrays["close"].shape[1]
 
     def frames() -> Iterator[tuple[int, Any]]:

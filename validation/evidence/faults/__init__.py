@@ -2,7 +2,7 @@
 
     python -m tieout.validation.evidence.faults [--seed N] [--share 0.1]
 
-Every trial performs the run of `program`, or damages what it left, and compares what can be read afterwards
-with what was acknowledged and with the undisturbed run. Exits 1 if an acknowledged block is lost, if
-anything is wrong without being noticed, or if a resumed run ends with another head digest.
+Every trial performs a run of `program` or damages its file. Then it compares the readable contents with the
+acknowledged blocks and with the undisturbed run. The command exits 1 if an acknowledged block is lost, if an
+error is silent, or if a resumed run ends with another head digest.
 """

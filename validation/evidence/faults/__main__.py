@@ -1,4 +1,4 @@
-"""Imported by every child under another name, hence next to nothing here."""
+"""The command. Every child imports this module under another name, so it is short."""
 
 if __name__ == "__main__":
     from tieout.validation.evidence.faults.command import main

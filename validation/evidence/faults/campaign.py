@@ -1,4 +1,4 @@
-"""All faults, many times each, two at a time; and the table of what came of them."""
+"""All faults, many times each, two at a time, and the table of their results."""
 
 import random
 import tempfile
@@ -14,29 +14,30 @@ from tieout.validation.evidence.faults import trials
 from tieout.validation.evidence.faults.children import ChildFailed
 from tieout.validation.evidence.faults.program import LARGE, SMALL
 from tieout.validation.evidence.faults.trials import Fate, Trial
+from tieout.validation.evidence.sizes import size
 
 WORKERS = 2
 
 
 @frozen
 class Fault:
-    """A function of `trials`, on what, and how often."""
+    """A function of `trials`, the subject that it damages, and the number of trials."""
 
     name: str
     trial: Callable[..., Trial]
-    given: Any
+    subject: Any
     times: int
 
 
 @define
 class Row:
-    """What came of one fault."""
+    """Results of one fault."""
 
     fault: Fault
     trials: list[Trial] = field(factory=list)
 
     def cells(self) -> list[str]:
-        """As the table shows it."""
+        """Return the cells of its row."""
         fates = [sum(t.fate is fate for t in self.trials) for fate in Fate]
         resumed = [t.same_head for t in self.trials if t.same_head is not None]
         return [
@@ -50,7 +51,7 @@ class Row:
         ]
 
     def complaints(self) -> Iterator[str]:
-        """Every trial that did not end as it has to, with what is wrong."""
+        """Yield every trial that failed, with the reason."""
         for number, trial in enumerate(self.trials):
             if trial.wrong or trial.lost or trial.same_head is False:
                 head = "another head digest, " if trial.same_head is False else ""
@@ -68,11 +69,14 @@ COLUMNS = (
 )
 
 
-def faults(folder: Path, share: float) -> list[Fault]:
-    """The faults with what they need, which is made in *folder*; *share* of the full number of each."""
+def faults(folder: Path, share: float = 1.0) -> list[Fault]:
+    """Return the faults with their subjects, which are made in *folder*.
 
-    def often(times: int) -> int:
-        return max(1, round(times * share))
+    The numbers of trials are those of `sizes`, times *share*.
+    """
+
+    def often(name: str) -> int:
+        return max(1, round(size(name) * share))
 
     def place(name: str) -> Path:
         (folder / name).mkdir()
@@ -80,28 +84,34 @@ def faults(folder: Path, share: float) -> list[Fault]:
 
     small = trials.undisturbed(place("small"), SMALL)
     large = trials.undisturbed(place("large"), LARGE)
+    spec = trials.spec_run(place("spec"))
     wal, file = trials.with_wal(place("wal")), trials.closed(place("file"))
     disk = "small disk" if trials.can_mount() else "limit on files"
+    planned: list[tuple[str, Callable[..., Trial], Any]] = [
+        ("kill -9, small blocks", trials.kill, small),
+        ("kill -9, large blocks", trials.kill, large),
+        ("kill -9, a run from its spec", trials.kill_spec, spec),
+        ("WAL cut", trials.cut_wal, wal),
+        ("bit flipped in the WAL", trials.flip_wal, wal),
+        ("bit flipped in the file", trials.flip_file, file),
+        ("two blocks swapped", trials.swap_blocks, file),
+        ("full disk, small blocks", trials.fill_disk, small),
+        ("full disk, large blocks", trials.fill_disk, large),
+    ]
     return [
-        Fault("kill -9, small blocks", trials.kill, small, often(140)),
-        Fault("kill -9, large blocks", trials.kill, large, often(60)),
-        Fault("WAL cut", trials.cut_wal, wal, often(100)),
-        Fault("bit flipped in the WAL", trials.flip_wal, wal, often(100)),
-        Fault("bit flipped in the file", trials.flip_file, file, often(100)),
-        Fault("two blocks swapped", trials.swap_blocks, file, often(40)),
-        Fault(f"full disk ({disk}), small blocks", trials.fill_disk, small, often(12)),
-        Fault(f"full disk ({disk}), large blocks", trials.fill_disk, large, often(12)),
+        Fault(name.replace("full disk", f"full disk ({disk})"), trial, subject, often(name))
+        for name, trial, subject in planned
     ]
 
 
 def perform(planned: Iterable[Fault], seed: int, progress: Callable[[], None] = lambda: None) -> list[Row]:
-    """Perform every trial of every fault, the same ones for the same *seed* as far as time allows."""
+    """Perform every trial of every fault. The *seed* fixes all but the moments of kills."""
 
     def one(fault: Fault, number: int) -> Trial:
         with tempfile.TemporaryDirectory(prefix="tieout-faults-") as folder:
             choice = random.Random(f"{seed} {fault.name} {number}")
             try:
-                return fault.trial(Path(folder), fault.given, number, choice)
+                return fault.trial(Path(folder), fault.subject, number, choice)
             except ChildFailed as error:
                 return Trial(Fate.CRASHED, wrong=str(error))
             finally:
@@ -114,10 +124,10 @@ def perform(planned: Iterable[Fault], seed: int, progress: Callable[[], None] = 
 
 
 def table(rows: Iterable[Row], title: str) -> Table:
-    """The rows for the terminal."""
-    shown = Table(*COLUMNS, title=title)
-    for column in shown.columns[1:]:
+    """Return the rows as a table for the terminal."""
+    grid = Table(*COLUMNS, title=title)
+    for column in grid.columns[1:]:
         column.justify = "right"
     for row in rows:
-        shown.add_row(*row.cells())
-    return shown
+        grid.add_row(*row.cells())
+    return grid

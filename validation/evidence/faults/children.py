@@ -19,23 +19,23 @@ from tieout.ledger.journal import Journal
 from tieout.validation.evidence.faults.program import COMMODITIES, RUN, SMALL
 
 Task = Callable[..., object]
-"""Called in a child with a function to report with, then its arguments; what it returns is reported last."""
+"""A function of a child: it takes a function for reports, then arguments. Its result is the last report."""
 
 
 class ChildFailed(Exception):
-    """A child raised what nobody expects."""
+    """A child raised an unexpected error."""
 
 
 @frozen
 class Crashed:
-    """A child died of a signal that nobody sent."""
+    """A child died of a signal that the harness did not send."""
 
     signal: int
 
 
 @contextmanager
 def child(task: Task, *args: object) -> Iterator[tuple[BaseProcess, Connection]]:
-    """A process that runs *task*, and where its reports arrive; it is killed when the block ends."""
+    """Start a process that runs *task*. Yield it and its reports. It is killed when the block ends."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tieout.validation.evidence.faults.warm"])
     reports, sender = context.Pipe(duplex=False)
@@ -51,7 +51,7 @@ def child(task: Task, *args: object) -> Iterator[tuple[BaseProcess, Connection]]
 
 
 def received(reports: Connection) -> Iterator[Any]:
-    """What a child reports until it ends."""
+    """Yield the reports of a child until it ends."""
     while True:
         try:
             report = reports.recv()
@@ -63,7 +63,7 @@ def received(reports: Connection) -> Iterator[Any]:
 
 
 def outcome(task: Task, *args: object) -> Any:
-    """What *task* returns in a process of its own, or how that crashed."""
+    """Run *task* in a process of its own. Return its result, or the signal of its crash."""
     with child(task, *args) as (process, reports):
         last = list(received(reports))[-1:]
         process.join()
@@ -80,7 +80,7 @@ def _run(sender: Connection, task: Task, args: tuple[object, ...]) -> None:
 
 
 def warm_up() -> None:
-    """Compile and import what the children will need, and leave no DuckDB thread behind."""
+    """Compile and import the code of the children, and leave no DuckDB thread behind."""
     journal = Journal.create(None, COMMODITIES, RUN)
     for blocks in SMALL.perform(journal):
         if blocks == 2:

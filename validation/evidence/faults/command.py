@@ -1,4 +1,4 @@
-"""The command that makes all faults and prints what came of them."""
+"""The command that makes all faults and prints their results."""
 
 import secrets
 import sys
@@ -16,9 +16,9 @@ from tieout.validation.evidence.faults import campaign
 
 def faults(
     seed: Annotated[int | None, typer.Option(help="Choose the same places and moments again.")] = None,
-    share: Annotated[float, typer.Option(help="Make only this share of the trials.")] = 1.0,
+    share: Annotated[float, typer.Option(help="Make this share of the trials.")] = 1.0,
 ) -> None:
-    """Kill, cut, flip, swap and fill; exit 1 if anything acknowledged is lost or anything wrong is silent."""
+    """Kill, cut, flip, swap and fill. Exit 1 if an acknowledged block is lost or an error is silent."""
     console, start = Console(), time.perf_counter()
     seed = secrets.randbelow(2**31) if seed is None else seed
     console.print(f"seed {seed}")

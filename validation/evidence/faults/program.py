@@ -1,6 +1,6 @@
-"""The run that is disturbed: blocks of two sizes, committed one after the other.
+"""The runs that are disturbed: a journal with blocks of two sizes, and a backtest from its spec.
 
-Posting is a function of the block's number, so that a run can be taken up anywhere. Some blocks carry so
+Posting is a function of the block's number, so that a run can be resumed anywhere. Some blocks carry so
 many marks that the WAL is moved into the file while the run goes on, or that rows are written past it.
 """
 
@@ -20,6 +20,27 @@ COMMODITIES = [currency("USD"), *(instrument(symbol) for symbol in ("AAA", "BBB"
 RUN = Run(spec={"program": "faults"}, policies=Policies(block_transfers=1_000_000))
 NOON = 1_600_000_000_000_000_000
 
+SPEC_BARS, SPEC_BLOCK = 252, 7
+"""Bars of the backtest, and of each of its blocks."""
+SPEC = f"""
+[bars]
+generated = "tieout.strategies.universe:generate"
+parameters = {{ stocks = 100, days = {SPEC_BARS}, seed = 3 }}
+
+[strategy]
+name = "tieout.strategies.top:Top"
+parameters = {{ count = 10 }}
+
+[account]
+cash = "1000000"
+
+[costs]
+commission = {{ percent = "0.001", minimum = "1" }}
+
+[run]
+block_bars = {SPEC_BLOCK}
+"""
+
 
 @frozen
 class Program:
@@ -30,7 +51,7 @@ class Program:
     marks: int = 0
 
     def perform(self, journal: Journal) -> Iterator[int]:
-        """Post what *journal* does not hold yet; the number of blocks that are durable, after each."""
+        """Post the blocks that *journal* lacks. Yield the number of durable blocks after each."""
         if not len(journal.commodities):
             for commodity in COMMODITIES:
                 journal.declare(commodity)
@@ -57,17 +78,17 @@ LARGE = Program(blocks=20, posts=3, marks=45_000)
 
 
 def create(path: Path) -> Journal:
-    """A new journal for a program."""
+    """Create a journal for a program."""
     return Journal.create(path, COMMODITIES, RUN)
 
 
 def replay(path: Path) -> Journal:
-    """The journal to be performed again from the start, against its seals."""
+    """Open the journal to be performed again from the start, against its seals."""
     return Journal.replay(path, COMMODITIES, RUN)
 
 
 def proceed(path: Path) -> Journal:
-    """The journal to be continued after its last block."""
+    """Open the journal to be continued after its last block."""
     return Journal.open(path)
 
 

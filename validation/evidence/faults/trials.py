@@ -1,4 +1,4 @@
-"""One function a fault: it does the damage once and says what came of it."""
+"""One function for each fault: it does the damage once and returns the result of the trial."""
 
 import os
 import random
@@ -16,10 +16,13 @@ from attrs import define, frozen
 
 from tieout.ledger.errors import StoreError
 from tieout.ledger.file import doctor
-from tieout.validation.evidence.faults import tasks
+from tieout.ledger.file.database import holds_nothing
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.verify import verify
+from tieout.validation.evidence.faults import program, tasks
 from tieout.validation.evidence.faults.children import Crashed, child, outcome, received
 from tieout.validation.evidence.faults.program import RESUME, SMALL, Program, create, replay
-from tieout.validation.evidence.faults.tasks import Held, Start
+from tieout.validation.evidence.faults.tasks import Contents, Start
 
 HEADERS = 3 * 4096
 """Bytes of a DuckDB file before its first block."""
@@ -29,7 +32,7 @@ MIDDLE = Program(blocks=20, posts=10, marks=12_000)
 
 
 class Fate(Enum):
-    """What a file looked like to the first who opened it afterwards."""
+    """State of a file when it is first opened after the fault."""
 
     CLEAN = "opened clean"
     SEALS = "found by seals"
@@ -40,7 +43,7 @@ class Fate(Enum):
 
 @define
 class Trial:
-    """What came of one fault. *recovered* and *same_head* are None where there is nothing to go on with."""
+    """Result of one fault. *recovered* and *same_head* are None where no run can be resumed."""
 
     fate: Fate
     recovered: bool | None = None
@@ -51,7 +54,7 @@ class Trial:
 
 @frozen
 class Undisturbed:
-    """A program as it runs when left alone."""
+    """A program that ran without a fault."""
 
     program: Program
     head: str
@@ -61,17 +64,25 @@ class Undisturbed:
 
 
 @frozen
+class Spec:
+    """A backtest's spec, and the head digest of its run without a fault."""
+
+    path: Path
+    head: str
+
+
+@frozen
 class Fixture:
-    """A file to be damaged, and what can be read of it before. *wal* is its size after each block in it."""
+    """A file to damage, and its contents before. *wal* is the size of its WAL after each block."""
 
     path: Path
     whole: Undisturbed
-    held: Held
+    contents: Contents
     wal: tuple[int, ...] = ()
 
 
 def undisturbed(folder: Path, program: Program) -> Undisturbed:
-    """Perform a program alone."""
+    """Perform a program without a fault."""
     path = folder / "undisturbed.duckdb"
     with child(tasks.write, path, program, create) as (_, reports):
         begun = reports.recv()
@@ -82,19 +93,26 @@ def undisturbed(folder: Path, program: Program) -> Undisturbed:
 
 
 def closed(folder: Path) -> Fixture:
-    """A file whose writer closed it."""
+    """Make a file whose writer closed it."""
     whole = undisturbed(folder, MIDDLE)
     path = folder / "undisturbed.duckdb"
     return Fixture(path, whole, outcome(tasks.inspect, path))
 
 
 def with_wal(folder: Path) -> Fixture:
-    """A file whose writer was killed, with two fifths of the blocks in its WAL."""
+    """Make a file whose writer was killed, with two fifths of the blocks in its WAL."""
     whole, path = undisturbed(folder, SMALL), folder / "killed.duckdb"
     before = SMALL.blocks * 3 // 5
     with child(tasks.leave_wal, path, SMALL, before) as (_, reports):
         sizes = tuple(received(reports))
     return Fixture(path, whole, outcome(tasks.inspect, path), (0,) * before + sizes)
+
+
+def spec_run(folder: Path) -> Spec:
+    """Write the spec, and run it without a fault."""
+    path = folder / "spec.toml"
+    path.write_text(program.SPEC, "utf-8")
+    return Spec(path, outcome(tasks.run_spec, path, folder / "undisturbed.duckdb"))
 
 
 def kill(folder: Path, whole: Undisturbed, number: int, choice: random.Random) -> Trial:
@@ -111,6 +129,33 @@ def kill(folder: Path, whole: Undisturbed, number: int, choice: random.Random) -
         again = _killed(whole, choice, tasks.write, path, whole.program, resume)
         acknowledged = max(acknowledged, again)
     return _resumed(path, whole, acknowledged, outcome(tasks.inspect, path), resume)
+
+
+def kill_spec(folder: Path, spec: Spec, number: int, choice: random.Random) -> Trial:
+    """Kill the run of a spec at a random bar, one time in three again while it resumes, and resume it.
+
+    A reported bar acknowledges no block, because blocks are stored in parallel with the run.
+    """
+    path = folder / "run.duckdb"
+    for _ in range(2 if number % 3 == 2 else 1):
+        _killed_at(spec.path, path, choice.randint(1, program.SPEC_BARS - 1))
+    contents = Contents() if holds_nothing(path) else outcome(tasks.inspect, path)
+    if isinstance(contents, Crashed):
+        return Trial(Fate.CRASHED)
+    fate = Fate.REFUSED if contents.refused else Fate.CLEAN
+    trial = Trial(fate, wrong="; ".join(contents.broken))
+    head = outcome(tasks.run_spec, spec.path, path)
+    trial.recovered = isinstance(head, str)
+    trial.same_head = head == spec.head
+    if trial.recovered and not is_sound(path):
+        trial.wrong = "a check fails after the resume"
+    return trial
+
+
+def is_sound(path: Path) -> bool:
+    """Check whether a journal passes every check."""
+    with Reader(path) as reader:
+        return verify(reader).ok
 
 
 def cut_wal(folder: Path, fixture: Fixture, number: int, choice: random.Random) -> Trial:
@@ -160,9 +205,9 @@ def fill_disk(folder: Path, whole: Undisturbed, number: int, choice: random.Rand
         path = disk / "run.duckdb"
         with child(tasks.write_until_full, path, whole.program, limit) as (_, reports):
             *durable, last = received(reports)
-        held = outcome(tasks.inspect, path)
+        contents = outcome(tasks.inspect, path)
         make_room()
-        trial = _resumed(path, whole, durable[-1] if durable else 0, held, RESUME[number % 2])
+        trial = _resumed(path, whole, durable[-1] if durable else 0, contents, RESUME[number % 2])
     if last != "full":
         trial.wrong = last
     return trial
@@ -170,7 +215,7 @@ def fill_disk(folder: Path, whole: Undisturbed, number: int, choice: random.Rand
 
 @cache
 def can_mount() -> bool:
-    """Whether a small disk can be had, as root and where containers allow it; else files are limited."""
+    """Check whether a small disk can be mounted: as root, and where the container allows it."""
     with tempfile.TemporaryDirectory() as folder:
         mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder]
         if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode:
@@ -179,8 +224,16 @@ def can_mount() -> bool:
         return True
 
 
+def _killed_at(spec: Path, path: Path, bar: int) -> None:
+    """Run *spec* in a process and kill it once it reports *bar*."""
+    with child(tasks.run_spec_and_report, spec, path) as (process, reports):
+        next(report for report in received(reports) if report >= bar)
+        process.kill()
+        process.join()
+
+
 def _killed(whole: Undisturbed, choice: random.Random, task: Callable[..., str], *args: object) -> int:
-    """Run *task* and kill it at some moment of the time that the whole takes; the blocks acknowledged."""
+    """Run *task*, kill it at a random moment, and return the number of blocks acknowledged."""
     with child(task, *args) as (process, reports):
         first = reports.recv()
         assert first == "begun", first
@@ -190,21 +243,23 @@ def _killed(whole: Undisturbed, choice: random.Random, task: Callable[..., str],
         return max((report for report in received(reports) if isinstance(report, int)), default=0)
 
 
-def _resumed(path: Path, whole: Undisturbed, acknowledged: int, held: Held | Crashed, resume: Start) -> Trial:
-    """Judge what an interrupted writer left, and go on from there."""
-    if isinstance(held, Crashed):
+def _resumed(
+    path: Path, whole: Undisturbed, acknowledged: int, contents: Contents | Crashed, resume: Start
+) -> Trial:
+    """Judge the file of an interrupted writer, and resume the run."""
+    if isinstance(contents, Crashed):
         return Trial(Fate.CRASHED, lost=acknowledged)
-    if held.refused:
+    if contents.refused:
         trial = Trial(Fate.REFUSED, lost=acknowledged)
-        if not acknowledged:  # nothing was begun, and a replay begins it
+        if not acknowledged:  # the run has not begun, and a replay begins it
             resume = replay
     else:
-        lost = max(0, acknowledged - held.blocks)
-        trial = Trial(Fate.CLEAN, lost=lost, wrong="; ".join(held.broken))
-    return _performed(trial, path, whole, resume)
+        lost = max(0, acknowledged - contents.blocks)
+        trial = Trial(Fate.CLEAN, lost=lost, wrong="; ".join(contents.broken))
+    return _finish(trial, path, whole, resume)
 
 
-def _performed(trial: Trial, path: Path, whole: Undisturbed, resume: Start) -> Trial:
+def _finish(trial: Trial, path: Path, whole: Undisturbed, resume: Start) -> Trial:
     head = outcome(tasks.write, path, whole.program, resume)
     trial.recovered = isinstance(head, str)
     trial.same_head = head == whole.head
@@ -212,21 +267,21 @@ def _performed(trial: Trial, path: Path, whole: Undisturbed, resume: Start) -> T
 
 
 def _with_damaged_wal(path: Path, fixture: Fixture, offset: int, resume: Start) -> Trial:
-    """Judge a file whose WAL is sound up to *offset*: what was committed before it has to survive."""
-    trial, held = _judged(path, fixture)
+    """Judge a file whose WAL is sound up to *offset*: blocks committed before it have to survive."""
+    trial, contents = _judged(path, fixture)
     if trial.fate in (Fate.REFUSED, Fate.CRASHED):
         repair = doctor.repair(path)
-        if not repair.repaired:
+        if not repair.is_repaired:
             trial.wrong = f"not repaired: {repair}"
             return trial
-        held = outcome(tasks.inspect, path)
-    blocks = held.blocks if isinstance(held, Held) else 0
+        contents = outcome(tasks.inspect, path)
+    blocks = contents.blocks if isinstance(contents, Contents) else 0
     trial.lost = max(0, sum(size <= offset for size in fixture.wal) - blocks)
-    return _performed(trial, path, fixture.whole, resume)
+    return _finish(trial, path, fixture.whole, resume)
 
 
 def _with_damaged_file(path: Path, fixture: Fixture) -> Trial:
-    """Judge a damaged file, which the doctor has to find damaged too, unless it holds what it held."""
+    """Judge a damaged file. The doctor has to find it damaged too, unless its contents are unchanged."""
     trial, _ = _judged(path, fixture)
     try:
         sound = doctor.examine(path, fixture.whole.head).sound
@@ -237,22 +292,22 @@ def _with_damaged_file(path: Path, fixture: Fixture) -> Trial:
     return trial
 
 
-def _judged(path: Path, fixture: Fixture) -> tuple[Trial, Held | Crashed]:
-    """What an auditor who knows the head digest makes of a file."""
-    held: Held | Crashed = outcome(tasks.inspect, path, fixture.whole.head)
-    if isinstance(held, Crashed):
-        return Trial(Fate.CRASHED), held
-    if held.refused:
-        return Trial(Fate.REFUSED), held
-    if held.broken:
-        only_tail = len(held.broken) == 1 and "the anchor is" in held.broken[0]
-        return Trial(Fate.ANCHOR if only_tail else Fate.SEALS), held
-    same = held.contents == fixture.held.contents
-    return Trial(Fate.CLEAN, wrong="" if same else "other rows, and nothing tells"), held
+def _judged(path: Path, fixture: Fixture) -> tuple[Trial, Contents | Crashed]:
+    """Judge a file as an auditor who has the head digest."""
+    contents: Contents | Crashed = outcome(tasks.inspect, path, fixture.whole.head)
+    if isinstance(contents, Crashed):
+        return Trial(Fate.CRASHED), contents
+    if contents.refused:
+        return Trial(Fate.REFUSED), contents
+    if contents.broken:
+        only_tail = len(contents.broken) == 1 and "the anchor is" in contents.broken[0]
+        return Trial(Fate.ANCHOR if only_tail else Fate.SEALS), contents
+    same = contents.rows == fixture.contents.rows
+    return Trial(Fate.CLEAN, wrong="" if same else "other rows, and no seal is broken"), contents
 
 
 def _copy(fixture: Fixture, folder: Path) -> tuple[Path, bytearray]:
-    """A copy of a file to damage the WAL of, and that WAL."""
+    """Copy a file whose WAL is to be damaged. Return the copy and the WAL."""
     path = folder / "run.duckdb"
     shutil.copyfile(fixture.path, path)
     return path, bytearray(_wal(fixture.path).read_bytes())
@@ -264,7 +319,7 @@ def _wal(path: Path) -> Path:
 
 @contextmanager
 def _disk(folder: Path, kilobytes: int) -> Iterator[tuple[Path, Callable[[], None]]]:
-    """A disk of a size and a function that makes room on it; where the size is 0, just a folder."""
+    """Mount a disk of a size. Yield it and a function that makes room on it. Size 0 is just a folder."""
     folder.mkdir()
     if not kilobytes:
         yield folder, lambda: None

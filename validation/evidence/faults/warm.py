@@ -1,4 +1,4 @@
-"""Imported by the server that children are forked from."""
+"""Preparation of the server from which the children are forked."""
 
 from tieout.validation.evidence.faults.children import warm_up
 

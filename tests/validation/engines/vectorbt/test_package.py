@@ -173,7 +173,7 @@ def test_errors_of_two_kinds_are_a_difference() -> None:
         Scenario("orders", close, 100.0, {"size": size, "lock_cash": True, **terms}, cash_sharing=False)
     )
 
-    assert "one error here, another there" in found
+    assert "two different errors" in found
 
 
 # --- where the package's two engines differ from each other ---------------------------------------------

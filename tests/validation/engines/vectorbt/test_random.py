@@ -9,7 +9,7 @@ from attrs import evolve
 
 from tests.validation.engines.vectorbt.cases import case
 from tieout.validation.engines.vectorbt.imitation import book_trades, imitate, simulate, trades_from
-from tieout.validation.evidence.tally import REVERSED, SHORT, Tally, regimes_of
+from tieout.validation.evidence.tally import FLIPPED, SHORT, Tally, regimes_of
 from tieout.validation.evidence.vectorbt import departures, regimes
 from tieout.validation.foreign.outcome import Difference, Fill
 from tieout.validation.foreign.rows import unlike
@@ -29,7 +29,7 @@ def test_a_scenario_that_is_equal_is_counted_and_not_told() -> None:
         tally.differing,
         tally.differences,
     )
-    assert {"cash bound": 1, SHORT: 1, REVERSED: 1} == tally.regimes
+    assert {"cash bound": 1, SHORT: 1, FLIPPED: 1} == tally.regimes
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_tallies_add_up() -> None:
     both = one + other
 
     assert (2, 2, 4, 1) == (both.scenarios, both.fills, both.bars, both.differing)
-    assert {SHORT: 1, REVERSED: 1} == both.regimes
+    assert {SHORT: 1, FLIPPED: 1} == both.regimes
     assert other.differences == both.differences
 
 
