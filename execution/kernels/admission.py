@@ -6,7 +6,8 @@ What the account cannot bear is refused with a reason, or cut, as the policy say
 import math
 from enum import IntEnum
 
-from tieout.execution.kernels.charges import affordable, commission, is_borne, spendable, units_for, value
+from tieout.execution.kernels.affordability import affordable, is_borne, spendable, units_for
+from tieout.execution.kernels.charges import commission, value
 from tieout.execution.kernels.compiled import inlined, part
 from tieout.execution.kernels.orders import BASIS, REASON
 from tieout.execution.kernels.state import Desk

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tieout.execution.errors import InvalidSetting
+from tieout.execution.kernels.charges import COMMISSION
 from tieout.ledger.books.arrays import Record
 from tieout.ledger.books.commodity import Commodity
 
@@ -20,13 +21,14 @@ class CustomCommission:
 
         Costs(commission=CustomCommission(tiered))
 
-    *function* takes what an order has traded so far, in whole units and in money, both without sign. It
-    returns the amount due in money. The amount must not fall as the order grows, or orders are cut too far.
+    *function* takes what an order has traded so far, in whole units and in money, both without sign. A third
+    argument, if there is one, is the type of the order (`OrderType`). It returns the amount due in money. The
+    amount must not fall as the order grows, or orders are cut too far.
     The source text of the function is part of what determines the run. It is compiled once a process, which
     takes a moment. A spec cannot name it.
     """
 
-    def __init__(self, function: Callable[[float, float], float]) -> None:
+    def __init__(self, function: Callable[..., float]) -> None:
         self.function = function
         try:
             self.source = inspect.getsource(function)
@@ -53,25 +55,35 @@ class CustomCommission:
         }
 
 
-def _compiled(function: Callable[[float, float], float]) -> Any:
-    """Compile a C function of two doubles, or an interpreted one if numba is switched off."""
+def _compiled(function: Callable[..., float]) -> Any:
+    """Compile a C function of type `COMMISSION`, or an interpreted one if numba is switched off."""
     import numba
     from numba.core import config
 
+    is_typed = len(inspect.signature(function).parameters) > 2  # noqa: PLR2004  units and money
     if config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
-        return ctypes.CFUNCTYPE(ctypes.c_double, ctypes.c_double, ctypes.c_double)(function)
-    signature = "float64(float64, float64)"
+        return COMMISSION(
+            function if is_typed else lambda quantity, notional, _: function(quantity, notional)
+        )
+    types = ", ".join(("float64", "float64", "int64")[: 3 if is_typed else 2])
     try:
-        compiled = numba.njit(signature, error_model="numpy")(function)
+        compiled = numba.njit(f"float64({types})", error_model="numpy")(function)
     except numba.core.errors.NumbaError as error:
         raise InvalidSetting(
             f"{function.__qualname__} cannot be compiled: {str(error).splitlines()[0]}"
         ) from None
 
-    def charged(quantity: float, notional: float) -> float:
+    def charge(quantity: float, notional: float, _order_type: int) -> float:
         try:
             return compiled(quantity, notional)
         except Exception:  # noqa: BLE001  a C function cannot raise: NaN refuses the order
             return math.nan
 
-    return numba.cfunc(signature, error_model="numpy")(charged).ctypes
+    def charge_by_type(quantity: float, notional: float, order_type: int) -> float:
+        try:
+            return compiled(quantity, notional, order_type)
+        except Exception:  # noqa: BLE001  as above
+            return math.nan
+
+    signature = "float64(float64, float64, int64)"
+    return numba.cfunc(signature, error_model="numpy")(charge_by_type if is_typed else charge).ctypes

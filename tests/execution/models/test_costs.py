@@ -50,7 +50,19 @@ def tiered(quantity: float, notional: float) -> float:
     return 0.01 * min(quantity, 100.0) + 0.005 * max(quantity - 100.0, 0.0) + 0.0001 * notional
 
 
+def maker_or_taker(_: float, notional: float, order_type: int) -> float:
+    """Ten basis points, and two for a limit order."""
+    return notional * (0.0002 if order_type == 1 else 0.001)
+
+
 # --- commission ---------------------------------------------------------------------------------------------
+
+
+def test_a_commission_may_depend_on_the_type_of_the_order() -> None:
+    acts = {0: lambda _, b: (b.buy("ACME", 100), b.buy("ACME", 100, limit=10))}
+    result, _ = did(market(FLAT), acts, costs=Costs(CustomCommission(maker_or_taker)))
+
+    assert ["1", "0.2"] == commissions(result)
 
 
 CHARGED: list[tuple[Any, float, list[str]]] = [
