@@ -22,7 +22,8 @@ def doubles(modules: Mapping[str, ModuleType]) -> list[str]:
     names: dict[str, list[str]] = {}
     for name, module in modules.items():
         path = os.path.realpath(getattr(module, "__file__", None) or "")
-        if path.endswith(".py") and Path(path).is_relative_to(ROOT):
+        is_installed = "site-packages" in Path(path).parts
+        if path.endswith(".py") and Path(path).is_relative_to(ROOT) and not is_installed:
             names.setdefault(path, []).append(name)
     return [f"{path}: {', '.join(sorted(pair))}" for path, pair in sorted(names.items()) if len(pair) > 1]
 
