@@ -105,7 +105,7 @@ def _keep(made: Path, journal: Path) -> None:
 def _require(terms: Terms) -> None:
     """Refuse terms that no figure could break, or none could keep."""
     lowest = {"--tolerance": terms.tolerance, "--slippage": terms.rules.slippage}
-    costs = {"--commission": terms.costs.rate, "--per-unit": terms.costs.per_unit}
+    costs = {"--commission-rate": terms.costs.rate, "--per-unit": terms.costs.per_unit}
     for name, given in (*lowest.items(), *costs.items(), ("--per-fill", terms.costs.per_fill)):
         if not math.isfinite(given) or (name in lowest and given < 0):
             raise AuditRefused(f"{name} is {given}; give a number{' of zero or more' * (name in lowest)}")

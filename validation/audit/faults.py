@@ -66,8 +66,8 @@ class Finding:
 class Rules:
     """What an account is allowed. *slippage* is the share by which a price may lie outside of its bar."""
 
-    may_be_short: bool = True
-    may_owe_cash: bool = False
+    allow_short: bool = True
+    allow_negative_cash: bool = False
     slippage: float = 0.0
 
 
@@ -75,9 +75,9 @@ def of_fills(books: Books, rules: Rules, tolerance: float) -> Iterator[Finding]:
     """What needs no claims to be seen."""
     yield from _without_bars(books)
     yield from _outside_of_range(books, rules.slippage)
-    if not rules.may_owe_cash:
+    if not rules.allow_negative_cash:
         yield from _below_zero(books, tolerance)
-    if not rules.may_be_short:
+    if not rules.allow_short:
         yield from _oversold(books)
 
 

@@ -26,12 +26,12 @@ from tieout.validation.audit.formats import (
     POSITIONS,
     REQUIRED,
     TRADES,
-    columns_of,
+    ambiguous_columns,
+    detect,
     is_index,
-    known,
-    owner,
-    recognised,
-    rivals_of,
+    match_columns,
+    option,
+    readable,
 )
 from tieout.validation.audit.times import moments
 from tieout.validation.foreign.booking import MONEY
@@ -212,20 +212,20 @@ class Prices:
 def mapping(given: Sequence[str]) -> dict[str, dict[str, str]]:
     """What options like ``fills.price=px`` say, by file and our name of the column."""
     found: dict[str, dict[str, str]] = {of: {} for of in _OWNERS}
-    for option in given:
-        name, _, column = option.partition("=")
+    for text in given:
+        name, _, column = text.partition("=")
         of, _, ours = name.partition(".")
         if of not in found or not ours or not column:
             raise AuditRefused(
-                f"--columns {option}: say FILE.OURS=THEIRS, fills.price=px; FILE is of {', '.join(_OWNERS)}"
+                f"--columns {text}: say FILE.OURS=THEIRS, fills.price=px; FILE is of {', '.join(_OWNERS)}"
             )
         names = {
-            "fills": known(FILLS),
-            "flows": known(FLOWS),
-            "claims": tuple(dict.fromkeys((*known(CURVE), *known(POSITIONS), *known(TRADES)))),
+            "fills": readable(FILLS),
+            "flows": readable(FLOWS),
+            "claims": tuple(dict.fromkeys((*readable(CURVE), *readable(POSITIONS), *readable(TRADES)))),
         }.get(of)
         if names is not None and ours not in names:
-            raise AuditRefused(f"--columns {option}: {ours!r} is not a column of {of}{nearest(ours, names)}")
+            raise AuditRefused(f"--columns {text}: {ours!r} is not a column of {of}{nearest(ours, names)}")
         found[of][ours] = column
     return found
 
@@ -270,9 +270,9 @@ def _require_symbols(path: Path, symbols: Sequence[str], columns: Mapping[str, s
 def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fills:
     """The fills of a file, with its format where none is given and its columns tell."""
     there = _names(path)
-    form = form or recognised(there)
-    _require_one_of_each(path, FILLS, rivals_of(there, FILLS, form, columns))
-    rows, names = _rows(path, FILLS, columns_of(there, FILLS, form, columns), there)
+    form = form or detect(there)
+    _require_one_of_each(path, FILLS, ambiguous_columns(there, FILLS, form, columns))
+    rows, names = _rows(path, FILLS, match_columns(there, FILLS, form, columns), there)
     name, count = str(path), rows.height
     timestamp, day = _moments(rows, "timestamp", name)
     quantity = _numbers(rows, "quantity", name)
@@ -299,8 +299,8 @@ def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fill
 def read_flows(path: Path, columns: Mapping[str, str]) -> Flows:
     """Money that moved without a fill."""
     there = _names(path)
-    _require_one_of_each(path, FLOWS, rivals_of(there, FLOWS, None, columns))
-    rows, names = _rows(path, FLOWS, columns_of(there, FLOWS, None, columns), there)
+    _require_one_of_each(path, FLOWS, ambiguous_columns(there, FLOWS, None, columns))
+    rows, names = _rows(path, FLOWS, match_columns(there, FLOWS, None, columns), there)
     name, count = str(path), rows.height
     timestamp, day = _moments(rows, "timestamp", name)
     amount = _numbers(rows, "amount", name)
@@ -336,11 +336,11 @@ def read_claims(path: Path, form: str | None, columns: Mapping[str, str]) -> Cla
     """A file of claims, of the kind that its columns tell: trades, positions, or figures of an account."""
     there = _names(path)
     for kind in (TRADES, POSITIONS, CURVE):
-        own = {ours: name for ours, name in columns.items() if ours in known(kind) and name in there}
-        found = columns_of(there, kind, form, own)
+        own = {ours: name for ours, name in columns.items() if ours in readable(kind) and name in there}
+        found = match_columns(there, kind, form, own)
         is_one = set(REQUIRED[kind]) <= found.keys()
         if is_one and (kind != CURVE or found.keys() & set(FIGURES)):
-            _require_one_of_each(path, kind, rivals_of(there, kind, form, own))
+            _require_one_of_each(path, kind, ambiguous_columns(there, kind, form, own))
             return _claims(path, kind, found, there)
     raise AuditRefused(
         f"{path}: columns {', '.join(there)} are no claims; give timestamp with cash, equity or pnl, or"
@@ -394,7 +394,7 @@ def _require_one_of_each(path: Path, kind: str, rivals: Mapping[str, Sequence[st
         remedy = ", or add them up in one" if ours == "fee" else ""
         raise AuditRefused(
             f"{path}: columns {every} may both be {ours!r}; say which with --columns"
-            f" {owner(kind)}.{ours}=THEIRS{remedy}"
+            f" {option(kind)}.{ours}=THEIRS{remedy}"
         )
 
 
@@ -411,7 +411,7 @@ def _rows(path: Path, kind: str, found: dict[str, str], there: list[str]) -> tup
             near = nearest(ours, there)
             raise AuditRefused(
                 f"{path}: there is no column for {ours!r}{near}; name it with --columns"
-                f" {owner(kind)}.{ours}=THEIRS"
+                f" {option(kind)}.{ours}=THEIRS"
             )
     if _is_text(path):
         return _texts(path, found), list(found)

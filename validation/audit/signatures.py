@@ -133,7 +133,7 @@ class Suspicion:
             return None
         size = np.abs(fills.quantity)
         for option, of in (
-            ("--commission", size * fills.price),
+            ("--commission-rate", size * fills.price),
             ("--per-unit", size),
             ("--per-fill", np.ones(size.size)),
         ):

@@ -38,7 +38,7 @@ def audit_samples(workload: str = "W2") -> list[Sample]:
             fills, claims = exports.EXPORTS[package](made, folder)
             # Backtrader's analyzer leaves the commission out.
             rate = exports.RATE if package == "Backtrader" else 0.0
-            terms = Terms(costs=Costs(rate=rate), rules=Rules(may_be_short=False))
+            terms = Terms(costs=Costs(rate=rate), rules=Rules(allow_short=False))
             found.append(_sample(package, Files(fills, prices, claims), terms))
         fills, claims = exports.vectorbt(made, folder)
         found += _planted(folder, Files(fills, prices, claims))
@@ -54,7 +54,7 @@ def _sample(name: str, files: Files, terms: Terms) -> Sample:
 
 def _planted(folder: Path, files: Files) -> Iterator[Sample]:
     """Each fault in a copy of the files."""
-    terms = Terms(cash=1_000_000.0, rules=Rules(may_be_short=False))
+    terms = Terms(cash=1_000_000.0, rules=Rules(allow_short=False))
     for number, (fault, (which, tamper)) in enumerate(PLANTS.items()):
         paths = [files.fills, *files.claims]
         frames = {path.stem.partition("-")[2]: pl.read_csv(path, try_parse_dates=True) for path in paths}

@@ -27,9 +27,10 @@ from tieout import (
 )
 from tieout.execution.data.instruments import Terms
 from tieout.validation.compare.differences import Comparison
-from tieout.validation.compare.ours import Performed
-from tieout.validation.compare.run import by_backtrader, by_vectorbt
+from tieout.validation.engines.backtrader.adapter import by_package as by_backtrader
+from tieout.validation.engines.vectorbt.adapter import by_package as by_vectorbt
 from tieout.validation.evidence.tally import CASH_BOUND, Tally, regimes_of
+from tieout.validation.foreign.native import Performed
 from tieout.validation.foreign.outcome import Floats, Outcome
 
 HALVES = Instruments(Terms(step="0.5"))
@@ -190,7 +191,7 @@ def compare_random(count: int, first: int = 0, packages: Mapping[str, Any] = PAC
 
 def add(tally: Tally, scenario: str, comparison: Comparison) -> None:
     """Count one comparison."""
-    ours, found = comparison.run.outcome, comparison.departures
+    ours, found = comparison.run.outcome, comparison.differences
     tally.scenarios += 1
     tally.fills += len(ours.fills)
     tally.bars += ours.cash.size

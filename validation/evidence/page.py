@@ -7,8 +7,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tieout.validation.compare.differences import RULES
-from tieout.validation.compare.orders import NAMES
+from tieout.validation.engines import registry
 from tieout.validation.engines.backtrader.defects import DEFECTS
 from tieout.validation.evidence.tally import CASH_BOUND, REVERSED, SHORT, Tally
 from tieout.validation.workloads.markdown import Table
@@ -230,10 +229,10 @@ def study(asked: Asked) -> Found:
                 f"{len(ours.refusals):,}",
                 f"{studies.cents(theirs.value[-1]):,}",
                 f"{studies.cents(ours.value[-1]):,}",
-                f"{len(compared.departures):,}",
+                f"{len(compared.differences):,}",
             ]
         )
-        wrong += [f"our own run, {engine}: {found}" for found in compared.departures[:1]]
+        wrong += [f"our own run, {engine}: {found}" for found in compared.differences[:1]]
     columns = ("", "orders", "fills", "refused", "final value", "other fills", "off by", "the engine before")
     native = ("our own run", "orders", "fills", "refused", "value there", "value here", "differences")
     note = (
@@ -337,9 +336,10 @@ def versions(asked: Asked) -> Found:
 def named(asked: Asked) -> Found:
     """The differences of rules that the command names."""
     del asked
+    adapters = registry.adapters().values()
     lines = [
-        [rule.name, ", ".join(NAMES[engine] for engine in RULES if rule in RULES[engine]), rule.says]
-        for rule in dict.fromkeys(rule for rules in RULES.values() for rule in rules)
+        [rule.name, ", ".join(one.name for one in adapters if rule in one.rules), rule.statement]
+        for rule in dict.fromkeys(rule for one in adapters for rule in one.rules)
     ]
     note = "`tieout compare` gives the orders of a run to another engine, and names what follows from these."
     return Found([Table("", ("name", "in", "what it says"), lines, note)])

@@ -224,7 +224,7 @@ def test_what_is_short_or_owed_within_a_day_counts(tmp_path: Path) -> None:
     timed = account.fills.with_columns(
         pl.col("timestamp").cast(pl.Datetime) + pl.duration(hours=pl.int_range(pl.len()))
     )
-    rules = Rules(may_be_short=False)
+    rules = Rules(allow_short=False)
 
     assert [] == account.faults(tmp_path, rules=rules)
     assert ["OVERSOLD", "NEGATIVE_CASH"] == evolve(account, fills=timed).faults(tmp_path, rules=rules)
@@ -233,12 +233,12 @@ def test_what_is_short_or_owed_within_a_day_counts(tmp_path: Path) -> None:
 def test_more_sold_than_held_is_a_fault_where_shorts_are_not_allowed(tmp_path: Path) -> None:
     account = _at(2, quantity=-50.0)(clean())
 
-    assert ["OVERSOLD"] == account.faults(tmp_path, rules=Rules(may_be_short=False))
+    assert ["OVERSOLD"] == account.faults(tmp_path, rules=Rules(allow_short=False))
     assert [] == account.faults(tmp_path)
 
 
 def test_cash_below_zero_and_prices_outside_may_be_allowed(tmp_path: Path) -> None:
-    assert [] == _at(1, quantity=1_000.0)(clean()).faults(tmp_path, rules=Rules(may_owe_cash=True))
+    assert [] == _at(1, quantity=1_000.0)(clean()).faults(tmp_path, rules=Rules(allow_negative_cash=True))
     assert [] == _at(2, price=99.0)(clean()).faults(tmp_path, rules=Rules(slippage=2.0))
 
 

@@ -201,7 +201,7 @@ def test_what_is_withdrawn_too_much_is_cash_below_zero(tmp_path: Path) -> None:
     account, flows = with_flows([(10, -30_000.0, "withdrawal", None)])
 
     assert ["NEGATIVE_CASH"] == [f.fault.name for f in examined(tmp_path, account, flows, "curve").findings]
-    terms = Terms(OPENING, rules=Rules(may_owe_cash=True))
+    terms = Terms(OPENING, rules=Rules(allow_negative_cash=True))
     assert examined(tmp_path, account, flows, "curve", terms=terms).agrees
 
 

@@ -220,7 +220,7 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
     (
         lambda a: a,
         {"terms": Terms(OPENING, Costs(rate=float("inf")))},
-        "--commission is inf; give a number",
+        "--commission-rate is inf; give a number",
     ),
     (
         lambda a: evolve(a, curve=a.curve.reverse()),
@@ -261,7 +261,7 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
     (
         lambda a: a,
         {"form": "excel"},
-        "there is no format 'excel'; there are vectorbt, backtrader, zipline, ml4t",
+        "there is no format 'excel'; there are backtrader, ml4t, vectorbt, zipline",
     ),
     (
         lambda a: a,

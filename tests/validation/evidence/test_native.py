@@ -20,12 +20,11 @@ from tieout import (
     UnlimitedAccount,
 )
 from tieout.validation.compare.differences import Comparison
-from tieout.validation.compare.ours import Performed
-from tieout.validation.compare.run import through_backtrader, through_vectorbt
-from tieout.validation.engines.backtrader import imitation as backtrader
-from tieout.validation.engines.vectorbt import imitation as vectorbt
+from tieout.validation.engines.backtrader import adapter as backtrader
+from tieout.validation.engines.vectorbt import adapter as vectorbt
 from tieout.validation.evidence.native import COINCIDES, HALVES, add, compare_random, performed
 from tieout.validation.evidence.tally import CASH_BOUND, REVERSED, SHORT, Tally
+from tieout.validation.foreign.native import Performed
 from tieout.validation.foreign.outcome import Outcome
 
 SEEDS = range(20)
@@ -34,8 +33,8 @@ run_of = cache(performed)
 
 def by_imitation(run: Performed, engine: str) -> Outcome:
     if engine == "vectorbt":
-        return through_vectorbt(run, vectorbt.imitate)
-    return through_backtrader(run, backtrader.imitate, checks_submission=False)
+        return vectorbt.by_imitation(run)
+    return backtrader.by_imitation(run, checks_submission=False)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -116,7 +115,7 @@ def test_a_fill_that_is_another_is_seen(name: str, more: float, what: str) -> No
     first, *others = theirs.fills
     other = evolve(first, **{name: getattr(first, name) + more})
 
-    found = Comparison("vectorbt", run, evolve(theirs, fills=[other, *others])).departures
+    found = Comparison("vectorbt", run, evolve(theirs, fills=[other, *others])).differences
 
     assert [what] * bool(what) == [departure.what for departure in found]
 
@@ -127,7 +126,7 @@ def test_half_a_cent_of_cash_or_value_is_seen(name: str, more: float, seen: int)
     run = run_of(0)
     theirs = by_imitation(run, "vectorbt")
 
-    found = Comparison("vectorbt", run, evolve(theirs, **{name: getattr(theirs, name) + more})).departures
+    found = Comparison("vectorbt", run, evolve(theirs, **{name: getattr(theirs, name) + more})).differences
 
     assert [(0, name)] * seen == [(departure.bar, departure.what) for departure in found]
 
@@ -173,7 +172,7 @@ def test_limits_and_stops_fill_alike_in_backtrader_where_cash_is_ample(seed: int
         run = Performed.of(backtest, result.journal)
 
     assert 20 < len(run.outcome.fills) < len(run.orders)
-    assert [] == list(Comparison("backtrader", run, by_imitation(run, "backtrader")).departures)
+    assert [] == list(Comparison("backtrader", run, by_imitation(run, "backtrader")).differences)
 
 
 def test_the_steps_are_halves_whose_sums_floats_hold() -> None:

@@ -71,7 +71,7 @@ def test_in_the_study_not_one_fill_is_another() -> None:
         assert 10_000 < one.orders < 12_000
         assert one.tried.theirs.refusals
     for _, _, compared in own_study():
-        assert [] == list(compared.departures)
+        assert [] == list(compared.differences)
         assert compared.run.outcome.refusals
 
 

@@ -157,7 +157,7 @@ def test_what_is_worth_more_than_books_hold_is_refused() -> None:
     trades = done((0, 0, 9e7, 1e-6, 0.0))
 
     with pytest.raises(
-        BookingRefused, match=r"what is held at 2024-01-01.* is worth more than books can hold"
+        BookingRefused, match=r"the positions at 2024-01-01.* are worth more than the books can hold"
     ):
         booked(trades, np.full((4, 2), 1e6))
 
@@ -228,11 +228,15 @@ def test_every_order_ends_in_one_way_and_keeps_the_word_of_its_engine(tmp_path: 
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("cash_after", math.nan, r"trade 1, of ACME at bar 1: a state is no number that can be booked"),
-        ("quantity_after", math.inf, r"trade 1, of ACME at bar 1: a state is no number that can be booked"),
-        ("quantity_after", 1e11, r"trade 1, of ACME at bar 1: a state is no number that can be booked"),
-        ("price", math.nan, r"trade 1, of ACME at bar 1: units changed hands at a price of nan"),
-        ("price", -1.0, r"units changed hands at a price of -1\.0"),
+        ("cash_after", math.nan, r"trade 1, of ACME at bar 1: a state is not a number that can be booked"),
+        (
+            "quantity_after",
+            math.inf,
+            r"trade 1, of ACME at bar 1: a state is not a number that can be booked",
+        ),
+        ("quantity_after", 1e11, r"trade 1, of ACME at bar 1: a state is not a number that can be booked"),
+        ("price", math.nan, r"trade 1, of ACME at bar 1: the price is nan"),
+        ("price", -1.0, r"the price is -1\.0"),
         ("fee", math.nan, r"the fee is nan"),
         ("cash_before", 1.0, r"starts from cash 1\.0, the rows before it left 950\.0"),
         ("quantity_before", 1.0, r"starts from 1\.0, the rows before it left 5\.0"),
@@ -255,11 +259,15 @@ def test_trades_out_of_order_and_words_that_nobody_knows_are_refused() -> None:
 
     with pytest.raises(BookingRefused, match="trade 1 is at bar 0, before the one before it"):
         booked(trades)
-    with pytest.raises(BookingRefused, match="nothing here is called 'Bored'"):
+    with pytest.raises(BookingRefused, match="'Bored' is not a known ending"):
         booked(None, refusals=[Refusal(0, 0, 0, "Bored")])
-    with pytest.raises(BookingRefused, match="order 0 was filled and then ended Margin: say in orders what"):
+    with pytest.raises(
+        BookingRefused, match="order 0 was filled, then ended Margin: give its size in orders"
+    ):
         booked(done((0, 0, 5.0, 10.0, 0.0)), refusals=[Refusal(0, 0, 0, "Margin")])
-    with pytest.raises(BookingRefused, match=r"ACME is held at 2024-01-01.*, and its price there is nan"):
+    with pytest.raises(
+        BookingRefused, match=r"the price of ACME at 2024-01-01.* is nan, and there is a position"
+    ):
         booked(done((0, 0, 5.0, 10.0, 0.0)), prices=np.full((4, 2), math.nan))
 
 

@@ -18,7 +18,15 @@ from tieout.validation.engines.backtrader import tables
 from tieout.validation.engines.backtrader.rules import perform as perform_all
 from tieout.validation.engines.backtrader.scenario import Scenario
 from tieout.validation.foreign.booking import Booked, book, charges_of, orders_of, trades_of
-from tieout.validation.foreign.outcome import Difference, Fill, Floats, Outcome, Refusal, differences, told
+from tieout.validation.foreign.outcome import (
+    Difference,
+    Fill,
+    Floats,
+    Outcome,
+    Refusal,
+    describe,
+    differences,
+)
 
 Int64s = NDArray[np.int64]
 
@@ -256,7 +264,7 @@ class _Stamp:
 
 
 def _stamped(followed: Followed) -> list[_Stamp]:
-    return [_Stamp(bar, told(fill)) for bar, fill in zip(followed.stamps, followed.fills, strict=True)]
+    return [_Stamp(bar, describe(fill)) for bar, fill in zip(followed.stamps, followed.fills, strict=True)]
 
 
 # --- the desk ----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ BUY, SELL, ENTER, CLOSE, TARGET_SIZE, TARGET_VALUE, TARGET_PERCENT, TRIM, TOP_UP
 """
 MARKET, AT_CLOSE, LIMIT, STOP, STOP_LIMIT, STOP_TRAIL, STOP_TRAIL_LIMIT = range(7)
 """How an order is executed, numbered as Backtrader does."""
-CREATED, SUBMITTED, ACCEPTED, PARTIAL, COMPLETED, CANCELED, EXPIRED, MARGIN, REJECTED = range(9)
+SUBMITTED, ACCEPTED, PARTIAL, COMPLETED, CANCELED, EXPIRED, MARGIN, REJECTED = range(1, 9)
 """What an order is, numbered as Backtrader does; what is below `COMPLETED` is alive."""
 NEXT_OPEN, CHEAT_ON_CLOSE, CHEAT_ON_OPEN = range(3)
 """When a market order fills: at the next open, the close that it was decided at, the open of the same bar."""

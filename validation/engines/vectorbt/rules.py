@@ -33,7 +33,7 @@ REASONS = (
     "MinSizeNotReached",
     "PartialFill",
 )
-"""Why an order is ignored or rejected, by VectorBT's number. Nothing of ours happens at random."""
+"""Reasons to ignore or reject an order, by VectorBT's number. The imitation has no random events."""
 (
     SIZE_NAN,
     PRICE_NAN,
@@ -45,7 +45,7 @@ REASONS = (
     NO_CASH_LONG,
     NO_OPEN_POSITION,
     MAX_SIZE_EXCEEDED,
-    RANDOM_EVENT,
+    _,  # RandomEvent
     CANT_COVER_FEES,
     MIN_SIZE_NOT_REACHED,
     PARTIAL_FILL,
