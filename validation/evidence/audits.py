@@ -104,7 +104,7 @@ def _another(fills: pl.DataFrame) -> pl.DataFrame:
 PLANTS: dict[Fault, tuple[str, Tamper]] = {
     Fault.COMMISSION_TWICE: ("curve", _fees(1.0)),
     Fault.COMMISSION_LEFT_OUT: ("curve", _fees(-1.0)),
-    Fault.COMMISSION_UNTOLD: ("fills", lambda frame, _: frame.with_columns(Fees=pl.lit(0.0))),
+    Fault.COMMISSION_MISSING: ("fills", lambda frame, _: frame.with_columns(Fees=pl.lit(0.0))),
     Fault.CASH: (
         "curve",
         lambda frame, _: frame.with_columns(cash=pl.col("cash") - 25.0 * (pl.int_range(pl.len()) >= 100)),

@@ -143,7 +143,7 @@ PLANTED: list[tuple[str, Plant, tuple[str, ...], list[str], int]] = [
         ["COMMISSION_TWICE"],
         11,
     ),
-    ("commission nobody says", of_fills(lambda f: f.drop("fee")), CURVE, ["COMMISSION_UNTOLD"], 1),
+    ("commission nobody says", of_fills(lambda f: f.drop("fee")), CURVE, ["COMMISSION_MISSING"], 1),
     ("cash that moved by itself", of_curve(_interest), CURVE, ["CASH"], 7),
     ("equity at old prices", of_curve(_at_the_close_before), CURVE, ["EQUITY"], 1),
     ("P&L before commission", of_curve(_gross), CURVE, ["PNL"], 1),
@@ -255,7 +255,7 @@ def test_a_fill_on_a_day_without_any_bar_is_named(tmp_path: Path) -> None:
     account = evolve(account, prices=prices)
 
     assert ["NO_BAR"] == account.faults(tmp_path)
-    assert "row 3 is of 2024-03-05, of which ACME has none" == account.examined(tmp_path).findings[0].text
+    assert "row 3 is at 2024-03-05, where ACME has no bar" == account.examined(tmp_path).findings[0].text
 
 
 def test_a_fill_outside_of_the_prices_is_told_by_its_own_day(tmp_path: Path) -> None:
@@ -263,8 +263,8 @@ def test_a_fill_outside_of_the_prices_is_told_by_its_own_day(tmp_path: Path) -> 
     late = _at(8, timestamp=date(2024, 3, 28))(clean()).examined(tmp_path).findings
 
     assert [
-        "row 1 is of 2024-02-28, the first bar of ACME of 2024-03-01",
-        "row 9 is of 2024-03-28, the last bar of CORP of 2024-03-20",
+        "row 1 is at 2024-02-28, the first bar of ACME at 2024-03-01",
+        "row 9 is at 2024-03-28, the last bar of CORP at 2024-03-20",
     ] == [finding.text for finding in early + late]
 
 
@@ -296,7 +296,7 @@ def test_the_first_departure_tells_what_was_claimed_and_the_fills_since(tmp_path
     assert (11, 6) == (int(cash.bar[cash.first]), int(cash.last[cash.first]))
     assert -5.0 == pytest.approx(cash.difference[cash.first])
     assert ["BULL", "ACME", "BULL"] == found.books.placed.fills.symbol[cash.fills].tolist()
-    assert 3 == int(cash.departs.sum())
+    assert 3 == int(cash.differs.sum())
 
 
 def _scaled(row: int, column: str, factor: float) -> Plant:
