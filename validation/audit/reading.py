@@ -190,8 +190,8 @@ class Prices:
     def last_bars(self, claim: Claims) -> Int64s:
         """Return the last bar at or before each row, -1 before the first.
 
-        A date means the end of its day, even if bars are within the day. Raises `AuditRefused` for a row after
-        the last bar.
+        A date means the end of its day, even if bars are within the day. Raises `AuditRefused` for a row
+        after the last bar.
         """
         moments, ends = self.moments(claim.timestamp, claim.day), self.ends
         if self.has_other_times(claim.timestamp):

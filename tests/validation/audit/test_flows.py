@@ -180,7 +180,7 @@ def test_opening_cash_is_what_was_there_before_the_first_flow(tmp_path: Path, cl
 def test_money_counts_from_its_time_within_the_day(
     tmp_path: Path, when: str, amount: float, faults: list[str]
 ) -> None:
-    """What is bought at 10 takes nearly all cash, or more where money is to come; at 12 it is sold."""
+    """A purchase at 10 takes nearly all cash, or more if money arrives in between; a sale follows at 12."""
     quantity = 500.0 if amount > 0 else 350.0
     account = clean([(4, "ACME", quantity), (4, "ACME", -quantity)])
     hours = pl.duration(hours=10 + 2 * pl.int_range(pl.len()))

@@ -415,7 +415,7 @@ def test_what_cannot_be_compared_does_not_agree(tmp_path: Path) -> None:
     assert "no fault found, no figure of the claims could be compared" in said
 
 
-def test_fills_after_the_last_claim_are_told(tmp_path: Path) -> None:
+def test_fills_after_the_last_claim_are_counted(tmp_path: Path) -> None:
     account = clean()
     status, said = performed(tmp_path, evolve(account, curve=account.curve[:17]))
 

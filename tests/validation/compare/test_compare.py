@@ -1,4 +1,4 @@
-"""The same run elsewhere, with the imitations in place of the packages: what is given, found and named."""
+"""A run beside its imitation: the orders handed over, the differences, and the rules that explain them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,7 +36,7 @@ ADAPTERS = registry.adapters()
 
 
 def run(orders: str, bars: dict[str, Sequence[Any]], volume: Any = None, **settings: Any) -> Performed:
-    """A run of ours. An order a line: ``day symbol quantity [limit P|stop P] [day]``.
+    """Run a backtest. One order per line: ``day symbol quantity [limit P|stop P] [day]``.
 
     *bars* are prices by symbol, one a day, which are open, high, low and close alike; or pairs of open and
     close. *settings* are those of a `Backtest`.
@@ -73,7 +73,7 @@ def compared(engine: str, ours: Performed) -> Comparison:
     return Comparison(engine, ours, ADAPTERS[engine].by_imitation(ours))
 
 
-# --- our run as data -------------------------------------------------------------------------------
+# --- a run as data -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -110,7 +110,7 @@ def test_at_the_same_close_it_is_the_position_before_the_bars_own_fills() -> Non
     assert [0, 1, 1] == [fill.bar for fill in ours.outcome.fills]
 
 
-def test_a_position_that_is_closed_because_its_instrument_ends_is_told() -> None:
+def test_a_position_that_closes_because_its_instrument_ends_is_an_ending() -> None:
     ours = run("0 A +1", {"A": [10, 11, 12, NAN, NAN], "B": [5, 5, 5, 5, 5]})
 
     assert {0: 3} == dict(ours.endings)
@@ -118,7 +118,7 @@ def test_a_position_that_is_closed_because_its_instrument_ends_is_told() -> None
     assert [1000, 1000, 1001, 1001, 1001] == ours.outcome.value.tolist()
 
 
-# --- what is given ---------------------------------------------------------------------------------
+# --- the orders handed over ---------------------------------------------------------------------------------
 
 
 def test_what_reduces_goes_first_then_what_adds_and_columns_without_orders_come_last() -> None:
@@ -183,7 +183,7 @@ def test_a_share_of_the_volume_is_refused(engine: str) -> None:
         charges(ours, ADAPTERS[engine].name, ADAPTERS[engine].commissions)
 
 
-# --- what is found ---------------------------------------------------------------------------------
+# --- differences ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("engine", ["vectorbt", "backtrader"])
@@ -287,11 +287,11 @@ NAMED: dict[str, tuple[str, Callable[[], Performed]]] = {
         lambda: run("0 A +1", {"A": [10, 11, NAN], "B": [5, 5, 5]}),
     ),
 }
-FOLLOWED_NO_MORE = {"an old bar"}
-"""What the imitation of Backtrader does not do: a package has to be asked."""
+PACKAGE_ONLY = {"an old bar"}
+"""Rules that the imitation of Backtrader does not show; the package does."""
 
 
-@pytest.mark.parametrize("name", sorted(NAMED.keys() - FOLLOWED_NO_MORE))
+@pytest.mark.parametrize("name", sorted(NAMED.keys() - PACKAGE_ONLY))
 def test_a_known_difference_of_rules_is_named(name: str) -> None:
     engine, make = NAMED[name]
 
@@ -339,7 +339,7 @@ def test_a_limit_that_is_refused_when_it_fills_is_not_put_down_to_the_submission
     assert "the submission check" not in {difference.rule for difference in found.differences}
 
 
-def test_an_order_that_is_given_without_a_bar_is_in_nobodys_way() -> None:
+def test_an_order_without_a_bar_does_not_affect_the_others() -> None:
     ours = run("0 A +1\n1 A +2", {"A": [10, NAN, 10, 10], "B": [5, 5, 5, 5]})
 
     for engine in ADAPTERS:
@@ -353,7 +353,7 @@ def test_an_order_that_is_given_without_a_bar_is_in_nobodys_way() -> None:
         )
 
 
-def test_a_fill_of_dust_is_told_although_it_moves_nothing() -> None:
+def test_a_fill_of_dust_is_a_difference_although_it_moves_nothing() -> None:
     ours = run("0 A +0.00000001", {"A": [10, 10]}, instruments=FINE)
 
     for engine in ADAPTERS:
@@ -412,7 +412,7 @@ def test_the_largest_difference_of_two_curves_has_its_bar() -> None:
     assert (0.0, -1) == (max_difference(one, one).size, max_difference(one, one).bar)
 
 
-# --- what is shown ---------------------------------------------------------------------------------
+# --- output ---------------------------------------------------------------------------------
 
 
 def test_what_ends_an_order_by_agreement_is_not_counted_as_a_refusal(
@@ -425,7 +425,7 @@ def test_what_ends_an_order_by_agreement_is_not_counted_as_a_refusal(
     assert "Expired" not in printed
 
 
-def test_no_difference_is_told_with_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_difference_is_printed_with_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
     show(compared("vectorbt", run("0 A +10", {"A": [10, 10, 11]})), "a run")
 
     printed = capsys.readouterr().out

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.validation.compare.test_compare import FOLLOWED_NO_MORE, NAMED
+from tests.validation.compare.test_compare import NAMED, PACKAGE_ONLY
 from tieout.ledger.cli import application
 from tieout.validation.compare.command import installed_version
 from tieout.validation.compare.differences import Comparison
@@ -272,9 +272,9 @@ def test_a_known_difference_of_rules_is_named_with_the_package(name: str) -> Non
     assert name in {difference.rule for difference in Comparison(engine, ours, theirs).differences}
 
 
-def test_what_only_a_package_does_is_among_the_named() -> None:
-    assert NAMED.keys() >= FOLLOWED_NO_MORE
+def test_rules_that_only_a_package_shows_have_a_name() -> None:
+    assert NAMED.keys() >= PACKAGE_ONLY
 
 
-def test_a_run_that_cannot_be_compared_is_an_error_of_ours() -> None:
+def test_a_run_that_cannot_be_compared_is_an_error_of_tieout() -> None:
     assert "TieoutError" in {kind.__name__ for kind in CannotCompare.__mro__}

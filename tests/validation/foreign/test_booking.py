@@ -1,4 +1,4 @@
-"""What another engine did, in the books: its cash and positions to the unit, all checks of the journal."""
+"""The books of another engine: its cash and positions to the unit, and all checks of the journal."""
 
 import math
 from pathlib import Path
@@ -45,7 +45,7 @@ def booked(
 
 
 def balances(books: Booked) -> dict[str, float]:
-    """What each account stands at, but for those of owner and street."""
+    """Return the balance of each account but those of owner and street."""
     rows = books.journal.sql("select account, debit - credit as balance from trial_balance").rows()
     outside = ("Equity:", "Market:")
     return {r["account"]: float(r["balance"]) for r in rows if not r["account"].startswith(outside)}
@@ -253,7 +253,7 @@ def test_a_state_that_does_not_follow_is_refused_in_words(field: str, value: flo
         booked(trades)
 
 
-def test_trades_out_of_order_and_words_that_nobody_knows_are_refused() -> None:
+def test_trades_out_of_order_and_unknown_words_are_refused() -> None:
     trades = done((0, 0, 5.0, 10.0, 0.0), (1, 0, 5.0, 10.0, 0.0))
     trades.bar = 1, 0
 

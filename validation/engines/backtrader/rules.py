@@ -1,12 +1,12 @@
-"""Backtrader 1.9.78.123's broker as a compiled loop: its state, its operations, in its order.
+"""Backtrader 1.9.78.123's broker as a compiled loop: its state and its operations, in its sequence.
 
-A bar is: what was submitted is checked against cash; interest; the pending orders, first in first out, each
-expired, left or executed; the account's value at the closes. Then the actions of the bar are decided on
-what the broker has by then, or, cheating on the open, before all of that. Nothing is rounded anywhere, and
-sums are added in the order in which Backtrader adds them, so that floats agree to the last bit.
+The steps of a bar are: check submitted orders against cash, charge interest, process pending orders first in
+first out (expire, leave or execute), and value the account at the closes. The actions of the bar come last
+and see the resulting state of the broker. With cheat-on-open they come first. Nothing is rounded, and sums
+are added in the sequence of Backtrader, so floats agree to the last bit.
 
-What Backtrader does with a bar that an instrument does not have is not followed (`backtrader_defects`): there
-nothing but the close that an order has seen already is a price.
+The imitation does not repeat Backtrader's defects with missing bars (`defects`). Without a bar, the only
+price is the close that an order has met already.
 """
 
 import math
@@ -58,7 +58,7 @@ from tieout.validation.foreign.compiled import entry, leaf, routine
 
 @entry
 def perform(desk: Desk) -> None:
-    """Every bar, in order; `cash` and `value` are what the strategy sees at each of them."""
+    """Perform every bar. `cash` and `value` are the figures that the strategy sees at each bar."""
     account = desk.account[0]
     is_first = desk.rules[0].timing == CHEAT_ON_OPEN
     for bar in range(desk.timestamp.size):
@@ -76,7 +76,7 @@ def perform(desk: Desk) -> None:
 
 @routine
 def _work(desk: Desk) -> None:
-    """The broker's bar."""
+    """Do the broker's work of a bar."""
     account = desk.account[0]
     for i in range(account.activated):
         desk.orders[desk.activated[i]].is_active = 1
@@ -103,7 +103,7 @@ def _work(desk: Desk) -> None:
 
 @leaf
 def _process(desk: Desk, number: int) -> None:
-    """One pending order: expired, left alone, or tried."""
+    """Process a pending order: expire it, leave it, or try it."""
     order = desk.orders[number]
     last = desk.last[desk.account[0].bar, order.column]
     if order.type != MARKET and order.valid >= 0 and desk.timestamp[last] > order.valid:
@@ -120,12 +120,12 @@ def _process(desk: Desk, number: int) -> None:
             _fulfil(desk, number)
 
 
-# --- what the strategy asks for ----------------------------------------------------------------------
+# --- actions of the strategy ----------------------------------------------------------------------
 
 
 @routine
 def _decide(desk: Desk) -> None:
-    """The actions of the bar, on what the broker has before them."""
+    """Perform the actions of the bar on the state of the broker."""
     account = desk.account[0]
     while account.action < desk.actions.size and desk.actions[account.action].bar <= account.bar:
         row = account.action
@@ -145,7 +145,7 @@ def _decide(desk: Desk) -> None:
 
 @leaf
 def _wanted(desk: Desk, action: Record) -> tuple[float, float]:
-    """The size of an action's order, below zero to sell, and the price that it is given; 0 for none."""
+    """Return size (below zero to sell, 0 for no order) and price of an action's order."""
     price, amount = action.price, action.amount
     if action.kind == BUY:
         return amount, price
@@ -178,7 +178,7 @@ def _wanted(desk: Desk, action: Record) -> tuple[float, float]:
 
 @leaf
 def _know(desk: Desk, column: int) -> None:
-    """Backtrader adds positions up in the order in which it was first asked about them."""
+    """Register an instrument. Backtrader sums positions in the sequence of first questions about them."""
     if not desk.instruments[column].is_known:
         desk.instruments[column].is_known = 1
         desk.known[desk.account[0].known] = column
@@ -187,7 +187,7 @@ def _know(desk: Desk, column: int) -> None:
 
 @leaf
 def _create(desk: Desk, row: int, size: float, price: float) -> None:
-    """Make an order of an action, and submit it when the last of its bracket is there."""
+    """Create the order of an action, and submit it once its bracket is complete."""
     account, action = desk.account[0], desk.actions[row]
     number = account.orders
     account.orders += 1
@@ -222,7 +222,7 @@ def _create(desk: Desk, row: int, size: float, price: float) -> None:
 
 @leaf
 def _accept(desk: Desk, number: int) -> None:
-    """From here on it is pending."""
+    """Accept an order, which is pending from then on."""
     account, order = desk.account[0], desk.orders[number]
     _tell(desk, number, ACCEPTED)
     order.is_pending = 1
@@ -233,7 +233,7 @@ def _accept(desk: Desk, number: int) -> None:
 
 @leaf
 def _tell(desk: Desk, number: int, status: int) -> None:
-    """Give an order a status, and tell the strategy."""
+    """Set the status of an order, and notify the strategy."""
     account = desk.account[0]
     assert account.events < desk.events.size
     desk.orders[number].status = status
@@ -247,7 +247,7 @@ def _tell(desk: Desk, number: int, status: int) -> None:
 
 @routine
 def _withdraw(desk: Desk, number: int) -> None:
-    """Cancel an order that is pending, and with it the rest of its OCO group."""
+    """Cancel a pending order and the rest of its OCO group."""
     desk.orders[number].is_pending = 0
     _tell(desk, number, CANCELED)
     _leave_group(desk, number)
@@ -255,9 +255,9 @@ def _withdraw(desk: Desk, number: int) -> None:
 
 @routine
 def _leave_group(desk: Desk, number: int) -> None:
-    """An order has ended, or has filled: what is pending of its OCO group is cancelled, the group is no more.
+    """Cancel the pending orders of the OCO group of an order that has ended or filled, and end the group.
 
-    From the end of the queue to its beginning, where what is done with at this bar is at the end.
+    Runs from the end of the queue to its beginning. Orders that this bar has processed are at the end.
     """
     account, order = desk.account[0], desk.orders[number]
     leader = desk.orders[order.leader]
@@ -278,7 +278,7 @@ def _leave_group(desk: Desk, number: int) -> None:
 
 @routine
 def _dissolve(desk: Desk, number: int) -> None:
-    """Cancel whatever is left of an order's bracket."""
+    """Cancel the rest of an order's bracket."""
     parent = desk.orders[number].parent
     stage = desk.orders[parent].stage
     desk.orders[parent].stage = DISSOLVED
@@ -292,7 +292,7 @@ def _dissolve(desk: Desk, number: int) -> None:
 
 @leaf
 def _fulfil(desk: Desk, number: int) -> None:
-    """A parent has filled: its children count from the next bar on. Or a child has, and the other goes."""
+    """Handle a complete fill: a parent activates its children at the next bar, a child cancels the other."""
     account, order = desk.account[0], desk.orders[number]
     if order.parent != number:
         _dissolve(desk, number)
@@ -303,14 +303,14 @@ def _fulfil(desk: Desk, number: int) -> None:
         account.activated += 1
 
 
-# --- the check of the submission ---------------------------------------------------------------------
+# --- the submission check ---------------------------------------------------------------------
 
 
 @leaf
 def _check_submitted(desk: Desk) -> None:
-    """Perform all submitted orders on paper, one after the other, at the prices that they were created with.
+    """Simulate all submitted orders, one after the other, at the prices of their creation.
 
-    Neither cash nor a position is put back after an order that is refused.
+    A refused order leaves its effect on simulated cash and positions.
     """
     account = desk.account[0]
     if not desk.rules[0].checks_submission:
@@ -351,7 +351,7 @@ def _check_submitted(desk: Desk) -> None:
 
 @leaf
 def _updated(held: float, average: float, size: float, price: float) -> tuple[float, float, float, float]:
-    """A position after a trade of *size*: size and average price, and what the trade opened and closed."""
+    """Return a position after a trade of *size*: size and average price, and the opened and closed sizes."""
     after = held + size
     if after == 0.0:
         return after, 0.0, 0.0, size
@@ -375,7 +375,7 @@ def _commission(rules: Record, size: float, price: float) -> float:
 
 @leaf
 def _charge_interest(desk: Desk) -> None:
-    """Calendar days at the average price, of what is short, and of what is long if that is charged too."""
+    """Charge interest by calendar days at the average price, on shorts, and on longs if the rules say so."""
     account, rules = desk.account[0], desk.rules[0]
     total = 0.0
     for i in range(account.known):
@@ -407,7 +407,7 @@ def _charge_interest(desk: Desk) -> None:
 
 @leaf
 def _value(desk: Desk) -> None:
-    """The account's value at the closes; what is long is taken apart in cost and gain, and so added."""
+    """Value the account at the closes. Longs are added as cost and gain, one after the other."""
     account = desk.account[0]
     total = 0.0
     for i in range(account.known):
@@ -431,7 +431,7 @@ def _value(desk: Desk) -> None:
 
 @leaf
 def _try(desk: Desk, number: int, last: int) -> None:
-    """Execute an order if the bar has a price for it, and let a trailing stop follow the close if not."""
+    """Execute an order if the bar has a price for it. Otherwise a trailing stop follows the close."""
     account, rules, order = desk.account[0], desk.rules[0], desk.orders[number]
     is_there = last == account.bar
     if not is_there and (order.type != MARKET or rules.timing != CHEAT_ON_CLOSE):
@@ -465,7 +465,7 @@ def _try(desk: Desk, number: int, last: int) -> None:
 
 @routine
 def _execute(desk: Desk, number: int, price: float, stamp: int) -> None:
-    """Close what the order closes, whatever the cash; open the rest if cash bears it, else refuse that."""
+    """Execute the closing part regardless of cash, and the opening part if cash suffices, else refuse it."""
     account, rules, order = desk.account[0], desk.rules[0], desk.orders[number]
     instrument = desk.instruments[order.column]
     _know(desk, order.column)
