@@ -120,9 +120,9 @@ def _show_findings(result: Audit) -> None:
             amount = "" if math.isnan(finding.amount) else f", {money(finding.amount)} in total"
             title = f"{number}. {_capital(finding)}, {finding.times:,} times, from {at}{amount}"
         present.show(Text(title, "bold red"), f"   {finding.text}")
-        left = len(finding.others) - ROWS
+        more = len(finding.others) - ROWS
         present.show(*(f"   {other}" for other in finding.others[:ROWS]))
-        present.show(*[f"   and {left:,} more"] * (left > 0))
+        present.show(*[f"   and {more:,} more"] * (more > 0))
         _show_fills(books, finding.fills)
 
 

@@ -208,11 +208,11 @@ def _explain(journal: Journal, batch: Batch) -> str:
         case Stop.PRICE:
             return f"{where}: the price is {row.price}"
         case Stop.CASH_APART:
-            left = progress.balance / CENTS
-            return f"{where}: starts from cash {row.cash_before}, the rows before it left {left}"
+            balance = progress.balance / CENTS
+            return f"{where}: starts from cash {row.cash_before}, the rows before it left {balance}"
         case Stop.UNITS_APART:
-            left = progress.balance / ONE
-            return f"{where}: starts from {row.quantity_before}, the rows before it left {left}"
+            balance = progress.balance / ONE
+            return f"{where}: starts from {row.quantity_before}, the rows before it left {balance}"
         case Stop.FEE:
             return f"{where}: the fee is {row.fee}"
         case Stop.MONEY:

@@ -79,7 +79,7 @@ class Followed(Outcome):
 
 @frozen(eq=False, slots=False)
 class Performance:
-    """What the loop has left: the desk, and how many rows of each table count."""
+    """The result of the loop: the desk, whose account counts the rows of each table."""
 
     scenario: Scenario
     desk: tables.Desk

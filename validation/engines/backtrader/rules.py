@@ -91,13 +91,13 @@ def _work(desk: Desk) -> None:
             account.place = i
             order.is_pending = 0
             _process(desk, number)
-    kept = 0
+    count = 0
     for i in range(waiting):
         if desk.orders[desk.pending[i]].is_pending:
-            desk.pending[kept] = desk.pending[i]
-            kept += 1
-    account.pending = kept
-    account.place = kept
+            desk.pending[count] = desk.pending[i]
+            count += 1
+    account.pending = count
+    account.place = count
     _value(desk)
 
 
@@ -138,13 +138,13 @@ def _decide(desk: Desk) -> None:
                 _withdraw(desk, number)
                 _dissolve(desk, number)
         elif desk.last[account.bar, action.column] >= 0:
-            size, price = _wanted(desk, action)
+            size, price = _size_and_price(desk, action)
             if size != 0.0:
                 _create(desk, row, size, price)
 
 
 @leaf
-def _wanted(desk: Desk, action: Record) -> tuple[float, float]:
+def _size_and_price(desk: Desk, action: Record) -> tuple[float, float]:
     """Return size (below zero to sell, 0 for no order) and price of an action's order."""
     price, amount = action.price, action.amount
     if action.kind == BUY:
@@ -152,7 +152,7 @@ def _wanted(desk: Desk, action: Record) -> tuple[float, float]:
     if action.kind == SELL:
         return -amount, price
     _know(desk, action.column)
-    held = desk.instruments[action.column].held
+    held = desk.instruments[action.column].position
     if action.kind == ENTER:
         return (amount if held == 0.0 else 0.0), price
     if action.kind == CLOSE or (amount == 0.0 and held != 0.0 and action.kind <= TARGET_PERCENT):
@@ -325,7 +325,7 @@ def _check_submitted(desk: Desk) -> None:
         instrument = desk.instruments[order.column]
         if instrument.checked_at != account.bar:
             instrument.checked_at = account.bar
-            instrument.checked_size = instrument.held
+            instrument.checked_size = instrument.position
             instrument.checked_price = instrument.price
         price = order.price
         if desk.rules[0].timing == CHEAT_ON_OPEN and order.type == MARKET:
@@ -381,19 +381,21 @@ def _charge_interest(desk: Desk) -> None:
     for i in range(account.known):
         column = desk.known[i]
         instrument = desk.instruments[column]
-        if instrument.held == 0.0:
+        if instrument.position == 0.0:
             continue
         day = desk.timestamp[desk.last[account.bar, column]] // DAY
         if (
             day > instrument.day
-            and (instrument.held < 0.0 or rules.charges_long)
+            and (instrument.position < 0.0 or rules.charges_long)
             and rules.credit_rate != 0.0
         ):
-            owed = (day - instrument.day) * rules.credit_rate * abs(instrument.held) * instrument.price
-            instrument.credit += owed
-            total += owed
+            interest = (
+                (day - instrument.day) * rules.credit_rate * abs(instrument.position) * instrument.price
+            )
+            instrument.credit += interest
+            total += interest
             credit = desk.credits[account.credits]
-            credit.bar, credit.column, credit.amount = account.bar, column, owed
+            credit.bar, credit.column, credit.amount = account.bar, column, interest
             account.credits += 1
         instrument.day = day
     if total != 0.0:
@@ -413,12 +415,12 @@ def _value(desk: Desk) -> None:
     for i in range(account.known):
         column = desk.known[i]
         instrument = desk.instruments[column]
-        if instrument.held == 0.0:
+        if instrument.position == 0.0:
             continue
         close = desk.close[account.bar, column]
-        worth = instrument.held * close
+        worth = instrument.position * close
         if worth > 0.0:
-            gain = instrument.held * (close - instrument.price)
+            gain = instrument.position * (close - instrument.price)
             total += worth - gain
             total += gain
         else:
@@ -469,42 +471,47 @@ def _execute(desk: Desk, number: int, price: float, stamp: int) -> None:
     account, rules, order = desk.account[0], desk.rules[0], desk.orders[number]
     instrument = desk.instruments[order.column]
     _know(desk, order.column)
-    held, average, cash = instrument.held, instrument.price, account.cash
-    _, _, opened, closed = _updated(held, average, order.remaining, price)
-    asked, paid, part = opened, 0.0, 0.0
+    position, average, cash = instrument.position, instrument.price, account.cash
+    _, _, opened, closed = _updated(position, average, order.remaining, price)
+    requested, closing_fee, opening_fee = opened, 0.0, 0.0
     if closed != 0.0:
         gain = -closed * (price - average)
         cash += -closed * average + gain
-        paid = _commission(rules, closed, price)
-        cash -= paid
+        closing_fee = _commission(rules, closed, price)
+        cash -= closing_fee
     if opened != 0.0:
-        left = cash - opened * price
-        part = _commission(rules, opened, price)
-        left -= part
-        if left < 0.0:
-            opened = part = 0.0
+        rest = cash - opened * price
+        opening_fee = _commission(rules, opened, price)
+        rest -= opening_fee
+        if rest < 0.0:
+            opened = opening_fee = 0.0
         else:
-            cash = left
+            cash = rest
     size = closed + opened
     if size != 0.0:
-        told = paid
+        record_fee = closing_fee
         if closed != 0.0 and rules.repeats_interest:
-            told += instrument.credit
+            record_fee += instrument.credit
             instrument.credit = 0.0
         assert account.executions < desk.executions.size
         row = desk.executions[account.executions]
         account.executions += 1
         row.bar, row.column, row.order, row.stamp = account.bar, order.column, number, stamp
-        row.quantity, row.price, row.fee, row.commission = size, price, told + part, paid + part
-        row.quantity_before, row.cash_before, row.cash_after = held, account.cash, cash
+        row.quantity, row.price, row.fee, row.commission = (
+            size,
+            price,
+            record_fee + opening_fee,
+            closing_fee + opening_fee,
+        )
+        row.quantity_before, row.cash_before, row.cash_after = position, account.cash, cash
         account.cash = cash
-        instrument.held, instrument.price, _, _ = _updated(held, average, size, price)
-        row.quantity_after = instrument.held
+        instrument.position, instrument.price, _, _ = _updated(position, average, size, price)
+        row.quantity_after = instrument.position
         instrument.day = desk.timestamp[desk.last[account.bar, order.column]] // DAY
         order.remaining -= size
         _tell(desk, number, PARTIAL if order.remaining != 0.0 else COMPLETED)
         _leave_group(desk, number)
-    if asked != 0.0 and opened == 0.0:
+    if requested != 0.0 and opened == 0.0:
         _tell(desk, number, MARGIN)
         _leave_group(desk, number)
         _dissolve(desk, number)

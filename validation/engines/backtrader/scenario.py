@@ -138,13 +138,13 @@ class Action:
     @classmethod
     def of(cls, row: Sequence[Any]) -> Self:
         """Convert a row of `ACTION` to an action."""
-        bar, column, kind, how, size, *given = row
-        numbers = (None if number != number else number for number in given[:5])  # noqa: PLR0124  NaN
-        rows = (None if number < 0 else number for number in given[5:])
+        bar, column, kind, how, size, *arguments = row
+        numbers = (None if number != number else number for number in arguments[:5])  # noqa: PLR0124  NaN
+        rows = (None if number < 0 else number for number in arguments[5:])
         return cls(bar, KINDS[kind], size, column, TYPES[how], *numbers, *rows)
 
     @property
-    def given(self) -> dict[str, Any]:
+    def arguments(self) -> dict[str, Any]:
         """The arguments that differ from their defaults, by name."""
         return {
             one.name: value for one in fields(type(self)) if (value := getattr(self, one.name)) != one.default
@@ -187,7 +187,7 @@ class Scenario:
         for wrong, what in _faults(self):
             if np.any(wrong):
                 row = int(np.flatnonzero(wrong)[0])
-                raise ValueError(f"action {row}, {Action.of(self.actions[row].tolist()).given}: {what}")
+                raise ValueError(f"action {row}, {Action.of(self.actions[row].tolist()).arguments}: {what}")
 
     @property
     def columns(self) -> int:
@@ -213,7 +213,7 @@ class Scenario:
         return priced
 
     @property
-    def asked(self) -> Iterator[Action]:
+    def action_objects(self) -> Iterator[Action]:
         """The actions, one by one."""
         return (Action.of(row) for row in self.actions.tolist())
 
@@ -239,7 +239,7 @@ class Scenario:
             **bars,
         }
         lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in whole.items()]
-        actions = ",\n  ".join(json.dumps(action.given) for action in self.asked)
+        actions = ",\n  ".join(json.dumps(action.arguments) for action in self.action_objects)
         return "{" + ",\n".join([*lines, f'"actions": [\n  {actions}]']) + "}\n"
 
     @classmethod

@@ -79,7 +79,7 @@ ORDER = np.dtype(
 )
 INSTRUMENT = np.dtype(
     [
-        ("held", "f8"),
+        ("position", "f8"),
         ("price", "f8"),  # the average
         ("day", "i8"),  # to which interest is charged
         ("credit", "f8"),  # interest that no commission includes yet

@@ -206,10 +206,10 @@ def _spendable(account: Record, holding: Record, order: Record, terms: Record, p
     elif terms["lock_cash"]:
         # The cash that a cover unlocks may pay for it.
         required = abs(position) * price * (1 + terms["fees"]) + terms["fixed_fees"]
-        left = plus(free + 2 * debt, -required)
-        if left > 0:
+        rest = plus(free + 2 * debt, -required)
+        if rest > 0:
             limit = free + 2 * debt
-        elif left < 0:
+        elif rest < 0:
             average = debt / abs(position)
             apart = price * (1 + terms["fees"]) - 2 * average
             if apart == 0:
@@ -224,7 +224,7 @@ def _spendable(account: Record, holding: Record, order: Record, terms: Record, p
 def _buy(account: Record, holding: Record, order: Record, terms: Record, fill: Record) -> int:
     """Buy or cover as much as cash allows."""
     price = order["price"] * (1 + order["slippage"])
-    requested, wanted = order["wanted"], order["wanted"]
+    requested, amount = order["wanted"], order["wanted"]
     limit = _spendable(account, holding, order, terms, price)
     if math.isnan(limit):
         return NO_QUOTIENT
@@ -236,15 +236,15 @@ def _buy(account: Record, holding: Record, order: Record, terms: Record, fill: R
     else:
         if holding["position"] == 0:
             return NO_OPEN_POSITION
-        wanted = min(-holding["position"], requested)
-    if wanted == 0:
+        amount = min(-holding["position"], requested)
+    if amount == 0:
         return SIZE_ZERO
-    if wanted > terms["max_size"]:
+    if amount > terms["max_size"]:
         if not terms["allow_partial"]:
             return MAX_SIZE_EXCEEDED
-        wanted = terms["max_size"]
-    wanted = in_steps(wanted, terms["size_granularity"])
-    size, spent = wanted, wanted * price
+        amount = terms["max_size"]
+    amount = in_steps(amount, terms["size_granularity"])
+    size, spent = amount, amount * price
     fee = spent * terms["fees"] + terms["fixed_fees"]
     total = spent + fee
     if not (total < limit or is_close(total, limit)):
@@ -256,7 +256,7 @@ def _buy(account: Record, holding: Record, order: Record, terms: Record, fill: R
             size = in_steps(size, terms["size_granularity"])
             fee = size * price * terms["fees"] + terms["fixed_fees"]
             total = size * price + fee
-    if is_close(wanted, 0.0):
+    if is_close(amount, 0.0):
         return SIZE_ZERO
     reason = _too_small(size, requested, terms)
     if reason == FILLED:
