@@ -1,32 +1,41 @@
-"""The commands of this room: bench, compare, audit."""
+"""The commands bench, compare and audit."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tieout.validation.bench.options import Only, Peers, Quick, Workloads
+from tieout.validation.engines import registry
+
+# Each engine is a folder, so the choices are read from the folders.
+if TYPE_CHECKING:
+    Engine = str
+    Format = str
+else:
+    Engine = Literal[registry.names("adapter")]
+    Format = Literal[registry.names("export")]
 
 ClaimFiles = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="What is claimed: timestamp with cash, equity, pnl or total_pnl; timestamp, symbol, quantity"
-        "; symbol, closed, pnl of trades. Several times for several files.",
+        help="Claims to check: timestamp with cash, equity, pnl or total_pnl; or timestamp, symbol, quantity;"
+        " or symbol, closed, pnl of trades. Repeat the option for several files.",
     ),
 ]
 FlowFile = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Money that moved without a fill: timestamp, amount (above zero: received), and where known"
-        " symbol and kind: deposit, withdrawal, dividend, interest, borrow fee, fee, tax, funding, other.",
+        help="Money that moved without a fill: timestamp, amount (positive: received), and optionally symbol"
+        " and kind: deposit, withdrawal, dividend, interest, borrow fee, fee, tax, funding, other.",
     ),
 ]
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add the commands to *app*."""
     app.command(epilog="Example: tieout bench --quick --peers ~/peers/bin/python")(bench)
     app.command(epilog="Example: tieout compare momentum.toml --against backtrader")(compare)
     app.command(epilog="Example: tieout audit --fills fills.csv --prices bars.parquet --claims curve.csv")(
@@ -45,34 +54,34 @@ def bench(quick: Quick = False, only: Only = None, workload: Workloads = None, p
 
 
 def compare(
-    given: Annotated[
-        Path, typer.Argument(metavar="SPEC.toml|RUN.duckdb", help="A backtest's description, or a journal.")
+    source: Annotated[
+        Path, typer.Argument(metavar="SPEC.toml|RUN.duckdb", help="The spec of a backtest, or its journal.")
     ],
-    against: Annotated[
-        Literal["vectorbt", "backtrader"], typer.Option(help="The engine that the orders are given to.")
-    ],
+    against: Annotated[Engine, typer.Option(help="The engine that gets the orders.")],
     folder: Annotated[
         Path | None,
         typer.Option(
+            "--data-dir",
             metavar="FOLDER",
-            help="Where the paths that a journal records begin; this folder, or the journal's, if not given.",
+            help="Folder that holds the data files (default: current folder, then the journal's).",
         ),
     ] = None,
 ) -> None:
-    """Perform a run again in VectorBT or Backtrader, and list what comes out otherwise.
+    """Give the orders of a run to another engine, and list every difference.
 
-    The orders that our run gave are given to the other engine, which fills, refuses and values them by its
-    own rules. Exit status 1 means that something differs; a known difference of rules is named.
+    The engine fills, refuses and values the orders by its own rules. Without its package our imitation takes
+    its place, and the output says so. Known differences of rules are named. Exit status: 0 no difference, 1 a
+    difference, 2 could not run.
     """
     from tieout.validation.compare import command
 
-    if not command.run(given, against, folder):
+    if not command.run(source, against, folder):
         raise typer.Exit(1)
 
 
 def audit(  # noqa: PLR0913, PLR0917  an argument for every option
     fills: Annotated[
-        Path, typer.Option(metavar="FILE", help="What was executed: timestamp, symbol, quantity, price, fee.")
+        Path, typer.Option(metavar="FILE", help="Fills: timestamp, symbol, quantity, price, fee.")
     ],
     prices: Annotated[
         Path, typer.Option(metavar="FILE", help="Bars: timestamp, symbol, open, high, low, close.")
@@ -80,39 +89,47 @@ def audit(  # noqa: PLR0913, PLR0917  an argument for every option
     claims: ClaimFiles = None,
     flows: FlowFile = None,
     form: Annotated[
-        Literal["vectorbt", "backtrader", "zipline", "ml4t"] | None,
-        typer.Option("--format", help="Whose columns they are; told from the columns if not given."),
+        Format | None,
+        typer.Option("--format", help="Export format (default: detected from the columns)."),
     ] = None,
     columns: Annotated[
         list[str] | None,
-        typer.Option(metavar="FILE.OURS=THEIRS", help="A column of another name: fills.price=px."),
+        typer.Option(metavar="FILE.OURS=THEIRS", help="Name of a column in the file, e.g. fills.price=px."),
     ] = None,
     cash: Annotated[
-        float | None, typer.Option(help="Opening cash; from the first claim of cash or equity if not given.")
+        float | None, typer.Option(help="Opening cash (default: from the first claim of cash or equity).")
     ] = None,
     rate: Annotated[
-        float, typer.Option("--commission", metavar="RATE", help="A share of the money of each fill: 0.001.")
+        float,
+        typer.Option(
+            "--commission-rate",
+            metavar="RATE",
+            help="Commission as a share of the money of each fill, e.g. 0.001.",
+        ),
     ] = 0.0,
-    per_unit: Annotated[float, typer.Option(metavar="MONEY", help="Commission of each unit.")] = 0.0,
-    per_fill: Annotated[float, typer.Option(metavar="MONEY", help="Commission of each fill.")] = 0.0,
-    long_only: Annotated[
-        bool, typer.Option("--long-only", help="Nothing may be sold that is not held.")
+    per_unit: Annotated[float, typer.Option(metavar="MONEY", help="Commission per unit.")] = 0.0,
+    per_fill: Annotated[float, typer.Option(metavar="MONEY", help="Commission per fill.")] = 0.0,
+    long_only: Annotated[bool, typer.Option("--long-only", help="Do not allow short positions.")] = False,
+    allow_negative_cash: Annotated[
+        bool, typer.Option("--allow-negative-cash", help="Allow negative cash.")
     ] = False,
-    may_owe_cash: Annotated[bool, typer.Option("--may-owe-cash", help="Cash may fall below zero.")] = False,
     slippage: Annotated[
-        float, typer.Option(metavar="SHARE", help="How far prices may lie outside of their bars: 0.001.")
+        float,
+        typer.Option(
+            metavar="SHARE", help="Allowed distance of a fill price from its bar's range, e.g. 0.001."
+        ),
     ] = 0.0,
     tolerance: Annotated[
-        float, typer.Option(metavar="MONEY", help="How far a claim may lie from the books.")
+        float, typer.Option(metavar="MONEY", help="Largest difference that counts as equal.")
     ] = 0.005,
     journal: Annotated[
-        Path | None, typer.Option(metavar="RUN.duckdb", help="Keep the books in this new file.")
+        Path | None, typer.Option(metavar="RUN.duckdb", help="Save the books to this new file.")
     ] = None,
 ) -> None:
-    """Book what any engine or broker executed, and tie what it claims to those books.
+    """Book the fills of any engine or broker, and check its claims against those books.
 
-    Names the first bar at which each claim departs, the fills between, and the faults that explain it.
-    Exit status 1 means that something wrong was found. Files are CSV or Parquet.
+    For each claim, reports the first bar that disagrees, the amount, the fills since the last agreement, and
+    the faults that explain it. Files are CSV or Parquet. Exit status: 0 no fault, 1 a fault, 2 could not run.
     """
     from tieout.validation.audit import report
     from tieout.validation.audit.audit import Files, Terms, audit
@@ -120,8 +137,8 @@ def audit(  # noqa: PLR0913, PLR0917  an argument for every option
     from tieout.validation.audit.faults import Rules
 
     files = Files(fills, prices, claims or [], form, columns or [], flows)
-    rules = Rules(may_be_short=not long_only, may_owe_cash=may_owe_cash, slippage=slippage)
-    found = audit(files, Terms(cash, Costs(rate, per_unit, per_fill), rules, tolerance), journal)
-    report.show(found)
-    if not found.agrees:
+    rules = Rules(allow_short=not long_only, allow_negative_cash=allow_negative_cash, slippage=slippage)
+    result = audit(files, Terms(cash, Costs(rate, per_unit, per_fill), rules, tolerance), journal)
+    report.show(result)
+    if not result.agrees:
         raise typer.Exit(1)

@@ -1,1 +1,1 @@
-"""The auditor: what any engine or broker exported, booked in a journal and tied to what it claims."""
+"""The command `tieout audit`: the fills of any engine or broker, booked and compared with its claims."""

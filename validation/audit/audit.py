@@ -1,4 +1,4 @@
-"""An audit from files to findings: read, booked, verified, tied."""
+"""An audit from files to findings: read, book, verify, compare."""
 
 import math
 import shutil
@@ -10,8 +10,8 @@ from attrs import field, frozen
 
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import Report, verify
-from tieout.validation.audit.books import Books, Costs, booked, opening_of, placed
-from tieout.validation.audit.faults import Finding, Rules, merged, of_fills
+from tieout.validation.audit.books import Books, Costs, book_fills, opening_cash, place
+from tieout.validation.audit.faults import Finding, Rules, merge, of_fills
 from tieout.validation.audit.formats import FORMATS
 from tieout.validation.audit.reading import (
     AuditRefused,
@@ -22,17 +22,17 @@ from tieout.validation.audit.reading import (
     read_prices,
     require_claimed,
 )
-from tieout.validation.audit.signatures import Suspicion, named
-from tieout.validation.audit.ties import Tie, tied
+from tieout.validation.audit.signatures import Suspicion, without_symptoms
+from tieout.validation.audit.ties import Tie, compare
 
 HALF_A_CENT = 0.005
 
 
 @frozen
 class Files:
-    """What is audited: the files, the format of fills and claims, and columns as ``fills.price=px``.
+    """Files to audit, the format of fills and claims, and renamed columns such as ``fills.price=px``.
 
-    *flows* is of money that moved without a fill.
+    *flows* holds money that moved without a fill.
     """
 
     fills: Path
@@ -45,7 +45,7 @@ class Files:
 
 @frozen
 class Terms:
-    """How: opening cash (None: by the claims), commission, what is allowed, and how near is equal."""
+    """Terms of an audit: opening cash (None: from the claims), commission, rules, and tolerance."""
 
     cash: float | None = None
     costs: Costs = field(factory=Costs)
@@ -55,7 +55,7 @@ class Terms:
 
 @frozen(eq=False)
 class Examination:
-    """What came of it: the *books*, where the *opening* cash is from, what ties, and what is wrong."""
+    """Result of an audit: the *books*, the source of the *opening* cash, the ties, and the findings."""
 
     books: Books
     opening: str
@@ -64,55 +64,55 @@ class Examination:
 
     @property
     def agrees(self) -> bool:
-        """Whether there is nothing wrong: no fault, and no claim that departs."""
+        """True without a fault and without a claim that differs."""
         return not self.findings and all(tie.agrees for tie in self.ties)
 
 
 @frozen(eq=False)
 class Audit(Examination):
-    """The same, with what the checks of the journal say; *journal* is where it is kept."""
+    """An examination whose journal was verified. *journal* is the file it is saved in, if any."""
 
     verified: Report
     journal: Path | None
 
     @property
     def agrees(self) -> bool:
-        """Whether there is nothing wrong, in the journal neither."""
+        """True without a fault, a claim that differs, or a failed check of the journal."""
         return super().agrees and self.verified.ok
 
 
 def audit(files: Files, terms: Terms, journal: Path | None = None) -> Audit:
-    """Examine *files* in books that are kept in the file *journal*, and verify it."""
+    """Examine *files*, verify the books, and save them in the new file *journal* if it is given."""
     with TemporaryDirectory() as folder:
-        kept = Path(folder) / "audit.duckdb"
-        found = examine(files, terms, kept)
-        with Reader(kept) as reader:
-            verified = verify(reader)
+        path = Path(folder) / "audit.duckdb"
+        result = examine(files, terms, path)
+        with Reader(path) as reader:
+            report = verify(reader)
         if journal is not None:
-            _keep(kept, journal)
-    return Audit(found.books, found.opening, found.ties, found.findings, verified, journal)
+            _save(path, journal)
+    return Audit(result.books, result.opening, result.ties, result.findings, report, journal)
 
 
-def _keep(made: Path, journal: Path) -> None:
-    """Put the finished books where they are wanted, and nothing there that is not finished."""
+def _save(path: Path, journal: Path) -> None:
+    """Copy the finished books to *journal*, which must not exist."""
     try:
-        with made.open("rb") as source, journal.open("xb") as target:
+        with path.open("rb") as source, journal.open("xb") as target:
             shutil.copyfileobj(source, target)
     except FileExistsError:
-        raise AuditRefused(f"{journal} exists already; name a file for the books that does not") from None
+        raise AuditRefused(f"{journal} exists already; name a new file") from None
 
 
 def _require(terms: Terms) -> None:
-    """Refuse terms that no figure could break, or none could keep."""
+    """Refuse terms that are not finite, or are negative where that makes no sense."""
     lowest = {"--tolerance": terms.tolerance, "--slippage": terms.rules.slippage}
-    costs = {"--commission": terms.costs.rate, "--per-unit": terms.costs.per_unit}
-    for name, given in (*lowest.items(), *costs.items(), ("--per-fill", terms.costs.per_fill)):
-        if not math.isfinite(given) or (name in lowest and given < 0):
-            raise AuditRefused(f"{name} is {given}; give a number{' of zero or more' * (name in lowest)}")
+    costs = {"--commission-rate": terms.costs.rate, "--per-unit": terms.costs.per_unit}
+    for name, value in (*lowest.items(), *costs.items(), ("--per-fill", terms.costs.per_fill)):
+        if not math.isfinite(value) or (name in lowest and value < 0):
+            raise AuditRefused(f"{name} is {value}; give a number{' of zero or more' * (name in lowest)}")
 
 
 def examine(files: Files, terms: Terms, journal: Path | None = None) -> Examination:
-    """Book the fills of *files* and tie the claims to the books; in memory, or in the new file *journal*."""
+    """Book the fills of *files*, in memory or in the new file *journal*, and compare the claims."""
     _require(terms)
     columns = mapping(files.columns)
     if files.form is not None and files.form not in FORMATS:
@@ -122,19 +122,19 @@ def examine(files: Files, terms: Terms, journal: Path | None = None) -> Examinat
     require_claimed(files.claims, columns["claims"])
     claims = [read_claims(path, files.form or fills.form, columns["claims"]) for path in files.claims]
     flows = None if files.flows is None else read_flows(files.flows, columns["flows"])
-    there = placed(fills, prices, terms.costs, flows)
-    cash, opening = terms.cash, "as given"
+    fills_at_bars = place(fills, prices, terms.costs, flows)
+    cash, opening = terms.cash, "from --cash"
     if cash is None:
-        cash, opening = opening_of(there, prices, claims)
+        cash, opening = opening_cash(fills_at_bars, prices, claims)
     if not 0 <= cash < math.inf:
         raise AuditRefused(
-            f"{fills.name}: opening cash is {cash:,.2f}, {opening}; give what there was with --cash"
+            f"{fills.name}: opening cash is {cash:,.2f}, {opening}; give the opening cash with --cash"
         )
-    books = booked(there, prices, cash, journal)
+    books = book_fills(fills_at_bars, prices, cash, journal)
     if journal is not None:
         books.booked.journal.close()
-    ties = [tie for claim in claims for tie in tied(books, claim, terms.tolerance)]
+    ties = [tie for claim in claims for tie in compare(books, claim, terms.tolerance)]
     suspicion = Suspicion(books, ties, terms.tolerance)
-    found = named(list(suspicion.findings()))
-    findings = merged(books, [*of_fills(books, terms.rules, terms.tolerance), *found])
+    of_claims = without_symptoms(list(suspicion.findings()))
+    findings = merge(books, [*of_fills(books, terms.rules, terms.tolerance), *of_claims])
     return Examination(books, opening, ties, findings)

@@ -1,4 +1,4 @@
-"""The classic faults of an account, and those that fills and prices show by themselves."""
+"""The classic faults of an account, and a search for those that fills and prices show without claims."""
 
 import math
 from collections import defaultdict
@@ -16,40 +16,40 @@ Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
 CLOSE = 1e-9
-"""How far, for its size, a price may lie outside of a bar as floats are written."""
+"""Relative tolerance for a price outside of its bar, because of how floats are written."""
 
 
 class Fault(StrEnum):
-    """What is wrong, as a person would say it."""
+    """Kinds of faults, in words."""
 
-    BEFORE = "a fill before there are prices"
-    AFTER = "a fill after prices end"
-    NO_BAR = "a fill where there is no bar"
+    BEFORE = "a fill before the first price"
+    AFTER = "a fill after the last price"
+    NO_BAR = "a fill without a bar"
     RANGE = "a fill outside of the bar's range"
-    TWICE = "a fill that is there twice"
+    TWICE = "a duplicated fill"
     ALTERED = "a fill of another size or price"
     MOVED = "a fill at another time"
-    MISSING = "a fill is missing"
-    UNCLAIMED = "a fill that the claims know nothing of"
+    MISSING = "a missing fill"
+    UNCLAIMED = "a fill that the claims do not contain"
     NEGATIVE_CASH = "cash below zero"
-    OVERSOLD = "more sold than was held"
+    OVERSOLD = "more sold than held"
     POSITION = "a position that the fills do not support"
     COMMISSION_TWICE = "commission counted twice"
     COMMISSION_LEFT_OUT = "commission not taken from cash"
-    COMMISSION_REVERSED = "commission with the other sign"
-    COMMISSION_UNTOLD = "commission that the fills do not say"
+    COMMISSION_REVERSED = "commission of the wrong sign"
+    COMMISSION_MISSING = "commission missing from the fills"
     CASH = "cash that moved without a fill"
     EQUITY = "equity is not cash and holdings at the close"
     PNL = "P&L is not the change of equity"
-    TRADES = "P&L of trades that the fills do not give"
+    TRADES = "P&L of trades that does not follow from the fills"
 
 
 @frozen
 class Finding:
-    """A fault: where it begins, how often it is there, what it comes to in money, which fills it is about.
+    """A fault: its first bar, how many *times* it occurs, its *amount* of money, and the fills involved.
 
-    *column* is -1 where it is of the account, *amount* NaN where no money can be told. *fills* are numbers of
-    placed fills, and *others* tell of the same fault elsewhere.
+    *column* is -1 for the account, *amount* NaN if no amount is known. *fills* are numbers of placed fills.
+    *others* describe the same fault elsewhere.
     """
 
     fault: Fault
@@ -64,91 +64,91 @@ class Finding:
 
 @frozen
 class Rules:
-    """What an account is allowed. *slippage* is the share by which a price may lie outside of its bar."""
+    """Limits of an account. *slippage* is the share by which a price may lie outside of its bar."""
 
-    may_be_short: bool = True
-    may_owe_cash: bool = False
+    allow_short: bool = True
+    allow_negative_cash: bool = False
     slippage: float = 0.0
 
 
 def of_fills(books: Books, rules: Rules, tolerance: float) -> Iterator[Finding]:
-    """What needs no claims to be seen."""
+    """Find the faults that need no claims."""
     yield from _without_bars(books)
     yield from _outside_of_range(books, rules.slippage)
-    if not rules.may_owe_cash:
+    if not rules.allow_negative_cash:
         yield from _below_zero(books, tolerance)
-    if not rules.may_be_short:
+    if not rules.allow_short:
         yield from _oversold(books)
 
 
-def named_twice(books: Books) -> dict[int, int]:
-    """Fills alike in every column of their file, by number, with the number of the first of them."""
+def duplicates(books: Books) -> dict[int, int]:
+    """Map each fill that repeats an earlier one in every column of the file to the first such fill."""
     fills = books.placed.fills
     first: dict[tuple[object, ...], int] = {}
-    found: dict[int, int] = {}
+    repeats: dict[int, int] = {}
     columns = (fills.timestamp, fills.symbol, fills.quantity, fills.content)
     for number, key in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
         if key in first:
-            found[number] = first[key]
+            repeats[number] = first[key]
         else:
             first[key] = number
-    return found
+    return repeats
 
 
-def twice(books: Books, pairs: dict[int, int]) -> Finding:
-    """The finding of fills that are there twice."""
+def duplicate_finding(books: Books, pairs: dict[int, int]) -> Finding:
+    """Make the finding for duplicated fills."""
     numbers = sorted({*pairs, *pairs.values()})
     again = min(pairs)
-    there = books.placed
+    placed = books.placed
     flow = float(books.flow[list(pairs)].sum())
-    rows = f"rows {there.fills.row[pairs[again]]} and {there.fills.row[again]} are alike in every column"
+    rows = f"rows {placed.fills.row[pairs[again]]} and {placed.fills.row[again]} are alike in every column"
     return Finding(
-        Fault.TWICE, int(there.bar[again]), int(there.column[again]), rows, flow, tuple(numbers), len(pairs)
+        Fault.TWICE, int(placed.bar[again]), int(placed.column[again]), rows, flow, tuple(numbers), len(pairs)
     )
 
 
 def _without_bars(books: Books) -> Iterator[Finding]:
-    there, close = books.placed, books.prices.close
+    placed, close = books.placed, books.prices.close
     last = close.shape[0] - 1
     has = ~np.isnan(close)
     begins = np.argmax(has, axis=0)
     ends = last - np.argmax(has[::-1], axis=0)
-    before = there.meant < begins[there.column]
-    after = there.meant > ends[there.column]
-    inside = np.clip(there.meant, 0, last)
-    own = books.prices.moments(there.fills.timestamp, there.fills.day)
-    none = (~has[inside, there.column] | _of_no_day(books)) & ~before & ~after
-    for fault, wrong, text in (
-        (Fault.BEFORE, before, "row {} is of {}, the first bar of {} of {}"),
-        (Fault.AFTER, after, "row {} is of {}, the last bar of {} of {}"),
-        (Fault.NO_BAR, none, "row {} is of {}, of which {} has none"),
+    before = placed.true_bar < begins[placed.column]
+    after = placed.true_bar > ends[placed.column]
+    inside = np.clip(placed.true_bar, 0, last)
+    times = books.prices.moments(placed.fills.timestamp, placed.fills.day)
+    is_without = (~has[inside, placed.column] | _without_day(books)) & ~before & ~after
+    for fault, is_wrong, text in (
+        (Fault.BEFORE, before, "row {} is at {}, the first bar of {} at {}"),
+        (Fault.AFTER, after, "row {} is at {}, the last bar of {} at {}"),
+        (Fault.NO_BAR, is_without, "row {} is at {}, where {} has no bar"),
     ):
-        rows = np.flatnonzero(wrong)
+        rows = np.flatnonzero(is_wrong)
         if rows.size:
-            column = int(there.column[rows[0]])
+            column = int(placed.column[rows[0]])
             bar = {Fault.BEFORE: begins, Fault.AFTER: ends}.get(fault)
             ends = "" if bar is None else moment(books, int(bar[column]))
-            row, at = there.fills.row[rows[0]], written(int(own[rows[0]]))
-            told = text.format(row, at, books.prices.symbols[column], ends)
-            yield _finding(books, fault, rows, told)
+            row, at = placed.fills.row[rows[0]], time_text(int(times[rows[0]]))
+            description = text.format(row, at, books.prices.symbols[column], ends)
+            yield _finding(books, fault, rows, description)
 
 
-def _of_no_day(books: Books) -> Flags:
-    """Which fills are of a day that has no bar at all, where bars are of days."""
-    there, prices = books.placed, books.prices
-    own = prices.moments(there.fills.timestamp, there.fills.day)
-    found: Flags = np.bool_(prices.is_every_day) & (own != prices.ends[there.bar])
-    return found
+def _without_day(books: Books) -> Flags:
+    """Mark fills on a day without any bar, if bars are daily."""
+    placed, prices = books.placed, books.prices
+    times = prices.moments(placed.fills.timestamp, placed.fills.day)
+    is_without: Flags = np.bool_(prices.is_every_day) & (times != prices.ends[placed.bar])
+    return is_without
 
 
 def _outside_of_range(books: Books, slippage: float) -> Iterator[Finding]:
-    prices, there = books.prices, books.placed
+    prices, placed = books.prices, books.placed
     if np.array_equal(prices.low, prices.high, equal_nan=True):
-        return  # a close alone says nothing of a range
-    low, high = (panel[there.bar, there.column] for panel in (prices.low, prices.high))
-    price = there.fills.price
+        return  # closes alone have no range
+    low, high = (panel[placed.bar, placed.column] for panel in (prices.low, prices.high))
+    price = placed.fills.price
     away = np.fmax(low * (1 - slippage) * (1 - CLOSE) - price, price - high * (1 + slippage) * (1 + CLOSE))
-    outside = (away > 0) & (there.meant == there.bar) & ~_of_no_day(books)
+    outside = (away > 0) & (placed.true_bar == placed.bar) & ~_without_day(books)
     rows = np.flatnonzero(outside)
     if rows.size:
         first = rows[0]
@@ -157,43 +157,43 @@ def _outside_of_range(books: Books, slippage: float) -> Iterator[Finding]:
 
 
 def _below_zero(books: Books, tolerance: float) -> Iterator[Finding]:
-    there, cash = books.placed, books.cash.copy()
-    if len(there):
-        # Of fills at one time nobody knows which was first; what they leave together is what there was.
-        at_once = np.append(np.diff(there.fills.timestamp) == 0, False)
-        np.fmin.at(cash, there.bar[~at_once], books.left[~at_once])
-    below = np.flatnonzero(cash < -tolerance)
-    if below.size:
-        bar, lowest = int(below[0]), int(np.argmin(cash))
+    placed, cash = books.placed, books.cash.copy()
+    if len(placed):
+        # The sequence of fills at one time is unknown, so only their sum counts.
+        at_once = np.append(np.diff(placed.fills.timestamp) == 0, False)
+        np.fmin.at(cash, placed.bar[~at_once], books.cash_after_fill[~at_once])
+    bars = np.flatnonzero(cash < -tolerance)
+    if bars.size:
+        bar, lowest = int(bars[0]), int(np.argmin(cash))
         fills = books.between(bar - 1, bar)
         text = f"{money(cash[bar])}; the lowest is {money(cash[lowest])}, at {moment(books, lowest)}"
-        yield Finding(Fault.NEGATIVE_CASH, bar, -1, text, math.nan, tuple(fills.tolist()), below.size)
+        yield Finding(Fault.NEGATIVE_CASH, bar, -1, text, math.nan, tuple(fills.tolist()), bars.size)
 
 
 def _oversold(books: Books) -> Iterator[Finding]:
-    there, seen = books.placed, list[tuple[int, int, float]]()
-    for column in np.unique(there.column).tolist():
-        own = np.flatnonzero(there.column == column)
-        held = there.fills.quantity[own].cumsum()
-        at_once = np.append(np.diff(there.fills.timestamp[own]) == 0, False)
-        short = np.flatnonzero((np.rint(held * ONE) < 0) & ~at_once)
+    placed, shorts = books.placed, list[tuple[int, int, float]]()
+    for column in np.unique(placed.column).tolist():
+        of_column = np.flatnonzero(placed.column == column)
+        position = placed.fills.quantity[of_column].cumsum()
+        at_once = np.append(np.diff(placed.fills.timestamp[of_column]) == 0, False)
+        short = np.flatnonzero((np.rint(position * ONE) < 0) & ~at_once)
         if short.size:
-            seen.append((int(there.bar[own[short[0]]]), column, float(held[short[0]])))
-    if seen:
-        bar, column, held_then = min(seen)
+            shorts.append((int(placed.bar[of_column[short[0]]]), column, float(position[short[0]])))
+    if shorts:
+        bar, column, position_then = min(shorts)
         fills = books.between(bar - 1, bar, column)
-        text = f"{held_then:,.8g} of {books.prices.symbols[column]} after it"
-        yield Finding(Fault.OVERSOLD, bar, column, text, math.nan, tuple(fills.tolist()), len(seen))
+        text = f"position of {position_then:,.8g} in {books.prices.symbols[column]} after it"
+        yield Finding(Fault.OVERSOLD, bar, column, text, math.nan, tuple(fills.tolist()), len(shorts))
 
 
 def _finding(books: Books, fault: Fault, rows: Int64s, text: str) -> Finding:
-    """A fault of single fills."""
+    """Make a finding about single fills."""
     first, flow = int(rows[0]), books.flow[rows]
-    there = books.placed
+    placed = books.placed
     return Finding(
         fault,
-        int(there.bar[first]),
-        int(there.column[first]),
+        int(placed.bar[first]),
+        int(placed.column[first]),
         text,
         float(flow.sum()),
         tuple(rows.tolist()),
@@ -202,34 +202,34 @@ def _finding(books: Books, fault: Fault, rows: Int64s, text: str) -> Finding:
 
 
 def moment(books: Books, bar: int) -> str:
-    """The time of a bar; -1 is what was before the first."""
-    return "the opening" if bar < 0 else written(int(books.prices.ends[bar]))
+    """Return the time of a bar as text; -1 is the opening."""
+    return "the opening" if bar < 0 else time_text(int(books.prices.ends[bar]))
 
 
-def written(ns: int) -> str:
-    """A time in nanoseconds, without an hour where there is none."""
-    told = str(np.datetime64(ns, "ns").astype("M8[s]"))
-    return told.removesuffix("T00:00:00").replace("T", " ")
+def time_text(ns: int) -> str:
+    """Return a time in nanoseconds as text, without an hour if it is midnight."""
+    text = str(np.datetime64(ns, "ns").astype("M8[s]"))
+    return text.removesuffix("T00:00:00").replace("T", " ")
 
 
 def money(amount: float) -> str:
-    """An amount to the cent, and finer where it is less than one; what sums of floats leave is nothing."""
+    """Return an amount to the cent, or finer below one cent. The noise of float sums counts as zero."""
     if abs(amount) < 5e-7:
         return "0.00"
     return f"{amount:,.2f}" if abs(amount) >= 0.005 else f"{amount:,.6f}"
 
 
-def merged(books: Books, findings: Iterable[Finding]) -> list[Finding]:
-    """One finding for each fault, the first of it, which tells of all; in the order of time."""
+def merge(books: Books, findings: Iterable[Finding]) -> list[Finding]:
+    """Merge findings into one per fault, the first, which lists the others. Sorted by time."""
     by_fault: dict[Fault, list[Finding]] = defaultdict(list)
     for finding in findings:
         by_fault[finding.fault].append(finding)
-    found = []
+    merged = []
     for group in by_fault.values():
         first, *others = sorted(group, key=lambda finding: finding.bar)
         fills = tuple(dict.fromkeys(number for finding in group for number in finding.fills))
         amounts = [finding.amount for finding in group if not np.isnan(finding.amount)]
-        found.append(
+        merged.append(
             evolve(
                 first,
                 amount=sum(amounts) if amounts else math.nan,
@@ -238,4 +238,4 @@ def merged(books: Books, findings: Iterable[Finding]) -> list[Finding]:
                 others=tuple(f"{moment(books, other.bar)}: {other.text}" for other in others),
             )
         )
-    return sorted(found, key=lambda finding: (finding.bar, list(Fault).index(finding.fault)))
+    return sorted(merged, key=lambda finding: (finding.bar, list(Fault).index(finding.fault)))

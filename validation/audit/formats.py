@@ -1,14 +1,8 @@
-"""What the columns of an export are called, by who writes it.
-
-    vectorbt    fills: `portfolio.orders.records_readable`; trades: `portfolio.trades.records_readable`
-    backtrader  fills: the rows of the analyzer Transactions, one for each date and instrument
-    zipline     fills: the dictionaries of the column `transactions`; curve: the frame of results
-    ml4t        fills: the fields of `result.fills`; trades and curve: `trades.parquet` and `equity.parquet`
-
-A mapping is from our name of a column to theirs. Backtrader's transactions and zipline's have no commission.
-"""
+"""Column names of the files that an audit reads. An engine's own names are in `export.py` of its folder."""
 
 from collections.abc import Iterable, Mapping, Sequence
+
+from tieout.validation.engines import registry
 
 Columns = Mapping[str, str]
 
@@ -22,12 +16,12 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     POSITIONS: ("timestamp", "symbol", "quantity"),
     CURVE: ("timestamp",),
 }
-"""Without which a file is none of its kind. A curve has one of `FIGURES` as well."""
+"""Required columns of each kind of file. A curve needs one of `FIGURES` as well."""
 FIGURES = ("cash", "equity", "pnl", "total_pnl")
-"""What may be claimed of an account at a time."""
+"""Figures that a curve may claim of the account."""
 
 _INDEX = ("index", "", "unnamed: 0", "__index_level_0__")
-"""What the index of a frame is called in a file: the time, or a number of the row."""
+"""Names of a frame's index in a file: the time, or a row number."""
 OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "timestamp": ("date", "datetime", "time", "dt", *_INDEX),
     "symbol": ("instrument", "ticker", "asset"),
@@ -43,121 +37,73 @@ OTHER_NAMES: dict[str, tuple[str, ...]] = {
     "opened": ("entry_time", "entry_timestamp", "entry timestamp"),
     "closed": ("exit_time", "exit_timestamp", "exit timestamp"),
 }
-"""What else our columns are called, in small letters."""
+"""Other names of our columns, in lower case."""
 
-_VECTORBT_TRADES = {
-    "symbol": "Column",
-    "opened": "Entry Timestamp",
-    "closed": "Exit Timestamp",
-    "pnl": "PnL",
-    "status": "Status",
+_EXPORTS = registry.exports()
+FORMATS: Mapping[str, Mapping[str, Columns]] = {
+    name: {FILLS: export.fills, TRADES: export.trades, CURVE: export.curve}
+    for name, export in _EXPORTS.items()
 }
-_ML4T_TRADES = {
-    "symbol": "symbol",
-    "opened": "entry_time",
-    "closed": "exit_time",
-    "pnl": "pnl",
-    "status": "status",
-}
-FORMATS: dict[str, dict[str, Columns]] = {
-    "vectorbt": {
-        FILLS: {
-            "timestamp": "Timestamp",
-            "symbol": "Column",
-            "side": "Side",
-            "quantity": "Size",
-            "price": "Price",
-            "fee": "Fees",
-            "order": "Order Id",
-        },
-        TRADES: _VECTORBT_TRADES,
-    },
-    "backtrader": {
-        FILLS: {"timestamp": "date", "symbol": "symbol", "quantity": "amount", "price": "price"},
-    },
-    "zipline": {
-        FILLS: {
-            "timestamp": "dt",
-            "symbol": "sid",
-            "quantity": "amount",
-            "price": "price",
-            "order": "order_id",
-        },
-        CURVE: {
-            "timestamp": "period_close",
-            "cash": "ending_cash",
-            "equity": "portfolio_value",
-            "pnl": "pnl",
-        },
-    },
-    "ml4t": {
-        FILLS: {
-            "timestamp": "timestamp",
-            "symbol": "asset",
-            "side": "side",
-            "quantity": "quantity",
-            "price": "price",
-            "fee": "commission",
-            "order": "order_id",
-        },
-        TRADES: _ML4T_TRADES,
-        CURVE: {"timestamp": "timestamp", "equity": "equity"},
-    },
-}
-_TELLING = {"backtrader": {"sid", "value"}, "zipline": {"commission"}}
-"""Columns that are not read, by which a format is told from others."""
+"""Columns of each engine's files, by kind: our name to its name."""
 
 
-def recognised(there: Iterable[str]) -> str | None:
-    """The format of fills whose columns are all *there*."""
-    names = set(there)
-    for name, kinds in FORMATS.items():
-        if {*kinds[FILLS].values(), *_TELLING.get(name, ())} <= names:
+def detect(columns: Iterable[str]) -> str | None:
+    """Return the format of a file of fills with these columns, or None if no format fits."""
+    names = set(columns)
+    for name, export in _EXPORTS.items():
+        if {*export.fills.values(), *export.marks} <= names:
             return name
     return None
 
 
-def columns_of(there: Sequence[str], kind: str, form: str | None, given: Columns) -> dict[str, str]:
-    """Our names of the columns that are *there*: those *given*, the format's, then their other names."""
-    found = _settled(there, kind, form, given)
-    for ours in known(kind):
-        if ours not in found and (names := _called(there, ours)):
-            found[ours] = names[0]
-    return found
+def match_columns(columns: Sequence[str], kind: str, form: str | None, mapping: Columns) -> dict[str, str]:
+    """Match our names to the *columns* of a file: by the user's *mapping*, the format, then other names."""
+    matches = _fixed(columns, kind, form, mapping)
+    for name in readable(kind):
+        if name not in matches and (candidates := _candidates(columns, name)):
+            matches[name] = candidates[0]
+    return matches
 
 
-def rivals_of(there: Sequence[str], kind: str, form: str | None, given: Columns) -> dict[str, list[str]]:
-    """Our names that several columns may stand for, without a word that says which.
+def ambiguous_columns(
+    columns: Sequence[str], kind: str, form: str | None, mapping: Columns
+) -> dict[str, list[str]]:
+    """Return our names that several columns may stand for, with those columns.
 
-    A column of our own name is meant, whatever else there is; but commission in two columns may be two sums.
+    A column with exactly our name wins over the others. Two columns of commission may be two sums, so they
+    are always ambiguous.
     """
-    settled = _settled(there, kind, form, given)
-    found = {}
-    for ours in known(kind):
-        names = [name for name in _called(there, ours) if not is_index(name)]
-        if ours not in settled and len(names) > 1 and (ours == "fee" or _plain(names[0]) != ours):
-            found[ours] = names
-    return found
+    fixed = _fixed(columns, kind, form, mapping)
+    ambiguous = {}
+    for name in readable(kind):
+        candidates = [column for column in _candidates(columns, name) if not is_index(column)]
+        if (
+            name not in fixed
+            and len(candidates) > 1
+            and (name == "fee" or _column_key(candidates[0]) != name)
+        ):
+            ambiguous[name] = candidates
+    return ambiguous
 
 
-def _settled(there: Sequence[str], kind: str, form: str | None, given: Columns) -> dict[str, str]:
-    """The columns that options or a format name."""
-    theirs = FORMATS.get(form or "", {}).get(kind, {})
-    return {ours: name for ours, name in theirs.items() if name in there} | dict(given)
+def _fixed(columns: Sequence[str], kind: str, form: str | None, mapping: Columns) -> dict[str, str]:
+    """Return the columns that the format or the user's mapping names."""
+    of_format = FORMATS.get(form or "", {}).get(kind, {})
+    return {name: column for name, column in of_format.items() if column in columns} | dict(mapping)
 
 
-def _called(there: Sequence[str], ours: str) -> list[str]:
-    """The columns that are called by our name or another for it, ours first."""
-    by_plain = {_plain(name): name for name in reversed(there)}
-    return [by_plain[name] for name in (ours, *OTHER_NAMES.get(ours, ())) if name in by_plain]
+def _candidates(columns: Sequence[str], name: str) -> list[str]:
+    """List the columns that have our name or another name for it, ours first."""
+    by_key = {_column_key(column): column for column in reversed(columns)}
+    return [by_key[key] for key in (name, *OTHER_NAMES.get(name, ())) if key in by_key]
 
 
 def is_index(name: str) -> bool:
-    """Whether a column may be the number of the row."""
-    return _plain(name) in _INDEX
+    """Check whether a column may be the row number."""
+    return _column_key(name) in _INDEX
 
 
-def _plain(name: str) -> str:
+def _column_key(name: str) -> str:
     return name.strip().lower()
 
 
@@ -170,11 +116,11 @@ _OPTIONAL: dict[str, tuple[str, ...]] = {
 }
 
 
-def known(kind: str) -> tuple[str, ...]:
-    """Every column that is read of a kind of file."""
+def readable(kind: str) -> tuple[str, ...]:
+    """List every column that is read from a kind of file."""
     return (*REQUIRED[kind], *_OPTIONAL[kind])
 
 
-def owner(kind: str) -> str:
-    """The option that files of a kind are given by."""
+def option(kind: str) -> str:
+    """Return the command line option for a kind of file."""
     return kind if kind in {FILLS, FLOWS} else "claims"

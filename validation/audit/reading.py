@@ -1,4 +1,4 @@
-"""Files at the door: what is refused is told in one sentence that names file, row and remedy."""
+"""Readers of the files of an audit. An error names file, row and remedy in one sentence."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,12 @@ from tieout.validation.audit.formats import (
     POSITIONS,
     REQUIRED,
     TRADES,
-    columns_of,
+    ambiguous_columns,
+    detect,
     is_index,
-    known,
-    owner,
-    recognised,
-    rivals_of,
+    match_columns,
+    option,
+    readable,
 )
 from tieout.validation.audit.times import moments
 from tieout.validation.foreign.booking import MONEY
@@ -47,7 +47,7 @@ SIDES = {
     **dict.fromkeys((*_BUY, "buy_to_cover", "buy_to_open", "buy_to_close"), 1),
     **dict.fromkeys((*_SELL, "sell_short", "sell_to_open", "sell_to_close"), -1),
 }
-"""What a side is called."""
+"""Names of sides."""
 _EITHER, _RECEIVED, _PAID = 0, 1, -1
 FLOW_KINDS: dict[str, tuple[int, int]] = {
     **dict.fromkeys(("deposit", "contribution"), (int(Kind.DEPOSIT), _RECEIVED)),
@@ -74,22 +74,23 @@ FLOW_KINDS: dict[str, tuple[int, int]] = {
     "tax_refund": (TAX, _RECEIVED),
     **dict.fromkeys(("other", "adjustment", ""), (OTHER, _EITHER)),
 }
-"""What brokers call money that moves without a fill: how it is booked, and the sign that its amount has."""
+"""Brokers' names for money that moves without a fill, with its kind in the books and its sign."""
 _IN_BRACKETS = r"^\w+\(\d+ \[(.+)\]\)$"
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-_OWNERS = ("fills", "flows", "claims", "prices")
+_FILES = ("fills", "flows", "claims", "prices")
 
 
 class AuditRefused(ExecutionError):
-    """A file cannot be audited: something in it is missing, or is not what it has to be."""
+    """A file cannot be audited: something in it is missing or invalid."""
 
 
 @frozen(eq=False)
 class Fills:
-    """Executions in the order of their file. *row* counts from 1; *order* is None where no column says it.
+    """Executions in the sequence of their file. *row* counts from 1. *order* is None without such a column.
 
-    *timestamp* are nanoseconds since 1970, *day* days since 1970 in the zone of the file. *content* is
-    alike where all columns are, those too that are not read. *has_fee* if a column says what they cost.
+    *timestamp* are nanoseconds since 1970, *day* days since 1970 in the zone of the file. *content* is equal
+    for rows with equal columns, including columns that are not read. *has_fee* is true with a column of
+    commissions.
     """
 
     name: str
@@ -108,9 +109,9 @@ class Fills:
 
 @frozen(eq=False)
 class Flows:
-    """Money that moved without a fill, in the order of its file: *amount* is above zero where received.
+    """Money that moved without a fill, in the sequence of its file. *amount* is above zero if received.
 
-    *kind* is as in the table of charges; *symbol* is empty where there is none.
+    *kind* is as in the table of charges. *symbol* is empty without an instrument.
     """
 
     name: str
@@ -124,7 +125,7 @@ class Flows:
 
 @frozen(eq=False)
 class Claims:
-    """One file of claims of a *kind*: *columns* by our names, *timestamp* and *day* by row (of the exit)."""
+    """One file of claims of a *kind*: *columns* by our names, and the time of each row (trades: exit)."""
 
     name: str
     kind: str
@@ -135,7 +136,7 @@ class Claims:
 
 @frozen(eq=False)
 class Prices:
-    """Bars as panels float64[bars, symbols], NaN where there is none.
+    """Bars as panels float64[bars, symbols], NaN without a bar.
 
     *timestamp* are nanoseconds since 1970, *day* days since 1970 in the zone of the file.
     """
@@ -151,14 +152,14 @@ class Prices:
 
     @property
     def is_daily(self) -> bool:
-        """Whether every bar is alone on its day, and no hour of it tells anything."""
+        """True if every day has at most one bar, so that hours carry no information."""
         if self.timestamp.size == 1:
             return not np.any(self.timestamp % DAY)
         return bool(np.all(np.diff(self.day) > 0) and np.diff(self.timestamp).min() > DAY // 2)
 
     @property
     def is_every_day(self) -> bool:
-        """Whether bars are of days, not of weeks or more."""
+        """True if bars are daily, and not weekly or longer."""
         return self.is_daily and (self.timestamp.size == 1 or int(np.diff(self.day).min()) == 1)
 
     @cached_property
@@ -167,29 +168,30 @@ class Prices:
         return self.moments(self.timestamp, self.day)
 
     def moments(self, timestamp: Int64s, day: Int64s) -> Int64s:
-        """Times as the bars have them: the date alone where that is all that they have."""
+        """Convert times to those of the bars: dates for daily bars."""
         return day * DAY if self.is_daily else timestamp
 
     def place(self, timestamp: Int64s, day: Int64s) -> Int64s:
-        """The bar in which each time falls; -1 before the first begins, how many there are after the last.
+        """Return the bar that contains each time: -1 before the first, the number of bars after the last.
 
-        Bars are dated by their end: of those within a day, the first is taken to be as long as the shortest.
+        The timestamp of a bar is its end. Among bars within a day, the first counts as long as the shortest.
         """
         moments, ends = self.moments(timestamp, day), self.ends
-        found: Int64s = np.searchsorted(ends, moments)
+        bars: Int64s = np.searchsorted(ends, moments)
         is_short = self.timestamp.size > 1 and not self.is_every_day
         length = int(np.diff(ends).min()) if is_short else 1
-        found[moments <= ends[0] - length] = -1
-        return found
+        bars[moments <= ends[0] - length] = -1
+        return bars
 
     def has_other_times(self, timestamp: Int64s) -> bool:
-        """Whether *timestamp* are dates without an hour, and no bar ends at a midnight."""
+        """Check whether *timestamp* are dates without an hour while no bar ends at midnight."""
         return not self.is_daily and not np.any(timestamp % DAY) and bool(np.all(self.timestamp % DAY))
 
-    def claimed(self, claim: Claims) -> Int64s:
-        """The last bar at or before each row; -1 before the first. Raises `AuditRefused` after the last.
+    def last_bars(self, claim: Claims) -> Int64s:
+        """Return the last bar at or before each row, -1 before the first.
 
-        A date is the end of its day, also where bars are within the day.
+        A date means the end of its day, even if bars are within the day. Raises `AuditRefused` for a row
+        after the last bar.
         """
         moments, ends = self.moments(claim.timestamp, claim.day), self.ends
         if self.has_other_times(claim.timestamp):
@@ -198,40 +200,41 @@ class Prices:
         if late.size:
             when = np.datetime64(int(claim.timestamp[late[0]]), "ns").astype("M8[s]")
             raise AuditRefused(
-                f"{claim.name}, row {late[0] + 1}: it claims something at {when}, after the last bar of"
+                f"{claim.name}, row {late[0] + 1}: the claim at {when} is after the last bar of"
                 f" {self.name}; add the bars, or leave out the claims"
             )
-        found: Int64s = np.searchsorted(ends, moments, "right") - 1
-        if found.size and found.max() < 0:
+        bars: Int64s = np.searchsorted(ends, moments, "right") - 1
+        if bars.size and bars.max() < 0:
             raise AuditRefused(
-                f"{claim.name}: all that it claims is of before {self.name} begins; are these its bars?"
+                f"{claim.name}: every claim is before the first bar of {self.name}; check the bars"
             )
-        return found
+        return bars
 
 
-def mapping(given: Sequence[str]) -> dict[str, dict[str, str]]:
-    """What options like ``fills.price=px`` say, by file and our name of the column."""
-    found: dict[str, dict[str, str]] = {of: {} for of in _OWNERS}
-    for option in given:
-        name, _, column = option.partition("=")
+def mapping(options: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Parse options like ``fills.price=px`` into column names, by file and by our name of the column."""
+    names_by_file: dict[str, dict[str, str]] = {of: {} for of in _FILES}
+    for text in options:
+        name, _, column = text.partition("=")
         of, _, ours = name.partition(".")
-        if of not in found or not ours or not column:
+        if of not in names_by_file or not ours or not column:
             raise AuditRefused(
-                f"--columns {option}: say FILE.OURS=THEIRS, fills.price=px; FILE is of {', '.join(_OWNERS)}"
+                f"--columns {text}: use FILE.OURS=THEIRS, e.g. fills.price=px; FILE is one of"
+                f" {', '.join(_FILES)}"
             )
         names = {
-            "fills": known(FILLS),
-            "flows": known(FLOWS),
-            "claims": tuple(dict.fromkeys((*known(CURVE), *known(POSITIONS), *known(TRADES)))),
+            "fills": readable(FILLS),
+            "flows": readable(FLOWS),
+            "claims": tuple(dict.fromkeys((*readable(CURVE), *readable(POSITIONS), *readable(TRADES)))),
         }.get(of)
         if names is not None and ours not in names:
-            raise AuditRefused(f"--columns {option}: {ours!r} is not a column of {of}{nearest(ours, names)}")
-        found[of][ours] = column
-    return found
+            raise AuditRefused(f"--columns {text}: {ours!r} is not a column of {of}{nearest(ours, names)}")
+        names_by_file[of][ours] = column
+    return names_by_file
 
 
 def read_prices(path: Path, columns: Mapping[str, str]) -> Prices:
-    """The bars of a long file, checked as those of a backtest."""
+    """Read the bars of a long file, with the checks of a backtest."""
     bars = Bars.read(path, columns=columns)
     _require_symbols(path, bars.symbols, columns)
     markets = [window.market for window in bars.windows()]
@@ -241,44 +244,42 @@ def read_prices(path: Path, columns: Mapping[str, str]) -> Prices:
     timestamp, day = np.asarray(bars.timestamp), np.asarray(bars.date)
     if _is_text(path):
         column = columns.get("timestamp", "timestamp")
-        written, days = _moments(_texts(path, {"timestamp": column}), "timestamp", str(path))
-        timestamp, first = np.unique(written, return_index=True)
+        times, days = _moments(_texts(path, {"timestamp": column}), "timestamp", str(path))
+        timestamp, first = np.unique(times, return_index=True)
         day = days[first]
         if not np.array_equal(timestamp, bars.timestamp):
-            raise AuditRefused(
-                f"{path}: its times can be read in two ways; write them as 2024-03-31T16:00:00"
-            )
+            raise AuditRefused(f"{path}: its times are ambiguous; write them as 2024-03-31T16:00:00")
     return Prices(str(path), timestamp, day, bars.symbols, **panels)
 
 
 def _require_symbols(path: Path, symbols: Sequence[str], columns: Mapping[str, str]) -> None:
-    """Refuse what no instrument of a journal can be called, with the first row of it."""
+    """Refuse a symbol that a journal cannot have, with its first row."""
     for symbol in symbols:
-        what = "is what money is called in the books" if symbol == MONEY else ""
+        what = "is the name of the currency in the books" if symbol == MONEY else ""
         try:
             instrument(symbol)
         except InvalidCommodity:
-            what = "has white space, a colon or a quotation mark in it"
+            what = "contains white space, a colon or a quotation mark"
         if what:
-            found = {"symbol": columns.get("symbol", "symbol")}
-            named = frames.lazy(path, "prices", found, AuditRefused)
-            rows = _texts(path, found) if _is_text(path) else named.collect(named.frame.select("symbol"))
-            is_it = (rows["symbol"].cast(pl.String) == symbol).to_numpy()
-            _refuse(str(path), is_it, f"symbol {symbol!r} {what}", "name it otherwise in every file")
+            names = {"symbol": columns.get("symbol", "symbol")}
+            file = frames.lazy(path, "prices", names, AuditRefused)
+            rows = _texts(path, names) if _is_text(path) else file.collect(file.frame.select("symbol"))
+            is_symbol = (rows["symbol"].cast(pl.String) == symbol).to_numpy()
+            _refuse(str(path), is_symbol, f"symbol {symbol!r} {what}", "rename it in every file")
 
 
 def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fills:
-    """The fills of a file, with its format where none is given and its columns tell."""
+    """Read the fills of a file. Without *form* the format is detected from the columns."""
     there = _names(path)
-    form = form or recognised(there)
-    _require_one_of_each(path, FILLS, rivals_of(there, FILLS, form, columns))
-    rows, names = _rows(path, FILLS, columns_of(there, FILLS, form, columns), there)
+    form = form or detect(there)
+    _require_one_of_each(path, FILLS, ambiguous_columns(there, FILLS, form, columns))
+    rows, names = _rows(path, FILLS, match_columns(there, FILLS, form, columns), there)
     name, count = str(path), rows.height
     timestamp, day = _moments(rows, "timestamp", name)
     quantity = _numbers(rows, "quantity", name)
     if "side" in names:
         side = _sides(rows, name)
-        what = "side is a purchase and quantity is below zero"
+        what = "side is buy and quantity is negative"
         _refuse(
             name, (side > 0) & (quantity < 0), what, "correct one of them, or leave out the column of sides"
         )
@@ -286,8 +287,8 @@ def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fill
     price = _numbers(rows, "price", name)
     fee = _numbers(rows, "fee", name, missing=0.0) if "fee" in names else np.zeros(count)
     has_fee = "fee" in names and rows["fee"].null_count() < max(count, 1)
-    for what, wrong in (("quantity is zero", quantity == 0), ("price is below zero", price < 0)):
-        _refuse(name, wrong, what, "leave out what did not happen, and correct the rest")
+    for what, wrong in (("quantity is zero", quantity == 0), ("price is negative", price < 0)):
+        _refuse(name, wrong, what, "leave out the row, or correct it")
     symbol = _symbols(rows, name)
     order = rows["order"].cast(pl.String).to_numpy() if "order" in names else None
     row, content = np.arange(1, count + 1), _contents(path)
@@ -297,25 +298,25 @@ def read_fills(path: Path, form: str | None, columns: Mapping[str, str]) -> Fill
 
 
 def read_flows(path: Path, columns: Mapping[str, str]) -> Flows:
-    """Money that moved without a fill."""
+    """Read money that moved without a fill."""
     there = _names(path)
-    _require_one_of_each(path, FLOWS, rivals_of(there, FLOWS, None, columns))
-    rows, names = _rows(path, FLOWS, columns_of(there, FLOWS, None, columns), there)
+    _require_one_of_each(path, FLOWS, ambiguous_columns(there, FLOWS, None, columns))
+    rows, names = _rows(path, FLOWS, match_columns(there, FLOWS, None, columns), there)
     name, count = str(path), rows.height
     timestamp, day = _moments(rows, "timestamp", name)
     amount = _numbers(rows, "amount", name)
-    _refuse(name, amount == 0, "amount is zero", "leave out what did not happen, and correct the rest")
+    _refuse(name, amount == 0, "amount is zero", "leave out the row, or correct it")
     words = _words(rows["kind"]) if "kind" in names else [""] * count
     if unknown := next((word for word in words if word not in FLOW_KINDS), None):
-        listed = "deposit, withdrawal, dividend, interest, borrow fee, fee, tax, funding, refund or other"
+        kinds = "deposit, withdrawal, dividend, interest, borrow fee, fee, tax, funding, refund or other"
         wrong = np.array([word not in FLOW_KINDS for word in words], bool)
-        _refuse(name, wrong, f"nothing is known of the kind {unknown!r}", f"write {listed}")
+        _refuse(name, wrong, f"unknown kind {unknown!r}", f"write {kinds}")
     kind, sign = np.array([FLOW_KINDS[word] for word in words], np.int64).reshape(-1, 2).T
     for what, wrong in (
-        ("money is received, and its kind is one of what is paid", (sign < 0) & (amount > 0)),
-        ("money is paid, and its kind is one of what is received", (sign > 0) & (amount < 0)),
+        ("money is received, but its kind is a payment", (sign < 0) & (amount > 0)),
+        ("money is paid, but its kind is a receipt", (sign > 0) & (amount < 0)),
     ):
-        remedy = "amounts are above zero where money is received; correct the row, or say refund or transfer"
+        remedy = "correct its sign (a positive amount is a receipt), or use refund or transfer"
         _refuse(name, wrong, what, remedy)
     symbol = np.full(count, "", object)
     if "symbol" in names:
@@ -324,7 +325,7 @@ def read_flows(path: Path, columns: Mapping[str, str]) -> Flows:
 
 
 def require_claimed(paths: Sequence[Path], columns: Mapping[str, str]) -> None:
-    """Refuse a column that no file of claims has; of several files each may have some."""
+    """Refuse a column that no file of claims has. Each of several files may have some of the columns."""
     there = [name for path in paths for name in _names(path)]
     for ours, name in columns.items():
         if name not in there:
@@ -333,27 +334,26 @@ def require_claimed(paths: Sequence[Path], columns: Mapping[str, str]) -> None:
 
 
 def read_claims(path: Path, form: str | None, columns: Mapping[str, str]) -> Claims:
-    """A file of claims, of the kind that its columns tell: trades, positions, or figures of an account."""
+    """Read a file of claims. Its columns decide its kind: trades, positions, or figures of the account."""
     there = _names(path)
     for kind in (TRADES, POSITIONS, CURVE):
-        own = {ours: name for ours, name in columns.items() if ours in known(kind) and name in there}
-        found = columns_of(there, kind, form, own)
-        is_one = set(REQUIRED[kind]) <= found.keys()
-        if is_one and (kind != CURVE or found.keys() & set(FIGURES)):
-            _require_one_of_each(path, kind, rivals_of(there, kind, form, own))
-            return _claims(path, kind, found, there)
+        names = {ours: name for ours, name in columns.items() if ours in readable(kind) and name in there}
+        matches = match_columns(there, kind, form, names)
+        is_complete = set(REQUIRED[kind]) <= matches.keys()
+        if is_complete and (kind != CURVE or matches.keys() & set(FIGURES)):
+            _require_one_of_each(path, kind, ambiguous_columns(there, kind, form, names))
+            return _claims(path, kind, matches, there)
     raise AuditRefused(
-        f"{path}: columns {', '.join(there)} are no claims; give timestamp with cash, equity or pnl, or"
-        " timestamp, symbol and quantity, or symbol, closed and pnl, and name those that are called otherwise"
-        " with --columns"
+        f"{path}: columns {', '.join(there)} are not claims; give timestamp with cash, equity or pnl, or"
+        " timestamp, symbol and quantity, or symbol, closed and pnl; rename columns with --columns"
     )
 
 
-def _claims(path: Path, kind: str, found: dict[str, str], there: list[str]) -> Claims:
-    rows, names = _rows(path, kind, found, there)
+def _claims(path: Path, kind: str, matches: dict[str, str], there: list[str]) -> Claims:
+    rows, names = _rows(path, kind, matches, there)
     name = str(path)
     if kind == CURVE and rows.is_empty():
-        raise AuditRefused(f"{name}: there is no row in it; leave it out, or export what it claims")
+        raise AuditRefused(f"{name}: the file has no rows; leave it out, or export the claims again")
     timestamp, day = _moments(rows, "closed" if kind == TRADES else "timestamp", name)
     columns: dict[str, NDArray[Any]] = {}
     for ours in names:
@@ -366,9 +366,11 @@ def _claims(path: Path, kind: str, found: dict[str, str], there: list[str]) -> C
     if kind == CURVE:
         for ours, figures in columns.items():
             if not np.any(np.isfinite(figures)):
-                raise AuditRefused(f"{name}: no row says {ours}; leave out the column, or complete it")
+                raise AuditRefused(
+                    f"{name}: every row of {ours} is empty; leave out the column, or complete it"
+                )
         back = np.append(False, np.diff(timestamp) < 0)
-        _refuse(name, back, "its time goes back", "sort the claims by time")
+        _refuse(name, back, "its time is before that of the row above", "sort the claims by time")
     return Claims(name, kind, timestamp, day, columns)
 
 
@@ -381,83 +383,82 @@ def _names(path: Path) -> list[str]:
     separators = [word for mark, word in _SEPARATORS.items() if len(names) == 1 and mark in names[0]]
     if separators:
         raise AuditRefused(f"{path}: its columns are separated by {separators[0]}; save it with commas")
-    again = [name.removesuffix("_duplicated_0") for name in names if name.endswith("_duplicated_0")]
-    if again and again[0] in names:
-        raise AuditRefused(f"{path}: there are two columns {again[0]!r}; leave one out")
+    twice = [name.removesuffix("_duplicated_0") for name in names if name.endswith("_duplicated_0")]
+    if twice and twice[0] in names:
+        raise AuditRefused(f"{path}: there are two columns {twice[0]!r}; leave one out")
     return names
 
 
-def _require_one_of_each(path: Path, kind: str, rivals: Mapping[str, Sequence[str]]) -> None:
-    """Refuse to choose between columns that may be the same thing: what is not read would be lost."""
-    for ours, names in rivals.items():
+def _require_one_of_each(path: Path, kind: str, ambiguous: Mapping[str, Sequence[str]]) -> None:
+    """Refuse to choose between columns with the same meaning, because the other would be lost."""
+    for ours, names in ambiguous.items():
         every = " and ".join(map(repr, names))
         remedy = ", or add them up in one" if ours == "fee" else ""
         raise AuditRefused(
-            f"{path}: columns {every} may both be {ours!r}; say which with --columns"
-            f" {owner(kind)}.{ours}=THEIRS{remedy}"
+            f"{path}: columns {every} may both be {ours!r}; choose one with --columns"
+            f" {option(kind)}.{ours}=THEIRS{remedy}"
         )
 
 
-def _texts(path: Path, found: Mapping[str, str]) -> pl.DataFrame:
-    """Columns of a CSV file under our names, as they are written: nothing is guessed of their types."""
-    named = frames.lazy(pl.scan_csv(path, infer_schema=False, glob=False), str(path), found, AuditRefused)
-    return named.collect(named.frame.select(list(found)))
+def _texts(path: Path, names: Mapping[str, str]) -> pl.DataFrame:
+    """Read columns of a CSV file as text under our names. No type is inferred."""
+    file = frames.lazy(pl.scan_csv(path, infer_schema=False, glob=False), str(path), names, AuditRefused)
+    return file.collect(file.frame.select(list(names)))
 
 
-def _rows(path: Path, kind: str, found: dict[str, str], there: list[str]) -> tuple[pl.DataFrame, list[str]]:
-    """The rows of a file under our names, and which of these it has."""
+def _rows(path: Path, kind: str, names: dict[str, str], there: list[str]) -> tuple[pl.DataFrame, list[str]]:
+    """Read the rows of a file under our names, and list the names that it has."""
     for ours in REQUIRED[kind]:
-        if ours not in found:
+        if ours not in names:
             near = nearest(ours, there)
             raise AuditRefused(
                 f"{path}: there is no column for {ours!r}{near}; name it with --columns"
-                f" {owner(kind)}.{ours}=THEIRS"
+                f" {option(kind)}.{ours}=THEIRS"
             )
     if _is_text(path):
-        return _texts(path, found), list(found)
-    named = frames.lazy(path, kind, found, AuditRefused)
-    rows = named.collect(named.frame.select(list(found)))
+        return _texts(path, names), list(names)
+    file = frames.lazy(path, kind, names, AuditRefused)
+    rows = file.collect(file.frame.select(list(names)))
     for ours, dtype in rows.schema.items():
         if dtype.is_nested() or dtype == pl.Object:
             raise AuditRefused(
                 f"{path}, row 1: {ours} is {dtype}, not one value; give a column of numbers or text"
             )
-    return rows, list(found)
+    return rows, list(names)
 
 
 def _contents(path: Path) -> NDArray[np.uint64]:
-    """Digests of whole rows, but for the number that an index gives to each."""
-    named = frames.lazy(path, "audit", {}, AuditRefused)
+    """Compute digests of whole rows, without the row number of an index."""
+    file = frames.lazy(path, "audit", {}, AuditRefused)
     if _is_text(path):
-        named = frames.lazy(pl.scan_csv(path, infer_schema=False, glob=False), str(path), {}, AuditRefused)
-    rows = named.collect()
-    told = [column.name for column in rows if not (is_index(column.name) or column.dtype.is_nested())]
-    return rows.select(told).hash_rows().to_numpy()
+        file = frames.lazy(pl.scan_csv(path, infer_schema=False, glob=False), str(path), {}, AuditRefused)
+    rows = file.collect()
+    names = [column.name for column in rows if not (is_index(column.name) or column.dtype.is_nested())]
+    return rows.select(names).hash_rows().to_numpy()
 
 
 def _moments(rows: pl.DataFrame, column: str, name: str) -> tuple[Int64s, Int64s]:
-    """A column of times: nanoseconds since 1970, and the days in its own zone."""
-    given = rows[column]
-    if given.is_empty():
-        given = given.cast(pl.Date)  # nothing is known of the type of no rows
-    if not isinstance(given.dtype, pl.Date | pl.Datetime | pl.String):
+    """Read a column of times: nanoseconds since 1970, and the days in its own zone."""
+    values = rows[column]
+    if values.is_empty():
+        values = values.cast(pl.Date)  # no rows have no type
+    if not isinstance(values.dtype, pl.Date | pl.Datetime | pl.String):
         raise AuditRefused(
-            f"{name}, row 1: {column} is {given.dtype}, not a date or a time; write it as ISO text"
+            f"{name}, row 1: {column} is {values.dtype}, not a date or a time; write it as ISO text"
         )
-    ns, day = moments(given)
-    wrong = ns.is_null().to_numpy()
-    said = given.filter(ns.is_null()).head(1).to_list()
-    what = f"{column} is {said[0]}, no ISO time" if said and said[0] else f"{column} is missing"
-    _refuse(name, wrong, what, "write it as 2024-03-31T16:00:00")
+    ns, day = moments(values)
+    first = values.filter(ns.is_null()).head(1).to_list()
+    what = f"{column} is {first[0]}, not an ISO time" if first and first[0] else f"{column} is missing"
+    _refuse(name, ns.is_null().to_numpy(), what, "write it as 2024-03-31T16:00:00")
     return ns.fill_null(0).to_numpy().astype(np.int64), day
 
 
 def _numbers(rows: pl.DataFrame, column: str, name: str, *, missing: float | None = None) -> Floats:
-    """A column of finite numbers, *missing* in the place of those that are not there."""
-    given = rows[column].cast(pl.Float64, strict=False)
-    unread = (given.is_null() & rows[column].is_not_null()).to_numpy()
+    """Read a column of finite numbers, with *missing* in place of empty cells."""
+    numbers = rows[column].cast(pl.Float64, strict=False)
+    unread = (numbers.is_null() & rows[column].is_not_null()).to_numpy()
     _refuse(name, unread, f"{column} is not a number", "write it without separators and currency")
-    values = given.fill_null(np.nan).to_numpy().copy()
+    values = numbers.fill_null(np.nan).to_numpy().copy()
     if missing is None:
         _refuse(
             name,
@@ -471,35 +472,35 @@ def _numbers(rows: pl.DataFrame, column: str, name: str, *, missing: float | Non
     return values
 
 
-def _words(given: pl.Series) -> list[str]:
-    """Words in small letters, one for each row; what is missing is empty."""
-    last = [str(word or "").strip().rpartition(".")[2].lower() for word in given.cast(pl.String).to_list()]
+def _words(texts: pl.Series) -> list[str]:
+    """Convert each row to a word in lower case, empty for an empty cell."""
+    last = [str(word or "").strip().rpartition(".")[2].lower() for word in texts.cast(pl.String).to_list()]
     return [re.sub(r"(?<=\w)[\s/-]+(?=\w)", "_", word) for word in last]
 
 
 def _sides(rows: pl.DataFrame, name: str) -> Floats:
-    """+1 for a purchase, -1 for a sale; an enumeration's `OrderSide.BUY` counts as its last part."""
+    """Read sides: +1 to buy, -1 to sell. An enumeration's `OrderSide.BUY` counts as its last part."""
     words = _words(rows["side"])
     wrong = np.array([word not in SIDES for word in words], bool)
     _refuse(
-        name, wrong, "side is neither buy nor sell", "write one of these, or a quantity below zero for a sale"
+        name, wrong, "side is neither buy nor sell", "write one of these, or a negative quantity for a sale"
     )
     return np.array([SIDES[word] for word in words], np.float64)
 
 
 def _symbols(rows: pl.DataFrame, name: str) -> Texts:
-    """A column of symbols; of `Equity(3 [ACME])` what stands in the brackets."""
-    given = rows["symbol"].cast(pl.String)
-    _refuse(name, given.is_null().to_numpy(), "symbol is missing", "complete the row or leave it out")
-    words = given.to_list()
+    """Read a column of symbols. `Equity(3 [ACME])` becomes the text in brackets."""
+    symbols = rows["symbol"].cast(pl.String)
+    _refuse(name, symbols.is_null().to_numpy(), "symbol is missing", "complete the row or leave it out")
+    words = symbols.to_list()
     return np.array(
-        [found[1] if (found := re.search(_IN_BRACKETS, word)) else word for word in words], object
+        [match[1] if (match := re.search(_IN_BRACKETS, word)) else word for word in words], object
     )
 
 
-def _refuse(name: str, wrong: NDArray[Any], what: str, remedy: str) -> None:
-    """Raise what is wrong with the first row that has it."""
-    rows = np.flatnonzero(wrong)
+def _refuse(name: str, is_wrong: NDArray[Any], what: str, remedy: str) -> None:
+    """Raise an error about the first row that is wrong, if there is one."""
+    rows = np.flatnonzero(is_wrong)
     if rows.size:
         others = f" (and in {rows.size - 1} more)" if rows.size > 1 else ""
         raise AuditRefused(f"{name}, row {rows[0] + 1}: {what}{others}; {remedy}")

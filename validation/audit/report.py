@@ -1,4 +1,4 @@
-"""An audit on paper: what was read, what ties, what is wrong, and which fills are involved."""
+"""An audit on the terminal: its inputs, the ties, the faults, and the fills involved."""
 
 import math
 from collections.abc import Sequence
@@ -15,118 +15,118 @@ from tieout.validation.audit.faults import Finding, moment, money
 from tieout.validation.audit.ties import Tie
 from tieout.validation.foreign.flows import OTHER
 
-SHOWN = 6
-"""How many fills of a finding are printed."""
-_WHAT = {"pnl": "P&L", "total_pnl": "P&L so far"}
+ROWS = 6
+"""Largest number of fills of a finding that are printed."""
+_LABELS = {"pnl": "P&L", "total_pnl": "cumulative P&L"}
 
 
-def show(found: Audit) -> None:
-    """Print it."""
-    _show_read(found)
-    _show_ties(found)
-    if found.findings:
-        _show_findings(found)
-    present.show("", _verdict(found))
+def show(result: Audit) -> None:
+    """Print the result of an audit."""
+    _show_inputs(result)
+    _show_ties(result)
+    if result.findings:
+        _show_findings(result)
+    present.show("", _verdict(result))
 
 
-def _show_read(found: Audit) -> None:
-    books = found.books
+def _show_inputs(result: Audit) -> None:
+    books = result.books
     fills, prices = books.placed.fills, books.prices
-    form = f" as {fills.form} writes them" if fills.form else ""
-    fees = "" if np.any(fills.fee) else "; no commission in them, and none was given"
+    form = f" in the format of {fills.form}" if fills.form else ""
+    fees = "" if np.any(fills.fee) else "; without commission"
     traded = np.unique(books.placed.column).size
     rebates = int(np.count_nonzero(fills.fee < 0))
     if rebates:
-        fees = f"; commission is below zero in {rebates:,} of them, which are booked as rebates"
-    of = _counted(traded, "instrument")
+        fees = f"; commission is negative in {rebates:,} of them, booked as rebates"
+    of = _count(traded, "instrument")
     present.show(
-        f"{_counted(len(books.placed), 'fill')} in {of}, {fills.name}{form}{fees}",
-        *_flows_read(books),
-        f"{_counted(prices.timestamp.size, 'bar')} of {_counted(len(prices.symbols), 'instrument')},"
+        f"{_count(len(books.placed), 'fill')} in {of}, {fills.name}{form}{fees}",
+        *_flows_line(books),
+        f"{_count(prices.timestamp.size, 'bar')} of {_count(len(prices.symbols), 'instrument')},"
         f" {moment(books, 0)} to {moment(books, prices.timestamp.size - 1)}, {prices.name}",
-        f"opening cash {money(books.opening)}, {found.opening}",
+        f"opening cash {money(books.opening)}, {result.opening}",
         "",
     )
 
 
-def _flows_read(books: Books) -> list[str]:
-    """A line on money that moved without a fill, where a file of it was given."""
+def _flows_line(books: Books) -> list[str]:
+    """Describe the money that moved without a fill, if there is a file of it."""
     moves = books.placed.moves
     if not moves.name:
         return []
     owner = float(moves.amount[moves.is_capital].sum())
     gain = float(moves.amount[~moves.is_capital].sum())
     other = int(np.count_nonzero(moves.kind == OTHER))
-    untold = f"; {other:,} of no kind that is told, which counts as P&L" if other else ""
-    count = _counted(moves.bar.size, "movement")
-    told = f"{count} of money without a fill, {money(owner)} paid in less out, {money(gain)} of P&L"
-    return [f"{told}, {moves.name}{untold}"]
+    unspecified = f"; {other:,} of unspecified kind, counted as P&L" if other else ""
+    count = _count(moves.bar.size, "movement")
+    line = f"{count} of money without a fill, net flow {money(owner)}, P&L {money(gain)}"
+    return [f"{line}, {moves.name}{unspecified}"]
 
 
-def _show_ties(found: Audit) -> None:
-    """What ties and what does not, and what the journal's own checks say."""
-    books, ties = found.books, found.ties
-    failed = [result.name for result in found.verified.results if result.outcome is Outcome.FAILED]
-    checks = [result for result in found.verified.results if result.outcome is not Outcome.NOT_APPLICABLE]
+def _show_ties(result: Audit) -> None:
+    """Print a row per claim, and a row for the checks of the journal."""
+    books, ties = result.books, result.ties
+    failed = [check.name for check in result.verified.results if check.outcome is Outcome.FAILED]
+    checks = [check for check in result.verified.results if check.outcome is not Outcome.NOT_APPLICABLE]
     rows = [
         (
-            _WHAT.get(tie.what, tie.what),
+            _LABELS.get(tie.what, tie.what),
             f"{tie.bar.size:,}",
             "-" if tie.agrees else _at(books, tie),
             "" if tie.agrees else _amount(tie, float(tie.claimed[tie.first])),
             "" if tie.agrees else _amount(tie, float(tie.booked[tie.first])),
-            "" if tie.agrees else f"{int(tie.departs.sum()):,}",
-            f"{_said(tie)}, {tie.name}",
+            "" if tie.agrees else f"{int(tie.differs.sum()):,}",
+            f"{_status(tie)}, {tie.name}",
         )
         for tie in ties
     ]
-    said = "ok" if not failed else f"FAILED: {', '.join(failed)}"
-    rows.append(("journal", f"{len(checks)} checks", "-", "", "", str(len(failed) or ""), said))
-    headings = ("tied", "compared", "first departure", "claimed", "books", "departing", "")
+    status = "ok" if not failed else f"FAILED: {', '.join(failed)}"
+    rows.append(("journal", f"{len(checks)} checks", "-", "", "", str(len(failed) or ""), status))
+    headings = ("claim", "compared", "first difference", "claimed", "books", "differences", "")
     present.show(_grid("", headings, rows, right={1, 3, 4, 5}), "")
-    apart: dict[tuple[int, ...], list[Tie]] = {}
+    groups: dict[tuple[int, ...], list[Tie]] = {}
     for tie in ties:
         if not tie.agrees:
-            apart.setdefault((int(tie.bar[tie.first]), *tie.fills.tolist()), []).append(tie)
-    for group in apart.values():
+            groups.setdefault((int(tie.bar[tie.first]), *tie.fills.tolist()), []).append(tie)
+    for group in groups.values():
         _show_between(books, group)
 
 
-def _said(tie: Tie) -> str:
-    """What came of a claim in a word or three."""
+def _status(tie: Tie) -> str:
+    """Describe the result of a claim in one to three words."""
     if not tie.bar.size:
         return "nothing to compare"
-    return "agrees" if tie.agrees else "DEPARTS"
+    return "agrees" if tie.agrees else "DIFFERS"
 
 
 def _show_between(books: Books, ties: list[Tie]) -> None:
-    """The fills of the first departure of claims that depart together."""
+    """Print the fills of the first difference of claims that differ together."""
     tie = ties[0]
     since = int(tie.last[tie.first])
-    by = [f"{_WHAT.get(t.what, t.what)} by {_amount(t, float(t.difference[t.first]))}" for t in ties]
-    agreed = f" since {moment(books, since)}, up to which it agreed" if since >= 0 else ""
-    fills = _counted(tie.fills.size, "fill") if tie.fills.size else "no fill"
-    present.show(f"First departure at {_at(books, tie)}: {', '.join(by)}; {fills}{agreed}")
+    by = [f"{_LABELS.get(t.what, t.what)} by {_amount(t, float(t.difference[t.first]))}" for t in ties]
+    agreed = f" since the last agreement at {moment(books, since)}" if since >= 0 else ""
+    fills = _count(tie.fills.size, "fill") if tie.fills.size else "no fill"
+    present.show(f"First difference at {_at(books, tie)}: {', '.join(by)}; {fills}{agreed}")
     _show_fills(books, tuple(tie.fills.tolist()))
 
 
-def _show_findings(found: Audit) -> None:
-    books = found.books
-    for number, finding in enumerate(found.findings, 1):
+def _show_findings(result: Audit) -> None:
+    books = result.books
+    for number, finding in enumerate(result.findings, 1):
         at = moment(books, finding.bar)
         if finding.times == 1:
-            told = f"{number}. {_capital(finding)}, at {at}"
+            title = f"{number}. {_capital(finding)}, at {at}"
         else:
-            amount = "" if math.isnan(finding.amount) else f", {money(finding.amount)} in all"
-            told = f"{number}. {_capital(finding)}, {finding.times:,} times, from {at}{amount}"
-        present.show(Text(told, "bold red"), f"   {finding.text}")
-        left = len(finding.others) - SHOWN
-        present.show(*(f"   {other}" for other in finding.others[:SHOWN]))
-        present.show(*[f"   and {left:,} more"] * (left > 0))
+            amount = "" if math.isnan(finding.amount) else f", {money(finding.amount)} in total"
+            title = f"{number}. {_capital(finding)}, {finding.times:,} times, from {at}{amount}"
+        present.show(Text(title, "bold red"), f"   {finding.text}")
+        more = len(finding.others) - ROWS
+        present.show(*(f"   {other}" for other in finding.others[:ROWS]))
+        present.show(*[f"   and {more:,} more"] * (more > 0))
         _show_fills(books, finding.fills)
 
 
-def _counted(count: int, what: str) -> str:
+def _count(count: int, what: str) -> str:
     return f"{count:,} {what}{'s' * (count != 1)}"
 
 
@@ -136,7 +136,7 @@ def _capital(finding: Finding) -> str:
 
 
 def _show_fills(books: Books, numbers: tuple[int, ...]) -> None:
-    """Some fills as a table: the row in their file, what they were, and what they did to cash."""
+    """Print a table of fills: row in their file, terms, and change of cash."""
     if not numbers:
         present.show("")
         return
@@ -152,39 +152,41 @@ def _show_fills(books: Books, numbers: tuple[int, ...]) -> None:
             money(float(fills.fee[n])),
             money(float(books.flow[n])),
         )
-        for n in numbers[:SHOWN]
+        for n in numbers[:ROWS]
     ]
     headings = ("   fill", "bar", "side", "quantity", "symbol", "price", "commission", "cash")
-    more = f"   and {len(numbers) - SHOWN:,} more" if len(numbers) > SHOWN else ""
+    more = f"   and {len(numbers) - ROWS:,} more" if len(numbers) > ROWS else ""
     present.show(_grid("", headings, rows, right={3, 5, 6, 7}), *([more] if more else []), "")
 
 
-def _verdict(found: Audit) -> Text:
-    kept = f"; the books are in {found.journal}" if found.journal else ""
-    head = f"head digest {found.verified.head}"
-    if found.agrees:
-        figures = sum(tie.bar.size for tie in found.ties)
-        tied = (
+def _verdict(result: Audit) -> Text:
+    saved = f"; the books are in {result.journal}" if result.journal else ""
+    head = f"head digest {result.verified.head}"
+    if result.agrees:
+        figures = sum(tie.bar.size for tie in result.ties)
+        claims = (
             f"all {figures:,} figures tie to the fills"
             if figures > 1
             else f"{figures} figure ties to the fills"
         )
         if not figures:
-            tied = "no figure of the claims could be compared" if found.ties else "no claims were given"
+            claims = "no figure of the claims could be compared" if result.ties else "no claims were given"
         elif later := int(
-            np.count_nonzero(found.books.placed.bar > max(tie.bar[-1] for tie in found.ties if tie.bar.size))
+            np.count_nonzero(
+                result.books.placed.bar > max(tie.bar[-1] for tie in result.ties if tie.bar.size)
+            )
         ):
-            tied += f"; {_counted(later, 'fill')} after the last claim tie{'s' * (later == 1)} to none"
-        return Text(f"no fault found, {tied}{kept}\n{head}", "green")
-    departing = list(dict.fromkeys(_WHAT.get(tie.what, tie.what) for tie in found.ties if not tie.agrees))
-    is_one = len(departing) == 1 and departing[0] not in {"positions", "trades"}
-    listed = " and ".join(part for part in (", ".join(departing[:-1]), *departing[-1:]) if part)
-    claims = f", {listed} depart{'s' * is_one}" if departing else ""
-    count = len(found.findings)
-    faults = f"{count} kind{'s' * (count != 1)} of fault found" if count else "no fault explains it"
-    if not found.verified.ok:
+            claims += f"; {_count(later, 'fill')} after the last claim not compared"
+        return Text(f"no fault found, {claims}{saved}\n{head}", "green")
+    names = list(dict.fromkeys(_LABELS.get(tie.what, tie.what) for tie in result.ties if not tie.agrees))
+    is_one = len(names) == 1 and names[0] not in {"positions", "trades"}
+    listed = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+    claims = f", {listed} differ{'s' * is_one}" if names else ""
+    count = len(result.findings)
+    faults = f"{count} kind{'s' * (count != 1)} of fault found" if count else "no known fault explains it"
+    if not result.verified.ok:
         claims += ", checks of the journal fail"
-    return Text(f"{faults}{claims}{kept}\n{head}", "bold red")
+    return Text(f"{faults}{claims}{saved}\n{head}", "bold red")
 
 
 def _at(books: Books, tie: Tie) -> str:

@@ -1,1 +1,1 @@
-"""`tieout compare`: a run of ours beside another engine that is given the same orders."""
+"""The command `tieout compare`: a run's orders in another engine, and every difference."""

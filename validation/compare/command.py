@@ -1,8 +1,6 @@
-"""`tieout compare`: a run of ours performed again by another engine, difference by difference."""
+"""The command `tieout compare`: a run's orders in another engine, and every difference."""
 
-from collections.abc import Callable, Mapping
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -14,67 +12,63 @@ from tieout.execution.spec.reading import read
 from tieout.execution.spec.sources import Folders
 from tieout.ledger.file.reader import Reader
 from tieout.validation.compare.differences import Comparison
-from tieout.validation.compare.orders import NAMES, CannotCompare
-from tieout.validation.compare.ours import Performed
 from tieout.validation.compare.render import show
-from tieout.validation.compare.run import Engine, by_backtrader, by_vectorbt
-from tieout.validation.foreign.outcome import Outcome
-
-AGAINST: Mapping[str, Callable[[Performed], Outcome]] = {
-    "vectorbt": lambda run: by_vectorbt(run, vectorbt_engine()),
-    "backtrader": by_backtrader,
-}
+from tieout.validation.engines import registry
+from tieout.validation.foreign.native import Performed
+from tieout.validation.foreign.requests import CannotCompare
 
 
-def run(given: Path, against: str, folder: Path | None) -> bool:
-    """Perform or read the run, give its orders to the other engine, print what differs; whether nothing does.
+def run(source: Path, engine: str, folder: Path | None) -> bool:
+    """Give the orders of a run to *engine*, print every difference, and return whether there is none.
 
-    Raises `CannotCompare` where the engine is not installed or cannot take the run.
+    *source* is a spec or a journal. Without its package the engine is the imitation, and the output says so.
+    Raises `CannotCompare` for a run that the engine cannot take.
     """
-    named = installed(against)
-    ours = performed(given, folder)
+    adapter = registry.adapter(engine)
+    version = installed_version(engine)
+    ours = performed(source, folder)
+    perform = adapter.by_package if version else adapter.by_imitation
     try:
-        theirs = AGAINST[against](ours)
+        theirs = perform(ours)
     except ValueError as error:
-        raise CannotCompare(f"{NAMES[against]} does not take this run: {error}") from error
-    compared = Comparison(against, ours, theirs)
-    show(compared, f"{given} against {named}")
-    return not compared.departures
+        raise CannotCompare(f"{adapter.name} does not take this run: {error}") from error
+    comparison = Comparison(engine, ours, theirs)
+    imitation = adapter.imitation_version
+    notes = [] if version else [f"{engine} is not installed: compared with our imitation of {imitation}"]
+    show(comparison, f"{source} against {adapter.name} {version or imitation}", *notes)
+    return not comparison.differences
 
 
-def installed(engine: str) -> str:
-    """The engine with its version. Raises `CannotCompare` where it is not installed."""
+def installed_version(engine: str) -> str | None:
+    """Return the version of an engine's package, or None if it is not installed."""
     try:
-        named = f"{NAMES[engine]} {version(engine)}"
+        return registry.adapter(engine).version()
     except PackageNotFoundError:
-        raise CannotCompare(f"{NAMES[engine]} is not installed: pip install 'tieout[reference]'") from None
-    return f"{named}, {vectorbt_engine()}" if engine == "vectorbt" else named
+        return None
 
 
-def vectorbt_engine() -> Engine:
-    """Which of VectorBT's engines performs: Rust where it is installed, as it has nothing to compile."""
-    return "rust" if find_spec("vectorbt_rust") else "numba"
+def performed(source: Path, folder: Path | None) -> Performed:
+    """Run a spec in memory, or read the run that a journal records.
 
-
-def performed(given: Path, folder: Path | None) -> Performed:
-    """The run of a spec, performed in memory; or of a journal, as it is recorded.
-
-    Raises `CannotCompare` for a journal that is not as it was sealed, is not what its inputs give, or ends
-    before its bars do.
+    Raises `CannotCompare` for a journal that was changed after it was sealed, whose inputs have changed, or
+    that ends before its bars do.
     """
-    if given.suffix == ".toml":
-        backtest = assemble(read(given))
+    if source.suffix == ".toml":
+        backtest = assemble(read(source))
         with backtest.run() as result:
             return Performed.of(backtest, result.journal)
-    places = (folder,) if folder is not None else (Path(), given.parent)
-    with Reader(given) as reader:
+    places = (folder,) if folder is not None else (Path(), source.parent)
+    with Reader(source) as reader:
         backtest = assemble(spec_of(reader, Folders(places)))
-        sealed = Recorded.read(given)
+        sealed = Recorded.read(source)
         if causes := differences(sealed, backtest.description()):
-            raise CannotCompare(f"{given} holds another run than its inputs give: {'; '.join(causes)}")
+            raise CannotCompare(
+                f"{source} does not match its inputs: {'; '.join(causes)}; restore the inputs, or run the"
+                " backtest again"
+            )
         if sealed.broken:
-            raise CannotCompare(f"{given} is not as it was sealed: {'; '.join(sealed.broken)}")
+            raise CannotCompare(f"{source} was changed after it was sealed: {'; '.join(sealed.broken)}")
         stated = reader.columns("statement", ("timestamp",))["timestamp"].astype("M8[ns]").view(np.int64)
         if not stated.size or stated[-1] < backtest.bars.timestamp[-1]:
-            raise CannotCompare(f"the run in {given} ended before its bars do; complete it first")
+            raise CannotCompare(f"the run in {source} ended before its bars do; complete it first")
         return Performed.of(backtest, reader)

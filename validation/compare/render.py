@@ -1,4 +1,4 @@
-"""A comparison on the terminal: what differs in the order of time, the first of it explained, and totals."""
+"""A comparison on the terminal: the differences by time, the first one in detail, and totals."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -8,42 +8,51 @@ import numpy as np
 from tieout.execution.kernels.orders import OrderType, TimeInForce
 from tieout.ledger.show import tables as present
 from tieout.ledger.show.tables import Column, Grid
-from tieout.validation.compare.differences import NONE, Comparison, Departure, Fate, Gap, fates, rule_of, told
-from tieout.validation.compare.orders import NAMES
-from tieout.validation.compare.ours import Order, Performed
+from tieout.validation.compare.differences import (
+    NONE,
+    Comparison,
+    Difference,
+    MaxDifference,
+    describe,
+    order_results,
+    statements,
+)
+from tieout.validation.foreign.explanations import OrderResult
+from tieout.validation.foreign.native import Order, Performed
 from tieout.validation.foreign.orders import ENDS
 from tieout.validation.foreign.outcome import Outcome
 
-SHOWN = 20
-"""How many differences are listed."""
-OURS = "tieout"
+ROWS = 20
+"""Largest number of differences that are listed."""
+TIEOUT = "tieout"
 
 Row = tuple[str, str, str]
 
 
-def show(compared: Comparison, title: str) -> None:
-    """Print it."""
-    run, found = compared.run, compared.departures
+def show(compared: Comparison, title: str, *notes: str) -> None:
+    """Print a comparison under its title and *notes*."""
+    run, every = compared.run, compared.differences
     when = "the same close" if run.is_same_close else "the next open"
     bars, columns = run.panels["close"].shape
     present.show(
         title,
+        *notes,
         f"{bars:,} bars of {columns:,} instruments, {len(run.orders):,} orders, filled at {when}",
         "",
     )
-    if found:
-        present.show(_listed(compared), "")
-        if (more := len(found) - SHOWN) > 0:
+    if every:
+        present.show(_list(compared), "")
+        if (more := len(every) - ROWS) > 0:
             present.show(f"and {more:,} more", "")
-        present.show(_explained(compared, found[0]), "")
+        present.show(_detail(compared, every[0]), "")
         present.show(*_rules(compared), "")
     present.show(_totals(compared), "")
-    count = len(found)
+    count = len(every)
     present.show(f"{count:,} difference{'s' * (count != 1)}" if count else "no difference")
 
 
 def _grid(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], right: int) -> Grid:
-    """A table; from column *right* on they are numbers."""
+    """Make a table. The columns from *right* on are aligned to the right."""
     columns = [
         Column(heading, [row[place] for row in rows], place >= right)
         for place, heading in enumerate(headings)
@@ -51,77 +60,78 @@ def _grid(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]], ri
     return Grid(title, columns, set(), set())
 
 
-def _listed(compared: Comparison) -> Grid:
-    """The differences in the order of time."""
+def _list(compared: Comparison) -> Grid:
+    """List the differences by time."""
     panels = compared.run.panels
     rows = [
         (
-            panels.when(departure.bar),
-            panels.symbols[departure.column] if departure.column >= 0 else "",
-            str(departure.order) if departure.order >= 0 else "",
-            departure.what,
-            departure.ours,
-            departure.theirs,
-            departure.rule,
+            panels.when(difference.bar),
+            panels.symbols[difference.column] if difference.column >= 0 else "",
+            str(difference.order) if difference.order >= 0 else "",
+            difference.what,
+            difference.ours,
+            difference.theirs,
+            difference.rule,
         )
-        for departure in compared.departures[:SHOWN]
+        for difference in compared.differences[:ROWS]
     ]
-    headings = ("at", "instrument", "order", "what", OURS, NAMES[compared.engine], "rule")
-    return _grid("Differences, in the order of time", headings, rows, len(headings))
+    headings = ("timestamp", "symbol", "order", "what", TIEOUT, compared.adapter.name, "rule")
+    return _grid("Differences by time", headings, rows, len(headings))
 
 
 def _rules(compared: Comparison) -> Iterator[str]:
-    """What the rules that were named say."""
-    for name in dict.fromkeys(departure.rule for departure in compared.departures):
-        if rule := rule_of(compared.engine, name):
-            yield f"{rule.name}: {rule.says}."
-    if any(not departure.rule for departure in compared.departures):
-        yield "Where no rule is named, what came before it explains it, or nothing that is known does."
+    """State the rules that the list names."""
+    sentences = statements(compared.adapter)
+    for name in dict.fromkeys(difference.rule for difference in compared.differences):
+        if name in sentences:
+            yield f"{name}: {sentences[name]}."
+    if not all(difference.rule for difference in compared.differences):
+        yield "A difference without a rule follows from an earlier difference, or from no known rule."
 
 
-# --- the first one ---------------------------------------------------------------------------------
+# --- the first difference ---------------------------------------------------------------------------------
 
 
-def _explained(compared: Comparison, first: Departure) -> Grid:
-    """Cash, position, price and reason of both sides, before and after the first difference."""
+def _detail(compared: Comparison, first: Difference) -> Grid:
+    """Show cash, position, price and reason on both sides, before and after the first difference."""
     run = compared.run
     sides = [_side(run, outcome, first) for outcome in (run.outcome, compared.theirs)]
     rows = [(name, one, other) for (name, one), (_, other) in zip(*sides, strict=True)]
     when = run.panels.when(first.bar)
-    title = f"The first of them: {first.what} at {when}"
+    title = f"The first difference: {first.what} at {when}"
     if first.order >= 0:
-        title += f"\n{_described(run, run.orders[first.order])}"
-    return _grid(title, ("", OURS, NAMES[compared.engine]), rows, 1)
+        title += f"\n{_describe_order(run, run.orders[first.order])}"
+    return _grid(title, ("", TIEOUT, compared.adapter.name), rows, 1)
 
 
-def _described(run: Performed, order: Order) -> str:
-    """An order in words."""
-    way = "buy" if order.quantity > 0 else "sell"
+def _describe_order(run: Performed, order: Order) -> str:
+    """Describe an order in words."""
+    verb = "buy" if order.quantity > 0 else "sell"
     terms = order.type.name.lower()
     for name in ("limit", "stop"):
         if not np.isnan(price := getattr(order, name)):
             terms += f" {price:.10g}"
-    good = "" if order.tif is TimeInForce.GTC or order.type is OrderType.MARKET else f", {order.tif.name}"
+    tif = "" if order.tif is TimeInForce.GTC or order.type is OrderType.MARKET else f", {order.tif.name}"
     return (
-        f"order {order.number}, given at {run.panels.when(order.bar)}: {way} {abs(order.quantity):.10g}"
-        f" {run.panels.symbols[order.column]}, {terms}{good}"
+        f"order {order.number}, placed at {run.panels.when(order.bar)}: {verb} {abs(order.quantity):.10g}"
+        f" {run.panels.symbols[order.column]}, {terms}{tif}"
     )
 
 
-def _side(run: Performed, outcome: Outcome, first: Departure) -> list[tuple[str, str]]:
-    """One side at the bar of a difference, and at the bar before it."""
+def _side(run: Performed, outcome: Outcome, first: Difference) -> list[tuple[str, str]]:
+    """Describe one side at the bar of a difference and at the bar before it."""
     bar = first.bar
     rows = [
         ("cash before", _money(outcome.cash[bar - 1] if bar else run.opening)),
         ("value before", _money(outcome.value[bar - 1] if bar else run.opening)),
     ]
     if first.column >= 0:
-        fate = fates(outcome).get(first.order, Fate())
-        at_it = [fill for fill in fate.fills if fill.bar == bar]
+        result = order_results(outcome).get(first.order, OrderResult())
+        fills = [fill for fill in result.fills if fill.bar == bar]
         rows += [
             ("position before", _position(outcome, first.column, bar)),
-            ("fill", "; ".join(told(fill) for fill in at_it) or NONE),
-            ("reason", fate.reason or NONE),
+            ("fill", "; ".join(describe(fill) for fill in fills) or NONE),
+            ("reason", result.reason or NONE),
             ("position after", _position(outcome, first.column, bar + 1)),
             ("close", f"{run.panels.valuation[bar, first.column]:.10g}"),
         ]
@@ -135,9 +145,9 @@ def _side(run: Performed, outcome: Outcome, first: Departure) -> list[tuple[str,
 
 
 def _position(outcome: Outcome, column: int, until: int) -> str:
-    """What is held of an instrument before bar *until*."""
-    held = sum(f.quantity for f in outcome.fills if f.column == column and f.bar < until)
-    return f"{held:.10g}" if abs(held) >= 1e-9 else "0"
+    """Return the position in an instrument before bar *until*."""
+    quantity = sum(f.quantity for f in outcome.fills if f.column == column and f.bar < until)
+    return f"{quantity:.10g}" if abs(quantity) >= 1e-9 else "0"
 
 
 def _money(amount: float) -> str:
@@ -148,7 +158,7 @@ def _money(amount: float) -> str:
 
 
 def _totals(compared: Comparison) -> Grid:
-    """Fills, refusals by reason, cash and value at the end, and how far the curves lie apart."""
+    """Count fills and refusals by reason; show final cash and value and the largest differences."""
     ours, theirs = compared.run.outcome, compared.theirs
     rows: list[Row] = [("fills", _count(_fills(ours)), _count(_fills(theirs)))]
     rows += _refusals(ours, theirs)
@@ -156,20 +166,20 @@ def _totals(compared: Comparison) -> Grid:
         one, other = getattr(ours, name), getattr(theirs, name)
         rows.append((f"{name} at the end", f"{one[-1]:,.2f}", f"{other[-1]:,.2f}"))
     for name in ("cash", "value"):
-        apart: Gap = getattr(compared, name)
-        size = f"{apart.size:,.6f}"
-        at = f"at {compared.run.panels.when(apart.bar)}" if size != _money(0.0) else ""
+        largest: MaxDifference = getattr(compared, name)
+        size = _money(largest.size)
+        at = f"at {compared.run.panels.when(largest.bar)}" if size != _money(0.0) else ""
         rows.append((f"largest difference in {name}", size, at))
-    return _grid("Totals", ("", OURS, NAMES[compared.engine]), rows, 1)
+    return _grid("Totals", ("", TIEOUT, compared.adapter.name), rows, 1)
 
 
 def _fills(outcome: Outcome) -> int:
-    """Executions, those of one order at one bar and price counted once."""
-    return sum(len(fate.fills) for fate in fates(outcome).values())
+    """Count executions. Those of one order at one bar and price count once."""
+    return sum(len(result.fills) for result in order_results(outcome).values())
 
 
 def _refusals(ours: Outcome, theirs: Outcome) -> Iterator[Row]:
-    """Refusals, and each reason in the word of whose it is."""
+    """Count refusals, in all and by reason. Each engine has words of its own for reasons."""
     one, other = (
         Counter(refusal.reason for refusal in outcome.refusals if refusal.reason not in ENDS)
         for outcome in (ours, theirs)

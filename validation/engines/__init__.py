@@ -1,1 +1,1 @@
-"""One folder for each engine that tieout is compared with."""
+"""The engines that tieout is compared with, one folder each. Their files have the same names."""

@@ -38,7 +38,7 @@ def audit_samples(workload: str = "W2") -> list[Sample]:
             fills, claims = exports.EXPORTS[package](arrays, folder)
             # Backtrader's analyzer leaves the commission out.
             rate = exports.RATE if package == "Backtrader" else 0.0
-            terms = Terms(costs=Costs(rate=rate), rules=Rules(may_be_short=False))
+            terms = Terms(costs=Costs(rate=rate), rules=Rules(allow_short=False))
             samples.append(_sample(package, Files(fills, prices, claims), terms))
         fills, claims = exports.vectorbt(arrays, folder)
         samples += _planted(folder, Files(fills, prices, claims))
@@ -53,7 +53,7 @@ def _sample(name: str, files: Files, terms: Terms) -> Sample:
 
 def _planted(folder: Path, files: Files) -> Iterator[Sample]:
     """Audit a copy of the files for each fault."""
-    terms = Terms(cash=1_000_000.0, rules=Rules(may_be_short=False))
+    terms = Terms(cash=1_000_000.0, rules=Rules(allow_short=False))
     for number, (fault, (place, tamper)) in enumerate(PLANTS.items()):
         paths = [files.fills, *files.claims]
         frames = {path.stem.partition("-")[2]: pl.read_csv(path, try_parse_dates=True) for path in paths}
@@ -103,7 +103,7 @@ def _another(fills: pl.DataFrame) -> pl.DataFrame:
 PLANTS: dict[Fault, tuple[str, Tamper]] = {
     Fault.COMMISSION_TWICE: ("curve", _fees(1.0)),
     Fault.COMMISSION_LEFT_OUT: ("curve", _fees(-1.0)),
-    Fault.COMMISSION_UNTOLD: ("fills", lambda frame, _: frame.with_columns(Fees=pl.lit(0.0))),
+    Fault.COMMISSION_MISSING: ("fills", lambda frame, _: frame.with_columns(Fees=pl.lit(0.0))),
     Fault.CASH: (
         "curve",
         lambda frame, _: frame.with_columns(cash=pl.col("cash") - 25.0 * (pl.int_range(pl.len()) >= 100)),

@@ -27,9 +27,10 @@ from tieout import (
 )
 from tieout.execution.data.instruments import InstrumentSpec
 from tieout.validation.compare.differences import Comparison
-from tieout.validation.compare.ours import Performed
-from tieout.validation.compare.run import by_backtrader, by_vectorbt
+from tieout.validation.engines.backtrader.adapter import by_package as by_backtrader
+from tieout.validation.engines.vectorbt.adapter import by_package as by_vectorbt
 from tieout.validation.evidence.tally import CASH_BOUND, Tally, regimes_of
+from tieout.validation.foreign.native import Performed
 from tieout.validation.foreign.outcome import Floats, Outcome
 
 HALVES = Instruments(InstrumentSpec(step="0.5"))
@@ -182,7 +183,7 @@ def compare_random(count: int, first: int = 0, packages: Mapping[str, Any] = PAC
 
 def add(tally: Tally, scenario: str, comparison: Comparison) -> None:
     """Count one comparison."""
-    outcome, departures = comparison.run.outcome, comparison.departures
+    outcome, departures = comparison.run.outcome, comparison.differences
     tally.scenarios += 1
     tally.fills += len(outcome.fills)
     tally.bars += outcome.cash.size

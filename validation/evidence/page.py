@@ -7,8 +7,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from tieout.validation.compare.differences import RULES
-from tieout.validation.compare.orders import NAMES
+from tieout.validation.engines import registry
 from tieout.validation.engines.backtrader.defects import DEFECTS
 from tieout.validation.evidence.sizes import SIZES
 from tieout.validation.evidence.tally import CASH_BOUND, FLIPPED, SHORT, Tally
@@ -249,10 +248,10 @@ def study(request: Request) -> Section:
                 f"{len(run.refusals):,}",
                 f"{studies.cents(package.value[-1]):,}",
                 f"{studies.cents(run.value[-1]):,}",
-                f"{len(comparison.departures):,}",
+                f"{len(comparison.differences):,}",
             ]
         )
-        faults += [f"our own run, {engine}: {departure}" for departure in comparison.departures[:1]]
+        faults += [f"our own run, {engine}: {departure}" for departure in comparison.differences[:1]]
     columns = ("", "orders", "fills", "refused", "final value", "differing fills", "off by")
     native = ("our own run", "orders", "fills", "refused", "value there", "value here", "differences")
     return Section(
@@ -351,9 +350,10 @@ def versions(request: Request) -> Section:
 def rule_names(request: Request) -> Section:
     """List the rules that the command names."""
     del request
+    adapters = registry.adapters().values()
     lines = [
-        [rule.name, ", ".join(NAMES[engine] for engine in RULES if rule in RULES[engine]), rule.says]
-        for rule in dict.fromkeys(rule for rules in RULES.values() for rule in rules)
+        [rule.name, ", ".join(one.name for one in adapters if rule in one.rules), rule.statement]
+        for rule in dict.fromkeys(rule for one in adapters for rule in one.rules)
     ]
     return Section([Table("", ("name", "in", "difference"), lines, NAMED)])
 

@@ -25,14 +25,15 @@ from tieout import (
     Strategy,
 )
 from tieout.validation.compare.differences import Comparison
-from tieout.validation.compare.ours import Performed
-from tieout.validation.compare.run import by_backtrader, by_vectorbt
-from tieout.validation.compare.run import vectorbt as given_to_vectorbt
 from tieout.validation.engines.backtrader import imitation as backtrader_imitation
 from tieout.validation.engines.backtrader import scenario as of_backtrader
+from tieout.validation.engines.backtrader.adapter import by_package as by_backtrader
 from tieout.validation.engines.backtrader.tables import ENTER
 from tieout.validation.engines.vectorbt import imitation as vectorbt_imitation
 from tieout.validation.engines.vectorbt import scenario as of_vectorbt
+from tieout.validation.engines.vectorbt.adapter import by_package as by_vectorbt
+from tieout.validation.engines.vectorbt.adapter import scenario_of as given_to_vectorbt
+from tieout.validation.foreign.native import Performed
 from tieout.validation.foreign.outcome import Difference, Floats, Outcome, differences
 from tieout.validation.workloads.references import REFERENCES, Reference, bars_of, long, outcome, weights
 from tieout.validation.workloads.task import BEST, QUANTITY

@@ -1,1 +1,1 @@
-"""The fills of another engine or a broker, booked as a journal."""
+"""The orders, fills and cash of any engine or broker in one form, and as a journal."""

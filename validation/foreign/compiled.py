@@ -1,4 +1,4 @@
-"""How the loops of this folder are compiled: as the ledger's kernels are, which some of them call."""
+"""Decorators that compile the loops of this folder and of the engines, as the ledger compiles its kernels."""
 
 from tieout.ledger.books.compiled import compiler
 
@@ -7,10 +7,10 @@ __all__ = ["entry", "leaf", "routine"]
 _ROOMS = ("tieout.ledger", "tieout.execution", "tieout.validation.foreign", "tieout.validation.engines")
 
 leaf = compiler(*_ROOMS, forceinline=True, no_cpython_wrapper=True)
-"""Copied to where it is called."""
+"""Inlined into its callers."""
 
 routine = compiler(*_ROOMS, no_cpython_wrapper=True)
-"""For what is called from several places."""
+"""A function with several callers."""
 
 entry = compiler(*_ROOMS)
-"""For what Python calls."""
+"""A function that Python calls."""

@@ -1,4 +1,4 @@
-"""Money that moves without a fill, as the events of the ledger that say why."""
+"""Money that moves without a fill, booked as the ledger event of its kind."""
 
 from tieout.ledger.books.arrays import Books
 from tieout.ledger.books.chart import CASH, WITHHOLDING_TAX
@@ -22,9 +22,9 @@ from tieout.ledger.books.posting import move
 from tieout.validation.foreign.compiled import leaf
 
 FEE, TAX, OTHER = 1001, 1002, 1003
-"""What the ledger has no event for: a fee that is of no fill, a tax, and what nobody says the kind of."""
-OWN_ACCOUNTS = ("Expenses:Fees", "Income:Unspecified", "Expenses:Unspecified")
-"""Where that goes, but for a tax, which has an account in every chart."""
+"""Kinds without a ledger event: a fee apart from fills, a tax, and money of unspecified kind."""
+EXTRA_ACCOUNTS = ("Expenses:Fees", "Income:Unspecified", "Expenses:Unspecified")
+"""Accounts for fees and unspecified money. For taxes every chart has an account."""
 
 _GENERAL, _DEPOSIT, _WITHDRAWAL = int(Kind.GENERAL), int(Kind.DEPOSIT), int(Kind.WITHDRAWAL)
 _DIVIDEND, _ON_SHORT = int(Kind.DIVIDEND), int(Kind.DIVIDEND_ON_SHORT)
@@ -33,51 +33,53 @@ _FUNDING = int(Kind.PERPETUAL_FUNDING)
 
 
 @leaf
-def kind_booked(kind: int, paid: int) -> int:
-    """The kind of transaction of a charge; *paid* is below zero where money is received."""
+def kind_booked(kind: int, payment: int) -> int:
+    """Return the transaction kind of a charge. *payment* is below zero if money is received."""
     if kind >= FEE:
         return _GENERAL
     if kind in (_DEPOSIT, _WITHDRAWAL):
-        return _DEPOSIT if paid < 0 else _WITHDRAWAL
+        return _DEPOSIT if payment < 0 else _WITHDRAWAL
     if kind in (_DIVIDEND, _ON_SHORT):
-        return _DIVIDEND if paid < 0 else _ON_SHORT
+        return _DIVIDEND if payment < 0 else _ON_SHORT
     if kind == _FUNDING:
         return _FUNDING
-    if paid < 0:
+    if payment < 0:
         return _INTEREST
     return _MARGIN_INTEREST if kind == _INTEREST else kind
 
 
 @leaf
-def book_charge(books: Books, own: tuple[int, int, int], kind: int, commodity: int, paid: int) -> None:
-    """The transfers of a charge of *kind*, accrued and paid at once; *own* are the `OWN_ACCOUNTS`."""
+def book_charge(
+    books: Books, extra_accounts: tuple[int, int, int], kind: int, commodity: int, payment: int
+) -> None:
+    """Post a charge of *kind*, accrued and paid at once. *extra_accounts* are the `EXTRA_ACCOUNTS`."""
     money = 0
     cash = books.commodities[money].first + CASH
-    booked = kind_booked(kind, paid)
+    event = kind_booked(kind, payment)
     if kind == FEE:
-        move(books, own[0], cash, paid)
+        move(books, extra_accounts[0], cash, payment)
     elif kind == TAX:
-        move(books, books.commodities[money].first + WITHHOLDING_TAX, cash, paid)
+        move(books, books.commodities[money].first + WITHHOLDING_TAX, cash, payment)
     elif kind == OTHER:
-        move(books, own[1] if paid < 0 else own[2], cash, paid)
-    elif booked == _DEPOSIT:
-        deposit(books, money, -paid)
-    elif booked == _WITHDRAWAL:
-        withdrawal(books, money, paid)
-    elif booked == _DIVIDEND:
-        dividend(books, max(commodity, 0), -paid)
-        dividend_payment(books, money, -paid, 0)
-    elif booked == _ON_SHORT:
-        dividend_on_short(books, max(commodity, 0), paid)
-        dividend_on_short_payment(books, money, paid)
-    elif booked == _FUNDING:
-        perpetual_funding(books, money, -paid)
-    elif booked == _INTEREST:
-        interest(books, money, -paid)
-        interest_payment(books, money, -paid)
-    elif booked == _MARGIN_INTEREST:
-        margin_interest(books, money, paid)
-        margin_interest_payment(books, money, paid)
+        move(books, extra_accounts[1] if payment < 0 else extra_accounts[2], cash, payment)
+    elif event == _DEPOSIT:
+        deposit(books, money, -payment)
+    elif event == _WITHDRAWAL:
+        withdrawal(books, money, payment)
+    elif event == _DIVIDEND:
+        dividend(books, max(commodity, 0), -payment)
+        dividend_payment(books, money, -payment, 0)
+    elif event == _ON_SHORT:
+        dividend_on_short(books, max(commodity, 0), payment)
+        dividend_on_short_payment(books, money, payment)
+    elif event == _FUNDING:
+        perpetual_funding(books, money, -payment)
+    elif event == _INTEREST:
+        interest(books, money, -payment)
+        interest_payment(books, money, -payment)
+    elif event == _MARGIN_INTEREST:
+        margin_interest(books, money, payment)
+        margin_interest_payment(books, money, payment)
     else:
-        borrow_fee(books, money, paid)
-        borrow_fee_payment(books, money, paid)
+        borrow_fee(books, money, payment)
+        borrow_fee_payment(books, money, payment)

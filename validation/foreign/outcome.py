@@ -1,26 +1,27 @@
-"""What an engine made of a scenario, in one form for all of them; and where two of them differ."""
+"""The outcome of a scenario, in one form for all engines, and the differences of two outcomes."""
 
 import math
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-Row = TypeVar("Row", bound="Fill | Refusal")
+Row = TypeVar("Row", "Fill", "Refusal")
+Kind = TypeVar("Kind", bound="Outcome")
 
 RELATIVE = 1e-9
-"""How far sizes, prices and fees of two engines that compute in floats may lie apart."""
+"""Relative tolerance for quantities, prices and fees of two engines that compute in floats."""
 HALF_A_CENT = 0.005
-"""How far cash and value may lie apart at a bar."""
+"""Tolerance for cash and value at a bar."""
 
 
 @frozen
 class Fill:
-    """One execution. *quantity* is below zero for a sale; *order* counts from 0 as orders were given."""
+    """One execution. *quantity* is below zero for a sale. *order* counts orders from 0."""
 
     bar: int
     column: int
@@ -32,7 +33,7 @@ class Fill:
 
 @frozen
 class Refusal:
-    """What did not happen, or not wholly, and why, in the engine's own word."""
+    """An order that was refused, in whole or in part, and the reason in the engine's own word."""
 
     bar: int
     column: int
@@ -42,7 +43,7 @@ class Refusal:
 
 @frozen(eq=False)
 class Outcome:
-    """Fills and refusals in the order in which they happened; cash and value at every bar, float64[bars]."""
+    """Fills and refusals in the sequence of events; cash and value at every bar, float64[bars]."""
 
     fills: Sequence[Fill]
     refusals: Sequence[Refusal]
@@ -50,13 +51,22 @@ class Outcome:
     value: Floats
 
     def position(self, column: int, until: int) -> float:
-        """What the first *until* fills left of an instrument."""
+        """Return the position in an instrument after the first *until* fills."""
         return math.fsum(fill.quantity for fill in self.fills[:until] if fill.column == column)
+
+
+def renumbered(outcome: Kind, numbers: Sequence[int]) -> Kind:
+    """Return a copy of an outcome in which order *n* has the number ``numbers[n]``."""
+
+    def renumber(rows: Sequence[Row]) -> list[Row]:
+        return [evolve(row, order=numbers[row.order]) for row in rows]
+
+    return evolve(outcome, fills=renumber(outcome.fills), refusals=renumber(outcome.refusals))
 
 
 @frozen
 class Difference:
-    """Where two outcomes part: the bar, the instrument (-1 for the account), what, and what each has."""
+    """A difference of two outcomes: bar, column (-1 for the account), its kind, and both values in words."""
 
     bar: int
     column: int
@@ -70,25 +80,25 @@ class Difference:
 
 
 def differences(ours: Outcome, theirs: Outcome) -> list[Difference]:
-    """Every difference, in the order of time; of one bar fills first, then refusals, cash and value.
+    """List every difference by time; within a bar fills, then refusals, cash and value.
 
     Cash and value that are NaN in both are equal.
     """
-    found = [
+    every = [
         *_rows(ours.fills, theirs.fills),
         *_rows(ours.refusals, theirs.refusals),
         *_curve("cash", ours.cash, theirs.cash),
         *_curve("value", ours.value, theirs.value),
     ]
-    return sorted(found, key=lambda difference: difference.bar)
+    return sorted(every, key=lambda difference: difference.bar)
 
 
 def _rows(ours: Sequence[Row], theirs: Sequence[Row]) -> Iterator[Difference]:
-    """Rows that differ, paired as they come; of what follows one that is missing nothing is said."""
+    """Compare rows in pairs, and stop at the first that one side lacks."""
     for here, there in zip(ours, theirs, strict=False):
         if _key(here) != _key(there):
             bar = min(here.bar, there.bar)
-            yield Difference(bar, here.column, _name(here), told(here), told(there))
+            yield Difference(bar, here.column, _name(here), describe(here), describe(there))
             return
         if isinstance(here, Fill) and isinstance(there, Fill):
             for name in ("quantity", "price", "fee"):
@@ -97,13 +107,13 @@ def _rows(ours: Sequence[Row], theirs: Sequence[Row]) -> Iterator[Difference]:
                     yield Difference(here.bar, here.column, f"{name} of a fill", repr(one), repr(other))
     shorter = min(len(ours), len(theirs))
     for one in ours[shorter : shorter + 1]:
-        yield Difference(one.bar, one.column, _name(one), told(one), "none")
+        yield Difference(one.bar, one.column, _name(one), describe(one), "none")
     for one in theirs[shorter : shorter + 1]:
-        yield Difference(one.bar, one.column, _name(one), "none", told(one))
+        yield Difference(one.bar, one.column, _name(one), "none", describe(one))
 
 
 def is_close(here: float, there: float) -> bool:
-    """Whether two figures are the same but for the last digits; NaN is NaN."""
+    """Check whether two figures are equal but for the last digits. NaN equals NaN."""
     return (
         here == there
         or (math.isnan(here) and math.isnan(there))
@@ -112,14 +122,14 @@ def is_close(here: float, there: float) -> bool:
 
 
 def _curve(what: str, ours: Floats, theirs: Floats) -> Iterator[Difference]:
-    """The first bar at which two curves lie apart."""
+    """Yield the first bar at which two curves differ."""
     if ours.shape != theirs.shape:
         yield Difference(0, -1, f"bars of {what}", str(ours.size), str(theirs.size))
         return
-    with np.errstate(invalid="ignore"):  # infinity less itself is no number, and alike
+    with np.errstate(invalid="ignore"):  # infinity less infinity is NaN, yet equal
         is_near = np.abs(ours - theirs) <= HALF_A_CENT
-    apart = ~(is_near | (np.isnan(ours) & np.isnan(theirs)) | (ours == theirs))
-    for bar in np.flatnonzero(apart)[:1].tolist():
+    is_different = ~(is_near | (np.isnan(ours) & np.isnan(theirs)) | (ours == theirs))
+    for bar in np.flatnonzero(is_different)[:1].tolist():
         yield Difference(bar, -1, what, f"{ours[bar]:,.6f}", f"{theirs[bar]:,.6f}")
 
 
@@ -133,10 +143,10 @@ def _key(row: Fill | Refusal) -> tuple[object, ...]:
     return row.bar, row.column, row.order, row.reason
 
 
-def told(row: Fill | Refusal) -> str:
-    """A row in words."""
+def describe(row: Fill | Refusal) -> str:
+    """Describe a fill or a refusal in words."""
     if isinstance(row, Refusal):
         return f"order {row.order} {row.reason} at bar {row.bar}"
-    way = "buys" if row.quantity > 0 else "sells"
+    verb = "buys" if row.quantity > 0 else "sells"
     what = f"{abs(row.quantity):.10g} at {row.price:.10g}, fee {row.fee:.10g}"
-    return f"order {row.order} {way} {what}, at bar {row.bar}"
+    return f"order {row.order} {verb} {what}, at bar {row.bar}"

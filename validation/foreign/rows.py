@@ -1,4 +1,4 @@
-"""What a journal has of each fill, beside the executions that a package reports: to one unit."""
+"""The fills of a journal beside the executions that a package reports, compared to one unit."""
 
 from collections.abc import Iterator
 
@@ -16,9 +16,9 @@ Int64s = NDArray[np.int64]
 
 
 def flows(journal: Journal, per: str, count: int) -> Int64s:
-    """What the open block did to cash and the proceeds of short sales, in units of money.
+    """Sum up the changes of cash and short proceeds in the open block, in units of money.
 
-    int64[count], by *per*: ``order_id`` or ``fill_id`` of the transactions.
+    The result is int64[count], by *per*: ``order_id`` or ``fill_id`` of the transactions.
     """
     state: Record = journal.books.state[0]
     txns, transfers = journal.books.txns[: state.txns], journal.books.transfers[: state.transfers]
@@ -33,10 +33,10 @@ def flows(journal: Journal, per: str, count: int) -> Int64s:
 
 
 def unlike(booked: Booked, ours: Records, theirs: Records) -> Iterator[Difference]:
-    """Where a row of the table fill, or its transfers, are not what *theirs* come to: the first of each.
+    """Yield the first difference of each column between the table fill, its transfers and *theirs*.
 
-    *ours* are the trades that were booked, *theirs* those of the package, one for one, both as `TRADE`.
-    Quantity, commission and cash may be a unit apart, a price 1e-9 of it; all else is equal. A trade of less
+    *ours* are the booked trades, *theirs* those of the package, one for one, both as `TRADE`. Quantity,
+    commission and cash may differ by a unit, a price by 1e-9 of it, and all else is equal. A trade of less
     than a unit has no row. The block must still be open.
     """
     fills = booked.fills
@@ -44,28 +44,28 @@ def unlike(booked: Booked, ours: Records, theirs: Records) -> Iterator[Differenc
     if theirs.size != ours.size or fills.size != changed.sum():
         yield Difference(-1, -1, "rows of the table fill", str(fills.size), str(theirs.size))
         return
-    own = theirs[changed]
-    units, paid = _units(own), _rounded(own["cash_before"], CENTS) - _rounded(own["cash_after"], CENTS)
+    rows = theirs[changed]
+    units, payment = _units(rows), _round(rows["cash_before"], CENTS) - _round(rows["cash_after"], CENTS)
     for what, here, there, room in (
-        ("bar", np.searchsorted(booked.timestamp, fills["timestamp"]), own["bar"], 0),
-        ("instrument", fills["instrument"] - 1, own["column"], 0),
-        ("side", fills["side"], np.sign(own["quantity_after"] - own["quantity_before"]), 0),
+        ("bar", np.searchsorted(booked.timestamp, fills["timestamp"]), rows["bar"], 0),
+        ("instrument", fills["instrument"] - 1, rows["column"], 0),
+        ("side", fills["side"], np.sign(rows["quantity_after"] - rows["quantity_before"]), 0),
         ("quantity", fills["quantity"], np.abs(units), 1),
-        ("commission", fills["commission"], _rounded(own["fee"], CENTS), 1),
-        ("cash", -flows(booked.journal, "fill_id", fills.size), paid, 1),
-        ("price", fills["price"], own["price"], RELATIVE * np.abs(own["price"])),
+        ("commission", fills["commission"], _round(rows["fee"], CENTS), 1),
+        ("cash", -flows(booked.journal, "fill_id", fills.size), payment, 1),
+        ("price", fills["price"], rows["price"], RELATIVE * np.abs(rows["price"])),
     ):
         for row in np.flatnonzero(~(np.abs(here - there) <= room))[:1].tolist():
-            at = int(own["bar"][row]), int(own["column"][row])
+            at = int(rows["bar"][row]), int(rows["column"][row])
             yield Difference(
                 *at, f"{what} of row {row} of the table fill", f"{here[row]:.12g}", f"{there[row]:.12g}"
             )
 
 
 def _units(trades: Records) -> NDArray[np.float64]:
-    return _rounded(trades["quantity_after"], ONE) - _rounded(trades["quantity_before"], ONE)
+    return _round(trades["quantity_after"], ONE) - _round(trades["quantity_before"], ONE)
 
 
-def _rounded(values: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
-    """Float64, which holds a unit exactly below 2**53 of them; a number that is none stays one."""
+def _round(values: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+    """Round to float64, which is exact below 2**53 units. NaN stays NaN."""
     return np.rint(np.asarray(values) * scale)

@@ -41,7 +41,7 @@ class Account:
     trades: pl.DataFrame
 
     def examined(self, folder: Path, *claims: str, terms: Terms | None = None, **others: Any) -> Examination:
-        """What comes of an audit of this account with these of its claims."""
+        """Audit this account with some of its claims."""
         for name in ("prices", "fills", *claims):
             getattr(self, name).write_csv(folder / f"{name}.csv")
         given = [folder / f"{claim}.csv" for claim in claims]

@@ -60,7 +60,7 @@ def test_opening_cash_is_that_of_the_first_claim(tmp_path: Path, claim: str) -> 
 
 
 def test_claims_in_cents_are_of_an_opening_in_cents(tmp_path: Path) -> None:
-    """What is bought at the first bar is no whole cent, and nothing is claimed of before it."""
+    """The purchase at the first bar is not in whole cents, and no claim is before it."""
     account = clean([(0, "ACME", 1 / 7), (0, "BULL", -1 / 3), (9, "CORP", 1 / 3)])
     account = evolve(account, curve=account.curve.with_columns(pl.exclude("timestamp").round(2)))
     found = account.examined(tmp_path, "curve", terms=Terms())
@@ -143,14 +143,20 @@ PLANTED: list[tuple[str, Plant, tuple[str, ...], list[str], int]] = [
         ["COMMISSION_TWICE"],
         11,
     ),
-    ("commission nobody says", of_fills(lambda f: f.drop("fee")), CURVE, ["COMMISSION_UNTOLD"], 1),
+    (
+        "commission missing from the fills",
+        of_fills(lambda f: f.drop("fee")),
+        CURVE,
+        ["COMMISSION_MISSING"],
+        1,
+    ),
     ("cash that moved by itself", of_curve(_interest), CURVE, ["CASH"], 7),
     ("equity at old prices", of_curve(_at_the_close_before), CURVE, ["EQUITY"], 1),
     ("P&L before commission", of_curve(_gross), CURVE, ["PNL"], 1),
     ("P&L that is the change of cash", of_curve(_realised), CURVE, ["PNL"], 1),
     ("P&L that is added up", of_curve(_so_far), CURVE, ["PNL"], 2),
     (
-        "commission of another sign",
+        "commission of the wrong sign",
         of_fills(lambda f: f.with_columns(-pl.col("fee"))),
         CURVE,
         ["COMMISSION_REVERSED"],
@@ -167,8 +173,8 @@ PLANTED: list[tuple[str, Plant, tuple[str, ...], list[str], int]] = [
     ("a sale is left out of a month", _monthly, CURVE, ["MISSING"], 9),
     ("a sale is left out", _without(4), CURVE, ["MISSING"], 9),
     ("a sale is left out, positions claimed", _without(4), ("curve", "positions"), ["MISSING"], 9),
-    ("a fill is there twice", _again(3), CURVE, ["TWICE"], 6),
-    ("a fill is there twice, by its order", _again(3), (), ["TWICE"], 6),
+    ("a duplicated fill", _again(3), CURVE, ["TWICE"], 6),
+    ("a duplicated fill, by its order", _again(3), (), ["TWICE"], 6),
     ("a fill the claims do not have", _at(3, quantity=35.5), ("positions",), ["POSITION"], 6),
     ("a position that is not there", _claims_more, ("positions",), ["POSITION"], 12),
     ("a price above the high", _at(2, price=99.0), (), ["RANGE"], 4),
@@ -219,12 +225,12 @@ def test_of_two_files_of_one_claim_either_may_depart(tmp_path: Path) -> None:
 
 
 def test_what_is_short_or_owed_within_a_day_counts(tmp_path: Path) -> None:
-    """Of fills at one time, nobody knows which was first."""
+    """The sequence of fills at one time is unknown."""
     account = clean([(3, "ACME", -10.0), (3, "ACME", 10.0), (4, "ACME", 500.0), (4, "ACME", -500.0)])
     timed = account.fills.with_columns(
         pl.col("timestamp").cast(pl.Datetime) + pl.duration(hours=pl.int_range(pl.len()))
     )
-    rules = Rules(may_be_short=False)
+    rules = Rules(allow_short=False)
 
     assert [] == account.faults(tmp_path, rules=rules)
     assert ["OVERSOLD", "NEGATIVE_CASH"] == evolve(account, fills=timed).faults(tmp_path, rules=rules)
@@ -233,12 +239,12 @@ def test_what_is_short_or_owed_within_a_day_counts(tmp_path: Path) -> None:
 def test_more_sold_than_held_is_a_fault_where_shorts_are_not_allowed(tmp_path: Path) -> None:
     account = _at(2, quantity=-50.0)(clean())
 
-    assert ["OVERSOLD"] == account.faults(tmp_path, rules=Rules(may_be_short=False))
+    assert ["OVERSOLD"] == account.faults(tmp_path, rules=Rules(allow_short=False))
     assert [] == account.faults(tmp_path)
 
 
 def test_cash_below_zero_and_prices_outside_may_be_allowed(tmp_path: Path) -> None:
-    assert [] == _at(1, quantity=1_000.0)(clean()).faults(tmp_path, rules=Rules(may_owe_cash=True))
+    assert [] == _at(1, quantity=1_000.0)(clean()).faults(tmp_path, rules=Rules(allow_negative_cash=True))
     assert [] == _at(2, price=99.0)(clean()).faults(tmp_path, rules=Rules(slippage=2.0))
 
 
@@ -255,16 +261,16 @@ def test_a_fill_on_a_day_without_any_bar_is_named(tmp_path: Path) -> None:
     account = evolve(account, prices=prices)
 
     assert ["NO_BAR"] == account.faults(tmp_path)
-    assert "row 3 is of 2024-03-05, of which ACME has none" == account.examined(tmp_path).findings[0].text
+    assert "row 3 is at 2024-03-05, where ACME has no bar" == account.examined(tmp_path).findings[0].text
 
 
-def test_a_fill_outside_of_the_prices_is_told_by_its_own_day(tmp_path: Path) -> None:
+def test_a_fill_outside_of_the_prices_is_reported_at_its_own_day(tmp_path: Path) -> None:
     early = _at(0, timestamp=date(2024, 2, 28))(clean()).examined(tmp_path).findings
     late = _at(8, timestamp=date(2024, 3, 28))(clean()).examined(tmp_path).findings
 
     assert [
-        "row 1 is of 2024-02-28, the first bar of ACME of 2024-03-01",
-        "row 9 is of 2024-03-28, the last bar of CORP of 2024-03-20",
+        "row 1 is at 2024-02-28, the first bar of ACME at 2024-03-01",
+        "row 9 is at 2024-03-28, the last bar of CORP at 2024-03-20",
     ] == [finding.text for finding in early + late]
 
 
@@ -296,7 +302,7 @@ def test_the_first_departure_tells_what_was_claimed_and_the_fills_since(tmp_path
     assert (11, 6) == (int(cash.bar[cash.first]), int(cash.last[cash.first]))
     assert -5.0 == pytest.approx(cash.difference[cash.first])
     assert ["BULL", "ACME", "BULL"] == found.books.placed.fills.symbol[cash.fills].tolist()
-    assert 3 == int(cash.departs.sum())
+    assert 3 == int(cash.differs.sum())
 
 
 def _scaled(row: int, column: str, factor: float) -> Plant:
@@ -308,8 +314,8 @@ def _later(row: int) -> Plant:
 
 
 WHEREVER = {
-    "a fill is missing": ("MISSING", _without),
-    "a fill is there twice": ("TWICE", _again),
+    "a missing fill": ("MISSING", _without),
+    "a duplicated fill": ("TWICE", _again),
     "a fill is of half its size": ("ALTERED", lambda row: _scaled(row, "quantity", 0.5)),
     "a fill is on the other side": ("ALTERED", lambda row: _scaled(row, "quantity", -1.0)),
     "a fill is at another price": ("ALTERED", lambda row: _scaled(row, "price", 1.3)),
@@ -352,8 +358,8 @@ def test_no_fault_is_found_where_there_is_none(traded: list[tuple[int, str, floa
     assert found.agrees
 
 
-def test_two_fills_that_are_missing_are_both_told(tmp_path: Path) -> None:
-    """Of ACME on day 4 and of BULL on day 9: the second is told by what the first leaves unexplained."""
+def test_two_missing_fills_are_both_reported(tmp_path: Path) -> None:
+    """Remove ACME on day 4 and BULL on day 9: the second explains the rest of the difference."""
     found = _without(2)(_without(4)(clean())).examined(tmp_path, "curve").findings
 
     assert [("MISSING", 4, 2)] == [(finding.fault.name, finding.bar, finding.times) for finding in found]

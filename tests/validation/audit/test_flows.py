@@ -123,7 +123,7 @@ def test_a_flow_that_is_missing_is_named_with_its_remedy(tmp_path: Path, row: in
     told = next(finding for finding in found.findings if finding.fault.name == "CASH")
 
     assert (on, round(amount * 100)) == (told.bar, round(told.amount * 100))
-    assert f"; add to {tmp_path / 'flows.csv'} what moved {amount:,.2f}" in told.text
+    assert f"; add a row of {amount:,.2f} to {tmp_path / 'flows.csv'}" in told.text
 
 
 def test_without_a_file_of_flows_it_is_the_remedy(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_without_a_file_of_flows_it_is_the_remedy(tmp_path: Path) -> None:
     found = account.examined(tmp_path, "curve").findings[0]
 
     assert "CASH" == found.fault.name
-    assert "; say with --flows FILE what moved 1,000.00" in found.text
+    assert "; give the payment of 1,000.00 with --flows FILE" in found.text
 
 
 def test_a_flow_that_the_claims_do_not_have_is_named(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_deposit_in_claimed_pnl_is_named(tmp_path: Path) -> None:
     found = examined(tmp_path, account, flows, "curve").findings
 
     assert ["PNL"] == [finding.fault.name for finding in found]
-    assert "but for deposits and withdrawals: deposits and withdrawals are in it" in found[0].text
+    assert "net of deposits and withdrawals: it includes deposits and withdrawals" in found[0].text
 
 
 @pytest.mark.parametrize("claim", ["cash", "equity"])
@@ -180,7 +180,7 @@ def test_opening_cash_is_what_was_there_before_the_first_flow(tmp_path: Path, cl
 def test_money_counts_from_its_time_within_the_day(
     tmp_path: Path, when: str, amount: float, faults: list[str]
 ) -> None:
-    """What is bought at 10 takes nearly all cash, or more where money is to come; at 12 it is sold."""
+    """A purchase at 10 takes nearly all cash, or more if money arrives in between; a sale follows at 12."""
     quantity = 500.0 if amount > 0 else 350.0
     account = clean([(4, "ACME", quantity), (4, "ACME", -quantity)])
     hours = pl.duration(hours=10 + 2 * pl.int_range(pl.len()))
@@ -201,24 +201,24 @@ def test_what_is_withdrawn_too_much_is_cash_below_zero(tmp_path: Path) -> None:
     account, flows = with_flows([(10, -30_000.0, "withdrawal", None)])
 
     assert ["NEGATIVE_CASH"] == [f.fault.name for f in examined(tmp_path, account, flows, "curve").findings]
-    terms = Terms(OPENING, rules=Rules(may_owe_cash=True))
+    terms = Terms(OPENING, rules=Rules(allow_negative_cash=True))
     assert examined(tmp_path, account, flows, "curve", terms=terms).agrees
 
 
 REFUSED: list[tuple[dict[str, object], str]] = [
     ({"amount": None}, "flows.csv, row 2: amount is missing or not finite; complete the row"),
     ({"amount": float("nan")}, "flows.csv, row 2: amount is missing or not finite; complete the row"),
-    ({"amount": 0.0}, "flows.csv, row 2: amount is zero; leave out what did not happen"),
-    ({"amount": 1e12}, "flows.csv, row 2: amount is too large to be kept to the last unit"),
+    ({"amount": 0.0}, "flows.csv, row 2: amount is zero; leave out the row"),
+    ({"amount": 1e12}, "flows.csv, row 2: amount is too large to be exact to the last unit"),
     (
         {"type": "gift"},
-        "flows.csv, row 2: nothing is known of the kind 'gift'; write deposit, withdrawal, dividend",
+        "flows.csv, row 2: unknown kind 'gift'; write deposit, withdrawal, dividend",
     ),
     (
         {"amount": -1.0},
-        "flows.csv, row 2: money is paid, and its kind is one of what is received; amounts are above zero",
+        "flows.csv, row 2: money is paid, but its kind is a receipt; correct its sign",
     ),
-    ({"type": "fee"}, "flows.csv, row 2: money is received, and its kind is one of what is paid; amounts"),
+    ({"type": "fee"}, "flows.csv, row 2: money is received, but its kind is a payment; correct its sign"),
     ({"symbol": "ACNE"}, "flows.csv, row 2: there is no price of 'ACNE' in"),
     ({"timestamp": None}, "flows.csv, row 2: timestamp is missing; write it as 2024-03-31"),
     (
@@ -276,16 +276,16 @@ def test_the_command_ends_with_0_and_tells_what_moved(tmp_path: Path) -> None:
     said = " ".join(done.output.split())
 
     assert 0 == done.exit_code
-    assert "13 movements of money without a fill, -500.00 paid in less out, -1.71 of P&L" in said
-    assert "2 of no kind that is told, which counts as P&L" in said
+    assert "13 movements of money without a fill, net flow -500.00, P&L -1.71" in said
+    assert "2 of unspecified kind, counted as P&L" in said
     assert "no fault found, all 80 figures tie to the fills" in said
 
 
 @pytest.mark.parametrize(
     ("symbol", "what"),
     [
-        ("BRK B", "has white space, a colon or a quotation mark in it"),
-        ("USD", "is what money is called in the books"),
+        ("BRK B", "contains white space, a colon or a quotation mark"),
+        ("USD", "is the name of the currency in the books"),
     ],
 )
 @pytest.mark.parametrize("form", ["csv", "parquet"])
@@ -299,7 +299,7 @@ def test_a_symbol_that_no_book_can_have_is_refused_with_its_row(
     )
     getattr(prices, f"write_{form}")(path)
     account.fills.write_csv(tmp_path / "fills.csv")
-    said = f"{path}, row 2: symbol '{symbol}' {what} (and in 19 more); name it otherwise in every file"
+    said = f"{path}, row 2: symbol '{symbol}' {what} (and in 19 more); rename it in every file"
 
     with pytest.raises(ExecutionError, match=re.escape(said)):
         examine(Files(tmp_path / "fills.csv", path), Terms(OPENING))

@@ -120,7 +120,7 @@ def test_fills_within_the_day_belong_to_the_bar_that_ends_after_them(tmp_path: P
     files = Files(file(tmp_path, text), tmp_path / "bars.parquet")
     found = audit(files, Terms(100.0))
 
-    assert [1.0, 3.0] == found.books.held[:, 0].tolist()
+    assert [1.0, 3.0] == found.books.positions[:, 0].tolist()
     assert found.agrees
 
 
@@ -141,12 +141,12 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
         {},
         "fills.csv, row 3: price is missing or not finite; complete the row or leave it out",
     ),
-    (_fill(price=-1.0), {}, "fills.csv, row 3: price is below zero; leave out what did not happen"),
-    (_fill(quantity=0.0), {}, "fills.csv, row 3: quantity is zero; leave out what did not happen"),
+    (_fill(price=-1.0), {}, "fills.csv, row 3: price is negative; leave out the row"),
+    (_fill(quantity=0.0), {}, "fills.csv, row 3: quantity is zero; leave out the row"),
     (_fill(symbol=None), {}, "fills.csv, row 3: symbol is missing; complete the row or leave it out"),
     (_fill(timestamp=None), {}, "fills.csv, row 3: timestamp is missing; write it as 2024-03-31"),
     (_fill(symbol="ACNE"), {}, "fills.csv, row 3: there is no price of 'ACNE' in"),
-    (_fill(quantity=1e12), {}, "fills.csv, row 3: quantity is too large to be kept to the last unit"),
+    (_fill(quantity=1e12), {}, "fills.csv, row 3: quantity is too large to be exact to the last unit"),
     (
         lambda a: evolve(a, fills=a.fills.drop("price")),
         {},
@@ -165,7 +165,7 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
     (
         lambda a: evolve(a, fills=a.fills.with_columns(pl.col("timestamp").dt.strftime("%m/%d/%Y"))),
         {},
-        "fills.csv, row 1: timestamp is 03/02/2024, no ISO time (and in 8 more); write it as 2024-03-31",
+        "fills.csv, row 1: timestamp is 03/02/2024, not an ISO time (and in 8 more); write it as 2024-03-31",
     ),
     (
         lambda a: evolve(a, prices=a.prices.with_columns(pl.col("timestamp").dt.strftime("%d.%m.%Y"))),
@@ -175,22 +175,22 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
     (
         lambda a: evolve(a, fills=a.fills.with_columns(side=pl.lit("buy"))),
         {},
-        "fills.csv, row 3: side is a purchase and quantity is below zero (and in 3 more); correct one",
+        "fills.csv, row 3: side is buy and quantity is negative (and in 3 more); correct one",
     ),
     (
         lambda a: evolve(a, fills=a.fills.rename({"timestamp": "date"}).with_columns(time=pl.lit("10:00"))),
         {},
-        "columns 'date' and 'time' may both be 'timestamp'; say which with --columns fills.timestamp=THEIRS",
+        "columns 'date' and 'time' may both be 'timestamp'; choose one with --columns fills.timestamp=THEIRS",
     ),
     (
         lambda a: evolve(a, fills=a.fills.with_columns(commission=pl.lit(1.0))),
         {},
-        "may both be 'fee'; say which with --columns fills.fee=THEIRS, or add them up in one",
+        "may both be 'fee'; choose one with --columns fills.fee=THEIRS, or add them up in one",
     ),
     (
         lambda a: evolve(a, curve=a.curve.clear()),
         {},
-        "curve.csv: there is no row in it; leave it out, or export what it claims",
+        "curve.csv: the file has no rows; leave it out, or export the claims",
     ),
     (
         lambda a: evolve(a, curve=changed(a.curve, 1, cash=float("inf"))),
@@ -200,12 +200,12 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
     (
         lambda a: evolve(a, curve=a.curve.with_columns(cash=None)),
         {},
-        "curve.csv: no row says cash; leave out the column, or complete it",
+        "curve.csv: every row of cash is empty; leave out the column, or complete it",
     ),
     (
         lambda a: evolve(a, curve=a.curve.with_columns(pl.col("timestamp").dt.offset_by("-1y"))),
         {},
-        "curve.csv: all that it claims is of before",
+        "curve.csv: every claim is before the first bar of",
     ),
     (
         lambda a: a,
@@ -220,22 +220,22 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
     (
         lambda a: a,
         {"terms": Terms(OPENING, Costs(rate=float("inf")))},
-        "--commission is inf; give a number",
+        "--commission-rate is inf; give a number",
     ),
     (
         lambda a: evolve(a, curve=a.curve.reverse()),
         {},
-        "curve.csv, row 2: its time goes back (and in 18 more); sort the claims by time",
+        "curve.csv, row 2: its time is before that of the row above (and in 18 more); sort the claims",
     ),
     (
         lambda a: evolve(a, curve=a.curve.select("timestamp")),
         {},
-        "curve.csv: columns timestamp are no claims; give timestamp with cash, equity or pnl",
+        "curve.csv: columns timestamp are not claims; give timestamp with cash, equity or pnl",
     ),
     (
         lambda a: evolve(a, curve=a.curve.with_columns(pl.col("timestamp").dt.offset_by("1y"))),
         {},
-        "curve.csv, row 1: it claims something at 2025-03-01T00:00:00, after the last bar of",
+        "curve.csv, row 1: the claim at 2025-03-01T00:00:00 is after the last bar of",
     ),
     (
         lambda a: evolve(a, prices=a.prices.with_columns(close=-pl.col("close"))),
@@ -252,7 +252,7 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
         {"columns": ["claims.cash=money"]},
         "--columns claims.cash=money: no file of claims has this column",
     ),
-    (lambda a: a, {"columns": ["price=px"]}, "--columns price=px: say FILE.OURS=THEIRS, fills.price=px"),
+    (lambda a: a, {"columns": ["price=px"]}, "--columns price=px: use FILE.OURS=THEIRS, e.g. fills.price=px"),
     (
         lambda a: a,
         {"columns": ["fills.price=px"]},
@@ -261,17 +261,17 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
     (
         lambda a: a,
         {"form": "excel"},
-        "there is no format 'excel'; there are vectorbt, backtrader, zipline, ml4t",
+        "there is no format 'excel'; there are backtrader, ml4t, vectorbt, zipline",
     ),
     (
         lambda a: a,
         {"terms": Terms(OPENING, Costs(rate=0.001))},
-        "fills.csv has commissions in a column of its own; leave out the options that compute them",
+        "fills.csv has a column of commissions; leave out the options that compute them",
     ),
     (
         lambda a: evolve(a, curve=a.curve.select("timestamp", "pnl")),
         {"terms": Terms()},
-        "fills.csv: nothing says the opening cash; give --cash, or claims with cash or equity",
+        "fills.csv: opening cash is unknown; give --cash, or claims with cash or equity",
     ),
 ]
 
@@ -351,7 +351,7 @@ def test_weeks_have_bars_on_one_of_their_days(tmp_path: Path) -> None:
     fills = file(tmp_path, "timestamp,symbol,quantity,price\n2024-03-05,ACME,1,10\n2024-03-13,ACME,1,10\n")
     found = audit(Files(fills, prices), Terms(100.0))
 
-    assert ([1.0, 2.0, 2.0], True) == (found.books.held[:, 0].tolist(), found.agrees)
+    assert ([1.0, 2.0, 2.0], True) == (found.books.positions[:, 0].tolist(), found.agrees)
 
 
 def test_prices_are_bars_of_the_same_rules(tmp_path: Path) -> None:
@@ -389,7 +389,7 @@ def test_books_are_not_kept_over_others(tmp_path: Path) -> None:
     status, said = performed(tmp_path, clean(), "--journal", str(tmp_path / "kept.duckdb"))
 
     assert 2 == status
-    assert "kept.duckdb exists already; name a file for the books that does not" in said
+    assert "kept.duckdb exists already; name a new file" in said
     assert "another's" == (tmp_path / "kept.duckdb").read_text()
 
 
@@ -399,9 +399,9 @@ def test_the_command_ends_with_1_and_tells_the_fault_where_and_by_how_much(tmp_p
     status, said = performed(tmp_path, account, "--cash", "20000")
 
     assert 1 == status
-    assert "1. Commission counted twice, 7 times, from 2024-03-02, -8.51 in all" in said
-    assert "2.80 less than the fills leave: their commission" in said
-    assert "First departure at 2024-03-02: cash by -2.80, equity by -2.80, P&L by -2.80" in said
+    assert "1. Commission counted twice, 7 times, from 2024-03-02, -8.51 in total" in said
+    assert "2.80 less than the fills leave: the amount of their commission" in said
+    assert "First difference at 2024-03-02: cash by -2.80, equity by -2.80, P&L by -2.80" in said
 
 
 def test_what_cannot_be_compared_does_not_agree(tmp_path: Path) -> None:
@@ -415,12 +415,12 @@ def test_what_cannot_be_compared_does_not_agree(tmp_path: Path) -> None:
     assert "no fault found, no figure of the claims could be compared" in said
 
 
-def test_fills_after_the_last_claim_are_told(tmp_path: Path) -> None:
+def test_fills_after_the_last_claim_are_counted(tmp_path: Path) -> None:
     account = clean()
     status, said = performed(tmp_path, evolve(account, curve=account.curve[:17]))
 
     assert 0 == status
-    assert "all 68 figures tie to the fills; 1 fill after the last claim ties to none" in said
+    assert "all 68 figures tie to the fills; 1 fill after the last claim not compared" in said
 
 
 def test_what_departs_without_a_fault_of_a_name_is_said_so(tmp_path: Path) -> None:
@@ -429,7 +429,7 @@ def test_what_departs_without_a_fault_of_a_name_is_said_so(tmp_path: Path) -> No
     status, said = performed(tmp_path, evolve(account, curve=curve), "--cash", "20000")
 
     assert 1 == status
-    assert "no fault explains it, cash departs" in said
+    assert "no known fault explains it, cash differs" in said
 
 
 def test_commission_below_zero_is_said_and_its_sign_is_named(tmp_path: Path) -> None:
@@ -438,8 +438,8 @@ def test_commission_below_zero_is_said_and_its_sign_is_named(tmp_path: Path) -> 
     status, said = performed(tmp_path, account, "--cash", "20000")
 
     assert 1 == status
-    assert "commission is below zero in 9 of them, which are booked as rebates" in said
-    assert "1. Commission with the other sign, 7 times, from 2024-03-02, -17.02 in all" in said
+    assert "commission is negative in 9 of them, booked as rebates" in said
+    assert "1. Commission of the wrong sign, 7 times, from 2024-03-02, -17.02 in total" in said
 
 
 def test_the_command_ends_with_2_where_it_cannot_run(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The same run elsewhere, with the imitations in place of the packages: what is given, found and named."""
+"""A run beside its imitation: the orders handed over, the differences, and the rules that explain them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,26 +20,22 @@ from tieout import (
     PerShareCommission,
     UnlimitedAccount,
 )
-from tieout.validation.compare.differences import RULES, Comparison, fates, gap, is_alike
-from tieout.validation.compare.orders import CannotCompare, Grid, charges
-from tieout.validation.compare.ours import Performed
+from tieout.validation.compare.differences import Comparison, is_alike, max_difference, order_results
 from tieout.validation.compare.render import show
-from tieout.validation.compare.run import through_backtrader, through_vectorbt
-from tieout.validation.engines.backtrader import imitation as backtrader
-from tieout.validation.engines.vectorbt import imitation as vectorbt
+from tieout.validation.engines import registry
+from tieout.validation.engines.vectorbt.grid import Grid
 from tieout.validation.evidence.native import draw
+from tieout.validation.foreign.native import Performed
 from tieout.validation.foreign.outcome import Fill, Outcome, Refusal
+from tieout.validation.foreign.requests import CannotCompare, charges
 
 DAYS = np.busday_offset("2024-01-01", np.arange(10), roll="forward").astype("M8[ns]")
 NAN = float("nan")
-THROUGH: dict[str, Callable[[Performed], Outcome]] = {
-    "vectorbt": lambda run: through_vectorbt(run, vectorbt.imitate),
-    "backtrader": lambda run: through_backtrader(run, backtrader.imitate),
-}
+ADAPTERS = registry.adapters()
 
 
 def run(orders: str, bars: dict[str, Sequence[Any]], volume: Any = None, **settings: Any) -> Performed:
-    """A run of ours. An order a line: ``day symbol quantity [limit P|stop P] [day]``.
+    """Run a backtest. One order per line: ``day symbol quantity [limit P|stop P] [day]``.
 
     *bars* are prices by symbol, one a day, which are open, high, low and close alike; or pairs of open and
     close. *settings* are those of a `Backtest`.
@@ -73,10 +69,10 @@ def _after(row: Sequence[str], word: str) -> float:
 
 
 def compared(engine: str, ours: Performed) -> Comparison:
-    return Comparison(engine, ours, THROUGH[engine](ours))
+    return Comparison(engine, ours, ADAPTERS[engine].by_imitation(ours))
 
 
-# --- our run as data -------------------------------------------------------------------------------
+# --- a run as data -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -113,7 +109,7 @@ def test_at_the_same_close_it_is_the_position_before_the_bars_own_fills() -> Non
     assert [0, 1, 1] == [fill.bar for fill in ours.outcome.fills]
 
 
-def test_a_position_that_is_closed_because_its_instrument_ends_is_told() -> None:
+def test_a_position_that_closes_because_its_instrument_ends_is_an_ending() -> None:
     ours = run("0 A +1", {"A": [10, 11, 12, NAN, NAN], "B": [5, 5, 5, 5, 5]})
 
     assert {0: 3} == dict(ours.endings)
@@ -121,7 +117,7 @@ def test_a_position_that_is_closed_because_its_instrument_ends_is_told() -> None
     assert [1000, 1000, 1001, 1001, 1001] == ours.outcome.value.tolist()
 
 
-# --- what is given ---------------------------------------------------------------------------------
+# --- the orders handed over ---------------------------------------------------------------------------------
 
 
 def test_what_reduces_goes_first_then_what_adds_and_columns_without_orders_come_last() -> None:
@@ -168,14 +164,14 @@ PERCENT, A_SHARE, AN_ORDER = PercentCommission("0.001"), PerShareCommission("0.0
     ],
 )
 def test_a_commission_is_taken_or_refused(engine: str, commission: Any, taken: Any) -> None:
-    ours = run("0 A +1", {"A": [10, 10]}, costs=Costs(commission))
+    ours, adapter = run("0 A +1", {"A": [10, 10]}, costs=Costs(commission)), ADAPTERS[engine]
 
     if isinstance(taken, str):
         with pytest.raises(CannotCompare, match=taken):
-            charges(engine, ours)
+            charges(ours, adapter.name, adapter.commissions)
     else:
-        found = charges(engine, ours)
-        assert taken == (found.percent, found.per_share, found.per_order)
+        costs = charges(ours, adapter.name, adapter.commissions)
+        assert taken == (costs.percent, costs.per_share, costs.per_order)
 
 
 @pytest.mark.parametrize("engine", ["vectorbt", "backtrader"])
@@ -190,7 +186,7 @@ def test_a_slippage_that_is_no_share_of_the_price_is_refused(engine: str) -> Non
     ours = run("0 A +1", {"A": [10, 10]}, costs=Costs(slippage=Fixed()))
 
     with pytest.raises(CannotCompare, match="it takes a share of the price"):
-        charges(engine, ours)
+        charges(ours, ADAPTERS[engine].name, ADAPTERS[engine].commissions)
 
 
 @pytest.mark.parametrize("engine", ["vectorbt", "backtrader"])
@@ -198,10 +194,10 @@ def test_a_share_of_the_volume_is_refused(engine: str) -> None:
     ours = run("0 A +1", {"A": [10, 10]}, costs=Costs(participation="0.1"))
 
     with pytest.raises(CannotCompare, match="participation"):
-        charges(engine, ours)
+        charges(ours, ADAPTERS[engine].name, ADAPTERS[engine].commissions)
 
 
-# --- what is found ---------------------------------------------------------------------------------
+# --- differences ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("engine", ["vectorbt", "backtrader"])
@@ -221,7 +217,7 @@ def test_the_same_rules_lead_to_the_same_books(engine: str, fill: str) -> None:
     )
 
     assert 5 == len(ours.outcome.fills)
-    assert [] == list(compared(engine, ours).departures)
+    assert [] == list(compared(engine, ours).differences)
 
 
 def test_an_order_that_is_cut_spends_what_there_is_in_vectorbt_too() -> None:
@@ -240,7 +236,7 @@ def test_an_order_that_is_cut_spends_what_there_is_in_vectorbt_too() -> None:
 
     assert 4 == len(ours.outcome.fills)
     assert 3 == len(ours.outcome.refusals)
-    assert [] == list(compared("vectorbt", ours).departures)
+    assert [] == list(compared("vectorbt", ours).differences)
 
 
 def test_orders_with_limits_and_stops_fill_alike_in_backtrader() -> None:
@@ -256,7 +252,7 @@ def test_orders_with_limits_and_stops_fill_alike_in_backtrader() -> None:
     )
 
     assert 4 == len(ours.outcome.fills)
-    assert [] == list(compared("backtrader", ours).departures)
+    assert [] == list(compared("backtrader", ours).differences)
 
 
 CUT = CashAccount("1000", insufficient="cut")
@@ -267,12 +263,12 @@ NAMED: dict[str, tuple[str, Callable[[], Performed]]] = {
         "backtrader",
         lambda: run("0 A +101", {"A": [10, 9, 9]}),
     ),
-    "the closing leg of a reversal": (
+    "the closing leg of a flip": (
         "backtrader",
         lambda: run("0 A -10\n1 A +110", {"A": [10, 10, 11, 11]}, account=FREE),
     ),
     "cut or refused": ("backtrader", lambda: run("0 A +150", {"A": [10, 10, 10]}, account=CUT)),
-    "selling what is not held": ("backtrader", lambda: run("0 A -1", {"A": [10, 10, 10]})),
+    "selling more than the position": ("backtrader", lambda: run("0 A -1", {"A": [10, 10, 10]})),
     "slippage of a limit order": (
         "backtrader",
         lambda: run("0 A +1 limit 10", {"A": [10, 9, 9]}, costs=Costs(slippage="0.01")),
@@ -305,15 +301,15 @@ NAMED: dict[str, tuple[str, Callable[[], Performed]]] = {
         lambda: run("0 A +1", {"A": [10, 11, NAN], "B": [5, 5, 5]}),
     ),
 }
-FOLLOWED_NO_MORE = {"an old bar"}
-"""What the imitation of Backtrader does not do: a package has to be asked."""
+PACKAGE_ONLY = {"an old bar"}
+"""Rules that the imitation of Backtrader does not show; the package does."""
 
 
-@pytest.mark.parametrize("name", sorted(NAMED.keys() - FOLLOWED_NO_MORE))
+@pytest.mark.parametrize("name", sorted(NAMED.keys() - PACKAGE_ONLY))
 def test_a_known_difference_of_rules_is_named(name: str) -> None:
     engine, make = NAMED[name]
 
-    assert name in {departure.rule for departure in compared(engine, make()).departures}
+    assert name in {difference.rule for difference in compared(engine, make()).differences}
 
 
 PLANTED: dict[str, Callable[[Outcome], dict[str, Any]]] = {
@@ -333,35 +329,35 @@ PLANTED: dict[str, Callable[[Outcome], dict[str, Any]]] = {
 def test_what_follows_from_no_rule_is_put_down_to_none(engine: str, planted: str) -> None:
     orders = "0 A +10\n1 A -3" if engine == "vectorbt" else "0 A +10\n1 A -3 limit 9\n2 A +2 stop 12"
     ours = run(orders, {"A": [10, 10, 10, 12, 12]})
-    theirs = THROUGH[engine](ours)
+    theirs = ADAPTERS[engine].by_imitation(ours)
 
-    found = Comparison(engine, ours, evolve(theirs, **PLANTED[planted](theirs))).departures
+    found = Comparison(engine, ours, evolve(theirs, **PLANTED[planted](theirs))).differences
 
     assert found
-    assert {""} == {departure.rule for departure in found}
+    assert {""} == {difference.rule for difference in found}
 
 
 def test_what_is_bought_with_cash_that_is_not_there_is_not_put_down_to_the_submission_check() -> None:
-    found = compared("backtrader", run("0 A +150", {"A": [10, 10, 10]}, account=FREE)).departures
+    found = compared("backtrader", run("0 A +150", {"A": [10, 10, 10]}, account=FREE)).differences
 
-    assert ["an unlimited account", ""] == [departure.rule for departure in found]
+    assert ["an unlimited account", ""] == [difference.rule for difference in found]
 
 
 def test_a_limit_that_is_refused_when_it_fills_is_not_put_down_to_the_submission_check() -> None:
     ours = run("0 A +60 limit 9\n1 A +60", {"A": [10, 10, 8, 8]}, account=FREE)
-    theirs = THROUGH["backtrader"](ours)
+    theirs = ADAPTERS["backtrader"].by_imitation(ours)
     late = [fill for fill in theirs.fills if fill.order != 0]
 
     found = Comparison("backtrader", ours, evolve(theirs, fills=late, refusals=[Refusal(2, 0, 0, "Margin")]))
 
-    assert "the submission check" not in {departure.rule for departure in found.departures}
+    assert "the submission check" not in {difference.rule for difference in found.differences}
 
 
-def test_an_order_that_is_given_without_a_bar_is_in_nobodys_way() -> None:
+def test_an_order_without_a_bar_does_not_affect_the_others() -> None:
     ours = run("0 A +1\n1 A +2", {"A": [10, NAN, 10, 10], "B": [5, 5, 5, 5]})
 
-    for engine in THROUGH:
-        (found,) = compared(engine, ours).departures
+    for engine in ADAPTERS:
+        (found,) = compared(engine, ours).differences
         assert (1, "refusal", "no_bar", "none", "no bar") == (
             found.order,
             found.what,
@@ -371,17 +367,17 @@ def test_an_order_that_is_given_without_a_bar_is_in_nobodys_way() -> None:
         )
 
 
-def test_a_fill_of_dust_is_told_although_it_moves_nothing() -> None:
+def test_a_fill_of_dust_is_a_difference_although_it_moves_nothing() -> None:
     ours = run("0 A +0.00000001", {"A": [10, 10]}, instruments=FINE)
 
-    for engine in THROUGH:
-        assert [("fill", "dust")] == [(one.what, one.rule) for one in compared(engine, ours).departures]
+    for engine in ADAPTERS:
+        assert [("fill", "dust")] == [(one.what, one.rule) for one in compared(engine, ours).differences]
 
 
 def test_at_the_same_close_a_limit_of_backtrader_is_in_the_cash_of_the_bar_that_fills_it() -> None:
     ours = run("0 A +10\n0 A +10 limit 10\n2 A -1 limit 7", {"A": [10, (9, 8), 8]}, fill="same_close")
 
-    theirs = THROUGH["backtrader"](ours)
+    theirs = ADAPTERS["backtrader"].by_imitation(ours)
 
     assert [(0, 0, 10.0), (1, 1, 9.0)] == [(fill.bar, fill.order, fill.price) for fill in theirs.fills]
     assert [900, 810, 810] == theirs.cash.tolist()
@@ -389,9 +385,9 @@ def test_at_the_same_close_a_limit_of_backtrader_is_in_the_cash_of_the_bar_that_
 
 
 def test_a_rule_is_named_that_there_is() -> None:
-    known = {rule.name for rules in RULES.values() for rule in rules}
+    names = {rule.name for adapter in ADAPTERS.values() for rule in adapter.rules}
 
-    assert known == NAMED.keys()
+    assert names == NAMED.keys()
 
 
 def test_fills_of_one_order_at_one_bar_and_price_are_one_execution() -> None:
@@ -400,7 +396,7 @@ def test_fills_of_one_order_at_one_bar_and_price_are_one_execution() -> None:
         fills, [Refusal(3, 0, 8, "Margin"), Refusal(3, 0, 9, "Expired")], np.zeros(4), np.zeros(4)
     )
 
-    found = fates(outcome)
+    found = order_results(outcome)
 
     assert [(1, 2.0), (2, 1.0)] == [(fill.bar, round(fill.quantity, 9)) for fill in found[7].fills]
     assert "Margin" == found[8].reason
@@ -408,29 +404,29 @@ def test_fills_of_one_order_at_one_bar_and_price_are_one_execution() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ours", "theirs", "alike"),
+    ("engine", "ours", "theirs", "alike"),
     [
-        ("insufficient_cash", "Margin", True),
-        ("insufficient_cash", "NoCashLong", True),
-        ("insufficient_position", "NoOpenPosition", True),
-        ("insufficient_position", "PartialFill", True),
-        ("insufficient_position", "Margin", False),
-        ("insufficient_cash", "", False),
-        ("", "", True),
+        ("backtrader", "insufficient_cash", "Margin", True),
+        ("vectorbt", "insufficient_cash", "NoCashLong", True),
+        ("vectorbt", "insufficient_position", "NoOpenPosition", True),
+        ("vectorbt", "insufficient_position", "PartialFill", True),
+        ("backtrader", "insufficient_position", "Margin", False),
+        ("vectorbt", "insufficient_cash", "", False),
+        ("vectorbt", "", "", True),
     ],
 )
-def test_reasons_are_alike_that_mean_the_same(ours: str, theirs: str, alike: bool) -> None:  # noqa: FBT001
-    assert alike == is_alike(ours, theirs)
+def test_reasons_are_alike_that_mean_the_same(engine: str, ours: str, theirs: str, *, alike: bool) -> None:
+    assert alike == is_alike(ADAPTERS[engine], ours, theirs)
 
 
 def test_the_largest_difference_of_two_curves_has_its_bar() -> None:
     one, other = np.array([1.0, 2.0, 3.0, NAN]), np.array([1.0, 2.5, 3.25, NAN])
 
-    assert (0.5, 1) == (gap(one, other).size, gap(one, other).bar)
-    assert (0.0, -1) == (gap(one, one).size, gap(one, one).bar)
+    assert (0.5, 1) == (max_difference(one, other).size, max_difference(one, other).bar)
+    assert (0.0, -1) == (max_difference(one, one).size, max_difference(one, one).bar)
 
 
-# --- what is shown ---------------------------------------------------------------------------------
+# --- output ---------------------------------------------------------------------------------
 
 
 def test_what_ends_an_order_by_agreement_is_not_counted_as_a_refusal(
@@ -443,7 +439,7 @@ def test_what_ends_an_order_by_agreement_is_not_counted_as_a_refusal(
     assert "Expired" not in printed
 
 
-def test_no_difference_is_told_with_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_difference_is_printed_with_the_totals(capsys: pytest.CaptureFixture[str]) -> None:
     show(compared("vectorbt", run("0 A +10", {"A": [10, 10, 11]})), "a run")
 
     printed = capsys.readouterr().out
@@ -457,8 +453,8 @@ def test_the_first_difference_is_explained_from_both_sides(capsys: pytest.Captur
 
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     for line in (
-        "The first of them: fill at 2024-01-02",
-        "order 0, given at 2024-01-01: buy 101 A, market",
+        "The first difference: fill at 2024-01-02",
+        "order 0, placed at 2024-01-01: buy 101 A, market",
         "cash before 1,000.000000 1,000.000000",
         "position before 0 0",
         "fill buys 101 at 9, commission 0.000000 none",

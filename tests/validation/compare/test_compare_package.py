@@ -1,17 +1,21 @@
-"""`tieout compare` with the packages themselves, as somebody uses it who has a spec and a terminal."""
+"""The command `tieout compare` with a spec or a journal, by the packages and without them."""
 
+import sys
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.validation.compare.test_compare import FOLLOWED_NO_MORE, NAMED
+from tests.validation.compare.test_compare import NAMED, PACKAGE_ONLY
 from tieout.ledger.application import application
-from tieout.validation.compare.command import AGAINST, installed
+from tieout.validation.compare.command import installed_version
 from tieout.validation.compare.differences import Comparison
-from tieout.validation.compare.orders import CannotCompare
+from tieout.validation.engines import registry
+from tieout.validation.foreign.requests import CannotCompare
 
 IS_THERE = all(find_spec(package) for package in ("vectorbt", "backtrader"))
 needs_packages = pytest.mark.skipif(not IS_THERE, reason="VectorBT or Backtrader is not installed")
@@ -46,6 +50,21 @@ def written(folder: Path, fill: str, step: str, more: str = "") -> Path:
     path = folder / "top.toml"
     path.write_text(SPEC.replace("FILL", fill).replace("STEP", step) + more)
     return path
+
+
+@pytest.fixture
+def without_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the packages: they have no version, and importing one fails."""
+    version = metadata.distribution
+
+    def distribution(name: str) -> Any:
+        if name in registry.names("adapter"):
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "distribution", distribution)
+    for name in registry.names("adapter"):
+        monkeypatch.setitem(sys.modules, name, None)
 
 
 @pytest.mark.reference
@@ -94,7 +113,7 @@ def test_what_differs_is_listed_explained_and_named(tmp_path: Path) -> None:
     done = tieout("compare", spec, "--against", "backtrader")
 
     assert "the submission check" in done.output
-    assert "The first of them: " in done.output
+    assert "The first difference: " in done.output
     assert "position before" in done.output
     assert 1 == done.exit_code
 
@@ -121,8 +140,7 @@ def test_what_an_engine_cannot_take_is_one_sentence(
     assert 2 == done.exit_code
 
 
-@pytest.mark.reference
-@needs_packages
+@pytest.mark.usefixtures("without_packages")
 def test_a_journal_whose_inputs_have_changed_is_not_compared(tmp_path: Path) -> None:
     spec, data = tmp_path / "held.toml", tmp_path / "prices.csv"
     rows = ["timestamp,symbol,open,high,low,close,volume"]
@@ -136,7 +154,7 @@ def test_a_journal_whose_inputs_have_changed_is_not_compared(tmp_path: Path) -> 
 
     done = tieout("compare", tmp_path / "held.duckdb", "--against", "vectorbt")
 
-    assert "holds another run than its inputs give: the data: column close has changed" in done.output
+    assert "does not match its inputs: the data: column close has changed" in done.output
     assert 2 == done.exit_code
 
 
@@ -151,8 +169,7 @@ class Stops(Strategy):
 """
 
 
-@pytest.mark.reference
-@needs_packages
+@pytest.mark.usefixtures("without_packages")
 def test_a_journal_that_ends_before_its_bars_is_not_compared(tmp_path: Path) -> None:
     rows = ["timestamp,symbol,open,high,low,close,volume"]
     rows += [f"2024-01-{day:02d},A,10,10,10,10,100" for day in range(1, 6)]
@@ -168,8 +185,7 @@ def test_a_journal_that_ends_before_its_bars_is_not_compared(tmp_path: Path) -> 
     assert 2 == done.exit_code
 
 
-@pytest.mark.reference
-@needs_packages
+@pytest.mark.usefixtures("without_packages")
 def test_a_journal_that_was_changed_after_it_was_sealed_is_not_compared(tmp_path: Path) -> None:
     spec = written(tmp_path, "next_open", "1")
     assert 0 == tieout("run", spec, "--journal", tmp_path / "run.duckdb").exit_code
@@ -178,24 +194,71 @@ def test_a_journal_that_was_changed_after_it_was_sealed_is_not_compared(tmp_path
 
     done = tieout("compare", tmp_path / "run.duckdb", "--against", "backtrader")
 
-    assert "is not as it was sealed" in done.output
+    assert "was changed after it was sealed" in done.output
     assert 2 == done.exit_code
 
 
-@pytest.mark.skipif(IS_THERE, reason="both packages are installed")
-@pytest.mark.parametrize("against", AGAINST)
-def test_an_engine_that_is_not_installed_is_told_with_the_remedy(against: str, tmp_path: Path) -> None:
-    done = tieout("compare", written(tmp_path, "next_open", "1"), "--against", against)
+# --- without the packages --------------------------------------------------------------------------
 
-    assert "is not installed: pip install 'tieout[reference]'" in done.output
+
+IMITATIONS = {"backtrader": "1.9.78", "vectorbt": "1.2.0"}
+
+
+@pytest.mark.usefixtures("without_packages")
+@pytest.mark.parametrize("against", IMITATIONS)
+@pytest.mark.parametrize("source", ["spec", "journal"])
+def test_an_engine_that_is_not_installed_is_imitated_and_the_output_says_so(
+    source: str, against: str, tmp_path: Path
+) -> None:
+    path = written(tmp_path, "next_open", "1")
+    if source == "journal":
+        assert 0 == tieout("run", path, "--journal", tmp_path / "run.duckdb").exit_code
+        path = tmp_path / "run.duckdb"
+
+    done = tieout("compare", path, "--against", against)
+
+    assert (
+        f"\n{against} is not installed: compared with our imitation of {IMITATIONS[against]}\n" in done.output
+    )
+    assert "\nno difference\n" in done.output
+    assert 0 == done.exit_code
+
+
+@pytest.mark.usefixtures("without_packages")
+def test_the_imitation_finds_and_names_a_difference(tmp_path: Path) -> None:
+    spec = written(tmp_path, "next_open", "1")
+    spec.write_text(spec.read_text().replace("count = 3", "count = 3, invested = 1.0"))
+
+    done = tieout("compare", spec, "--against", "backtrader")
+
+    assert "the submission check" in done.output
+    assert 1 == done.exit_code
+
+
+@pytest.mark.usefixtures("without_packages")
+def test_a_cost_that_the_imitation_cannot_take_is_one_sentence(tmp_path: Path) -> None:
+    spec = written(tmp_path, "next_open", "1")
+    spec.write_text(spec.read_text().replace("percent", "per_share"))
+
+    done = tieout("compare", spec, "--against", "vectorbt")
+
+    assert "VectorBT has no commission such as PerShareCommission" in done.output
+    assert 1 == done.output.count("\n")
+    assert 2 == done.exit_code
+
+
+def test_an_engine_without_a_folder_is_refused_with_the_choices(tmp_path: Path) -> None:
+    done = tieout("compare", written(tmp_path, "next_open", "1"), "--against", "zipline")
+
+    assert all(name in done.output for name in registry.names("adapter"))
     assert 2 == done.exit_code
 
 
 @pytest.mark.reference
 @needs_packages
-def test_an_engine_is_told_with_its_version() -> None:
-    assert "Backtrader 1.9.78.123" == installed("backtrader")
-    assert installed("vectorbt").startswith("VectorBT 1.2.0, ")
+def test_an_installed_engine_has_its_version() -> None:
+    assert "1.9.78.123" == installed_version("backtrader")
+    assert (installed_version("vectorbt") or "").startswith("1.2.0, ")
 
 
 @pytest.mark.reference
@@ -204,13 +267,14 @@ def test_an_engine_is_told_with_its_version() -> None:
 def test_a_known_difference_of_rules_is_named_with_the_package(name: str) -> None:
     engine, make = NAMED[name]
     ours = make()
+    theirs = registry.adapter(engine).by_package(ours)
 
-    assert name in {rule.rule for rule in Comparison(engine, ours, AGAINST[engine](ours)).departures}
-
-
-def test_what_only_a_package_does_is_among_the_named() -> None:
-    assert NAMED.keys() >= FOLLOWED_NO_MORE
+    assert name in {difference.rule for difference in Comparison(engine, ours, theirs).differences}
 
 
-def test_a_run_that_cannot_be_compared_is_an_error_of_ours() -> None:
+def test_rules_that_only_a_package_shows_have_a_name() -> None:
+    assert NAMED.keys() >= PACKAGE_ONLY
+
+
+def test_a_run_that_cannot_be_compared_is_an_error_of_tieout() -> None:
     assert "TieoutError" in {kind.__name__ for kind in CannotCompare.__mro__}

@@ -21,12 +21,11 @@ from tieout import (
     UnlimitedAccount,
 )
 from tieout.validation.compare.differences import Comparison
-from tieout.validation.compare.ours import Performed
-from tieout.validation.compare.run import through_backtrader, through_vectorbt
-from tieout.validation.engines.backtrader import imitation as backtrader
-from tieout.validation.engines.vectorbt import imitation as vectorbt
+from tieout.validation.engines.backtrader import adapter as backtrader
+from tieout.validation.engines.vectorbt import adapter as vectorbt
 from tieout.validation.evidence.native import COMMON_RULES, HALVES, add, compare_random, perform
 from tieout.validation.evidence.tally import CASH_BOUND, FLIPPED, SHORT, Tally
+from tieout.validation.foreign.native import Performed
 from tieout.validation.foreign.outcome import Outcome
 
 SEEDS = range(20)
@@ -35,8 +34,8 @@ run_of = cache(perform)
 
 def by_imitation(run: Performed, engine: str) -> Outcome:
     if engine == "vectorbt":
-        return through_vectorbt(run, vectorbt.imitate)
-    return through_backtrader(run, backtrader.imitate, checks_submission=False)
+        return vectorbt.by_imitation(run)
+    return backtrader.by_imitation(run, checks_submission=False)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -117,7 +116,7 @@ def test_a_different_fill_is_reported(name: str, more: float, subject: str) -> N
     first, *others = package.fills
     other = evolve(first, **{name: getattr(first, name) + more})
 
-    departures = Comparison("vectorbt", run, evolve(package, fills=[other, *others])).departures
+    departures = Comparison("vectorbt", run, evolve(package, fills=[other, *others])).differences
 
     assert [subject] * bool(subject) == [departure.what for departure in departures]
 
@@ -129,7 +128,7 @@ def test_half_a_cent_of_cash_or_value_is_reported(name: str, more: float, count:
     package = by_imitation(run, "vectorbt")
 
     moved = evolve(package, **{name: getattr(package, name) + more})
-    departures = Comparison("vectorbt", run, moved).departures
+    departures = Comparison("vectorbt", run, moved).differences
 
     assert [(0, name)] * count == [(departure.bar, departure.what) for departure in departures]
 
@@ -175,7 +174,7 @@ def test_limits_and_stops_fill_alike_in_backtrader_where_cash_is_ample(seed: int
         run = Performed.of(backtest, result.journal)
 
     assert 20 < len(run.outcome.fills) < len(run.orders)
-    assert [] == list(Comparison("backtrader", run, by_imitation(run, "backtrader")).departures)
+    assert [] == list(Comparison("backtrader", run, by_imitation(run, "backtrader")).differences)
 
 
 def test_the_steps_are_halves_whose_sums_floats_hold() -> None:

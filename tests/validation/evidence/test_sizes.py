@@ -28,9 +28,8 @@ from tests.support.generators_market import cases
 from tests.support.oracle import Oracle
 from tieout.execution.figures import schedules
 from tieout.ledger.export import export
-from tieout.validation.compare.run import through_vectorbt
 from tieout.validation.engines.backtrader import imitation as backtrader_imitation
-from tieout.validation.engines.vectorbt import imitation as vectorbt_imitation
+from tieout.validation.engines.vectorbt import adapter as vectorbt_adapter
 from tieout.validation.evidence import backtrader, native, outsiders, vectorbt
 from tieout.validation.evidence.faults import campaign, tasks, trials
 from tieout.validation.evidence.faults.campaign import Fault
@@ -163,7 +162,7 @@ def with_fees_of_flips_doubled(outcome: Outcome) -> Outcome:
 
 def test_a_fault_of_the_native_engine_is_found_by_its_random_runs() -> None:
     def theirs(run: Any) -> Outcome:
-        return with_fees_of_flips_doubled(through_vectorbt(run, vectorbt_imitation.imitate))
+        return with_fees_of_flips_doubled(vectorbt_adapter.by_imitation(run))
 
     count = 20
     (tally,) = native.compare_random(count, packages={"planted": ("vectorbt", theirs)}).values()

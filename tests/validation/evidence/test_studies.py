@@ -71,7 +71,7 @@ def test_in_the_study_every_fill_is_equal() -> None:
         assert 10_000 < one.orders < 12_000
         assert one.pair.package.refusals
     for _, _, comparison in own_study():
-        assert [] == list(comparison.departures)
+        assert [] == list(comparison.differences)
         assert comparison.run.outcome.refusals
 
 

@@ -1,4 +1,4 @@
-"""What another engine did, in the books: its cash and positions to the unit, all checks of the journal."""
+"""The books of another engine: its cash and positions to the unit, and all checks of the journal."""
 
 import math
 from pathlib import Path
@@ -45,7 +45,7 @@ def booked(
 
 
 def balances(books: Booked) -> dict[str, float]:
-    """What each account stands at, but for those of owner and street."""
+    """Return the balance of each account but those of owner and street."""
     rows = books.journal.sql("select account, debit - credit as balance from trial_balance").rows()
     outside = ("Equity:", "Market:")
     return {r["account"]: float(r["balance"]) for r in rows if not r["account"].startswith(outside)}
@@ -157,7 +157,7 @@ def test_what_is_worth_more_than_books_hold_is_refused() -> None:
     trades = done((0, 0, 9e7, 1e-6, 0.0))
 
     with pytest.raises(
-        BookingRefused, match=r"what is held at 2024-01-01.* is worth more than books can hold"
+        BookingRefused, match=r"the positions at 2024-01-01.* are worth more than the books can hold"
     ):
         booked(trades, np.full((4, 2), 1e6))
 
@@ -228,11 +228,15 @@ def test_every_order_ends_in_one_way_and_keeps_the_word_of_its_engine(tmp_path: 
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("cash_after", math.nan, r"trade 1, of ACME at bar 1: a state is no number that can be booked"),
-        ("quantity_after", math.inf, r"trade 1, of ACME at bar 1: a state is no number that can be booked"),
-        ("quantity_after", 1e11, r"trade 1, of ACME at bar 1: a state is no number that can be booked"),
-        ("price", math.nan, r"trade 1, of ACME at bar 1: units changed hands at a price of nan"),
-        ("price", -1.0, r"units changed hands at a price of -1\.0"),
+        ("cash_after", math.nan, r"trade 1, of ACME at bar 1: a state is not a number that can be booked"),
+        (
+            "quantity_after",
+            math.inf,
+            r"trade 1, of ACME at bar 1: a state is not a number that can be booked",
+        ),
+        ("quantity_after", 1e11, r"trade 1, of ACME at bar 1: a state is not a number that can be booked"),
+        ("price", math.nan, r"trade 1, of ACME at bar 1: the price is nan"),
+        ("price", -1.0, r"the price is -1\.0"),
         ("fee", math.nan, r"the fee is nan"),
         ("cash_before", 1.0, r"starts from cash 1\.0, the rows before it left 950\.0"),
         ("quantity_before", 1.0, r"starts from 1\.0, the rows before it left 5\.0"),
@@ -249,17 +253,21 @@ def test_a_state_that_does_not_follow_is_refused_in_words(field: str, value: flo
         booked(trades)
 
 
-def test_trades_out_of_order_and_words_that_nobody_knows_are_refused() -> None:
+def test_trades_out_of_order_and_unknown_words_are_refused() -> None:
     trades = done((0, 0, 5.0, 10.0, 0.0), (1, 0, 5.0, 10.0, 0.0))
     trades.bar = 1, 0
 
     with pytest.raises(BookingRefused, match="trade 1 is at bar 0, before the one before it"):
         booked(trades)
-    with pytest.raises(BookingRefused, match="nothing here is called 'Bored'"):
+    with pytest.raises(BookingRefused, match="'Bored' is not a known ending"):
         booked(None, refusals=[Refusal(0, 0, 0, "Bored")])
-    with pytest.raises(BookingRefused, match="order 0 was filled and then ended Margin: say in orders what"):
+    with pytest.raises(
+        BookingRefused, match="order 0 was filled, then ended Margin: give its size in orders"
+    ):
         booked(done((0, 0, 5.0, 10.0, 0.0)), refusals=[Refusal(0, 0, 0, "Margin")])
-    with pytest.raises(BookingRefused, match=r"ACME is held at 2024-01-01.*, and its price there is nan"):
+    with pytest.raises(
+        BookingRefused, match=r"the price of ACME at 2024-01-01.* is nan, and there is a position"
+    ):
         booked(done((0, 0, 5.0, 10.0, 0.0)), prices=np.full((4, 2), math.nan))
 
 

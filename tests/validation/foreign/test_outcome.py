@@ -1,4 +1,4 @@
-"""Two outcomes side by side: whatever is not alike is told, and nothing else."""
+"""Two outcomes side by side: every difference is listed, and nothing else."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ OTHERWISE: dict[str, tuple[dict[str, Any], list[tuple[int, str]]]] = {
 
 
 @pytest.mark.parametrize("name", OTHERWISE)
-def test_what_is_otherwise_there_is_told(name: str) -> None:
+def test_a_difference_is_listed(name: str) -> None:
     other, told = OTHERWISE[name]
 
     assert told == [(found.bar, found.what) for found in differences(HERE, evolve(HERE, **other))]
@@ -71,7 +71,7 @@ ALIKE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_what_is_alike_is_not_told(name: str) -> None:
+def test_equal_outcomes_have_no_difference(name: str) -> None:
     assert [] == differences(HERE, evolve(HERE, **ALIKE[name]))
 
 

@@ -1,1 +1,1 @@
-"""The rules of backtrader, its runs, and the package itself."""
+"""Backtrader 1.9.78: its rules as compiled loops, its scenarios, its exports, and the package itself."""

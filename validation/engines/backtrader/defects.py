@@ -1,7 +1,7 @@
-"""What Backtrader 1.9.78.123 does that is not followed, why, and which scenarios it can happen in.
+"""Defects of Backtrader 1.9.78.123 that the imitation does not repeat, and the scenarios that may show them.
 
-A scenario in which none of these can happen is one in which the imitation has to agree with the package in
-everything. Which those are is decided by these rules from the scenario alone.
+In every other scenario the imitation must agree with the package in everything. These rules decide from the
+scenario alone.
 """
 
 from collections.abc import Callable
@@ -17,12 +17,12 @@ from tieout.validation.engines.backtrader.tables import AT_CLOSE, CANCEL, MARKET
 Bools = NDArray[np.bool_]
 
 MINUTE = DAY // 1_440
-"""Whole minutes are told apart and met exactly where time is a float of days; tried on all of 400 days."""
+"""The finest times that a float of days represents exactly enough; tried on all minutes of 400 days."""
 
 
 @frozen
 class Defect:
-    """What Backtrader does, why that is not followed, and whether it can happen in a scenario."""
+    """A defect of Backtrader, the reason not to repeat it, and a test for scenarios in which it can occur."""
 
     name: str
     does: str
@@ -31,7 +31,7 @@ class Defect:
 
 
 def found(scenario: Scenario) -> list[str]:
-    """The names of the defects that can happen in a scenario."""
+    """List the names of the defects that can occur in a scenario."""
     return [defect.name for defect in DEFECTS if defect.can_happen(scenario)]
 
 
@@ -40,10 +40,10 @@ def _has_unpriced_bars(scenario: Scenario) -> bool:
 
 
 def _is_early(scenario: Scenario) -> Bools:
-    """Which actions are of an instrument that has no bar yet."""
-    asked = np.asarray(scenario.actions)
-    begun = np.logical_or.accumulate(scenario.there, axis=0)
-    early: Bools = ~begun[asked["bar"], asked["column"]] & (asked["kind"] != CANCEL)
+    """Mark actions on an instrument that has no bar yet."""
+    actions = np.asarray(scenario.actions)
+    has_begun = np.logical_or.accumulate(scenario.there, axis=0)
+    early: Bools = ~has_begun[actions["bar"], actions["column"]] & (actions["kind"] != CANCEL)
     return early
 
 
@@ -52,29 +52,29 @@ def _acts_before_the_first_bar(scenario: Scenario) -> bool:
 
 
 def _works_while_bars_are_missing(scenario: Scenario) -> bool:
-    """An order that is not a market order, of an instrument that lacks a later bar."""
-    asked = np.asarray(scenario.actions)
+    """Check for an order other than a market order on an instrument that lacks a later bar."""
+    actions = np.asarray(scenario.actions)
     absent = ~scenario.there
     lacks_later = np.logical_or.accumulate(absent[::-1], axis=0)[::-1]
     following = np.zeros_like(lacks_later)
     following[:-1] = lacks_later[1:]
     where = lacks_later if scenario.rules.coo else following
-    can = (asked["type"] != MARKET) & (asked["kind"] != CANCEL)
-    return bool(np.any(can & where[asked["bar"], asked["column"]]))
+    can = (actions["type"] != MARKET) & (actions["kind"] != CANCEL)
+    return bool(np.any(can & where[actions["bar"], actions["column"]]))
 
 
 def _opens_without_a_bar(scenario: Scenario) -> bool:
-    """Cheating on the open, an order of an instrument at a bar that it lacks, or may still lack."""
-    asked = np.asarray(scenario.actions)
-    there = scenario.there[asked["bar"], asked["column"]]
-    return bool(scenario.rules.coo and np.any(~there & (asked["kind"] != CANCEL)))
+    """Check, with cheat-on-open, for an order on an instrument at a bar that it lacks."""
+    actions = np.asarray(scenario.actions)
+    there = scenario.there[actions["bar"], actions["column"]]
+    return bool(scenario.rules.coo and np.any(~there & (actions["kind"] != CANCEL)))
 
 
 def _tells_time_inexactly(scenario: Scenario) -> bool:
-    """Times of day that are no exact float of days, and orders that are compared with a time."""
-    asked = np.asarray(scenario.actions)
-    days = asked["valid"]
-    is_timed = ~np.isnan(days) | (asked["type"] == AT_CLOSE)
+    """Check for times that are no exact float of days, together with orders that depend on times."""
+    actions = np.asarray(scenario.actions)
+    days = actions["valid"]
+    is_timed = ~np.isnan(days) | (actions["type"] == AT_CLOSE)
     inexact = np.any(scenario.timestamp % MINUTE) or np.any(np.rint(days[~np.isnan(days)] * DAY) % MINUTE)
     return bool(np.any(is_timed) and inexact)
 
@@ -82,35 +82,35 @@ def _tells_time_inexactly(scenario: Scenario) -> bool:
 DEFECTS = (
     Defect(
         "a bar without a price",
-        "A market order fills at a price of NaN, because NaN is not below zero where cash is checked; cash"
-        " and value are NaN from then on.",
-        "A fill without a price cannot be booked. Here such a bar is one that the instrument does not have.",
+        "A market order fills at a price of NaN, because NaN passes the check that cash is not below zero."
+        " Cash and value are NaN from then on.",
+        "A fill without a price cannot be booked. Here the instrument has no bar then.",
         _has_unpriced_bars,
     ),
     Defect(
         "an old bar",
-        "An order that is not a market order is tried at every bar of any instrument, on the last bar that"
-        " its own has: also on the one at whose close it was given, so that it fills before it was there.",
-        "It trades at prices of the past. Here an order waits for a bar of its instrument.",
+        "At every bar of any instrument, an order other than a market order is tried on the last bar of its"
+        " own instrument. That may be the bar at whose close it was placed, so it fills before it existed.",
+        "It trades at past prices. Here an order waits for a bar of its instrument.",
         _works_while_bars_are_missing,
     ),
     Defect(
         "the open of an old bar",
-        "Cheating on the open, a market order of an instrument without a bar fills at an old bar's open.",
-        "It is a price of the past. Here an order waits for a bar of its instrument.",
+        "With cheat-on-open, a market order on an instrument without a bar fills at an old bar's open.",
+        "It is a past price. Here an order waits for a bar of its instrument.",
         _opens_without_a_bar,
     ),
     Defect(
         "the last bar before the first",
-        "Before an instrument has a bar its prices are those of the last bar that it will have.",
-        "It looks ahead, to the end. Here an instrument is not traded before it has a bar.",
+        "Before the first bar of an instrument, its prices are those of its last bar.",
+        "It looks ahead to the end. Here an instrument does not trade before its first bar.",
         _acts_before_the_first_bar,
     ),
     Defect(
         "time as a float",
-        "Time is a float of days, good to about ten microseconds: with bars of seconds an order good until a"
-        " bar's time expires at it or after it, by the last bit.",
-        "It depends on no rule. Here time is whole nanoseconds.",
+        "Time is a float of days, precise to about ten microseconds. With bars of seconds, the last bit"
+        " decides whether an order expires at the bar of its time or after it.",
+        "It follows no rule. Here time is whole nanoseconds.",
         _tells_time_inexactly,
     ),
 )

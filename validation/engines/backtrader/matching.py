@@ -1,4 +1,4 @@
-"""At which price Backtrader 1.9.78.123 executes an order on a bar, if at any."""
+"""Prices at which Backtrader 1.9.78.123 executes an order on a bar, NaN for no execution."""
 
 import math
 
@@ -15,7 +15,7 @@ _DAY_ORDER_END = DAY - 990_001_000
 
 @leaf
 def set_prices(order: Record) -> None:
-    """The prices that an order is created with, out of those that were asked; 0 counts as none."""
+    """Set the prices of a new order from those of its action. 0 counts as none."""
     has_price = order.asked != 0.0 and not math.isnan(order.asked)
     has_limit = order.asked_limit != 0.0 and not math.isnan(order.asked_limit)
     price = order.asked if has_price else order.close
@@ -31,7 +31,7 @@ def set_prices(order: Record) -> None:
 
 @leaf
 def valid_until(days: float, now: int) -> int:
-    """The last moment of an order that is created *now*."""
+    """Return the last moment of an order that is created *now*, -1 if it is good until cancelled."""
     if math.isnan(days):
         return -1
     if days == 0.0:
@@ -41,7 +41,7 @@ def valid_until(days: float, now: int) -> int:
 
 @leaf
 def trail(order: Record, price: float) -> None:
-    """Follow *price*, towards it only; the limit goes along."""
+    """Move a trailing stop towards *price*, never away from it. The limit moves with it."""
     distance = 0.0
     if order.trail_amount != 0.0 and not math.isnan(order.trail_amount):
         distance = order.trail_amount
@@ -56,7 +56,7 @@ def trail(order: Record, price: float) -> None:
 
 @leaf
 def at_close(desk: Desk, order: Record, last: int, close: float) -> tuple[float, int]:
-    """The close of the session: of a bar past its end, or the one seen before that; NaN until then."""
+    """Return the close of the session and its bar, from a bar past its end or the one before; else NaN."""
     now, created = desk.timestamp[last], desk.timestamp[order.created]
     session_end = created - created % DAY + _SESSION_END
     if now > created and now >= session_end:
@@ -69,9 +69,9 @@ def at_close(desk: Desk, order: Record, last: int, close: float) -> tuple[float,
 
 @leaf
 def at_limit(rules: Record, size: float, limit: float, opened: float, high: float, low: float) -> float:
-    """The open if it is no worse than the limit, else the limit if the bar touches it; NaN if not.
+    """Return the open if it is no worse than the limit, else the limit if the bar touches it, else NaN.
 
-    A sale that slips is held at its limit even where the bar's low is above it.
+    A sale with slippage stays at its limit even if the bar's low is above it.
     """
     if size > 0.0:
         if limit >= opened:
@@ -84,13 +84,13 @@ def at_limit(rules: Record, size: float, limit: float, opened: float, high: floa
 
 @leaf
 def _is_beyond(size: float, price: float, level: float) -> bool:
-    """Whether a price is at a level or past it, the way a stop is passed."""
+    """Check whether a price is at a level or past it, in the direction of a stop."""
     return price >= level if size > 0.0 else price <= level
 
 
 @leaf
 def at_stop(rules: Record, size: float, stop: float, opened: float, high: float, low: float) -> float:
-    """The open if it is beyond the stop, else the stop if the bar touches it; NaN if not."""
+    """Return the open if it is beyond the stop, else the stop if the bar touches it, else NaN."""
     if _is_beyond(size, opened, stop):
         return slipped(rules, size, opened, low, high, rules.slip_open, 0)
     if _is_beyond(size, high if size > 0.0 else low, stop):
@@ -102,10 +102,10 @@ def at_stop(rules: Record, size: float, stop: float, opened: float, high: float,
 def at_stop_limit(
     rules: Record, order: Record, opened: float, high: float, low: float, close: float
 ) -> float:
-    """Triggered by the open it is a limit order at once; by the bar, it fills only where that is sure.
+    """Return the price of a stop-limit. If the open triggers it, it is a limit order at once.
 
-    That is where the limit is beyond the stop, or where the bar went against the stop's way and closed within
-    the limit.
+    If the bar triggers it, it fills only where that is certain: the limit is beyond the stop, or the bar
+    moved against the direction of the stop and closed within the limit.
     """
     size, stop, limit = order.quantity, order.price, order.limit
     if _is_beyond(size, opened, stop):
@@ -124,7 +124,7 @@ def at_stop_limit(
 def slipped(  # noqa: PLR0913, PLR0917  compiled code has no keyword arguments
     rules: Record, size: float, price: float, lowest: float, highest: float, does_slip: int, is_limit: int
 ) -> float:
-    """A price against the trader, but for the limits of the bar; NaN where there is no price within them."""
+    """Apply slippage against the trader within the limits of the bar. NaN if no price fits."""
     if not does_slip or (rules.slip_percent == 0.0 and rules.slip_fixed == 0.0):
         return price
     way = 1.0 if size > 0.0 else -1.0

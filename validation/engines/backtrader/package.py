@@ -1,8 +1,8 @@
-"""Backtrader itself, driven on a scenario.
+"""The package Backtrader on a scenario.
 
-The feeds are filled from arrays at once. The strategy calls what the actions say, in their order, and keeps
-what it is told; nothing of the package is changed but the hook that its commissions have for interest, which
-is asked what it charged.
+The feeds are filled from arrays at once. The strategy makes the calls of the actions in sequence, and records
+all notices. The only change to the package is in the hook of its commissions for interest, which records the
+charges.
 """
 
 import datetime as dt
@@ -36,28 +36,28 @@ _GIVEN = ("price", "plimit", "trailamount", "trailpercent")
 
 
 def versions() -> dict[str, str]:
-    """By package."""
+    """Return the version of each package."""
     return {"backtrader": version("backtrader")}
 
 
 def run(scenario: Scenario) -> Followed:
-    """What Backtrader makes of a scenario."""
+    """Return the outcome of a scenario in Backtrader."""
     rules = scenario.rules
     cerebro = bt.Cerebro(stdstats=False, cheat_on_open=rules.coo)
-    charged = _Charged(**_commission(rules))
+    commission_info = _RecordingCommission(**_commission(rules))
     broker = cerebro.broker
     broker.setcash(rules.cash)
-    broker.addcommissioninfo(charged)
+    broker.addcommissioninfo(commission_info)
     _set(broker, rules)
     days = scenario.timestamp / DAY + _EPOCH
     panels = {"datetime": np.broadcast_to(days[:, None], scenario.close.shape), **scenario.bars}
     for column in range(scenario.columns):
         there = scenario.there[:, column]
         cerebro.adddata(_Feed(columns={name: panel[there, column] for name, panel in panels.items()}))
-    cerebro.addstrategy(_Acting, scenario=scenario, charged=charged)
+    cerebro.addstrategy(_ActionStrategy, scenario=scenario, commission_info=commission_info)
     (strategy,) = cerebro.run()
-    found: Followed = strategy.followed()
-    return found
+    outcome: Followed = strategy.outcome()
+    return outcome
 
 
 def _commission(rules: Rules) -> Mapping[str, Any]:
@@ -86,12 +86,12 @@ def _set(broker: Any, rules: Rules) -> None:
 
 
 class _Feed(bt.feed.DataBase):  # type: ignore[misc]  # Backtrader has no types
-    """Columns by field, which are its lines at once."""
+    """A feed whose lines are columns by field."""
 
     params = (("columns", None),)
 
     def preload(self) -> None:
-        """Fill the lines, and go back before the first row."""
+        """Fill the lines, and return to the position before the first row."""
         columns = self.p.columns
         empty = [math.nan] * len(columns["datetime"])
         for name in self.lines.getlinealiases():
@@ -100,23 +100,23 @@ class _Feed(bt.feed.DataBase):  # type: ignore[misc]  # Backtrader has no types
         self.home()
 
 
-class _Charged(bt.CommInfoBase):  # type: ignore[misc]  # as above
-    """Keeps what interest it charges, by feed."""
+class _RecordingCommission(bt.CommInfoBase):  # type: ignore[misc]  # as above
+    """A commission that records the interest that it charges, by feed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept: list[tuple[Any, float]] = []
+        self.charges: list[tuple[Any, float]] = []
 
-    def _get_credit_interest(self, data: Any, *given: Any) -> float:
-        owed: float = super()._get_credit_interest(data, *given)
-        self.kept.append((data, owed))
-        return owed
+    def _get_credit_interest(self, data: Any, *arguments: Any) -> float:
+        interest: float = super()._get_credit_interest(data, *arguments)
+        self.charges.append((data, interest))
+        return interest
 
 
-class _Acting(bt.Strategy):  # type: ignore[misc]  # as above
-    """Does what the actions say, and keeps what it is told."""
+class _ActionStrategy(bt.Strategy):  # type: ignore[misc]  # as above
+    """A strategy that makes the calls of the actions, and records all notices."""
 
-    params = (("scenario", None), ("charged", None))
+    params = (("scenario", None), ("commission_info", None))
 
     def __init__(self) -> None:
         scenario = self.p.scenario
@@ -127,7 +127,7 @@ class _Acting(bt.Strategy):  # type: ignore[misc]  # as above
         family = np.where(parent >= 0, parent, np.arange(parent.size))
         self.is_last = (family != np.append(parent[1:], -1)).tolist()
         self.orders: list[Any] = [None] * scenario.actions.size
-        self.number: dict[int, int] = {}  # by Backtrader's own, which goes on from run to run
+        self.number: dict[int, int] = {}  # by Backtrader's own number, which counts on from run to run
         self.columns: list[int] = []
         self.column = {id(data): column for column, data in enumerate(self.datas)}
         self.days = {moment: bar for bar, moment in enumerate((scenario.timestamp / DAY + _EPOCH).tolist())}
@@ -140,44 +140,48 @@ class _Acting(bt.Strategy):  # type: ignore[misc]  # as above
         self.coming = 0
 
     def notify_order(self, order: Any) -> None:
-        """Keep the status, and what was executed."""
+        """Record the status and the executions."""
         bar, number = len(self) - 1, self.number[order.ref]
         column = self.columns[number]
-        for done in order.executed.iterpending():
+        for execution in order.executed.iterpending():
             self.fills.append(
-                Fill(bar, column, number, float(done.size), float(done.price), float(done.comm))
+                Fill(
+                    bar, column, number, float(execution.size), float(execution.price), float(execution.comm)
+                )
             )
-            self.stamps.append(self.days[done.dt])
+            self.stamps.append(self.days[execution.dt])
         self.notices.append(Notice(bar, number, STATUSES[order.status]))
 
     def prenext(self) -> None:
-        """Instruments that are still to come keep nobody from trading the others."""
+        """Trade before every instrument has its first bar."""
         self.next()
 
     def next(self) -> None:
-        """Keep what the account says, then decide."""
+        """Record the account, then decide."""
         bar = len(self) - 1
         self.cash.append(self.broker.getcash())
         self.value.append(self.broker.getvalue())
         self.credits += [
-            Credit(bar, self.column[id(data)], owed) for data, owed in self.p.charged.kept if owed
+            Credit(bar, self.column[id(data)], interest)
+            for data, interest in self.p.commission_info.charges
+            if interest
         ]
-        self.p.charged.kept.clear()
+        self.p.commission_info.charges.clear()
         if not self.p.scenario.rules.coo:
             self.decide(bar)
 
     def prenext_open(self) -> None:
-        """As `prenext`."""
+        """Trade before every instrument has its first bar, as `prenext` does."""
         self.next_open()
 
     def next_open(self) -> None:
-        """Decide on a bar of which the open is to come."""
+        """Decide before the open of a bar."""
         if self.p.scenario.rules.coo:
             self.decide(self.coming)
         self.coming += 1
 
     def decide(self, bar: int) -> None:
-        """Do what the actions of a bar say."""
+        """Make the calls of a bar's actions."""
         first, last = self.first[bar : bar + 2]
         for row, action in enumerate(self.p.scenario.actions[first:last].tolist(), first):
             _, column, kind, how, amount, *numbers, other, parent = action
@@ -193,14 +197,14 @@ class _Acting(bt.Strategy):  # type: ignore[misc]  # as above
                 options["parent"] = self.orders[parent]
             if parent >= 0 or row in self.is_parent:
                 options["transmit"] = self.is_last[row]
-            order = self.asked(data, kind, amount, options)
+            order = self.order_for(data, kind, amount, options)
             self.orders[row] = order
             if order is not None:
                 self.number[order.ref] = len(self.columns)
                 self.columns.append(column)
 
-    def asked(self, data: Any, kind: int, amount: float, options: dict[str, Any]) -> Any:
-        """The order that an action makes, or none."""
+    def order_for(self, data: Any, kind: int, amount: float, options: dict[str, Any]) -> Any:
+        """Make the order of an action, if it has one."""
         if kind == BUY:
             return self.buy(data, size=amount, **options)
         if kind == SELL:
@@ -210,13 +214,13 @@ class _Acting(bt.Strategy):  # type: ignore[misc]  # as above
         if kind == CLOSE:
             return self.close(data, **options)
         if kind in {TRIM, TOP_UP}:
-            held, target = self.broker.getvalue([data]), amount * self.broker.getvalue()
-            is_asked = target < held if kind == TRIM else target > held
-            return self.order_target_percent(data, target=amount, **options) if is_asked else None
+            value, target = self.broker.getvalue([data]), amount * self.broker.getvalue()
+            is_order = target < value if kind == TRIM else target > value
+            return self.order_target_percent(data, target=amount, **options) if is_order else None
         return getattr(self, KINDS[kind])(data, target=amount, **options)
 
-    def followed(self) -> Followed:
-        """Everything that was kept."""
+    def outcome(self) -> Followed:
+        """Return all records as an outcome."""
         return Followed(
             fills=self.fills,
             refusals=refusals_of(self.notices, self.columns),
@@ -229,7 +233,7 @@ class _Acting(bt.Strategy):  # type: ignore[misc]  # as above
 
 
 def _options(numbers: list[float]) -> Iterator[tuple[str, Any]]:
-    """What is given of price, limit, trail and time."""
+    """Yield the options of price, limit, trail and time that an action has."""
     *prices, days = numbers
     for name, number in zip(_GIVEN, prices, strict=True):
         if not math.isnan(number):

@@ -1,7 +1,7 @@
-"""Scenarios for Backtrader at random, from a seed or from Hypothesis, which makes what fails small.
+"""Scenarios for Backtrader at random, from a seed or from Hypothesis, which shrinks a failing one.
 
-Prices lie on a coarse grid and orders a few ticks from them, so that limits, stops, opens and closes meet;
-sizes go with cash, so that cash binds; several orders a bar, so that they stand in each other's way.
+Prices lie on a coarse grid and orders a few ticks from them, so that limits, stops, opens and closes
+coincide. Sizes depend on cash, so that cash binds. Several orders per bar compete for it.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ from tieout.validation.engines.backtrader.scenario import (
 T = TypeVar("T")
 
 Pick = Callable[[int, int], int]
-"""Draws an integer between two, both included."""
+"""A function that draws an integer between two, both included."""
 
 _FIRST_DAY = 17_533
 _STOPS = ("Stop", "StopLimit", "StopTrail", "StopTrailLimit")
@@ -36,7 +36,7 @@ _STOPS = ("Stop", "StopLimit", "StopTrail", "StopTrailLimit")
 
 @frozen
 class Size:
-    """How large a scenario may get."""
+    """The largest size of a scenario."""
 
     bars: int
     columns: int
@@ -47,24 +47,24 @@ LARGE, SMALL = Size(40, 6, 40), Size(9, 2, 8)
 
 
 def seeded(seed: int, number: int) -> Scenario:
-    """Scenario *number* of those of a seed."""
+    """Return scenario *number* of a seed."""
     return drawn(Random(f"{seed} {number}").randint)
 
 
 @strategies.composite
 def scenarios(draw: Callable[[strategies.SearchStrategy[int]], int], size: Size = SMALL) -> Scenario:
-    """A strategy of scenarios."""
+    """Draw scenarios from Hypothesis."""
     return drawn(lambda low, high: draw(strategies.integers(low, high)), size)
 
 
 def drawn(pick: Pick, size: Size = LARGE) -> Scenario:
-    """A scenario."""
+    """Draw a scenario."""
     return _Drawing(pick, size).scenario()
 
 
 @define
 class _Drawing:
-    """What has been drawn so far."""
+    """A scenario in the making."""
 
     pick: Pick
     size: Size
@@ -93,14 +93,14 @@ class _Drawing:
         return of_bars(timestamp, panels, table(self.rows), rules, there)
 
     def _times(self, bars: int) -> Int64s:
-        """Days with gaps, or eighths of days."""
+        """Draw days with gaps, or eighths of days."""
         steps = self.one(((8,), (8, 8, 8, 24), (1, 2, 3, 8), (3,)))
         eighths = np.cumsum([self.one(steps) for _ in range(bars)])
-        found: Int64s = _FIRST_DAY * DAY + eighths * (DAY // 8)
-        return found
+        times: Int64s = _FIRST_DAY * DAY + eighths * (DAY // 8)
+        return times
 
     def _prices(self, bars: int, columns: int, tick: float) -> dict[str, Floats]:
-        """Walks in whole ticks, never below eight of them."""
+        """Draw walks in whole ticks, with opens and closes of at least eight ticks."""
         panels = {name: np.empty((bars, columns)) for name in FIELDS}
         width = self.one((1, 3, 8))
         for column in range(columns):
@@ -114,7 +114,7 @@ class _Drawing:
         return panels
 
     def _take_away(self, there: Bools) -> None:
-        """Bars that an instrument lacks: it begins late, ends early, or has holes. The first lacks none."""
+        """Remove bars: an instrument begins late, ends early, or has gaps. The first is complete."""
         bars, columns = there.shape
         for column in range(1, columns):
             way = self.pick(0, 3)
@@ -158,7 +158,7 @@ class _Drawing:
         *,
         is_careful: bool,
     ) -> None:
-        """One action more, or the three of a bracket."""
+        """Add an action, or the three of a bracket."""
         column = self.pick(0, there.shape[1] - 1)
         has_begun = there[: bar + 1, column].any() and (there[bar, column] or not rules.coo)
         if is_careful and not has_begun:
@@ -186,7 +186,7 @@ class _Drawing:
             self.rows.append(self._priced(action, price, tick, only_market=only_market))
 
     def _units(self, most: float) -> float:
-        """Whole units, mostly; from one to half as many again as cash would buy."""
+        """Draw a size, mostly in whole units, up to 1.5 times what cash buys."""
         units = max(1, round(most * self.pick(1, 60) / 40))
         return units / self.one((1, 1, 1, 4, 3))
 
@@ -201,7 +201,7 @@ class _Drawing:
         self.rows.append(evolve(action, price=None) if action.price == 0.0 else action)
 
     def _priced(self, action: Action, price: float, tick: float, *, only_market: bool) -> Action:
-        """The same, with a way to be executed."""
+        """Add an execution type to an action."""
         how = "Market" if only_market else self.one(("Market", "Market", "Limit", "Close", *_STOPS))
         other = self._earlier() if self.rows and self.once_in(4) else None
         return evolve(
@@ -218,16 +218,16 @@ class _Drawing:
         )
 
     def _earlier(self) -> int:
-        """The row of an action that may have an order, a late one rather."""
+        """Draw the row of an action that may have an order, preferably a recent one."""
         row = len(self.rows) - 1 - self.pick(0, min(len(self.rows) - 1, self.one((0, 3, 40))))
         return row if self.rows[row].kind != "cancel" else self.rows[row].other or 0
 
     def _near(self, price: float, tick: float) -> float | None:
-        """A price a few ticks off; now and then none."""
+        """Draw a price a few ticks away, or occasionally none."""
         return None if self.once_in(12) else max(0, round(price / tick) + self.pick(-8, 8)) * tick
 
     def _bracket(self, bar: int, column: int, price: float, tick: float, most: float) -> None:
-        """A parent and one or two children that close it, or not quite."""
+        """Add a parent, and one or two children that close it, in whole or in part."""
         parent, kinds = len(self.rows), ("buy", "sell") if self.once_in(2) else ("sell", "buy")
         self.rows.append(
             self._priced(Action(bar, kinds[0], self._units(most), column), price, tick, only_market=False)

@@ -1,12 +1,12 @@
-"""Backtrader 1.9.78.123's broker as a compiled loop: its state, its operations, in its order.
+"""Backtrader 1.9.78.123's broker as a compiled loop: its state and its operations, in its sequence.
 
-A bar is: what was submitted is checked against cash; interest; the pending orders, first in first out, each
-expired, left or executed; the account's value at the closes. Then the actions of the bar are decided on
-what the broker has by then, or, cheating on the open, before all of that. Nothing is rounded anywhere, and
-sums are added in the order in which Backtrader adds them, so that floats agree to the last bit.
+The steps of a bar are: check submitted orders against cash, charge interest, process pending orders first in
+first out (expire, leave or execute), and value the account at the closes. The actions of the bar come last
+and see the resulting state of the broker. With cheat-on-open they come first. Nothing is rounded, and sums
+are added in the sequence of Backtrader, so floats agree to the last bit.
 
-What Backtrader does with a bar that an instrument does not have is not followed (`backtrader_defects`): there
-nothing but the close that an order has seen already is a price.
+The imitation does not repeat Backtrader's defects with missing bars (`defects`). Without a bar, the only
+price is the close that an order has met already.
 """
 
 import math
@@ -58,7 +58,7 @@ from tieout.validation.foreign.compiled import entry, leaf, routine
 
 @entry
 def perform(desk: Desk) -> None:
-    """Every bar, in order; `cash` and `value` are what the strategy sees at each of them."""
+    """Perform every bar. `cash` and `value` are the figures that the strategy sees at each bar."""
     account = desk.account[0]
     is_first = desk.rules[0].timing == CHEAT_ON_OPEN
     for bar in range(desk.timestamp.size):
@@ -76,7 +76,7 @@ def perform(desk: Desk) -> None:
 
 @routine
 def _work(desk: Desk) -> None:
-    """The broker's bar."""
+    """Do the broker's work of a bar."""
     account = desk.account[0]
     for i in range(account.activated):
         desk.orders[desk.activated[i]].is_active = 1
@@ -91,19 +91,19 @@ def _work(desk: Desk) -> None:
             account.place = i
             order.is_pending = 0
             _process(desk, number)
-    kept = 0
+    count = 0
     for i in range(waiting):
         if desk.orders[desk.pending[i]].is_pending:
-            desk.pending[kept] = desk.pending[i]
-            kept += 1
-    account.pending = kept
-    account.place = kept
+            desk.pending[count] = desk.pending[i]
+            count += 1
+    account.pending = count
+    account.place = count
     _value(desk)
 
 
 @leaf
 def _process(desk: Desk, number: int) -> None:
-    """One pending order: expired, left alone, or tried."""
+    """Process a pending order: expire it, leave it, or try it."""
     order = desk.orders[number]
     last = desk.last[desk.account[0].bar, order.column]
     if order.type != MARKET and order.valid >= 0 and desk.timestamp[last] > order.valid:
@@ -120,12 +120,12 @@ def _process(desk: Desk, number: int) -> None:
             _fulfil(desk, number)
 
 
-# --- what the strategy asks for ----------------------------------------------------------------------
+# --- actions of the strategy ----------------------------------------------------------------------
 
 
 @routine
 def _decide(desk: Desk) -> None:
-    """The actions of the bar, on what the broker has before them."""
+    """Perform the actions of the bar on the state of the broker."""
     account = desk.account[0]
     while account.action < desk.actions.size and desk.actions[account.action].bar <= account.bar:
         row = account.action
@@ -138,21 +138,21 @@ def _decide(desk: Desk) -> None:
                 _withdraw(desk, number)
                 _dissolve(desk, number)
         elif desk.last[account.bar, action.column] >= 0:
-            size, price = _wanted(desk, action)
+            size, price = _size_and_price(desk, action)
             if size != 0.0:
                 _create(desk, row, size, price)
 
 
 @leaf
-def _wanted(desk: Desk, action: Record) -> tuple[float, float]:
-    """The size of an action's order, below zero to sell, and the price that it is given; 0 for none."""
+def _size_and_price(desk: Desk, action: Record) -> tuple[float, float]:
+    """Return size (below zero to sell, 0 for no order) and price of an action's order."""
     price, amount = action.price, action.amount
     if action.kind == BUY:
         return amount, price
     if action.kind == SELL:
         return -amount, price
     _know(desk, action.column)
-    held = desk.instruments[action.column].held
+    held = desk.instruments[action.column].position
     if action.kind == ENTER:
         return (amount if held == 0.0 else 0.0), price
     if action.kind == CLOSE or (amount == 0.0 and held != 0.0 and action.kind <= TARGET_PERCENT):
@@ -178,7 +178,7 @@ def _wanted(desk: Desk, action: Record) -> tuple[float, float]:
 
 @leaf
 def _know(desk: Desk, column: int) -> None:
-    """Backtrader adds positions up in the order in which it was first asked about them."""
+    """Register an instrument. Backtrader sums positions in the sequence of first questions about them."""
     if not desk.instruments[column].is_known:
         desk.instruments[column].is_known = 1
         desk.known[desk.account[0].known] = column
@@ -187,7 +187,7 @@ def _know(desk: Desk, column: int) -> None:
 
 @leaf
 def _create(desk: Desk, row: int, size: float, price: float) -> None:
-    """Make an order of an action, and submit it when the last of its bracket is there."""
+    """Create the order of an action, and submit it once its bracket is complete."""
     account, action = desk.account[0], desk.actions[row]
     number = account.orders
     account.orders += 1
@@ -222,7 +222,7 @@ def _create(desk: Desk, row: int, size: float, price: float) -> None:
 
 @leaf
 def _accept(desk: Desk, number: int) -> None:
-    """From here on it is pending."""
+    """Accept an order, which is pending from then on."""
     account, order = desk.account[0], desk.orders[number]
     _tell(desk, number, ACCEPTED)
     order.is_pending = 1
@@ -233,7 +233,7 @@ def _accept(desk: Desk, number: int) -> None:
 
 @leaf
 def _tell(desk: Desk, number: int, status: int) -> None:
-    """Give an order a status, and tell the strategy."""
+    """Set the status of an order, and notify the strategy."""
     account = desk.account[0]
     assert account.events < desk.events.size
     desk.orders[number].status = status
@@ -247,7 +247,7 @@ def _tell(desk: Desk, number: int, status: int) -> None:
 
 @routine
 def _withdraw(desk: Desk, number: int) -> None:
-    """Cancel an order that is pending, and with it the rest of its OCO group."""
+    """Cancel a pending order and the rest of its OCO group."""
     desk.orders[number].is_pending = 0
     _tell(desk, number, CANCELED)
     _leave_group(desk, number)
@@ -255,9 +255,9 @@ def _withdraw(desk: Desk, number: int) -> None:
 
 @routine
 def _leave_group(desk: Desk, number: int) -> None:
-    """An order has ended, or has filled: what is pending of its OCO group is cancelled, the group is no more.
+    """Cancel the pending orders of the OCO group of an order that has ended or filled, and end the group.
 
-    From the end of the queue to its beginning, where what is done with at this bar is at the end.
+    Runs from the end of the queue to its beginning. Orders that this bar has processed are at the end.
     """
     account, order = desk.account[0], desk.orders[number]
     leader = desk.orders[order.leader]
@@ -278,7 +278,7 @@ def _leave_group(desk: Desk, number: int) -> None:
 
 @routine
 def _dissolve(desk: Desk, number: int) -> None:
-    """Cancel whatever is left of an order's bracket."""
+    """Cancel the rest of an order's bracket."""
     parent = desk.orders[number].parent
     stage = desk.orders[parent].stage
     desk.orders[parent].stage = DISSOLVED
@@ -292,7 +292,7 @@ def _dissolve(desk: Desk, number: int) -> None:
 
 @leaf
 def _fulfil(desk: Desk, number: int) -> None:
-    """A parent has filled: its children count from the next bar on. Or a child has, and the other goes."""
+    """Handle a complete fill: a parent activates its children at the next bar, a child cancels the other."""
     account, order = desk.account[0], desk.orders[number]
     if order.parent != number:
         _dissolve(desk, number)
@@ -303,14 +303,14 @@ def _fulfil(desk: Desk, number: int) -> None:
         account.activated += 1
 
 
-# --- the check of the submission ---------------------------------------------------------------------
+# --- the submission check ---------------------------------------------------------------------
 
 
 @leaf
 def _check_submitted(desk: Desk) -> None:
-    """Perform all submitted orders on paper, one after the other, at the prices that they were created with.
+    """Simulate all submitted orders, one after the other, at the prices of their creation.
 
-    Neither cash nor a position is put back after an order that is refused.
+    A refused order leaves its effect on simulated cash and positions.
     """
     account = desk.account[0]
     if not desk.rules[0].checks_submission:
@@ -325,7 +325,7 @@ def _check_submitted(desk: Desk) -> None:
         instrument = desk.instruments[order.column]
         if instrument.checked_at != account.bar:
             instrument.checked_at = account.bar
-            instrument.checked_size = instrument.held
+            instrument.checked_size = instrument.position
             instrument.checked_price = instrument.price
         price = order.price
         if desk.rules[0].timing == CHEAT_ON_OPEN and order.type == MARKET:
@@ -351,7 +351,7 @@ def _check_submitted(desk: Desk) -> None:
 
 @leaf
 def _updated(held: float, average: float, size: float, price: float) -> tuple[float, float, float, float]:
-    """A position after a trade of *size*: size and average price, and what the trade opened and closed."""
+    """Return a position after a trade of *size*: size and average price, and the opened and closed sizes."""
     after = held + size
     if after == 0.0:
         return after, 0.0, 0.0, size
@@ -375,25 +375,27 @@ def _commission(rules: Record, size: float, price: float) -> float:
 
 @leaf
 def _charge_interest(desk: Desk) -> None:
-    """Calendar days at the average price, of what is short, and of what is long if that is charged too."""
+    """Charge interest by calendar days at the average price, on shorts, and on longs if the rules say so."""
     account, rules = desk.account[0], desk.rules[0]
     total = 0.0
     for i in range(account.known):
         column = desk.known[i]
         instrument = desk.instruments[column]
-        if instrument.held == 0.0:
+        if instrument.position == 0.0:
             continue
         day = desk.timestamp[desk.last[account.bar, column]] // DAY
         if (
             day > instrument.day
-            and (instrument.held < 0.0 or rules.charges_long)
+            and (instrument.position < 0.0 or rules.charges_long)
             and rules.credit_rate != 0.0
         ):
-            owed = (day - instrument.day) * rules.credit_rate * abs(instrument.held) * instrument.price
-            instrument.credit += owed
-            total += owed
+            interest = (
+                (day - instrument.day) * rules.credit_rate * abs(instrument.position) * instrument.price
+            )
+            instrument.credit += interest
+            total += interest
             credit = desk.credits[account.credits]
-            credit.bar, credit.column, credit.amount = account.bar, column, owed
+            credit.bar, credit.column, credit.amount = account.bar, column, interest
             account.credits += 1
         instrument.day = day
     if total != 0.0:
@@ -407,18 +409,18 @@ def _charge_interest(desk: Desk) -> None:
 
 @leaf
 def _value(desk: Desk) -> None:
-    """The account's value at the closes; what is long is taken apart in cost and gain, and so added."""
+    """Value the account at the closes. Longs are added as cost and gain, one after the other."""
     account = desk.account[0]
     total = 0.0
     for i in range(account.known):
         column = desk.known[i]
         instrument = desk.instruments[column]
-        if instrument.held == 0.0:
+        if instrument.position == 0.0:
             continue
         close = desk.close[account.bar, column]
-        worth = instrument.held * close
+        worth = instrument.position * close
         if worth > 0.0:
-            gain = instrument.held * (close - instrument.price)
+            gain = instrument.position * (close - instrument.price)
             total += worth - gain
             total += gain
         else:
@@ -431,7 +433,7 @@ def _value(desk: Desk) -> None:
 
 @leaf
 def _try(desk: Desk, number: int, last: int) -> None:
-    """Execute an order if the bar has a price for it, and let a trailing stop follow the close if not."""
+    """Execute an order if the bar has a price for it. Otherwise a trailing stop follows the close."""
     account, rules, order = desk.account[0], desk.rules[0], desk.orders[number]
     is_there = last == account.bar
     if not is_there and (order.type != MARKET or rules.timing != CHEAT_ON_CLOSE):
@@ -465,46 +467,51 @@ def _try(desk: Desk, number: int, last: int) -> None:
 
 @routine
 def _execute(desk: Desk, number: int, price: float, stamp: int) -> None:
-    """Close what the order closes, whatever the cash; open the rest if cash bears it, else refuse that."""
+    """Execute the closing part regardless of cash, and the opening part if cash suffices, else refuse it."""
     account, rules, order = desk.account[0], desk.rules[0], desk.orders[number]
     instrument = desk.instruments[order.column]
     _know(desk, order.column)
-    held, average, cash = instrument.held, instrument.price, account.cash
-    _, _, opened, closed = _updated(held, average, order.remaining, price)
-    asked, paid, part = opened, 0.0, 0.0
+    position, average, cash = instrument.position, instrument.price, account.cash
+    _, _, opened, closed = _updated(position, average, order.remaining, price)
+    requested, closing_fee, opening_fee = opened, 0.0, 0.0
     if closed != 0.0:
         gain = -closed * (price - average)
         cash += -closed * average + gain
-        paid = _commission(rules, closed, price)
-        cash -= paid
+        closing_fee = _commission(rules, closed, price)
+        cash -= closing_fee
     if opened != 0.0:
-        left = cash - opened * price
-        part = _commission(rules, opened, price)
-        left -= part
-        if left < 0.0:
-            opened = part = 0.0
+        rest = cash - opened * price
+        opening_fee = _commission(rules, opened, price)
+        rest -= opening_fee
+        if rest < 0.0:
+            opened = opening_fee = 0.0
         else:
-            cash = left
+            cash = rest
     size = closed + opened
     if size != 0.0:
-        told = paid
+        record_fee = closing_fee
         if closed != 0.0 and rules.repeats_interest:
-            told += instrument.credit
+            record_fee += instrument.credit
             instrument.credit = 0.0
         assert account.executions < desk.executions.size
         row = desk.executions[account.executions]
         account.executions += 1
         row.bar, row.column, row.order, row.stamp = account.bar, order.column, number, stamp
-        row.quantity, row.price, row.fee, row.commission = size, price, told + part, paid + part
-        row.quantity_before, row.cash_before, row.cash_after = held, account.cash, cash
+        row.quantity, row.price, row.fee, row.commission = (
+            size,
+            price,
+            record_fee + opening_fee,
+            closing_fee + opening_fee,
+        )
+        row.quantity_before, row.cash_before, row.cash_after = position, account.cash, cash
         account.cash = cash
-        instrument.held, instrument.price, _, _ = _updated(held, average, size, price)
-        row.quantity_after = instrument.held
+        instrument.position, instrument.price, _, _ = _updated(position, average, size, price)
+        row.quantity_after = instrument.position
         instrument.day = desk.timestamp[desk.last[account.bar, order.column]] // DAY
         order.remaining -= size
         _tell(desk, number, PARTIAL if order.remaining != 0.0 else COMPLETED)
         _leave_group(desk, number)
-    if asked != 0.0 and opened == 0.0:
+    if requested != 0.0 and opened == 0.0:
         _tell(desk, number, MARGIN)
         _leave_group(desk, number)
         _dissolve(desk, number)

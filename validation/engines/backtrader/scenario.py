@@ -1,11 +1,11 @@
 """A run of Backtrader as data, in that package's own words, and its text.
 
-`Scenario` says what the feeds hold, how the broker is set, and what the strategy asks for at each bar. What a
-strategy decides on the state of its broker is an action too: a target is sized, and a position closed, by the
-broker's state when the action's turn comes.
+A `Scenario` holds the data of the feeds, the settings of the broker, and the strategy's actions at each bar.
+Decisions that depend on the state of the broker are actions too. A target is sized, and a position closed, by
+the state at the time of the action.
 
-Not to be said here: volume fillers, futures, leverage, short sales that are not credited, orders of a
-history, children that come later than their parent, and as a number how long an order is good.
+A scenario does not cover volume fillers, futures, leverage, short sales without credit, orders of a history,
+children that come later than their parent, and validity as a number.
 """
 
 import json
@@ -51,23 +51,23 @@ KINDS = (
     "top_up",
     "cancel",
 )
-"""What may be asked for, by `ACTION`'s number.
+"""Kinds of actions, by the number in `ACTION`.
 
-To enter is to buy where nothing is held; to trim and to top up are ``order_target_percent`` where that sells,
-and where that buys.
+``enter`` buys if the position is flat. ``trim`` and ``top_up`` are ``order_target_percent`` if that sells, or
+if that buys.
 """
 TYPES = ("Market", "Close", "Limit", "Stop", "StopLimit", "StopTrail", "StopTrailLimit")
-"""How an order is executed."""
+"""Execution types of orders."""
 FIELDS = ("open", "high", "low", "close")
 
 
 @frozen
 class Rules:
-    """How broker and commission are set, and the cash at the start.
+    """Settings of broker and commission, and the opening cash.
 
-    *commission* is a share of the money, or money for a unit where *is_per_unit*. *interest* is a year's, as
-    a share. *slip_perc* goes before *slip_fixed*. At most one of *coc* and *coo* holds; with *coo* the
-    strategy decides in ``next_open``.
+    *commission* is a share of the money, or an amount per unit with *is_per_unit*. *interest* is a share per
+    year. *slip_perc* takes precedence over *slip_fixed*. At most one of *coc* and *coo* is true. With *coo*
+    the strategy decides in ``next_open``.
     """
 
     cash: float = 10_000.0
@@ -94,18 +94,17 @@ class Rules:
 
     @property
     def timing(self) -> int:
-        """When a market order fills, by number."""
+        """The time at which a market order fills, by number."""
         return CHEAT_ON_CLOSE if self.coc else CHEAT_ON_OPEN if self.coo else NEXT_OPEN
 
 
 @frozen
 class Action:
-    """One call of the strategy; what is None is not given.
+    """One call of the strategy. None means that the call lacks the argument.
 
     *size* is money with ``order_target_value`` and a share with ``order_target_percent``. *valid* is in days
-    from the bar, and 0 is that day. *other* is the row of the action whose order is cancelled, or with whose
-    order this one is one cancels the other; *parent* the row of the one that has to fill first. Children
-    follow their parent at once.
+    from the bar, and 0 is that day. *other* is the row of the action to cancel, or of the other order of an
+    OCO group. *parent* is the row of the order that must fill first. Children follow their parent at once.
     """
 
     bar: int
@@ -123,7 +122,7 @@ class Action:
 
     @property
     def row(self) -> tuple[Any, ...]:
-        """As a row of `ACTION`."""
+        """The action as a row of `ACTION`."""
         numbers = (self.price, self.plimit, self.trailamount, self.trailpercent, self.valid)
         rows = (self.other, self.parent)
         return (
@@ -138,34 +137,34 @@ class Action:
 
     @classmethod
     def of(cls, row: Sequence[Any]) -> Self:
-        """Out of a row of `ACTION`."""
-        bar, column, kind, how, size, *given = row
-        numbers = (None if number != number else number for number in given[:5])  # noqa: PLR0124  NaN
-        rows = (None if number < 0 else number for number in given[5:])
+        """Convert a row of `ACTION` to an action."""
+        bar, column, kind, how, size, *arguments = row
+        numbers = (None if number != number else number for number in arguments[:5])  # noqa: PLR0124  NaN
+        rows = (None if number < 0 else number for number in arguments[5:])
         return cls(bar, KINDS[kind], size, column, TYPES[how], *numbers, *rows)
 
     @property
-    def given(self) -> dict[str, Any]:
-        """What is not as it is by default, by name."""
+    def arguments(self) -> dict[str, Any]:
+        """The arguments that differ from their defaults, by name."""
         return {
             one.name: value for one in fields(type(self)) if (value := getattr(self, one.name)) != one.default
         }
 
 
 def table(actions: Iterable[Action]) -> Records:
-    """Actions as rows, in the order in which they are given."""
-    rows = [action.row for action in actions]
-    found = records(len(rows), ACTION)
-    found[:] = np.array(rows, ACTION)
-    return found
+    """Convert actions to rows, in sequence."""
+    tuples = [action.row for action in actions]
+    rows = records(len(tuples), ACTION)
+    rows[:] = np.array(tuples, ACTION)
+    return rows
 
 
 @frozen(eq=False, slots=False)
 class Scenario:
     """Feeds of float64[bars, columns], a row a time that any of them has: *timestamp* in nanoseconds, rising.
 
-    *there* tells which bars an instrument has; where it has none its prices mean nothing. *actions* are rows
-    of `ACTION` in the order of their bars.
+    *there* is true where an instrument has a bar; other prices are ignored. *actions* are rows of `ACTION`,
+    sorted by bar.
     """
 
     timestamp: Int64s
@@ -180,19 +179,19 @@ class Scenario:
     def __attrs_post_init__(self) -> None:
         for name in (*FIELDS, "there"):
             if getattr(self, name).shape != (self.timestamp.size, self.columns):
-                raise ValueError(f"{name} is of shape {getattr(self, name).shape}")
+                raise ValueError(f"{name} has the shape {getattr(self, name).shape}")
         if np.any(np.diff(self.timestamp) <= 0) or not np.all(self.there.any(axis=1)):
-            raise ValueError("each time is after the one before it, and some instrument has a bar at it")
+            raise ValueError("timestamps must rise, and some instrument must have a bar at each")
         if not np.all(self.there.any(axis=0)):
-            raise ValueError("each instrument has a bar, without which Backtrader does not start")
+            raise ValueError("every instrument needs a bar, or Backtrader does not start")
         for wrong, what in _faults(self):
             if np.any(wrong):
                 row = int(np.flatnonzero(wrong)[0])
-                raise ValueError(f"action {row}, {Action.of(self.actions[row].tolist()).given}: {what}")
+                raise ValueError(f"action {row}, {Action.of(self.actions[row].tolist()).arguments}: {what}")
 
     @property
     def columns(self) -> int:
-        """How many instruments there are."""
+        """The number of instruments."""
         return int(self.close.shape[1])
 
     @cached_property
@@ -207,20 +206,20 @@ class Scenario:
 
     @cached_property
     def is_priced(self) -> Bools:
-        """bool[bars, columns]: which bars are there with all of their prices."""
+        """bool[bars, columns]: true for bars with all of their prices."""
         priced = self.there.copy()
         for prices in self.bars.values():
             priced &= ~np.isnan(prices)
         return priced
 
     @property
-    def asked(self) -> Iterator[Action]:
+    def action_objects(self) -> Iterator[Action]:
         """The actions, one by one."""
         return (Action.of(row) for row in self.actions.tolist())
 
     @property
     def text(self) -> str:
-        """The scenario as JSON, an action a line."""
+        """The scenario as JSON, one action per line."""
         bars = {
             name: [
                 [
@@ -240,12 +239,12 @@ class Scenario:
             **bars,
         }
         lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in whole.items()]
-        actions = ",\n  ".join(json.dumps(action.given) for action in self.asked)
+        actions = ",\n  ".join(json.dumps(action.arguments) for action in self.action_objects)
         return "{" + ",\n".join([*lines, f'"actions": [\n  {actions}]']) + "}\n"
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """The scenario that has this text."""
+        """Parse the text of a scenario."""
         whole = json.loads(text)
         prices = {name: np.array(whole[name], np.float64) for name in FIELDS}
         return cls(
@@ -260,7 +259,7 @@ class Scenario:
 def of_bars(
     timestamp: Int64s, bars: Mapping[str, Floats], actions: Records, rules: Rules, there: Bools | None = None
 ) -> Scenario:
-    """A scenario of bars by field, of which those are there that have a close unless *there* says it."""
+    """Make a scenario from bars by field. Without *there*, an instrument has a bar where it has a close."""
     panels = {name: np.ascontiguousarray(bars[name], np.float64) for name in FIELDS}
     return Scenario(
         timestamp,
@@ -272,59 +271,61 @@ def of_bars(
 
 
 def flags(entries: Bools, exits: Bools, size: float) -> Records:
-    """Instrument by instrument: enter with *size* where it is flat and so flagged, close what is held."""
+    """Make actions per instrument: enter with *size* at an entry if it is flat, close at an exit."""
     bar, column = np.nonzero(entries ^ exits)
     kind = np.where(entries[bar, column], ENTER, CLOSE)
     return _many(bar, column, kind, np.where(kind == ENTER, size, 0.0))
 
 
 def targets(shares: Floats, *, sells_first: bool = False) -> Records:
-    """Hold *shares* of the account's value, float64[bars, columns], NaN where nothing is said.
+    """Make actions that hold *shares* of the account's value, float64[bars, columns], NaN for no target.
 
-    At a bar what is to be 0 is closed first, in the order of columns; the others are ordered to their targets
-    after that, with *sells_first* those first that have to be sold for it. Where nothing was ever to be held
-    there is nothing to close.
+    At a bar, targets of 0 are closed first, by column. Orders to the other targets follow, with *sells_first*
+    the sales before the purchases. An instrument that never had a target other than 0 is not closed.
     """
     ever = np.logical_or.accumulate(np.nan_to_num(shares) != 0.0, axis=0)
-    goes, comes = (shares == 0.0) & ever, ~np.isnan(shares) & (shares != 0.0)
-    wanted = [
-        (CLOSE, goes),
-        *((kind, comes) for kind in ((TRIM, TOP_UP) if sells_first else (TARGET_PERCENT,))),
+    closes, opens = (shares == 0.0) & ever, ~np.isnan(shares) & (shares != 0.0)
+    groups = [
+        (CLOSE, closes),
+        *((kind, opens) for kind in ((TRIM, TOP_UP) if sells_first else (TARGET_PERCENT,))),
     ]
-    places = [np.nonzero(where) for _, where in wanted]
+    places = [np.nonzero(where) for _, where in groups]
     bar, column = (np.concatenate(parts) for parts in zip(*places, strict=True))
-    kind = np.repeat([kind for kind, _ in wanted], [len(rows) for rows, _ in places])
+    kind = np.repeat([kind for kind, _ in groups], [len(rows) for rows, _ in places])
     rank = np.lexsort((column, kind, bar))
     bar, column, kind = bar[rank], column[rank], kind[rank]
     return _many(bar, column, kind, np.where(kind == CLOSE, 0.0, shares[bar, column]))
 
 
 def _many(bar: Int64s, column: Int64s, kind: Int64s, amount: Floats) -> Records:
-    """Market orders."""
-    found = records(bar.size, ACTION)
-    found["bar"], found["column"], found["kind"], found["amount"] = bar, column, kind, amount
+    """Make market orders."""
+    rows = records(bar.size, ACTION)
+    rows["bar"], rows["column"], rows["kind"], rows["amount"] = bar, column, kind, amount
     for name in ("price", "limit", "trail_amount", "trail_percent", "valid"):
-        found[name] = np.nan
-    found["other"] = found["parent"] = -1
-    return found
+        rows[name] = np.nan
+    rows["other"] = rows["parent"] = -1
+    return rows
 
 
 def _faults(scenario: Scenario) -> Iterator[tuple[Bools, str]]:
-    """What no scenario may ask for, and which actions do."""
-    asked, row = np.asarray(scenario.actions), np.arange(scenario.actions.size)
-    bar, column, kind, amount = (asked[name] for name in ("bar", "column", "kind", "amount"))
-    other, parent = asked["other"], asked["parent"]
+    """Yield the faults that no scenario may have, with the actions that have them."""
+    actions, row = np.asarray(scenario.actions), np.arange(scenario.actions.size)
+    bar, column, kind, amount = (actions[name] for name in ("bar", "column", "kind", "amount"))
+    other, parent = actions["other"], actions["parent"]
     yield (
         (bar < 0) | (bar >= scenario.timestamp.size) | (np.diff(bar, prepend=0) < 0),
-        "is at no bar, or late",
+        "has no bar, or is out of sequence",
     )
-    yield (column < 0) | (column >= scenario.columns), "is of no instrument"
-    yield (kind < BUY) | (kind > CANCEL) | (asked["type"] < 0) | (asked["type"] >= len(TYPES)), "is unknown"
+    yield (column < 0) | (column >= scenario.columns), "has no instrument"
+    yield (
+        (kind < BUY) | (kind > CANCEL) | (actions["type"] < 0) | (actions["type"] >= len(TYPES)),
+        "is unknown",
+    )
     yield ~np.isfinite(amount) | ((kind <= ENTER) & (amount <= 0.0)), "has no size"
     for name in ("price", "limit", "trail_amount", "trail_percent", "valid"):
-        yield (asked[name] < 0.0) | np.isinf(asked[name]), f"has a {name} of no meaning"
-    yield (kind > TARGET_SIZE) & (kind != CANCEL) & (asked["price"] == 0.0), "divides by a price of 0"
-    yield (other >= row) | ((kind == CANCEL) & (other < 0)), "means an action that is not before it"
+        yield (actions[name] < 0.0) | np.isinf(actions[name]), f"has an invalid {name}"
+    yield (kind > TARGET_SIZE) & (kind != CANCEL) & (actions["price"] == 0.0), "divides by a price of 0"
+    yield (other >= row) | ((kind == CANCEL) & (other < 0)), "refers to an action that is not before it"
     is_child = parent >= 0
     before = np.concatenate(([-2], parent[:-1]))[: parent.size]
     follows = (parent == row - 1) | ((parent == before) & (before >= 0))
@@ -334,4 +335,4 @@ def _faults(scenario: Scenario) -> Iterator[tuple[Bools, str]]:
         is_alike = (
             (bar[of] == bar) & (parent[of] < 0) & np.isin(kind, (BUY, SELL)) & np.isin(kind[of], (BUY, SELL))
         )
-        yield is_child & ~is_alike, "is no child of a purchase or a sale at its bar"
+        yield is_child & ~is_alike, "is not a child of a buy or a sell at its bar"

@@ -1,6 +1,6 @@
 """The tables of Backtrader's imitation, and its words as numbers.
 
-No field is called as an attribute that every record of numpy has (``size``): that would be read, uncompiled.
+No field has the name of an attribute of numpy records (``size``), which plain Python would read instead.
 """
 
 from typing import NamedTuple
@@ -14,19 +14,19 @@ Floats = NDArray[np.float64]
 Int64s = NDArray[np.int64]
 
 BUY, SELL, ENTER, CLOSE, TARGET_SIZE, TARGET_VALUE, TARGET_PERCENT, TRIM, TOP_UP, CANCEL = range(10)
-"""What is asked for: `ENTER` buys where nothing is held, `CLOSE` gives back what is.
+"""Kinds of actions: `ENTER` buys if the position is flat, `CLOSE` closes it.
 
-`TRIM` and `TOP_UP` are a target in percent where that sells, and where that buys.
+`TRIM` and `TOP_UP` are a target in percent if that sells, or if that buys.
 """
 MARKET, AT_CLOSE, LIMIT, STOP, STOP_LIMIT, STOP_TRAIL, STOP_TRAIL_LIMIT = range(7)
-"""How an order is executed, numbered as Backtrader does."""
-CREATED, SUBMITTED, ACCEPTED, PARTIAL, COMPLETED, CANCELED, EXPIRED, MARGIN, REJECTED = range(9)
-"""What an order is, numbered as Backtrader does; what is below `COMPLETED` is alive."""
+"""Execution types, with Backtrader's numbers."""
+SUBMITTED, ACCEPTED, PARTIAL, COMPLETED, CANCELED, EXPIRED, MARGIN, REJECTED = range(1, 9)
+"""Statuses, with Backtrader's numbers. An order below `COMPLETED` is alive."""
 NEXT_OPEN, CHEAT_ON_CLOSE, CHEAT_ON_OPEN = range(3)
-"""When a market order fills: at the next open, the close that it was decided at, the open of the same bar."""
+"""Times of market orders: the next open, the close of the decision, the open of the same bar."""
 
 WHOLE, WORKING, DISSOLVED = range(3)
-"""What is left of an order with its children: all of them, the children, nothing."""
+"""States of a bracket: the parent works, the children work, nothing is left."""
 
 ACTION = np.dtype(
     [
@@ -35,26 +35,26 @@ ACTION = np.dtype(
         ("kind", "i8"),  # BUY to CANCEL
         ("type", "i8"),  # MARKET to STOP_TRAIL_LIMIT
         ("amount", "f8"),  # units, money or a share of the account's value
-        ("price", "f8"),  # of a limit, a stop, or what the check of the submission reckons with; NaN: none
+        ("price", "f8"),  # of a limit, a stop, or for the submission check; NaN: none
         ("limit", "f8"),  # of a stop-limit; NaN: none
         ("trail_amount", "f8"),  # NaN: none
         ("trail_percent", "f8"),  # a share of the price; NaN: none
         ("valid", "f8"),  # days from the bar; 0: that day only; NaN: until it is cancelled
         ("other", "i8"),  # the action whose order is cancelled, or in whose OCO group this one is; -1: none
-        ("parent", "i8"),  # the action whose order has to fill first; -1: none
+        ("parent", "i8"),  # the action whose order must fill first; -1: none
     ]
 )
-"""What the strategy asks of the broker, in the order of time. *other* and *parent* are rows."""
+"""Actions of the strategy, by time. *other* and *parent* are rows."""
 
 ORDER = np.dtype(
     [
         ("column", "i8"),
-        ("bar", "i8"),  # at which it was asked for
-        ("created", "i8"),  # the last bar that its instrument then had
+        ("bar", "i8"),  # of its action
+        ("created", "i8"),  # the last bar of its instrument at that time
         ("type", "i8"),
         ("quantity", "f8"),  # below zero to sell
         ("remaining", "f8"),
-        ("asked", "f8"),  # the price it was created with
+        ("asked", "f8"),  # of its action
         ("asked_limit", "f8"),
         ("price", "f8"),  # a trailing stop moves it
         ("limit", "f8"),
@@ -62,14 +62,14 @@ ORDER = np.dtype(
         ("trail_amount", "f8"),
         ("trail_percent", "f8"),
         ("limit_offset", "f8"),
-        ("annotated", "f8"),  # the close seen before the end of the session; NaN: none
+        ("annotated", "f8"),  # the last close before the end of the session; NaN: none
         ("valid", "i8"),  # nanoseconds; -1: until it is cancelled
-        ("leader", "i8"),  # the order whose number its OCO group has
+        ("leader", "i8"),  # the order that leads its OCO group
         ("generation", "i8"),  # of that group
         ("group_generation", "i8"),  # of the group that this one leads
         ("group_members", "i8"),
-        ("parent", "i8"),  # itself where it has none
-        ("children", "i8"),  # how many of the orders that follow are
+        ("parent", "i8"),  # itself without one
+        ("children", "i8"),  # number of the following orders that are its children
         ("stage", "i8"),  # WHOLE, WORKING or DISSOLVED
         ("status", "i8"),
         ("is_pending", "i8"),
@@ -79,12 +79,12 @@ ORDER = np.dtype(
 )
 INSTRUMENT = np.dtype(
     [
-        ("held", "f8"),
+        ("position", "f8"),
         ("price", "f8"),  # the average
         ("day", "i8"),  # to which interest is charged
-        ("credit", "f8"),  # interest that no commission has repeated yet
-        ("is_known", "i8"),  # whether the broker has been asked about it
-        ("checked_at", "i8"),  # the bar at which the check of the submission had its clone
+        ("credit", "f8"),  # interest that no commission includes yet
+        ("is_known", "i8"),  # 1 after the first question to the broker
+        ("checked_at", "i8"),  # the bar of the last submission check
         ("checked_size", "f8"),
         ("checked_price", "f8"),
     ]
@@ -94,12 +94,12 @@ ACCOUNT = np.dtype(
         ("cash", "f8"),
         ("value", "f8"),
         ("bar", "i8"),
-        ("told", "i8"),  # the bar at which the strategy hears of what happens
+        ("told", "i8"),  # the bar of the next notice to the strategy
         ("action", "i8"),  # the next one
         ("orders", "i8"),
-        ("submitted", "i8"),  # the first order that is not checked
+        ("submitted", "i8"),  # the first order without a check
         ("pending", "i8"),
-        ("place", "i8"),  # in `pending`, of the order that is worked on; at its end where none is
+        ("place", "i8"),  # in `pending`, of the current order; the end without one
         ("activated", "i8"),
         ("known", "i8"),
         ("executions", "i8"),
@@ -130,11 +130,11 @@ EXECUTION = np.dtype(
         ("bar", "i8"),
         ("column", "i8"),
         ("order", "i8"),
-        ("stamp", "i8"),  # the bar whose time it bears
+        ("stamp", "i8"),  # the bar whose time it has
         ("quantity", "f8"),
         ("price", "f8"),
-        ("fee", "f8"),  # as the record says: interest may be in it once more
-        ("commission", "f8"),  # as cash has paid it
+        ("fee", "f8"),  # of the record: may include interest again
+        ("commission", "f8"),  # as paid from cash
         ("quantity_before", "f8"),
         ("quantity_after", "f8"),
         ("cash_before", "f8"),
@@ -147,7 +147,7 @@ CREDIT = np.dtype([("bar", "i8"), ("column", "i8"), ("amount", "f8")])
 
 
 class Desk(NamedTuple):
-    """What the loop reads and writes. Prices are [bars, columns], carried over where there is no bar."""
+    """The arrays of the loop. Prices are [bars, columns], carried over where there is no bar."""
 
     timestamp: Int64s
     open: Floats
@@ -159,9 +159,9 @@ class Desk(NamedTuple):
     rules: Records  # one row
     account: Records  # one row
     instruments: Records
-    known: Int64s  # columns in the order in which the broker was asked about them
+    known: Int64s  # columns in the sequence of first questions to the broker
     orders: Records
-    order_of: Int64s  # by action; -1 where it made none
+    order_of: Int64s  # by action; -1 without one
     pending: Int64s
     activated: Int64s  # children whose parent has filled at this bar
     executions: Records

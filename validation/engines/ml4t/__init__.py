@@ -1,1 +1,1 @@
-"""The runs of ml4t in benchmarks."""
+"""ml4t-backtest: its runs in benchmarks and the columns of its exports."""

@@ -1,1 +1,1 @@
-"""The runs of tieout in benchmarks."""
+"""tieout as a contestant in benchmarks."""

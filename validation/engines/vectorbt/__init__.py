@@ -1,1 +1,1 @@
-"""The rules of vectorbt, its runs, and the package itself."""
+"""VectorBT 1.2.0: its rules as compiled loops, its scenarios, its exports, and the package itself."""

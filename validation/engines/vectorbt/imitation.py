@@ -1,4 +1,4 @@
-"""VectorBT 1.2.0 imitated: `imitate` performs a scenario in its semantics, `booked` books what came of it."""
+"""The imitation of VectorBT 1.2.0: `imitate` performs a scenario, `booked` books the result too."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -31,11 +31,11 @@ T = TypeVar("T", Fill, Refusal)
 CELLS = ("open", "high", "low", "size", "price", "val_price")
 
 FIRST_DAY = np.datetime64("2020-01-01")
-"""Scenarios have no dates: their bars are days from this one on."""
+"""The date of the first bar. Scenarios have no dates, so their bars are days from this one on."""
 
 
 class WouldRaise(ValueError):
-    """VectorBT raises an error at a bar and a column; *is_division* where it divides by zero."""
+    """VectorBT would raise an error at a bar and a column. *is_division* marks a division by zero."""
 
     def __init__(self, bar: int, column: int, *, is_division: bool) -> None:
         super().__init__(
@@ -46,7 +46,7 @@ class WouldRaise(ValueError):
 
 @frozen(eq=False)
 class Rows(Sequence[T]):
-    """Records of a structured array, made into objects when they are looked at."""
+    """Records of a structured array, converted to objects on access."""
 
     rows: NDArray[np.void]
     columns: int
@@ -80,14 +80,14 @@ def _refusal(row: tuple[Any, ...], columns: int) -> Refusal:
 
 @frozen(eq=False)
 class Performed:
-    """What came of the accounts of a scenario: rows of `FILL` and `REFUSAL`, cash and value by account."""
+    """The result of a scenario: rows of `FILL` and `REFUSAL`, cash and value, by account."""
 
     scenario: Scenario
     desks: Sequence[Desk]
 
     @property
     def accounts(self) -> list[Outcome]:
-        """An outcome an account, which is a column where cash is not shared."""
+        """An outcome per account. Without shared cash every column is an account."""
         return [
             self._outcome(self._fills(desk), self._refusals(desk), desk.cash, desk.value)
             for desk in self.desks
@@ -95,7 +95,7 @@ class Performed:
 
     @property
     def outcome(self) -> Outcome:
-        """All accounts together, bar by bar."""
+        """The outcome of all accounts together, bar by bar."""
         cash, value = (sum(getattr(desk, name) for desk in self.desks) for name in ("cash", "value"))
         return self._outcome(self.fills, self.refusals, np.asarray(cash), np.asarray(value))
 
@@ -128,28 +128,28 @@ def _by_bar(parts: Sequence[NDArray[np.void]]) -> NDArray[np.void]:
     if len(parts) == 1:
         return parts[0]
     rows: NDArray[np.void] = np.concatenate(parts)
-    in_time: NDArray[np.void] = rows[np.argsort(rows["bar"], kind="stable")]
-    return in_time
+    by_time: NDArray[np.void] = rows[np.argsort(rows["bar"], kind="stable")]
+    return by_time
 
 
 def imitate(scenario: Scenario) -> Outcome:
     """Perform a scenario. Raises `WouldRaise` where VectorBT raises an error.
 
-    An order's number is that of its cell, row by row. An order whose size is NaN is none, and not refused.
-    Where cash is not shared, cash and value are those of all columns together.
+    An order has the number of its cell, row by row. A size of NaN is no order and no refusal. Without shared
+    cash, cash and value are sums of all columns.
     """
     return simulate(scenario).outcome
 
 
 def booked(scenario: Scenario, *, has_refusals: bool = True) -> tuple[Outcome, Booked]:
-    """Perform a scenario, and book what comes of it; refusals are rows of the journal unless it has none."""
+    """Perform a scenario and book the result. Without *has_refusals* the journal has no rows of refusals."""
     performed = simulate(scenario)
     refusals = performed.outcome.refusals if has_refusals else ()
     return performed.outcome, book_trades(scenario, trades_from(performed), refusals)
 
 
 def trades_from(performed: Performed) -> Records:
-    """The fills as the ledger's bridge takes them: states before and after."""
+    """Convert the fills to `TRADE` rows: states before and after."""
     fills, columns = performed.fills, performed.scenario.shape[1]
     trades = trades_of(len(fills))
     for name in ("bar", "column", "price", "fee", "cash_before", "cash_after"):
@@ -168,7 +168,7 @@ def book_trades(
     is_stated: bool = False,
     path: Path | None = None,
 ) -> Booked:
-    """Book trades of a scenario, a bar a day; without marks and statements unless it *is_stated*."""
+    """Book trades of a scenario, one bar per day. Only with *is_stated* there are marks and statements."""
     bars, columns = scenario.shape
     return book(
         FIRST_DAY + np.arange(bars),
@@ -189,7 +189,7 @@ def simulate(scenario: Scenario) -> Performed:
     desks = []
     for first, last in ranges:
         desk = _desk(scenario, last - first)
-        with np.errstate(all="ignore"):  # infinite sizes are meant
+        with np.errstate(all="ignore"):  # infinite sizes are valid
             status = perform(sheet, desk, first, last)
         if status != FILLED:
             bar, column = divmod(int(desk.counts[2]), columns)
@@ -198,8 +198,8 @@ def simulate(scenario: Scenario) -> Performed:
     return Performed(scenario, desks)
 
 
-def _desk(scenario: Scenario, own: int) -> Desk:
-    """A desk on which nothing has happened, with room for an order of each of *own* columns at each bar."""
+def _desk(scenario: Scenario, account_columns: int) -> Desk:
+    """Make an empty desk with room for an order of each of *account_columns* columns at each bar."""
     bars, columns = scenario.shape
     account, holdings = np.zeros(1, ACCOUNT), np.zeros(columns, HOLDING)
     account["cash"] = account["free"] = scenario.cash
@@ -212,9 +212,9 @@ def _desk(scenario: Scenario, own: int) -> Desk:
         np.zeros(columns),
         np.zeros(columns, np.int64),
         np.zeros(1, BAR),
-        # One more, which a decision that fills nothing writes to.
-        np.empty(bars * own + 1, FILL),
-        np.empty(bars * own, REFUSAL),
+        # One extra row: a decision without a fill writes to it too.
+        np.empty(bars * account_columns + 1, FILL),
+        np.empty(bars * account_columns, REFUSAL),
         np.zeros(3, np.int64),
         np.empty(bars),
         np.empty(bars),
@@ -222,45 +222,47 @@ def _desk(scenario: Scenario, own: int) -> Desk:
 
 
 def _sheet(scenario: Scenario) -> Sheet:
-    """The scenario in arrays of one type each, so that one compilation serves all."""
+    """Convert the scenario to arrays of one type each, so that one compilation serves all scenarios."""
     sequence, is_auto = _sequence(scenario)
     is_signals = scenario.kind == "signals"
     rules = is_signals, is_auto, scenario.of("ffill_val_price"), scenario.of("update_value")
     return Sheet(
-        close=_kept(scenario.close),
-        worth=_kept(filled(scenario.close)),
-        flags=_kept(_flags(scenario) if is_signals else 0, np.int64),
-        sequence=_kept(sequence, np.int64),
-        terms=_given_terms(scenario),
+        close=_readonly(scenario.close),
+        worth=_readonly(filled(scenario.close)),
+        flags=_readonly(_flags(scenario) if is_signals else 0, np.int64),
+        sequence=_readonly(sequence, np.int64),
+        terms=_terms(scenario),
         rules=np.array([rules], RULES),
-        **{name: _kept(scenario.of(name)) for name in CELLS},
+        **{name: _readonly(scenario.of(name)) for name in CELLS},
     )
 
 
-def _kept(given: Value, dtype: type[np.generic] = np.float64) -> NDArray[Any]:
-    """Two dimensions, in one piece and not to be written to, as all of a sheet."""
-    kept = np.ascontiguousarray(np.atleast_2d(given), dtype).view()
-    kept.flags.writeable = False
-    return kept
+def _readonly(value: Value, dtype: type[np.generic] = np.float64) -> NDArray[Any]:
+    """Convert a value to a contiguous, read-only array of two dimensions."""
+    array = np.ascontiguousarray(np.atleast_2d(value), dtype).view()
+    array.flags.writeable = False
+    return array
 
 
-def _given_terms(scenario: Scenario) -> NDArray[np.void]:
-    """The terms, in as few rows and columns as say them."""
-    said = {name: scenario.codes(name) if name in WORDS else scenario.of(name) for name in TERMS.names or ()}
-    terms = np.zeros(np.broadcast_shapes((1, 1), *(np.shape(value) for value in said.values())), TERMS)
-    for name, value in said.items():
+def _terms(scenario: Scenario) -> NDArray[np.void]:
+    """Fill the array of terms, with as few rows and columns as possible."""
+    values = {
+        name: scenario.codes(name) if name in WORDS else scenario.of(name) for name in TERMS.names or ()
+    }
+    terms = np.zeros(np.broadcast_shapes((1, 1), *(np.shape(value) for value in values.values())), TERMS)
+    for name, value in values.items():
         terms[name] = value
     return terms
 
 
 def _flags(scenario: Scenario) -> NDArray[np.int64]:
-    """The signals of each cell as flags; without signals for shorts, the direction says whose they are."""
+    """Convert signals to flags. Without signals for shorts, the direction decides the side."""
     enter, leave = scenario.cells("entries"), scenario.cells("exits")
     if "short_entries" in scenario.given or "short_exits" in scenario.given:
         sides = enter, leave, scenario.cells("short_entries"), scenario.cells("short_exits")
     else:
-        way = np.broadcast_to(scenario.codes("direction"), scenario.shape)
-        long, short = way == LONG_ONLY, way == SHORT_ONLY
+        direction = np.broadcast_to(scenario.codes("direction"), scenario.shape)
+        long, short = direction == LONG_ONLY, direction == SHORT_ONLY
         sides = enter & ~short, leave & long, np.where(short, enter, leave & ~long), leave & short
     flags = np.zeros(scenario.shape, np.int64)
     for flag, side in zip((LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT), sides, strict=True):
@@ -269,23 +271,23 @@ def _flags(scenario: Scenario) -> NDArray[np.int64]:
 
 
 def _sequence(scenario: Scenario) -> tuple[NDArray[np.int64], bool]:
-    """The columns of each bar in the order in which they are called; whether each bar finds its own."""
-    columns, given = scenario.shape[1], scenario.call_seq
+    """Return the sequence of columns at each bar, and True if each bar sorts its own."""
+    columns, call_seq = scenario.shape[1], scenario.call_seq
     if not scenario.cash_sharing or columns == 1:
         return np.zeros((1, columns), np.int64), False
-    if not isinstance(given, str):
-        return given, False
-    return np.arange(columns)[None, :: -1 if given == "reversed" else 1], given == "auto"
+    if not isinstance(call_seq, str):
+        return call_seq, False
+    return np.arange(columns)[None, :: -1 if call_seq == "reversed" else 1], call_seq == "auto"
 
 
 def filled(close: Floats) -> Floats:
-    """The closes, each that is missing as the one before it, or else as the one after it."""
+    """Fill a missing close with the one before it, or else with the one after it."""
     if not np.isnan(close).any():
         return close
-    there = ~np.isnan(close)
+    is_there = ~np.isnan(close)
     bars = np.arange(len(close))[:, None]
-    before = np.maximum.accumulate(np.where(there, bars, -1), axis=0)
-    after = np.minimum.accumulate(np.where(there, bars, len(close))[::-1], axis=0)[::-1]
-    found = np.where(before >= 0, before, np.minimum(after, len(close) - 1))
-    whole: Floats = np.take_along_axis(close, found, axis=0)
+    before = np.maximum.accumulate(np.where(is_there, bars, -1), axis=0)
+    after = np.minimum.accumulate(np.where(is_there, bars, len(close))[::-1], axis=0)[::-1]
+    rows = np.where(before >= 0, before, np.minimum(after, len(close) - 1))
+    whole: Floats = np.take_along_axis(close, rows, axis=0)
     return whole

@@ -1,9 +1,9 @@
 """VectorBT 1.2.0's portfolio simulation as a compiled loop: arrays in, records of fills and refusals out.
 
-The state is float64, as VectorBT's numba engine has it, and what is decided is decided on it. An account is
-all columns where cash is shared, else a column by itself. Of a bar: prices and marks of all columns, then one
-order a column, then the account's value, once, then the orders in their sequence; cash flows from one to the
-next, the value stays as it was. A bar's orders fill at that bar's prices: nothing keeps from looking ahead.
+The state is float64, as in VectorBT's numba engine, and decides everything. An account is all columns if they
+share cash, else a single column. The steps of a bar are: prices and marks of all columns, the account's value
+(once), one order per column, then the orders in their sequence. Cash changes from order to order, the value
+does not. Orders fill at the prices of their own bar, so nothing prevents look-ahead.
 """
 
 import math
@@ -53,19 +53,19 @@ TERMS = np.dtype(
         *((name, "?") for name in ("lock_cash", "allow_partial", "sl_trail")),
     ]
 )
-"""What seldom differs between cells, under VectorBT's names."""
+"""Terms that seldom differ between cells, with VectorBT's names."""
 RULES = np.dtype([(name, "?") for name in ("is_signals", "is_auto", "ffill_val_price", "update_value")])
 REFUSAL = np.dtype([("bar", "i8"), ("column", "i8"), ("reason", "i8")])
 
 
 class Sheet(NamedTuple):
-    """What is given, [bars, columns]; but for closes and flags one row or column may stand for all."""
+    """Inputs [bars, columns]. Except for closes and flags, one row or column may stand for all."""
 
     open: Floats
     high: Floats
     low: Floats
     close: Floats
-    worth: Floats  # the close, and where there is none the one before, or else after
+    worth: Floats  # the close; a missing one is the one before, or else after
     size: Floats
     price: Floats
     val_price: Floats
@@ -76,7 +76,7 @@ class Sheet(NamedTuple):
 
 
 class Desk(NamedTuple):
-    """The state of one account, and what comes of it. Orders, values and sequence are those of a bar."""
+    """The state of one account and its results. Orders, values and sequence are those of a bar."""
 
     account: NDArray[np.void]
     holdings: NDArray[np.void]
@@ -92,14 +92,14 @@ class Desk(NamedTuple):
 
 
 @leaf
-def _at(given: NDArray[Any], bar: int, column: int) -> Any:
-    """What is given for a cell, where one row or column may stand for all."""
-    return given[bar if given.shape[0] > 1 else 0, column if given.shape[1] > 1 else 0]
+def _at(values: NDArray[Any], bar: int, column: int) -> Any:
+    """Return the input of a cell, where one row or column may stand for all."""
+    return values[bar if values.shape[0] > 1 else 0, column if values.shape[1] > 1 else 0]
 
 
 @leaf
 def _price(sheet: Sheet, desk: Desk, bar: int, column: int) -> None:
-    """The order's price, infinity put in place, and the mark that it or another price gives."""
+    """Set the order's price, with infinity resolved, and the valuation price."""
     order, holding, rules = desk.orders[column], desk.holdings[column], sheet.rules[0]
     before = sheet.close[bar - 1, column] if bar > 0 else math.nan
     price = _at(sheet.price, bar, column)
@@ -119,7 +119,7 @@ def _price(sheet: Sheet, desk: Desk, bar: int, column: int) -> None:
 
 @leaf
 def _write_order(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
-    """The order of a cell as it is given; ShortOnly means the size the other way about."""
+    """Write the order of a cell. ShortOnly changes the sign of the size."""
     order, terms = desk.orders[column], _at(sheet.terms, bar, column)
     order["size_type"], order["direction"] = terms["size_type"], terms["direction"]
     order["slippage"] = terms["slippage"]
@@ -130,15 +130,15 @@ def _write_order(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
 
 @leaf
 def _write_signal(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
-    """The order that the stops, or else the signals of a cell ask for."""
+    """Write the order of a cell from its stops, or else from its signals."""
     order, holding, terms = desk.orders[column], desk.holdings[column], _at(sheet.terms, bar, column)
     order["size_type"], order["slippage"] = terms["size_type"], terms["slippage"]
     position, stop = holding["position"], math.nan
     if not (math.isnan(holding["loss"]) and math.isnan(holding["gain"])):
-        seen = desk.bar[0]
-        seen["open"], seen["close"] = _at(sheet.open, bar, column), sheet.close[bar, column]
-        seen["high"], seen["low"] = _at(sheet.high, bar, column), _at(sheet.low, bar, column)
-        stop = stopped(holding, seen)
+        prices = desk.bar[0]
+        prices["open"], prices["close"] = _at(sheet.open, bar, column), sheet.close[bar, column]
+        prices["high"], prices["low"] = _at(sheet.high, bar, column), _at(sheet.low, bar, column)
+        stop = stopped(holding, prices)
     if math.isnan(stop):
         flags, accumulate = resolved(position, sheet.flags[bar, column], terms)
     else:
@@ -155,7 +155,7 @@ def _write_signal(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
 
 @leaf
 def _value(desk: Desk, first: int, last: int) -> float:
-    """Cash and positions at their marks."""
+    """Return cash and positions at their marks."""
     value = desk.account[0]["cash"]
     for column in range(first, last):
         position = desk.holdings[column]["position"]
@@ -166,53 +166,53 @@ def _value(desk: Desk, first: int, last: int) -> float:
 
 @leaf
 def _about(account: Record, holding: Record, order: Record, is_signals: bool) -> float:  # noqa: FBT001  whether it is a signal
-    """About what an order comes to, below zero for sales; by this an automatic sequence is put in order."""
-    size, kind, held = order["size"], order["size_type"], holding["position"] * holding["mark"]
-    found = math.nan
+    """Estimate the value of an order, below zero for sales. An automatic sequence sorts by it."""
+    size, kind, value = order["size"], order["size_type"], holding["position"] * holding["mark"]
+    amount = math.nan
     if is_signals and size == 0:
-        found = 0.0
+        amount = 0.0
     elif kind == AMOUNT:
-        found = size * holding["mark"]
+        amount = size * holding["mark"]
     elif kind == VALUE:
-        found = size
+        amount = size
     elif kind == PERCENT:
-        found = size * account["cash"]
+        amount = size * account["cash"]
         if not size >= 0:
-            both = 2 * max(held, 0.0) + max(account["free"], 0.0)
-            found = size * (held if order["direction"] == LONG_ONLY else both)
+            both = 2 * max(value, 0.0) + max(account["free"], 0.0)
+            amount = size * (value if order["direction"] == LONG_ONLY else both)
     elif kind == TARGET_AMOUNT:
-        found = size * holding["mark"] - held
+        amount = size * holding["mark"] - value
     elif kind == TARGET_VALUE:
-        found = size - held
+        amount = size - value
     elif kind == TARGET_PERCENT:
-        found = size * account["value"] - held
-    return float(found)
+        amount = size * account["value"] - value
+    return float(amount)
 
 
 @leaf
 def _arrange(desk: Desk, first: int, last: int) -> None:
-    """Put the columns in the order of their values: the smallest first, equals as they come, NaN at the end.
+    """Sort the columns by value: the smallest first, stable, NaN at the end.
 
-    Of those that are NaN the last comes first: VectorBT inserts each before the ones that are there.
+    NaN values come in reverse, because VectorBT inserts each before the others.
     """
     sequence, values = desk.sequence, desk.values
-    kept, end = first, last
+    end_of_numbers, end = first, last
     for column in range(first, last):
         if math.isnan(values[column]):
             end -= 1
             sequence[end] = column
             continue
-        place = kept
+        place = end_of_numbers
         while place > first and values[sequence[place - 1]] > values[column]:
             sequence[place] = sequence[place - 1]
             place -= 1
         sequence[place] = column
-        kept += 1
+        end_of_numbers += 1
 
 
 @routine
 def _place(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
-    """Decide on the order of a cell, and record what comes of it."""
+    """Decide on the order of a cell, and record its fill or refusal."""
     account, holding, order = desk.account[0], desk.holdings[column], desk.orders[column]
     rules, terms = sheet.rules[0], _at(sheet.terms, bar, column)
     if rules["is_signals"] and order["size"] == 0:
@@ -224,9 +224,11 @@ def _place(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
         desk.counts[0] += 1
         before = fill["position_before"]
         if rules["update_value"]:
-            worth = before * holding["mark"] if before != 0 else 0.0
-            held = holding["position"] * fill["price"] if holding["position"] != 0 else 0.0
-            account["value"] = account["value"] + (account["cash"] - fill["cash_before"]) + (held - worth)
+            value_before = before * holding["mark"] if before != 0 else 0.0
+            value_after = holding["position"] * fill["price"] if holding["position"] != 0 else 0.0
+            account["value"] = (
+                account["value"] + (account["cash"] - fill["cash_before"]) + (value_after - value_before)
+            )
             holding["mark"] = fill["price"]
         if rules["is_signals"]:
             source, base = terms["stop_entry_price"], order["price"]
@@ -246,7 +248,7 @@ def _place(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
 
 @entry
 def perform(sheet: Sheet, desk: Desk, first: int, last: int) -> int:
-    """Perform columns *first* to *last* as one account: FILLED, or how VectorBT ends where it raises."""
+    """Perform columns *first* to *last* as one account. Return FILLED, or the error that VectorBT raises."""
     bars, columns = sheet.close.shape
     rules, account = sheet.rules[0], desk.account[0]
     for bar in range(bars):

@@ -1,7 +1,7 @@
-"""VectorBT itself, on a scenario: what its records, its log, its cash and its value say, in the common form.
+"""The package VectorBT on a scenario: its records, log, cash and value in the common form.
 
-The engine is named in every call: left to itself the package takes Rust where that is installed, and the two
-do not agree everywhere (`scenarios.vectorbt.where_engines_differ`).
+Every call names the engine. By default the package uses Rust if it is installed, and its two engines do not
+agree everywhere (`scenario.where_engines_differ`).
 """
 
 from collections.abc import Sequence
@@ -19,29 +19,30 @@ from tieout.validation.foreign.booking import trades_of
 from tieout.validation.foreign.outcome import Fill, Outcome, Refusal
 
 SMALL = 4096
-"""Bars by columns up to which a scenario is given to the package by cell."""
+"""The largest number of cells at which a scenario is passed to the package cell by cell."""
 
 
 def versions() -> dict[str, str]:
-    """By package."""
+    """Return the version of each package."""
     return {name: version(name) for name in ("vectorbt", "vectorbt-rust")}
 
 
 def run(scenario: Scenario, engine: Engine) -> Outcome:
-    """What the package makes of a scenario. Raises what the package raises.
+    """Return the outcome of a scenario in the package. Raises the errors of the package.
 
-    Where cash is not shared, fills and refusals are told bar by bar, cash and value of all columns together.
+    If columns do not share cash, fills and refusals are sorted by bar, and cash and value are sums of all
+    columns.
     """
     return together(run_accounts(scenario, engine))
 
 
 def run_accounts(scenario: Scenario, engine: Engine) -> list[Outcome]:
-    """What the package makes of a scenario: an outcome an account, a column where cash is not shared."""
+    """Return an outcome per account. Without shared cash every column is an account."""
     return accounts(scenario, portfolio(scenario, engine))
 
 
 def portfolio(scenario: Scenario, engine: Engine, *, is_logged: bool = True) -> Any:
-    """The package's portfolio. Without the log it does not say why an order was refused."""
+    """Return the package's portfolio. Without the log it has no reasons of refusals."""
     calls = {"orders": vbt.Portfolio.from_orders, "signals": vbt.Portfolio.from_signals}
     sequence = scenario.call_seq
     return calls[scenario.kind](
@@ -52,7 +53,7 @@ def portfolio(scenario: Scenario, engine: Engine, *, is_logged: bool = True) -> 
         log=np.full(scenario.shape, is_logged) if _is_small(scenario) else is_logged,
         freq="1D",
         engine=engine,
-        **_given(scenario),
+        **_arguments(scenario),
     )
 
 
@@ -60,33 +61,35 @@ def _is_small(scenario: Scenario) -> bool:
     return scenario.close.size <= SMALL
 
 
-def _given(scenario: Scenario) -> dict[str, Any]:
-    """The scenario in the package's own arguments.
+def _arguments(scenario: Scenario) -> dict[str, Any]:
+    """Translate the scenario into the package's own arguments.
 
-    Its simulation is compiled anew for each choice of what is given as one figure, as a row or by cell, which
-    takes seconds. A small scenario is therefore given by cell, all of it, what it leaves out too.
+    The package compiles its simulation again for each combination of single figures, rows and cells, which
+    takes seconds. So a small scenario passes every argument by cell, defaults included.
     """
     names = list(DEFAULTS[scenario.kind]) if _is_small(scenario) else list(scenario.given)
     if not {"short_entries", "short_exits"} & scenario.given.keys():
         names = [name for name in names if name not in ("short_entries", "short_exits")]
     elif "direction" in names:
         names.remove("direction")  # it has no effect then, and the package warns
-    given: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     for name in names:
         value = scenario.codes(name) if name in WORDS else scenario.of(name)
         if name in ("ffill_val_price", "update_value"):
-            given[name] = value
+            arguments[name] = value
         elif _is_small(scenario):
-            given[name] = np.broadcast_to(value, scenario.shape).copy()
+            arguments[name] = np.broadcast_to(value, scenario.shape).copy()
         else:
-            given[name] = np.array(value) if np.ndim(value) else np.asarray(value).item()
-    return given
+            arguments[name] = np.array(value) if np.ndim(value) else np.asarray(value).item()
+    return arguments
 
 
-def accounts(scenario: Scenario, made: Any) -> list[Outcome]:
-    """What a portfolio of the package says of each account."""
-    columns, fills, refusals = scenario.shape[1], made.order_records, refused(made)
-    cash, value = (curve.to_numpy().reshape(len(scenario.close), -1) for curve in (made.cash(), made.value()))
+def accounts(scenario: Scenario, result: Any) -> list[Outcome]:
+    """Return the outcome of each account of a portfolio of the package."""
+    columns, fills, refusals = scenario.shape[1], result.order_records, refused(result)
+    cash, value = (
+        curve.to_numpy().reshape(len(scenario.close), -1) for curve in (result.cash(), result.value())
+    )
     if scenario.cash_sharing:
         return [_outcome(columns, fills, refusals, cash[:, 0], value[:, 0])]
     return [
@@ -102,7 +105,7 @@ def accounts(scenario: Scenario, made: Any) -> list[Outcome]:
 
 
 def together(outcomes: Sequence[Outcome]) -> Outcome:
-    """All accounts, bar by bar."""
+    """Join the outcomes of all accounts, bar by bar."""
     if len(outcomes) == 1:
         return outcomes[0]
     return Outcome(
@@ -113,13 +116,13 @@ def together(outcomes: Sequence[Outcome]) -> Outcome:
     )
 
 
-def trades(scenario: Scenario, made: Any) -> Records:
-    """The fills of a portfolio as the ledger's bridge takes them, bar by bar; the states are its log's."""
-    log: NDArray[np.void] = made.log_records
+def trades(scenario: Scenario, result: Any) -> Records:
+    """Convert the fills of a portfolio to `TRADE` rows, bar by bar, with the states of its log."""
+    log: NDArray[np.void] = result.log_records
     fills = log[log["res_status"] == OrderStatus.Filled]
     if not scenario.cash_sharing:
         fills = fills[np.argsort(fills["idx"], kind="stable")]
-    booked = trades_of(len(fills))
+    rows = trades_of(len(fills))
     for name, field in (
         ("bar", "idx"),
         ("column", "col"),
@@ -130,14 +133,14 @@ def trades(scenario: Scenario, made: Any) -> Records:
         ("fee", "res_fees"),
         ("price", "res_price"),
     ):
-        booked[name] = fills[field]
-    booked["order"] = fills["idx"] * scenario.shape[1] + fills["col"]
-    return booked
+        rows[name] = fills[field]
+    rows["order"] = fills["idx"] * scenario.shape[1] + fills["col"]
+    return rows
 
 
-def refused(made: Any) -> NDArray[np.void]:
-    """The rows of a portfolio's log of what was ignored or rejected; a size of NaN is no order."""
-    log: NDArray[np.void] = made.log_records
+def refused(result: Any) -> NDArray[np.void]:
+    """Select log rows of ignored and rejected orders. A size of NaN is no order."""
+    log: NDArray[np.void] = result.log_records
     refusals: NDArray[np.void] = log[
         (log["res_status"] != OrderStatus.Filled) & (log["res_status_info"] != OrderStatusInfo.SizeNaN)
     ]

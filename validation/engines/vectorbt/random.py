@@ -1,10 +1,10 @@
 """Scenarios for VectorBT at random, from a seed or from Hypothesis.
 
-Figures come from short lists, so that they meet: prices that return to a level, targets that are met already,
-cash that is spent to the cent. Half of the prices are such levels, half are products of steps, which no
-decimal is. Cash is small beside what is asked for; a fee below zero is a rebate. What VectorBT raises an
-error on is not drawn: a position on the wrong side of its direction, a share of resources to reverse by
-signals, a share of exactly zero.
+Figures come from short lists, so that they coincide: prices return to a level, targets are met already, cash
+is spent to the cent. Half of the prices are such levels, half are products of steps, which are no short
+decimals. Cash is small relative to the orders. A fee below zero is a rebate. Scenarios avoid the errors of
+VectorBT: a position on the wrong side of its direction, a share of resources to flip by signals, a share of
+exactly zero.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,70 +24,70 @@ NEVER, SELDOM, OFTEN = (False,), (False,) * 9 + (True,), (False, True)
 
 
 class Source(Protocol):
-    """Where chance comes from: a seed for many scenarios, Hypothesis for one that is to become small."""
+    """A source of chance: a seed for many scenarios, Hypothesis for one that it can shrink."""
 
     def whole(self, low: int, high: int) -> int:
-        """A whole number between the two, both included."""
+        """Draw a whole number between the two, both included."""
 
     def one(self, options: Sequence[Any]) -> Any:
-        """One of several, the simplest first."""
+        """Draw one of several options. The simplest comes first."""
 
     def cells(self, options: Sequence[Any], shape: tuple[int, int]) -> Array:
-        """One of several for each bar and column."""
+        """Draw one of several options for each bar and column."""
 
     def orders(self, bars: int, columns: int) -> NDArray[np.int64]:
-        """The columns of each bar in some order."""
+        """Draw a sequence of columns for each bar."""
 
 
 @frozen
 class Seeded:
-    """Chance from a generator."""
+    """Chance from a random generator."""
 
     rng: np.random.Generator
 
     def whole(self, low: int, high: int) -> int:
-        """As `Source` says."""
+        """Implement `Source`."""
         return int(self.rng.integers(low, high + 1))
 
     def one(self, options: Sequence[Any]) -> Any:
-        """As `Source` says."""
+        """Implement `Source`."""
         return options[int(self.rng.integers(len(options)))]
 
     def cells(self, options: Sequence[Any], shape: tuple[int, int]) -> Array:
-        """As `Source` says."""
-        found: Array = np.array(options)[self.rng.integers(len(options), size=shape)]
-        return found
+        """Implement `Source`."""
+        values: Array = np.array(options)[self.rng.integers(len(options), size=shape)]
+        return values
 
     def orders(self, bars: int, columns: int) -> NDArray[np.int64]:
-        """As `Source` says."""
+        """Implement `Source`."""
         return self.rng.permuted(np.tile(np.arange(columns), (bars, 1)), axis=1)
 
 
 @frozen
 class Drawn:
-    """Chance from Hypothesis, which makes what fails small."""
+    """Chance from Hypothesis, which shrinks a failing scenario."""
 
     draw: Callable[[Any], Any]
 
     def whole(self, low: int, high: int) -> int:
-        """As `Source` says."""
+        """Implement `Source`."""
         return int(self.draw(strategies.integers(low, high)))
 
     def one(self, options: Sequence[Any]) -> Any:
-        """As `Source` says."""
+        """Implement `Source`."""
         return self.draw(strategies.sampled_from(options))
 
     def cells(self, options: Sequence[Any], shape: tuple[int, int]) -> Array:
-        """As `Source` says."""
+        """Implement `Source`."""
         size = shape[0] * shape[1]
         places = self.draw(
             strategies.lists(strategies.integers(0, len(options) - 1), min_size=size, max_size=size)
         )
-        found: Array = np.array(options)[np.reshape(np.array(places, np.int64), shape)]
-        return found
+        values: Array = np.array(options)[np.reshape(np.array(places, np.int64), shape)]
+        return values
 
     def orders(self, bars: int, columns: int) -> NDArray[np.int64]:
-        """As `Source` says."""
+        """Implement `Source`."""
         rows = [self.draw(strategies.permutations(range(columns))) for _ in range(bars)]
         return np.array(rows, np.int64)
 
@@ -117,36 +117,36 @@ STOPS = (NAN, 0.1, 0.05, 0.2, 0.37)
 
 
 def drawn(source: Source) -> Scenario:
-    """A scenario of 1 to 6 columns and 5 to 40 bars; three in ten give signals, the others orders."""
+    """Draw a scenario of 1 to 6 columns and 5 to 40 bars; three in ten have signals, the others orders."""
     shape = source.whole(5, 40), source.whole(1, 6)
     is_signals = source.one((False,) * 7 + (True,) * 3)
     close = _prices(source, shape)
-    given = _common(source, close)
-    given |= _signals(source, close) if is_signals else _orders(source, shape)
+    arguments = _common(source, close)
+    arguments |= _signals(source, close) if is_signals else _orders(source, shape)
     sequence = source.one(("default", "auto", "reversed", "random"))
     return Scenario(
         kind="signals" if is_signals else "orders",
         close=close,
         cash=source.one(CASH),
-        given=given,
+        given=arguments,
         cash_sharing=source.one((True, True, True, False)),
         call_seq=source.orders(*shape) if sequence == "random" else sequence,
     )
 
 
 def seeded(seed: int, number: int) -> Scenario:
-    """Scenario *number* of those of a seed."""
+    """Return scenario *number* of a seed."""
     return drawn(Seeded(np.random.default_rng((seed, number))))
 
 
 @strategies.composite
 def scenarios(draw: Callable[[Any], Any]) -> Scenario:
-    """A strategy of scenarios."""
+    """Draw scenarios from Hypothesis."""
     return drawn(Drawn(draw))
 
 
 def _prices(source: Source, shape: tuple[int, int]) -> Floats:
-    """Closes, of which some are missing in one scenario of three."""
+    """Draw closes. In one of three scenarios some are missing."""
     if source.one(OFTEN):
         close = 10.0 * np.cumprod(source.cells(STEPS, shape), axis=0)
     else:
@@ -156,13 +156,13 @@ def _prices(source: Source, shape: tuple[int, int]) -> Floats:
 
 
 def _near(source: Source, close: Floats, options: Sequence[float]) -> Floats:
-    """Prices beside the closes."""
+    """Draw prices near the closes."""
     near: Floats = close * source.cells(options, close.shape)
     return near
 
 
 def _some(source: Source, options: Sequence[Any], shape: tuple[int, int]) -> Value:
-    """The same everywhere, as in most scenarios, or one for each column or cell."""
+    """Draw one value for all, as in most scenarios, or one per column or cell."""
     rows = source.one(("one", "one", "columns", "cells"))
     if rows == "one":
         return source.one(options)  # type: ignore[no-any-return]  # one of the options
@@ -170,35 +170,35 @@ def _some(source: Source, options: Sequence[Any], shape: tuple[int, int]) -> Val
 
 
 def _common(source: Source, close: Floats) -> dict[str, Value]:
-    """What orders and signals have in common; most of it is left out in most scenarios."""
+    """Draw the arguments common to orders and signals. Most scenarios leave most of them out."""
     shape = close.shape
-    given: dict[str, Value] = {}
+    arguments: dict[str, Value] = {}
     for name in ("fees", "fixed_fees", "slippage", "lock_cash"):
         if source.one(OFTEN):
-            given[name] = _some(source, TERMS[name], shape)
+            arguments[name] = _some(source, TERMS[name], shape)
     for name in ("min_size", "max_size", "size_granularity", "allow_partial"):
         if source.one((False, False, False, True)):
-            given[name] = _some(source, TERMS[name], shape)
+            arguments[name] = _some(source, TERMS[name], shape)
     for name in ("update_value", "ffill_val_price"):
         if source.one((False, False, False, True)):
-            given[name] = source.one(OFTEN)
+            arguments[name] = source.one(OFTEN)
     for name in ("price", "val_price"):
         how = source.one(("left out", "left out", "left out", "before", "near", "mixed"))
         if how == "before":
-            given[name] = -INF
+            arguments[name] = -INF
         elif how == "near":
-            given[name] = _near(source, close, (1.0, 0.99, 1.03))
+            arguments[name] = _near(source, close, (1.0, 0.99, 1.03))
         elif how == "mixed":
             infinite = source.cells((INF, -INF), shape)
             near = _near(source, close, (1.0, 0.99, 1.03))
-            given[name] = np.where(source.cells(OFTEN, shape), infinite, near)
-    return given
+            arguments[name] = np.where(source.cells(OFTEN, shape), infinite, near)
+    return arguments
 
 
 def _orders(source: Source, shape: tuple[int, int]) -> dict[str, Value]:
-    """Sizes and their types, and a direction for each column: it cannot change under a position."""
+    """Draw sizes, their types, and a direction per column, which cannot change during a position."""
     direction = source.one(("both", "longonly", "shortonly", "columns"))
-    given: dict[str, Value] = {
+    arguments: dict[str, Value] = {
         "direction": source.cells(DIRECTIONS, (1, shape[1])) if direction == "columns" else direction
     }
     kinds = np.broadcast_to(_some(source, SIZE_TYPES, shape), shape)
@@ -206,22 +206,22 @@ def _orders(source: Source, shape: tuple[int, int]) -> dict[str, Value]:
     for kind in sorted(set(kinds.ravel().tolist())):
         size = np.where(kinds == kind, source.cells(SIZES[kind], shape), size)
     is_one = (kinds == kinds[0, 0]).all()
-    return given | {"size": size, "size_type": str(kinds[0, 0]) if is_one else kinds}
+    return arguments | {"size": size, "size_type": str(kinds[0, 0]) if is_one else kinds}
 
 
 def _signals(source: Source, close: Floats) -> dict[str, Value]:
-    """Flags, what becomes of them, and stops."""
+    """Draw flags, their rules, and stops."""
     shape = close.shape
     flags = (False, False, False, True)
-    given: dict[str, Value] = {name: source.cells(flags, shape) for name in ("entries", "exits")}
+    arguments: dict[str, Value] = {name: source.cells(flags, shape) for name in ("entries", "exits")}
     if source.one(OFTEN):
-        given |= {name: source.cells(flags, shape) for name in ("short_entries", "short_exits")}
+        arguments |= {name: source.cells(flags, shape) for name in ("short_entries", "short_exits")}
     else:
-        given["direction"] = _some(source, DIRECTIONS, shape)
+        arguments["direction"] = _some(source, DIRECTIONS, shape)
     kind = source.one(("amount", "amount", "value", "percent"))
-    given["size_type"] = kind
+    arguments["size_type"] = kind
     sizes = tuple(size for size in SIZES[kind] if not size <= 0) + ((0.0,) if kind != "percent" else ())
-    given["size"] = _some(source, sizes, shape)
+    arguments["size"] = _some(source, sizes, shape)
     for name, options in (
         ("accumulate", words.ACCUMULATION),
         ("upon_long_conflict", words.CONFLICTS),
@@ -230,19 +230,19 @@ def _signals(source: Source, close: Floats) -> dict[str, Value]:
         ("upon_opposite_entry", words.OPPOSITE_ENTRIES),
     ):
         if source.one(OFTEN):
-            given[name] = _some(source, options, shape)
+            arguments[name] = _some(source, options, shape)
     if source.one((True, True, True, False)):
-        given |= _stops(source, close)
+        arguments |= _stops(source, close)
     if kind == "percent":
-        given["upon_opposite_entry"] = _some(source, ("ignore", "close", "closereduce"), shape)
-        given["upon_stop_exit"] = _some(source, ("close", "closereduce"), shape)
-    return given
+        arguments["upon_opposite_entry"] = _some(source, ("ignore", "close", "closereduce"), shape)
+        arguments["upon_stop_exit"] = _some(source, ("close", "closereduce"), shape)
+    return arguments
 
 
 def _stops(source: Source, close: Floats) -> dict[str, Value]:
-    """Stops, and the bars' range, of which there may be none or not all."""
+    """Draw stops, and the ranges of bars, which may be missing in whole or in part."""
     shape = close.shape
-    given: dict[str, Value] = {
+    arguments: dict[str, Value] = {
         "sl_stop": _some(source, STOPS, shape),
         "tp_stop": _some(source, STOPS, shape),
         "sl_trail": _some(source, OFTEN, shape),
@@ -254,7 +254,7 @@ def _stops(source: Source, close: Floats) -> dict[str, Value]:
         ("upon_stop_update", words.STOP_UPDATES),
     ):
         if source.one(OFTEN):
-            given[name] = _some(source, options, shape)
+            arguments[name] = _some(source, options, shape)
     if source.one((True, True, False)):
         opened = _near(source, close, (1.0, 0.95, 1.08, 0.8))
         top, bottom = np.fmax(opened, close), np.fmin(opened, close)
@@ -265,5 +265,5 @@ def _stops(source: Source, close: Floats) -> dict[str, Value]:
         }
         missing = source.one((NEVER, SELDOM))
         for name, prices in ranges.items():
-            given[name] = np.where(source.cells(missing, shape), NAN, prices)
-    return given
+            arguments[name] = np.where(source.cells(missing, shape), NAN, prices)
+    return arguments

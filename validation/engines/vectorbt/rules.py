@@ -1,8 +1,8 @@
-"""VectorBT's rules for one order: how large it becomes, what limits it, why it is refused, what it moves.
+"""VectorBT's rules for one order: its size, its limits, its refusal, and its changes of cash and position.
 
-Everything is a float64, as it is there, and every operation stands in its order: a sum that is rounded in
-another place decides another way when cash binds. Words are VectorBT's own. An order is for a *size* above
-zero to buy and below zero to sell; a position is below zero when it is short.
+Everything is a float64, as in VectorBT, and operations come in the same sequence. A sum that is rounded in
+another place could decide differently when cash binds. Words are VectorBT's own. An order is for a *size*
+above zero to buy and below zero to sell; a position is below zero when it is short.
 """
 
 import math
@@ -33,7 +33,7 @@ REASONS = (
     "MinSizeNotReached",
     "PartialFill",
 )
-"""Why an order is ignored or rejected, by VectorBT's number. Nothing of ours happens at random."""
+"""Reasons to ignore or reject an order, by VectorBT's number. The imitation has no random events."""
 (
     SIZE_NAN,
     PRICE_NAN,
@@ -45,22 +45,22 @@ REASONS = (
     NO_CASH_LONG,
     NO_OPEN_POSITION,
     MAX_SIZE_EXCEEDED,
-    RANDOM_EVENT,
+    _,  # RandomEvent
     CANT_COVER_FEES,
     MIN_SIZE_NOT_REACHED,
     PARTIAL_FILL,
 ) = range(14)
 FILLED, INVALID, NO_QUOTIENT = -1, -2, -3
-"""That an order is filled; that VectorBT raises an error, of a value or of a division, which ends the run."""
+"""Outcomes beside a refusal: filled, ValueError, ZeroDivisionError."""
 
 ACCOUNT = np.dtype([("cash", "f8"), ("free", "f8"), ("value", "f8")])
-"""*free* is cash less what shorts have locked twice over; *value* is what targets are a share of."""
+"""Account: *free* is cash less twice the amount that shorts lock; *value* is the base of percent targets."""
 HOLDING = np.dtype(
     [
         ("position", "f8"),
-        ("debt", "f8"),  # what shorts were sold for, covers taken out at the average
+        ("debt", "f8"),  # proceeds of shorts, less covers at the average price
         ("mark", "f8"),  # the valuation price
-        ("loss", "f8"),  # stops as fractions, NaN where there is none, and the prices they count from
+        ("loss", "f8"),  # stops as fractions (NaN: none), and their base prices
         ("loss_base", "f8"),
         ("is_trailing", "?"),
         ("gain", "f8"),
@@ -69,12 +69,12 @@ HOLDING = np.dtype(
 )
 ORDER = np.dtype(
     [
-        ("size", "f8"),  # as it is given; ShortOnly is turned about before it gets here
+        ("size", "f8"),  # with the sign of ShortOnly already changed
         ("size_type", "i8"),
         ("direction", "i8"),
         ("price", "f8"),
         ("slippage", "f8"),
-        ("wanted", "f8"),  # the size as an amount, without sign, and the share of resources or NaN
+        ("wanted", "f8"),  # the absolute amount, and the share of resources or NaN
         ("percent", "f8"),
     ]
 )
@@ -97,7 +97,7 @@ FILL = np.dtype(
 
 @leaf
 def is_close(a: float, b: float) -> bool:
-    """Whether two numbers are one but for noise; NaN and infinity are close to nothing."""
+    """Check whether two numbers are equal but for noise. NaN and infinity are close to nothing."""
     if not (math.isfinite(a) and math.isfinite(b)):
         return False
     return a == b or abs(a - b) <= max(1e-9 * max(abs(a), abs(b)), 1e-12)
@@ -105,13 +105,13 @@ def is_close(a: float, b: float) -> bool:
 
 @leaf
 def is_less(a: float, b: float) -> bool:
-    """Whether a is below b by more than noise."""
+    """Check whether a is below b by more than noise."""
     return a < b and not is_close(a, b)
 
 
 @leaf
 def plus(a: float, b: float) -> float:
-    """The sum, and exactly zero where they cancel but for noise."""
+    """Add two numbers. The sum is exactly zero if it is noise."""
     if np.sign(a) != np.sign(b):
         return 0.0 if is_close(abs(a), abs(b)) else a + b
     return 0.0 if is_close(a + b, 0.0) else a + b
@@ -119,21 +119,21 @@ def plus(a: float, b: float) -> float:
 
 @leaf
 def without_dust(a: float) -> float:
-    """The number, and exactly zero where it is noise."""
+    """Return the number, or exactly zero if it is noise."""
     return 0.0 if is_close(a, 0.0) else a
 
 
 @leaf
 def in_steps(size: float, granularity: float) -> float:
-    """The size in whole steps, by the floor of a quotient of floats: three steps of 0.1 may be two."""
+    """Round down to whole steps by the floor of a float quotient: three steps of 0.1 may become two."""
     return size if math.isnan(granularity) else size // granularity * granularity
 
 
 @routine
 def decide(account: Record, holding: Record, order: Record, terms: Record, fill: Record) -> int:
-    """Fill an order, or do nothing but clear dust: FILLED, a reason, or INVALID.
+    """Fill an order, or only clear dust. Return FILLED, a reason, INVALID or NO_QUOTIENT.
 
-    Of *fill* everything but bar and column is written.
+    Writes every field of *fill* but bar and column.
     """
     fill["cash_before"], fill["position_before"] = account["cash"], holding["position"]
     account["cash"] = without_dust(account["cash"])
@@ -161,7 +161,7 @@ def decide(account: Record, holding: Record, order: Record, terms: Record, fill:
 
 @leaf
 def _size(account: Record, holding: Record, order: Record) -> int:
-    """Turn the size into an amount and perhaps a share of resources, an infinite amount then."""
+    """Convert the size to an amount. A share of resources becomes an infinite amount and a percent."""
     size, kind = order["size"], order["size_type"]
     if kind == TARGET_PERCENT:
         value = without_dust(account["value"])
@@ -182,7 +182,7 @@ def _size(account: Record, holding: Record, order: Record) -> int:
     order["percent"] = math.nan
     if kind == PERCENT:
         if size == 0:
-            # A share of nothing has no side: there a fill of NaN is booked, and the next order raises.
+            # A share of zero has no side: VectorBT books a fill of NaN, and raises at the next order.
             return INVALID
         order["percent"] = abs(size)
         size = math.copysign(math.inf, size)
@@ -194,9 +194,9 @@ def _size(account: Record, holding: Record, order: Record) -> int:
 
 @leaf
 def _spendable(account: Record, holding: Record, order: Record, terms: Record, price: float) -> float:
-    """The cash that a purchase may take: all of it, short proceeds too, unless cash is locked.
+    """Return the cash that a purchase may take: all of it, with short proceeds, unless cash is locked.
 
-    NaN where a short is covered at just twice what it was sold for, which VectorBT's formula divides by.
+    NaN if a short is covered at exactly twice its average price, where VectorBT's formula divides by zero.
     """
     cash, free = account["cash"], account["free"]
     position, debt = holding["position"], holding["debt"]
@@ -204,12 +204,12 @@ def _spendable(account: Record, holding: Record, order: Record, terms: Record, p
     if terms["lock_cash"] and position >= 0:
         limit = free
     elif terms["lock_cash"]:
-        # What a cover sets free is there to pay for it.
+        # The cash that a cover unlocks may pay for it.
         required = abs(position) * price * (1 + terms["fees"]) + terms["fixed_fees"]
-        left = plus(free + 2 * debt, -required)
-        if left > 0:
+        rest = plus(free + 2 * debt, -required)
+        if rest > 0:
             limit = free + 2 * debt
-        elif left < 0:
+        elif rest < 0:
             average = debt / abs(position)
             apart = price * (1 + terms["fees"]) - 2 * average
             if apart == 0:
@@ -222,29 +222,29 @@ def _spendable(account: Record, holding: Record, order: Record, terms: Record, p
 
 @leaf
 def _buy(account: Record, holding: Record, order: Record, terms: Record, fill: Record) -> int:
-    """Buy or cover as much of what is wanted as there is cash for."""
+    """Buy or cover as much as cash allows."""
     price = order["price"] * (1 + order["slippage"])
-    asked, wanted = order["wanted"], order["wanted"]
+    requested, amount = order["wanted"], order["wanted"]
     limit = _spendable(account, holding, order, terms, price)
     if math.isnan(limit):
         return NO_QUOTIENT
     if order["direction"] != SHORT_ONLY:
         if limit == 0:
             return NO_CASH_LONG
-        if math.isinf(asked) and math.isinf(limit):
+        if math.isinf(requested) and math.isinf(limit):
             return INVALID
     else:
         if holding["position"] == 0:
             return NO_OPEN_POSITION
-        wanted = min(-holding["position"], asked)
-    if wanted == 0:
+        amount = min(-holding["position"], requested)
+    if amount == 0:
         return SIZE_ZERO
-    if wanted > terms["max_size"]:
+    if amount > terms["max_size"]:
         if not terms["allow_partial"]:
             return MAX_SIZE_EXCEEDED
-        wanted = terms["max_size"]
-    wanted = in_steps(wanted, terms["size_granularity"])
-    size, spent = wanted, wanted * price
+        amount = terms["max_size"]
+    amount = in_steps(amount, terms["size_granularity"])
+    size, spent = amount, amount * price
     fee = spent * terms["fees"] + terms["fixed_fees"]
     total = spent + fee
     if not (total < limit or is_close(total, limit)):
@@ -256,9 +256,9 @@ def _buy(account: Record, holding: Record, order: Record, terms: Record, fill: R
             size = in_steps(size, terms["size_granularity"])
             fee = size * price * terms["fees"] + terms["fixed_fees"]
             total = size * price + fee
-    if is_close(wanted, 0.0):
+    if is_close(amount, 0.0):
         return SIZE_ZERO
-    reason = _too_small(size, asked, terms)
+    reason = _too_small(size, requested, terms)
     if reason == FILLED:
         _move_bought(account, holding, size, total)
         _record(account, holding, fill, price, fee)
@@ -267,11 +267,11 @@ def _buy(account: Record, holding: Record, order: Record, terms: Record, fill: R
 
 
 @leaf
-def _too_small(size: float, asked: float, terms: Record) -> int:
-    """Why a size is not filled: below the smallest, or only a part where all or nothing was asked."""
+def _too_small(size: float, requested: float, terms: Record) -> int:
+    """Return the reason against a size: below the minimum, or partial where that is not allowed."""
     if is_less(size, terms["min_size"]):
         return MIN_SIZE_NOT_REACHED
-    if math.isfinite(asked) and is_less(size, asked) and not terms["allow_partial"]:
+    if math.isfinite(requested) and is_less(size, requested) and not terms["allow_partial"]:
         return PARTIAL_FILL
     return FILLED
 
@@ -292,17 +292,17 @@ def _move_bought(account: Record, holding: Record, size: float, total: float) ->
 
 @leaf
 def _sell(account: Record, holding: Record, order: Record, terms: Record, fill: Record) -> int:
-    """Sell what is held, or short: without a limit unless cash is locked or a share of resources is asked."""
+    """Sell or short. Only locked cash or a share of resources limits the size."""
     price = order["price"] * (1 - order["slippage"])
-    asked, size, percent = order["wanted"], order["wanted"], order["percent"]
+    requested, size, percent = order["wanted"], order["wanted"], order["percent"]
     if order["direction"] == LONG_ONLY:
-        size = min(holding["position"], asked)
+        size = min(holding["position"], requested)
     elif terms["lock_cash"] or not math.isnan(percent):
-        held = max(holding["position"], 0.0)
-        covered = plus(account["free"], held * price * (1 - terms["fees"]))
-        largest = held
+        long = max(holding["position"], 0.0)
+        covered = plus(account["free"], long * price * (1 - terms["fees"]))
+        largest = long
         if covered > 0:
-            largest = plus(held, plus(covered, -terms["fixed_fees"]) / (price * (1 + terms["fees"])))
+            largest = plus(long, plus(covered, -terms["fixed_fees"]) / (price * (1 + terms["fees"])))
             if largest <= 0:
                 return CANT_COVER_FEES
         elif holding["position"] <= 0:
@@ -310,7 +310,7 @@ def _sell(account: Record, holding: Record, order: Record, terms: Record, fill: 
         if not terms["lock_cash"]:
             size = largest
         elif math.isnan(percent):
-            size = min(asked, largest)
+            size = min(requested, largest)
         else:
             size, percent = min(percent * largest, largest), math.nan
     if not math.isnan(percent):
@@ -326,7 +326,7 @@ def _sell(account: Record, holding: Record, order: Record, terms: Record, fill: 
     size = in_steps(size, terms["size_granularity"])
     if is_close(size, 0.0):
         return SIZE_ZERO
-    reason = _too_small(size, asked, terms)
+    reason = _too_small(size, requested, terms)
     return _settle_sale(account, holding, terms, fill, size, price) if reason == FILLED else reason
 
 

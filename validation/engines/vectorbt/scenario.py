@@ -1,8 +1,8 @@
-"""A run of VectorBT as data, in that package's own words; its text; and scenarios drawn at random.
+"""A run of VectorBT as data, in that package's own words, and its text.
 
-`Scenario` says what is given to ``Portfolio.from_orders`` or ``Portfolio.from_signals``. A figure may be one
-for all, one for each column (an array of one row), or one for each bar and column. What is left out is as
-that package has it by default, but for cash, which is shared between columns unless it is said otherwise.
+A `Scenario` holds the arguments of ``Portfolio.from_orders`` or ``Portfolio.from_signals``. A figure may be a
+single value, a row with a value per column, or a value per bar and column. Defaults are those of the package,
+except for cash, which columns share by default.
 """
 
 import json
@@ -36,7 +36,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     "upon_stop_exit": signals.STOP_EXITS,
     "upon_stop_update": signals.STOP_UPDATES,
 }
-"""What is said by a word, and its words by VectorBT's number."""
+"""Arguments that are words, with their words by VectorBT's number."""
 OF_ORDERS: dict[str, Value] = {
     "size": np.inf,
     "size_type": "amount",
@@ -54,7 +54,7 @@ OF_ORDERS: dict[str, Value] = {
     "ffill_val_price": True,
     "update_value": False,
 }
-"""What may be given with orders, and what it is where it is not."""
+"""Arguments of ``from_orders``, with their defaults."""
 OF_SIGNALS: dict[str, Value] = {
     **OF_ORDERS,
     "direction": "longonly",
@@ -78,7 +78,7 @@ OF_SIGNALS: dict[str, Value] = {
     "upon_stop_exit": "close",
     "upon_stop_update": "override",
 }
-"""The same with signals. Where shorts have signals of their own, *direction* says nothing."""
+"""Arguments of ``from_signals``, with their defaults. With signals for shorts, *direction* has no effect."""
 DEFAULTS = {"orders": OF_ORDERS, "signals": OF_SIGNALS}
 BOUNDS: dict[str, tuple[float, float]] = {
     "fees": (-0.99, np.inf),
@@ -90,14 +90,14 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "sl_stop": (0.0, np.inf),
     "tp_stop": (0.0, np.inf),
 }
-"""Between what a figure lies; outside of it VectorBT raises, or sells below zero."""
+"""Bounds of figures. Outside of them VectorBT raises, or sells below zero."""
 
 
 @frozen(eq=False)
 class Scenario:
-    """*close* is [bars, columns]; *cash* what each account begins with; *given* the rest by name.
+    """A run of VectorBT: *close* is [bars, columns], *cash* opens each account, *given* is the rest.
 
-    *call_seq* is ``default``, ``reversed``, ``auto`` or the columns of each bar in their order.
+    *call_seq* is ``default``, ``reversed``, ``auto``, or the sequence of columns at each bar.
     """
 
     kind: Literal["orders", "signals"]
@@ -127,46 +127,46 @@ class Scenario:
         return bars, columns
 
     def of(self, name: str) -> Value:
-        """What is given under a name, or what it is by default; of signals, where there are none, nothing."""
+        """Return an argument or its default."""
         return self.given[name] if name in self.given else {**OF_SIGNALS, **DEFAULTS[self.kind]}[name]
 
     def codes(self, name: str) -> NDArray[np.int64]:
-        """What is given in words, as VectorBT's numbers."""
-        found: NDArray[np.int64] = np.vectorize(WORDS[name].index, otypes=[np.int64])(self.of(name))
-        return found
+        """Return an argument in words as VectorBT's numbers."""
+        codes: NDArray[np.int64] = np.vectorize(WORDS[name].index, otypes=[np.int64])(self.of(name))
+        return codes
 
     def cells(self, name: str) -> Array:
-        """What is given under a name, for each bar and column; not to be written to."""
+        """Return an argument for each bar and column, as a read-only array."""
         return np.broadcast_to(self.of(name), self.shape)
 
     @property
     def text(self) -> str:
-        """The scenario as JSON, a name a line; NaN and infinity as Python writes them."""
+        """The scenario as JSON, one name per line; NaN and infinity as Python writes them."""
         lines = {
             "kind": self.kind,
             "cash": self.cash,
             "cash_sharing": self.cash_sharing,
-            "call_seq": _plain(self.call_seq),
-            "close": _plain(self.close),
-            **{f"given.{name}": _plain(value) for name, value in self.given.items()},
+            "call_seq": _json_value(self.call_seq),
+            "close": _json_value(self.close),
+            **{f"given.{name}": _json_value(value) for name, value in self.given.items()},
         }
         return "{\n" + ",\n".join(f" {json.dumps(k)}: {json.dumps(v)}" for k, v in lines.items()) + "\n}\n"
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """The scenario that has this text."""
-        said: dict[str, Any] = {name: _made(value) for name, value in json.loads(text).items()}
-        given = {name.removeprefix("given."): said.pop(name) for name in list(said) if "." in name}
-        return cls(given=given, **said)
+        """Parse the text of a scenario."""
+        fields: dict[str, Any] = {name: _from_json(value) for name, value in json.loads(text).items()}
+        given = {name.removeprefix("given."): fields.pop(name) for name in list(fields) if "." in name}
+        return cls(given=given, **fields)
 
 
-def _plain(value: Value) -> Any:
+def _json_value(value: Value) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def _made(value: Any) -> Value:
-    made: Value = np.array(value) if isinstance(value, list) else value
-    return made
+def _from_json(value: Any) -> Value:
+    array: Value = np.array(value) if isinstance(value, list) else value
+    return array
 
 
 GRANULARITY = "steps of a granularity"
@@ -175,7 +175,7 @@ UNMARKED = "a percent without a valuation price in an automatic sequence"
 
 
 def where_engines_differ(scenario: Scenario) -> Sequence[str]:
-    """What is in a scenario of which VectorBT's numba and Rust engines make different things, by name.
+    """List the features of a scenario on which VectorBT's numba and Rust engines disagree, by name.
 
     Steps: a size of 1 in steps of 0.1 is 0.9 in numba, which takes the floor of a quotient, and 1 in Rust. A
     percent of zero: numba fills NaN, and raises at the next order; Rust refuses it. A percent to sell where
@@ -184,16 +184,16 @@ def where_engines_differ(scenario: Scenario) -> Sequence[str]:
     is_auto = isinstance(scenario.call_seq, str) and scenario.call_seq == "auto"
     is_shared = scenario.cash_sharing and scenario.shape[1] > 1
     percent = np.broadcast_to(scenario.codes("size_type") == PERCENT, scenario.shape)
-    found = {
+    features = {
         GRANULARITY: not np.all(np.isnan(np.asarray(scenario.of("size_granularity")))),
         NOTHING: np.any(percent & (scenario.cells("size") == 0)),
         UNMARKED: is_auto and is_shared and np.any(percent) and _may_lack_marks(scenario),
     }
-    return [name for name, differs in found.items() if differs]
+    return [name for name, differs in features.items() if differs]
 
 
 def _may_lack_marks(scenario: Scenario) -> bool:
-    """Whether a column may have no valuation price: whether a price of its first bar, or of any, is NaN."""
+    """Check whether a column may lack a valuation price: a price of its first bar, or of any bar, is NaN."""
     bars = slice(None, 1) if scenario.of("ffill_val_price") else slice(None)
     prices = [scenario.close[bars]]
     for name in ("price", "val_price"):

@@ -1,7 +1,7 @@
-"""VectorBT's signals: which of several at a bar counts, what order comes of it, and the stops of a position.
+"""VectorBT's signals: conflicts at a bar, the resulting order, and the stops of a position.
 
-The signals of one cell are a set of flags. Stops come first: where one is hit, the user's signals of that bar
-do not count. A trailing stop is moved after it was looked at, so it lags by a bar.
+The signals of one cell are a set of flags. Stops come first: a stop that is hit overrides the user's signals
+of that bar. A trailing stop moves after its check, so it lags by a bar.
 """
 
 import math
@@ -26,26 +26,26 @@ LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT = 1, 2, 4, 8
 ACCUMULATION = ("disabled", "both", "addonly", "removeonly")
 KEEP_SIZE, ADD_AND_REMOVE, ADD_ONLY, REMOVE_ONLY = range(4)
 CONFLICTS = ("ignore", "entry", "exit", "adjacent", "opposite")
-IGNORE_CONFLICT, TAKE_ENTRY, TAKE_EXIT, TAKE_ADJACENT, TAKE_OPPOSITE = range(5)
+TAKE_ENTRY, TAKE_EXIT, TAKE_ADJACENT, TAKE_OPPOSITE = range(1, 5)
 DIRECTION_CONFLICTS = ("ignore", "long", "short", "adjacent", "opposite")
-IGNORE_BOTH, TAKE_LONG, TAKE_SHORT, TAKE_SAME_SIDE, TAKE_OTHER_SIDE = range(5)
+TAKE_LONG, TAKE_SHORT, TAKE_SAME_SIDE, TAKE_OTHER_SIDE = range(1, 5)
 OPPOSITE_ENTRIES = ("ignore", "close", "closereduce", "reverse", "reversereduce")
-IGNORE_ENTRY, CLOSE, CLOSE_OR_REDUCE, REVERSE, REVERSE_OR_REDUCE = range(5)
+IGNORE_ENTRY, CLOSE, CLOSE_OR_REDUCE, REVERSE = range(4)
 STOP_EXITS = ("close", "closereduce", "reverse", "reversereduce")
-STOP_CLOSES, STOP_CLOSES_OR_REDUCES, STOP_REVERSES, STOP_REVERSES_OR_REDUCES = range(4)
+STOP_CLOSES, STOP_CLOSES_OR_REDUCES, STOP_REVERSES = range(3)
 STOP_ENTRY_PRICES = ("valprice", "price", "fillprice", "close")
-FROM_MARK, FROM_PRICE, FROM_FILL, FROM_CLOSE = range(4)
+FROM_MARK, _, FROM_FILL, FROM_CLOSE = range(4)
 STOP_EXIT_PRICES = ("stoplimit", "stopmarket", "price", "close")
-AT_STOP, AT_STOP_AND_SLIPPAGE, AT_PRICE, AT_CLOSE = range(4)
+AT_STOP, AT_STOP_AND_SLIPPAGE, _, AT_CLOSE = range(4)
 STOP_UPDATES = ("keep", "override", "overridenan")
-KEEP_STOP, OVERRIDE, OVERRIDE_WITH_NAN = range(3)
+OVERRIDE, OVERRIDE_WITH_NAN = range(1, 3)
 
 BAR = np.dtype([("open", "f8"), ("high", "f8"), ("low", "f8"), ("close", "f8")])
 
 
 @leaf
 def hit(position: float, base: float, stop: float, bar: Record, is_loss: bool) -> float:  # noqa: FBT001  which stop it is
-    """The price at which a stop is hit, the open where that lies beyond it; NaN where it is not."""
+    """Return the price at which a stop is hit (the open if it lies beyond the stop), or NaN."""
     if position == 0:
         return math.nan
     is_below = (position > 0) == is_loss
@@ -57,9 +57,9 @@ def hit(position: float, base: float, stop: float, bar: Record, is_loss: bool) -
 
 @routine
 def stopped(holding: Record, bar: Record) -> float:
-    """The price at which the position's stops end it, the loss before the gain; NaN where they do not.
+    """Return the price at which a stop ends the position, stop-loss before take-profit, or NaN.
 
-    Trails the base of the loss. Of *bar* what is missing is put in.
+    Trails the base of the stop-loss, and fills in missing prices of *bar*.
     """
     position = holding["position"]
     if math.isnan(bar["open"]):
@@ -83,7 +83,7 @@ def stopped(holding: Record, bar: Record) -> float:
 
 @leaf
 def arm(holding: Record, terms: Record, before: float, base: float) -> None:
-    """Set, keep or clear the stops after a fill; *base* is the price that they count from."""
+    """Set, keep or clear the stops after a fill; *base* is their base price."""
     after = holding["position"]
     if after == 0:
         holding["loss"] = holding["gain"] = math.nan
@@ -102,7 +102,7 @@ def arm(holding: Record, terms: Record, before: float, base: float) -> None:
 
 @leaf
 def _without_conflict(position: float, flags: int, entry: int, both: int, mode: int) -> int:
-    """What is left where a side's entry and exit come at once."""
+    """Resolve an entry and an exit of one side at once."""
     if flags & both != both:
         return flags
     if mode == TAKE_ENTRY or (mode == TAKE_ADJACENT and position != 0):
@@ -114,7 +114,7 @@ def _without_conflict(position: float, flags: int, entry: int, both: int, mode: 
 
 @leaf
 def _on_one_side(position: float, flags: int, mode: int) -> int:
-    """What is left where a long and a short entry come at once."""
+    """Resolve a long and a short entry at once."""
     both = LONG_ENTRY | SHORT_ENTRY
     if flags & both != both:
         return flags
@@ -128,7 +128,7 @@ def _on_one_side(position: float, flags: int, mode: int) -> int:
 
 @leaf
 def resolved(position: float, flags: int, terms: Record) -> tuple[int, int]:
-    """The signals that count, and whether they add to or take from a position."""
+    """Return the signals that count, and the mode of accumulation."""
     accumulate = terms["accumulate"]
     if not flags & (LONG_ENTRY | SHORT_ENTRY):
         return flags, accumulate
@@ -153,7 +153,7 @@ def resolved(position: float, flags: int, terms: Record) -> tuple[int, int]:
 
 @leaf
 def on_stop(position: float, terms: Record) -> tuple[int, int]:
-    """The signal that a stop gives, and whether it takes from the position or ends it."""
+    """Return the signal of a stop, and the mode of accumulation."""
     mode = terms["upon_stop_exit"]
     accumulate = KEEP_SIZE if mode in (STOP_CLOSES, STOP_REVERSES) else terms["accumulate"]
     if mode in (STOP_CLOSES, STOP_CLOSES_OR_REDUCES):
@@ -163,9 +163,9 @@ def on_stop(position: float, terms: Record) -> tuple[int, int]:
 
 @leaf
 def order_from(holding: Record, flags: int, accumulate: int, size: float, order: Record) -> int:
-    """Write size, type and direction of the order that the signals ask for; a size of zero is no order.
+    """Write size, type and direction of the order for the signals. A size of zero is no order.
 
-    The order's type is the one given with the size; whoever ends or turns a position asks for an amount.
+    The type is that of the size, except that an exit or a flip is an amount.
     """
     position = holding["position"]
     order["size"], order["direction"] = 0.0, BOTH
@@ -176,7 +176,7 @@ def order_from(holding: Record, flags: int, accumulate: int, size: float, order:
             order["size"] = -size
         return FILLED
     side = 1.0 if position > 0 else -1.0
-    own = LONG_ONLY if position > 0 else SHORT_ONLY
+    direction = LONG_ONLY if position > 0 else SHORT_ONLY
     against, leave, more = (
         (SHORT_ENTRY, LONG_EXIT, LONG_ENTRY) if position > 0 else (LONG_ENTRY, SHORT_EXIT, SHORT_ENTRY)
     )
@@ -192,12 +192,12 @@ def order_from(holding: Record, flags: int, accumulate: int, size: float, order:
                 turned = size / holding["mark"] if order["size_type"] == VALUE else size
             order["size"], order["size_type"] = -side * (abs(position) + turned), AMOUNT
     elif flags & leave:
-        order["direction"] = own
+        order["direction"] = direction
         order["size"] = -side * size
         if not takes:
             order["size"], order["size_type"] = -position, AMOUNT
     elif flags & more:
-        order["direction"] = own
+        order["direction"] = direction
         if accumulate in (ADD_AND_REMOVE, ADD_ONLY):
             order["size"] = side * size
     return FILLED

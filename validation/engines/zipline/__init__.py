@@ -1,1 +1,1 @@
-"""The runs of zipline in benchmarks."""
+"""zipline-reloaded: its runs in benchmarks and the columns of its exports."""

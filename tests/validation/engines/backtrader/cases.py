@@ -1,7 +1,7 @@
-"""Backtrader's rules by hand: a bar a line, what is asked at it, what is told at it, and cash or value.
+"""Backtrader's rules by hand. A line is a bar, its actions, its notices, and cash or value.
 
-Prices are open, high, low and close. An order is called by its number, from 0 in the order of asking. Each
-case holds for the imitation and for the package.
+Prices are open, high, low and close. An order is named by its number, which counts actions from 0. Each case
+holds for the imitation and for the package.
 """
 
 import math
@@ -89,7 +89,7 @@ def scenario(case: Case) -> Scenario:
 
 
 def told(case: Case, followed: Followed) -> list[list[str]]:
-    """What there is to say at each bar, as it is written; of cash and value what is written, or the two."""
+    """Write the notices of each bar as the case does, with cash, value or both as the case has them."""
     rows = lines(case)
     said: list[list[str]] = [[] for _ in rows]
     fills = iter(followed.fills)
@@ -163,7 +163,7 @@ CASES: dict[str, Case] = {
         """,
         checksubmit=False,
     ),
-    "a reversal that cannot be afforded closes, and is refused for the rest": case(
+    "a flip without enough cash closes, and is refused for the rest": case(
         """
         100 100 100 100 | sell 50 |
         100 100 100 100 | buy 250 | 0: -50 @ 100         | cash 15000

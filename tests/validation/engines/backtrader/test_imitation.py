@@ -52,19 +52,19 @@ def test_what_fills_at_the_close_of_a_day_bears_the_time_of_its_last_bar() -> No
     [
         ("buy 0", "has no size"),
         ("sell -1", "has no size"),
-        ("buy 1 Limit at -5", "has a price of no meaning"),
-        ("buy 1 Limit at 5 valid -1", "has a valid of no meaning"),
+        ("buy 1 Limit at -5", "has an invalid price"),
+        ("buy 1 Limit at 5 valid -1", "has an invalid valid"),
         ("value 100 at 0", "divides by a price of 0"),
-        ("buy 1 of 2", "is of no instrument"),
-        ("cancel order 1", "means an action that is not before it"),
-        ("cancel", "means an action that is not before it"),
-        ("buy 1 oco 0", "means an action that is not before it"),
+        ("buy 1 of 2", "has no instrument"),
+        ("cancel order 1", "refers to an action that is not before it"),
+        ("cancel", "refers to an action that is not before it"),
+        ("buy 1 oco 0", "refers to an action that is not before it"),
         ("buy 1; buy 1; sell 1 under 0", "does not follow its parent"),
-        ("close; sell 1 under 0", "is no child of a purchase or a sale at its bar"),
-        ("buy 1; sell 1 under 0; sell 1 under 1", "is no child of a purchase or a sale at its bar"),
+        ("close; sell 1 under 0", "is not a child of a buy or a sell at its bar"),
+        ("buy 1; sell 1 under 0; sell 1 under 1", "is not a child of a buy or a sell at its bar"),
     ],
 )
-def test_what_nobody_can_ask_for(words: str, refusal: str) -> None:
+def test_actions_that_a_scenario_refuses(words: str, refusal: str) -> None:
     with pytest.raises(ValueError, match=refusal):
         scenario(case(f"10 10 10 10 | {words} |"))
 
@@ -81,16 +81,16 @@ def test_what_no_broker_can_be_set_to(rules: dict[str, float], refusal: str) -> 
 def test_actions_come_in_the_order_of_time() -> None:
     one = scenario(case("10 10 10 10 | |\n 10 10 10 10 | |"))
 
-    with pytest.raises(ValueError, match="is at no bar, or late"):
+    with pytest.raises(ValueError, match="has no bar, or is out of sequence"):
         evolve(one, actions=table([Action(1, "buy", 1.0), Action(0, "buy", 1.0)]))
-    with pytest.raises(ValueError, match="is at no bar, or late"):
+    with pytest.raises(ValueError, match="has no bar, or is out of sequence"):
         evolve(one, actions=table([Action(2, "buy", 1.0)]))
 
 
 def test_every_instrument_and_every_time_has_a_bar() -> None:
-    with pytest.raises(ValueError, match="each instrument has a bar"):
+    with pytest.raises(ValueError, match="every instrument needs a bar"):
         scenario(case("10 10 10 10 / - - - - | |"))
-    with pytest.raises(ValueError, match="some instrument has a bar at it"):
+    with pytest.raises(ValueError, match="some instrument must have a bar"):
         scenario(case("10 10 10 10 | |\n - - - - | |"))
 
 

@@ -1,4 +1,4 @@
-"""How VectorBT's rules are written down by hand: a bar a line.
+"""A notation for VectorBT's rules by hand, one bar per line.
 
     10 20  | 5 -    | buy 5 of 0 at 10; NoCashLong of 1 | 50
     9 -    | entry  | PriceNaN                          | 50 value 100

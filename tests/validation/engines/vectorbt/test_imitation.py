@@ -1,4 +1,4 @@
-"""What VectorBT's imitation is given and refuses, where it ends, and what is booked of it."""
+"""The imitation of VectorBT: its inputs, its refusals, its errors, and its books."""
 
 from pathlib import Path
 from typing import Any

@@ -50,7 +50,7 @@ def run(scenario: Scenario, engine: Engine = "numba") -> Outcome:
 
 
 def log_of(scenario: Scenario) -> NDArray[np.void]:
-    """What the package notes of its fills: its states before and after each."""
+    """Return the package's states before and after each fill."""
     from tieout.validation.engines.vectorbt import package as vectorbt
 
     try:
@@ -62,7 +62,7 @@ def log_of(scenario: Scenario) -> NDArray[np.void]:
 
 
 def told(scenario: Scenario, engine: Engine = "numba") -> list[str]:
-    """What is different."""
+    """List the differences."""
     tally = Tally()
     compare(tally, "it", scenario, engine)
     return tally.differences
@@ -238,11 +238,11 @@ def test_numba_divides_by_zero_where_a_short_is_covered_at_twice_its_price() -> 
         run(doubled.scenario)
 
 
-# --- rules of ours in the package's own records ---------------------------------------------------------
+# --- our rules in the package's own records ---------------------------------------------------------
 
 
 def money(log: NDArray[np.void]) -> NDArray[np.float64]:
-    """What each fill brought, below zero for what it cost."""
+    """Return the change of cash by each fill."""
     sides = np.where(log["res_side"] == 0, -1.0, 1.0)
     brought: NDArray[np.float64] = sides * log["res_size"] * log["res_price"] - log["res_fees"]
     return brought

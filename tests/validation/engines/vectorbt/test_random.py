@@ -17,7 +17,7 @@ from tieout.validation.foreign.rows import unlike
 TWO_FILLS = case("10 | 5 | |\n10 | -8 | |", fees=0.001, lock_cash=True)
 
 
-def test_a_scenario_that_is_equal_is_counted_and_not_told() -> None:
+def test_an_equal_scenario_is_counted_and_not_listed() -> None:
     tally = Tally()
     outcome = imitate(TWO_FILLS.scenario)
 
@@ -49,7 +49,7 @@ def test_a_scenario_that_is_equal_is_counted_and_not_told() -> None:
         ),
     ],
 )
-def test_a_fill_that_differs_is_told(planted: dict[str, Any], told: str) -> None:
+def test_a_fill_that_differs_is_listed(planted: dict[str, Any], told: str) -> None:
     tally = Tally()
     ours = imitate(TWO_FILLS.scenario)
     first, *rest = ours.fills
@@ -59,7 +59,7 @@ def test_a_fill_that_differs_is_told(planted: dict[str, Any], told: str) -> None
     assert (1, 1, [told]) == (tally.scenarios, tally.differing, tally.differences)
 
 
-def test_a_refusal_and_a_balance_that_differ_are_told() -> None:
+def test_a_refusal_and_a_balance_that_differ_are_listed() -> None:
     tally = Tally()
     ours = imitate(case("10 | 5 | |\n10 | 100 | |", allow_partial=False).scenario)
     theirs = evolve(ours, refusals=[], cash=ours.cash + np.array([0.0, 0.006]))
@@ -84,13 +84,13 @@ def test_tallies_add_up() -> None:
     assert other.differences == both.differences
 
 
-def test_dust_is_neither_a_short_nor_a_reversal() -> None:
+def test_dust_is_neither_a_short_nor_a_flip() -> None:
     held = [Fill(0, 0, 0, 0.3, 10.0, 0.0), Fill(1, 0, 1, -0.1, 10.0, 0.0), Fill(2, 0, 2, -0.2, 10.0, 0.0)]
 
     assert [] == list(regimes_of(held))
 
 
-def test_books_that_depart_from_the_loop_are_told() -> None:
+def test_books_that_differ_from_the_loop_are_listed() -> None:
     performed = simulate(TWO_FILLS.scenario)
     booked = book_trades(performed.scenario, trades_from(performed))
     booked.journal.discard()
@@ -127,9 +127,7 @@ ROW = "of row 1 of the table fill"
         ("fee", np.nan, [f"commission {ROW}: 80000 here, nan there"]),
     ],
 )
-def test_more_than_one_unit_of_difference_in_what_is_booked_is_told(
-    name: str, by: float, told: list[str]
-) -> None:
+def test_a_booked_difference_of_more_than_one_unit_is_listed(name: str, by: float, told: list[str]) -> None:
     scenario = TWO_FILLS.scenario
     ours = trades_from(simulate(scenario))
     booked = book_trades(scenario, ours)
@@ -152,7 +150,7 @@ def test_a_row_is_of_its_bar_and_instrument(name: str, told: str) -> None:
     booked.journal.discard()
 
 
-def test_a_fill_too_few_is_told() -> None:
+def test_a_missing_fill_is_listed() -> None:
     scenario = TWO_FILLS.scenario
     ours = trades_from(simulate(scenario))
     booked = book_trades(scenario, ours)

@@ -45,7 +45,7 @@ CASES: dict[str, Case] = {
         direction="both",
         size=1.0,
     ),
-    "an infinite reversal is what cash pays for": case(
+    "an infinite flip is limited by cash": case(
         """
         10 | entry | buy 9.90099 at 10 fee 0.990099    | 0
         10 | exit  | sell 19.605921 at 10 fee 1.960592 | 194.098618
@@ -65,7 +65,7 @@ CASES: dict[str, Case] = {
         """,
         size=2.0,
     ),
-    "a value to reverse": case(
+    "a value to flip": case(
         """
         10 | entry | buy 4 at 10  | 60
         20 | short | sell 6 at 20 | 180
@@ -186,7 +186,7 @@ CASES: dict[str, Case] = {
         upon_opposite_entry="closereduce",
         accumulate="both",
     ),
-    "an opposite entry that reverses": case(
+    "an opposite entry that flips": case(
         """
         10 | entry | buy 1 at 10  | 90
         10 | short | sell 2 at 10 | 110
@@ -343,7 +343,7 @@ CASES: dict[str, Case] = {
         size=1.0,
         sl_stop=0.1,
     ),
-    "a stop that reverses": case(
+    "a stop that flips": case(
         """
         10        | entry | buy 1 at 10 | 90
         10/10/8/9 | -     | sell 2 at 9 | 108
@@ -363,7 +363,7 @@ CASES: dict[str, Case] = {
         upon_stop_exit="closereduce",
         accumulate="both",
     ),
-    "a stop that reverses or reduces": case(
+    "a stop that flips or reduces": case(
         """
         10          | short | sell 1 at 10 | 110
         10          | short | sell 1 at 10 | 120
@@ -445,7 +445,7 @@ CASES: dict[str, Case] = {
         val_price=20.0,
         stop_entry_price="valprice",
     ),
-    "an exit is for all of it, whatever the size was": case(
+    "an exit closes the position, regardless of the size": case(
         """
         10 | entry | buy 4 at 10  | 60
         20 | exit  | sell 4 at 20 | 140
@@ -453,7 +453,7 @@ CASES: dict[str, Case] = {
         size=40.0,
         size_type="value",
     ),
-    "a reversal counts its stop anew": case(
+    "a flip starts its stop again": case(
         """
         10          | entry | buy 1 at 10  | 90
         20          | short | sell 2 at 20 | 130

@@ -1,7 +1,7 @@
-"""A run of ours as plain data: its bars as panels, the orders that it gave, and what came of them.
+"""A tieout run as plain data: its bars as panels, its orders, and their outcome.
 
-All of it is read from the journal's own tables. Cash and value at every bar are folded from its transfers, so
-that neither the statements nor how often there are any matters.
+All of it is read from the tables of the journal. Cash and value at every bar are summed up from transfers, so
+they do not depend on the statements or on how many there are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,10 +29,10 @@ CASH, PROCEEDS, HOLDING = "Assets:Cash:", "Assets:Margin:ShortProceeds:", "Asset
 
 @frozen
 class Order:
-    """An order as it was given: at the close of *bar*, for *quantity* units, below zero to sell.
+    """An order as it was placed: at the close of *bar*, for *quantity* units, below zero to sell.
 
-    *limit* and *stop* are NaN where it has none. *reduces* tells whether it goes against the position that
-    there was when it was given. *until* is the bar at whose close it was cancelled, -1 where it was not.
+    *limit* and *stop* are NaN without such a price. *reduces* is true if the order goes against the position
+    at the time. *until* is the bar at whose close it was cancelled, -1 if it was not.
     """
 
     number: int
@@ -57,7 +57,7 @@ class Panels:
 
     @classmethod
     def of(cls, bars: Bars) -> Self:
-        """All windows of the bars together."""
+        """Join all windows of the bars."""
         windows = [window.market for window in bars.windows()]
         fields = {name: np.concatenate([getattr(market, name) for market in windows]) for name in FIELDS}
         return cls(bars.timestamp, bars.symbols, fields)
@@ -66,13 +66,13 @@ class Panels:
         return self.fields[field]
 
     def when(self, bar: int) -> str:
-        """The time of a bar; a date where it is one."""
+        """Return the time of a bar as text, or its date if it has no hour."""
         moment = str(np.datetime64(int(self.timestamp[bar]), "ns"))
         return moment[:10] if self.timestamp[bar] % DAY == 0 else moment[:19].replace("T", " ")
 
     @cached_property
     def is_there(self) -> NDArray[np.bool_]:
-        """bool[bars, columns]: whether an instrument has a bar."""
+        """bool[bars, columns]: true where an instrument has a bar."""
         there: NDArray[np.bool_] = ~np.isnan(self["close"])
         return there
 
@@ -84,14 +84,14 @@ class Panels:
         return np.where(last >= 0, prices, np.nan)
 
     def following(self, bar: int, column: int) -> int:
-        """The next bar of an instrument after *bar*; -1 where there is none."""
+        """Return the next bar of an instrument after *bar*, -1 without one."""
         later = np.flatnonzero(self.is_there[bar + 1 :, column])
         return bar + 1 + int(later[0]) if later.size else -1
 
 
 @frozen(eq=False)
 class Performed:
-    """A run of ours: its bars, what it was performed under, its orders, and what came of them."""
+    """A tieout run: its bars, its settings, its orders, and their outcome."""
 
     panels: Panels
     backtest: Backtest
@@ -103,35 +103,35 @@ class Performed:
 
     @property
     def is_same_close(self) -> bool:
-        """Whether orders fill at the close of the bar that they are decided on."""
+        """True if orders fill at the close of the bar that they are decided on."""
         return self.backtest.fill == "same_close"
 
     @property
     def is_limited(self) -> bool:
-        """Whether cash and positions have a floor."""
+        """True if neither cash nor a position may go below zero."""
         return isinstance(self.backtest.account, CashAccount)
 
     @property
     def cuts(self) -> bool:
-        """Whether an order that the account cannot bear is cut to what it can."""
+        """True if an order that is too large for the account is cut and not refused."""
         return isinstance(self.backtest.account, CashAccount) and (
             self.backtest.account.insufficient != "reject"
         )
 
     @classmethod
     def of(cls, backtest: Backtest, tables: Tables) -> Self:
-        """What a journal holds of a run that was performed by *backtest*."""
+        """Read the run of *backtest* from the tables of its journal."""
         panels = Panels.of(backtest.bars)
         journal = _Journal(tables, panels, backtest.currency)
         fills = journal.fills()
-        held = journal.units()
-        value = journal.cash + np.nansum(held * np.nan_to_num(panels.valuation), axis=1)
+        units = journal.units()
+        value = journal.cash + np.nansum(units * np.nan_to_num(panels.valuation), axis=1)
         outcome = Outcome(fills, journal.refusals(), journal.cash, value)
         return cls(panels, backtest, journal.opening, journal.orders(), outcome, journal.endings())
 
 
 class _Journal:
-    """The tables of a journal, with bars and columns in the place of times and commodities."""
+    """The tables of a journal, with bars and columns in place of timestamps and commodities."""
 
     def __init__(self, tables: Tables, panels: Panels, currency: str) -> None:
         self.tables, self.panels = tables, panels
@@ -143,16 +143,16 @@ class _Journal:
         self.money = names.index(currency)
 
     def bar(self, timestamp: NDArray[Any]) -> Int64s:
-        """The bar of each time: the first that is not before it."""
-        found: Int64s = np.searchsorted(self.panels.timestamp, timestamp.view(np.int64)).astype(np.int64)
-        return found
+        """Return the bar of each time: the first that is not before it."""
+        bars: Int64s = np.searchsorted(self.panels.timestamp, timestamp.view(np.int64)).astype(np.int64)
+        return bars
 
     def table(self, name: str, *columns: str) -> dict[str, NDArray[Any]]:
-        """Columns of a table."""
+        """Read columns of a table."""
         return self.tables.columns(name, columns)
 
     def fills(self) -> list[Fill]:
-        """The fills, in the order in which they happened."""
+        """Read the fills, in the sequence in which they happened."""
         rows = self.table(
             "fill", "timestamp", "instrument", "order_id", "side", "quantity", "price", "commission"
         )
@@ -173,10 +173,10 @@ class _Journal:
         ]
 
     def refusals(self) -> list[Refusal]:
-        """The orders that were rejected, and why."""
+        """Read the orders that were rejected, with the reason."""
         events = self.table("order_event", "timestamp", "order_id", "event", "reason")
         instrument = self.table("orders", "instrument")["instrument"]
-        chosen = np.flatnonzero(events["event"] == int(OrderEvent.REJECTED))
+        rejections = np.flatnonzero(events["event"] == int(OrderEvent.REJECTED))
         bars = self.bar(events["timestamp"])
         return [
             Refusal(
@@ -185,29 +185,29 @@ class _Journal:
                 int(events["order_id"][row]),
                 Reason(int(events["reason"][row])).name.lower(),
             )
-            for row in chosen.tolist()
+            for row in rejections.tolist()
         ]
 
     def orders(self) -> list[Order]:
-        """Every order, as it was given."""
+        """Read every order as it was placed."""
         rows = self.table(
             "orders", "timestamp", "instrument", "quantity", "type", "limit_price", "stop_price", "tif"
         )
         bars, columns = self.bar(rows["timestamp"]).tolist(), self.column[rows["instrument"]].tolist()
-        ended = self._cancelled()
-        found: list[Order] = []
-        held = [0] * len(self.panels.symbols)
+        until = self._cancellations()
+        orders: list[Order] = []
+        position = [0] * len(self.panels.symbols)
         fills = self._moves()
-        done = 0
+        place = 0
         for number, (bar, column, units) in enumerate(
             zip(bars, columns, rows["quantity"].tolist(), strict=True)
         ):
-            # What an order of this bar fills, at its close, comes after all of them were given.
-            while done < len(fills) and fills[done][0] <= bar and bars[fills[done][1]] < bar:
-                _, _, where, moved = fills[done]
-                held[where] += moved
-                done += 1
-            found.append(
+            # Fills at the close of this bar come after all of its orders were placed.
+            while place < len(fills) and fills[place][0] <= bar and bars[fills[place][1]] < bar:
+                *_, where, change = fills[place]
+                position[where] += change
+                place += 1
+            orders.append(
                 Order(
                     number,
                     bar,
@@ -217,14 +217,14 @@ class _Journal:
                     float(rows["limit_price"][number]),
                     float(rows["stop_price"][number]),
                     TimeInForce(int(rows["tif"][number])),
-                    held[column] * units < 0,
-                    ended.get(number, -1),
+                    position[column] * units < 0,
+                    until.get(number, -1),
                 )
             )
-        return found
+        return orders
 
     def _moves(self) -> list[tuple[int, int, int, int]]:
-        """Of every fill: its bar, order, column, and units, below zero for a sale."""
+        """Read bar, order, column and units (below zero for a sale) of every fill."""
         rows = self.table("fill", "timestamp", "order_id", "instrument", "side", "quantity")
         return list(
             zip(
@@ -236,36 +236,36 @@ class _Journal:
             )
         )
 
-    def _cancelled(self) -> dict[int, int]:
-        """The bar at which each order was cancelled, of those that were."""
+    def _cancellations(self) -> dict[int, int]:
+        """Read the bar of every cancellation, by order."""
         events = self.table("order_event", "timestamp", "order_id", "event")
-        chosen = events["event"] == int(OrderEvent.CANCELLED)
-        bars = self.bar(events["timestamp"][chosen])
-        return dict(zip(events["order_id"][chosen].tolist(), bars.tolist(), strict=True))
+        is_cancellation = events["event"] == int(OrderEvent.CANCELLED)
+        bars = self.bar(events["timestamp"][is_cancellation])
+        return dict(zip(events["order_id"][is_cancellation].tolist(), bars.tolist(), strict=True))
 
     def endings(self) -> dict[int, int]:
-        """Where positions were closed without an order, by column."""
+        """Read the bar at which a position was closed without an order, by column."""
         txns = self.table("txn", "timestamp", "kind", "instrument")
-        chosen = txns["kind"] == int(Kind.DELISTING)
-        columns, bars = self.column[txns["instrument"][chosen]], self.bar(txns["timestamp"][chosen])
+        is_ending = txns["kind"] == int(Kind.DELISTING)
+        columns, bars = self.column[txns["instrument"][is_ending]], self.bar(txns["timestamp"][is_ending])
         return dict(zip(columns.tolist(), bars.tolist(), strict=True))
 
-    # --- folds -------------------------------------------------------------------------------------
+    # --- sums of transfers ----------------------------------------------------------------------------
 
     @cached_property
-    def _moved(self) -> tuple[Int64s, Int64s, Int64s, Int64s]:
-        """Of every transfer: its bar, the accounts debited and credited, and the amount."""
+    def _transfers(self) -> tuple[Int64s, Int64s, Int64s, Int64s]:
+        """The bar, debit account, credit account and amount of every transfer."""
         rows = self.table("transfer", "txn", "debit", "credit", "amount")
         timestamp = self.table("txn", "timestamp")["timestamp"]
         return self.bar(timestamp)[rows["txn"]], rows["debit"], rows["credit"], rows["amount"]
 
-    def _folded(self, place: Int64s, width: int) -> Int64s:
-        """int64[bars, width]: balances at every bar of what *place* puts accounts in; -1 for nowhere."""
-        bars, debit, credit, amount = self._moved
+    def _balances(self, place: Int64s, width: int) -> Int64s:
+        """Add up int64[bars, width] balances: *place* is the column of each account, -1 for none."""
+        bars, debit, credit, amount = self._transfers
         balances = np.zeros((len(self.panels.timestamp), width), np.int64)
         for account, sign in ((debit, 1), (credit, -1)):
-            chosen = place[account] >= 0
-            np.add.at(balances, (bars[chosen], place[account][chosen]), sign * amount[chosen])
+            counts = place[account] >= 0
+            np.add.at(balances, (bars[counts], place[account][counts]), sign * amount[counts])
         return np.cumsum(balances, axis=0)
 
     @cached_property
@@ -274,31 +274,29 @@ class _Journal:
 
     @cached_property
     def cash(self) -> Floats:
-        """float64[bars]: cash at every bar, the proceeds of short sales among it."""
+        """float64[bars]: cash at every bar, including the proceeds of short sales."""
         paths, commodity = self._accounts["path"].tolist(), self._accounts["commodity"]
         is_cash = np.array([path.startswith((CASH, PROCEEDS)) for path in paths], np.bool_)
         place = np.where(is_cash & (commodity == self.money), 0, -1)
-        cash: Floats = self._folded(place, 1)[:, 0] / self.scale[self.money]
+        cash: Floats = self._balances(place, 1)[:, 0] / self.scale[self.money]
         return cash
 
     @cached_property
     def opening(self) -> float:
-        """What was put in."""
-        rows = self.table("txn", "kind")
-        bars, debit, _, amount = self._moved
-        del bars
-        txn = self.table("transfer", "txn")["txn"]
-        put_in = rows["kind"][txn] == int(Kind.DEPOSIT)
-        assert np.all(self._accounts["commodity"][debit[put_in]] == self.money)
-        return float(amount[put_in].sum() / self.scale[self.money])
+        """The sum of all deposits."""
+        kind = self.table("txn", "kind")["kind"]
+        _, debit, _, amount = self._transfers
+        is_deposit = kind[self.table("transfer", "txn")["txn"]] == int(Kind.DEPOSIT)
+        assert np.all(self._accounts["commodity"][debit[is_deposit]] == self.money)
+        return float(amount[is_deposit].sum() / self.scale[self.money])
 
     def units(self) -> Floats:
-        """float64[bars, columns]: what is held at every bar, below zero when short."""
+        """Return float64[bars, columns] positions at every bar, below zero when short."""
         paths = self._accounts["path"].tolist()
         commodity, instrument = self._accounts["commodity"], self._accounts["instrument"]
-        held = np.array([path.startswith(HOLDING) for path in paths], np.bool_) & (commodity == instrument)
-        place = np.where(held, self.column[instrument], -1)
-        units = self._folded(place, len(self.panels.symbols))
+        is_position = np.array([path.startswith(HOLDING) for path in paths], np.bool_)
+        place = np.where(is_position & (commodity == instrument), self.column[instrument], -1)
+        units = self._balances(place, len(self.panels.symbols))
         scale = np.ones(len(self.panels.symbols))
         there = self.column >= 0
         scale[self.column[there]] = self.scale[there]

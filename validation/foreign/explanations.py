@@ -1,0 +1,112 @@
+"""Known differences of rules between tieout and other engines, and the orders that each of them explains."""
+
+from collections.abc import Callable, Sequence
+
+from attrs import frozen
+
+from tieout.execution.kernels.orders import Reason
+from tieout.validation.foreign.native import Order, Performed
+from tieout.validation.foreign.outcome import Fill, Refusal
+
+UNIT = 1e-8
+"""The smallest difference of quantities that counts."""
+DUST = Reason.DUST.name.lower()
+
+
+@frozen
+class OrderResult:
+    """The result of one order: its fills, those at one bar and price added up, and its refusal."""
+
+    fills: Sequence[Fill] = ()
+    refusal: Refusal | None = None
+
+    @property
+    def quantity(self) -> float:
+        """Quantity of all its fills together."""
+        return sum(fill.quantity for fill in self.fills)
+
+    @property
+    def reason(self) -> str:
+        """Reason of its refusal in the engine's own word, empty without one."""
+        return self.refusal.reason if self.refusal else ""
+
+
+@frozen
+class Case:
+    """An order of a run with its result in tieout (*ours*) and in the other engine (*theirs*)."""
+
+    run: Performed
+    order: Order
+    ours: OrderResult
+    theirs: OrderResult
+
+
+@frozen
+class Rule:
+    """A known difference of rules: its name, a sentence that states it, and a test for an order."""
+
+    name: str
+    statement: str
+    applies: Callable[[Case], bool]
+
+
+def is_refused_for(reason: Reason) -> Callable[[Case], bool]:
+    """Return a test for orders that tieout refused for *reason*."""
+    return lambda case: case.ours.reason == reason.name.lower()
+
+
+def fills_less(case: Case) -> bool:
+    """Check whether tieout filled less than the other engine."""
+    return abs(case.ours.quantity) < abs(case.theirs.quantity) - UNIT
+
+
+def fills_more(case: Case) -> bool:
+    """Check whether tieout filled more than the other engine."""
+    return abs(case.ours.quantity) > abs(case.theirs.quantity) + UNIT
+
+
+def _never(_: Case) -> bool:
+    return False
+
+
+def _trades_without_volume(case: Case) -> bool:
+    """Check whether only the other engine filled the order on a bar without volume."""
+    bars = {fill.bar for fill in case.ours.fills}
+    volume = case.run.panels["volume"][:, case.order.column]
+    return any(volume[fill.bar] == 0.0 and fill.bar not in bars for fill in case.theirs.fills)
+
+
+def _borrows(case: Case) -> bool:
+    """Check whether tieout, with an unlimited account, filled the order with cash that it did not have."""
+    cash = case.run.outcome.cash
+    return not case.run.is_limited and fills_more(case) and any(cash[f.bar] < 0 for f in case.ours.fills)
+
+
+ENDED = Rule(
+    "the end of an instrument",
+    "tieout closes a position at its last close when its instrument has no later bar; the others keep it",
+    _never,
+)
+NO_VOLUME = Rule(
+    "no volume",
+    "by default tieout fills nothing on a bar without volume; the others ignore volume",
+    _trades_without_volume,
+)
+WITHOUT_A_BAR = Rule(
+    "no bar",
+    "tieout refuses an order placed while its instrument has no bar; the others do not get it, because they"
+    " would fill it at a past or a later price",
+    is_refused_for(Reason.NO_BAR),
+)
+TINY = Rule(
+    "dust",
+    "tieout refuses an order worth less than half of the smallest unit of money; the others fill it",
+    lambda case: case.ours.reason == DUST,
+)
+UNLIMITED = Rule(
+    "an unlimited account",
+    "an unlimited account of tieout buys at any cost; in the other engine cash is the limit",
+    _borrows,
+)
+SHARED_RULES = (ENDED, WITHOUT_A_BAR, NO_VOLUME, TINY, UNLIMITED)
+"""Rules that hold for every engine. They are tried in order."""
