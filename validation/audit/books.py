@@ -67,7 +67,7 @@ class Moves:
 
 @frozen(eq=False)
 class Placed:
-    """Fills at their bars and columns, by time; within a bar as in their file.
+    """Fills at their bars and columns, by time. Within a bar they keep the sequence of their file.
 
     *bar* is the bar at which a fill is booked. *true_bar* is the bar to which it belongs, which may be
     outside of the prices: -1 before the first bar, and one after the last.

@@ -202,7 +202,7 @@ def _finding(books: Books, fault: Fault, rows: Int64s, text: str) -> Finding:
 
 
 def moment(books: Books, bar: int) -> str:
-    """Return the time of a bar as text; -1 is the opening."""
+    """Return the time of a bar as text. -1 is the opening."""
     return "the opening" if bar < 0 else time_text(int(books.prices.ends[bar]))
 
 

@@ -158,7 +158,7 @@ def _money(amount: float) -> str:
 
 
 def _totals(compared: Comparison) -> Grid:
-    """Count fills and refusals by reason; show final cash and value and the largest differences."""
+    """Count fills and refusals by reason. Show final cash and value and the largest differences."""
     ours, theirs = compared.run.outcome, compared.theirs
     rows: list[Row] = [("fills", _count(_fills(ours)), _count(_fills(theirs)))]
     rows += _refusals(ours, theirs)

@@ -115,7 +115,7 @@ def book(  # noqa: PLR0913, PLR0917  one engine's whole account
 
     *timestamp* are the ends of the bars, rising, int64 nanoseconds or datetime64. *opening_cash* is one sum,
     or one per column if columns do not share cash. *trades* are rows of `TRADE`, *charges* of `CHARGE`,
-    *orders* of `ORDER`. *prices*, float64[bars, columns], value the positions; they are NaN before the first.
+    *orders* of `ORDER`. *prices*, float64[bars, columns], value the positions, and are NaN before the first.
     *stale* marks prices that are carried over from an earlier bar. Without *is_stated* there are no marks and
     no statements. Raises `BookingRefused` if a state is not a number, or differs from the state that the
     trade before it left.

@@ -43,7 +43,7 @@ class Refusal:
 
 @frozen(eq=False)
 class Outcome:
-    """Fills and refusals in the sequence of events; cash and value at every bar, float64[bars]."""
+    """Fills and refusals in the sequence of events, cash and value at every bar, float64[bars]."""
 
     fills: Sequence[Fill]
     refusals: Sequence[Refusal]
@@ -80,7 +80,7 @@ class Difference:
 
 
 def differences(ours: Outcome, theirs: Outcome) -> list[Difference]:
-    """List every difference by time; within a bar fills, then refusals, cash and value.
+    """List every difference by time. Within a bar fills come first, then refusals, cash and value.
 
     Cash and value that are NaN in both are equal.
     """

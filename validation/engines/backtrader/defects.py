@@ -17,7 +17,7 @@ from tieout.validation.engines.backtrader.tables import AT_CLOSE, CANCEL, MARKET
 Bools = NDArray[np.bool_]
 
 MINUTE = DAY // 1_440
-"""The finest times that a float of days represents exactly enough; tried on all minutes of 400 days."""
+"""The finest times that a float of days represents exactly enough. Tried on all minutes of 400 days."""
 
 
 @frozen

@@ -123,13 +123,13 @@ def imitate(scenario: Scenario) -> Followed:
 
 
 def booked(scenario: Scenario, **options: Any) -> tuple[Followed, Booked]:
-    """Perform a scenario and book the result; *options* are those of `booking.book`."""
+    """Perform a scenario and book the result. *options* are those of `booking.book`."""
     performance = perform(scenario)
     return performance.followed, books(performance, **options)
 
 
 def refusals_of(notices: Sequence[Notice], columns: Sequence[int]) -> list[Refusal]:
-    """Collect the notices that end an order without a complete fill; *columns* are by order."""
+    """Collect the notices that end an order without a complete fill. *columns* are by order."""
     return [
         Refusal(notice.bar, columns[notice.order], notice.order, notice.status)
         for notice in notices
@@ -157,7 +157,7 @@ def trades_from(performance: Performance) -> Records:
 
 
 def books(performance: Performance, **options: Any) -> Booked:
-    """Book the result of the loop; *options* are those of `booking.book`."""
+    """Book the result of the loop. *options* are those of `booking.book`."""
     scenario = performance.scenario
     charge_rows = performance.rows("charges")
     charges = charges_of(charge_rows.size)
@@ -216,7 +216,7 @@ def of_records(scenario: Scenario, followed: Followed) -> tuple[Records, Records
 
 
 def books_of_records(scenario: Scenario, followed: Followed, **options: Any) -> Booked:
-    """Book the records of a run; *options* are those of `booking.book`."""
+    """Book the records of a run. *options* are those of `booking.book`."""
     trades, charges = of_records(scenario, followed)
     prices = np.where(last_bars(scenario) >= 0, carried(scenario)[-1], np.nan)
     return book(scenario.timestamp, scenario.symbols, scenario.rules.cash, trades, prices, charges, **options)

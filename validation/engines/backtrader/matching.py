@@ -56,7 +56,7 @@ def trail(order: Record, price: float) -> None:
 
 @leaf
 def at_close(desk: Desk, order: Record, last: int, close: float) -> tuple[float, int]:
-    """Return the close of the session and its bar, from a bar past its end or the one before; else NaN."""
+    """Return the close of the session and its bar, from a bar past its end or the one before, else NaN."""
     now, created = desk.timestamp[last], desk.timestamp[order.created]
     session_end = created - created % DAY + _SESSION_END
     if now > created and now >= session_end:

@@ -163,7 +163,7 @@ def table(actions: Iterable[Action]) -> Records:
 class Scenario:
     """Feeds of float64[bars, columns], a row a time that any of them has: *timestamp* in nanoseconds, rising.
 
-    *there* is true where an instrument has a bar; other prices are ignored. *actions* are rows of `ACTION`,
+    *there* is true where an instrument has a bar. Other prices are ignored. *actions* are rows of `ACTION`,
     sorted by bar.
     """
 

@@ -57,7 +57,7 @@ class Grid:
 
 
 def _row(run: Performed, order: Order) -> int:
-    """Return the bar at which an order is executed; -1 without one, or if it was placed without a bar."""
+    """Return the bar at which an order is executed, -1 without one, or if it was placed without a bar."""
     if not run.panels.is_there[order.bar, order.column]:
         return -1
     if run.is_same_close:

@@ -117,7 +117,7 @@ STOPS = (NAN, 0.1, 0.05, 0.2, 0.37)
 
 
 def drawn(source: Source) -> Scenario:
-    """Draw a scenario of 1 to 6 columns and 5 to 40 bars; three in ten have signals, the others orders."""
+    """Draw a scenario of 1 to 6 columns and 5 to 40 bars. Three in ten have signals, the others orders."""
     shape = source.whole(5, 40), source.whole(1, 6)
     is_signals = source.one((False,) * 7 + (True,) * 3)
     close = _prices(source, shape)

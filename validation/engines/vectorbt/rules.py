@@ -2,7 +2,7 @@
 
 Everything is a float64, as in VectorBT, and operations come in the same sequence. A sum that is rounded in
 another place could decide differently when cash binds. Words are VectorBT's own. An order is for a *size*
-above zero to buy and below zero to sell; a position is below zero when it is short.
+above zero to buy and below zero to sell. A position is below zero when it is short.
 """
 
 import math
@@ -54,7 +54,7 @@ FILLED, INVALID, NO_QUOTIENT = -1, -2, -3
 """Outcomes beside a refusal: filled, ValueError, ZeroDivisionError."""
 
 ACCOUNT = np.dtype([("cash", "f8"), ("free", "f8"), ("value", "f8")])
-"""Account: *free* is cash less twice the amount that shorts lock; *value* is the base of percent targets."""
+"""Account: *free* is cash less twice the amount that shorts lock, *value* the base of percent targets."""
 HOLDING = np.dtype(
     [
         ("position", "f8"),

@@ -141,7 +141,7 @@ class Scenario:
 
     @property
     def text(self) -> str:
-        """The scenario as JSON, one name per line; NaN and infinity as Python writes them."""
+        """The scenario as JSON, one name per line. NaN and infinity are as Python writes them."""
         lines = {
             "kind": self.kind,
             "cash": self.cash,
@@ -178,7 +178,7 @@ def where_engines_differ(scenario: Scenario) -> Sequence[str]:
     """List the features of a scenario on which VectorBT's numba and Rust engines disagree, by name.
 
     Steps: a size of 1 in steps of 0.1 is 0.9 in numba, which takes the floor of a quotient, and 1 in Rust. A
-    percent of zero: numba fills NaN, and raises at the next order; Rust refuses it. A percent to sell where
+    percent of zero: numba fills NaN, and raises at the next order. Rust refuses it. A percent to sell where
     there is no valuation price: in an automatic sequence it counts as NaN in numba, as a number in Rust.
     """
     is_auto = isinstance(scenario.call_seq, str) and scenario.call_seq == "auto"

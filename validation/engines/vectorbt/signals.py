@@ -83,7 +83,7 @@ def stopped(holding: Record, bar: Record) -> float:
 
 @leaf
 def arm(holding: Record, terms: Record, before: float, base: float) -> None:
-    """Set, keep or clear the stops after a fill; *base* is their base price."""
+    """Set, keep or clear the stops after a fill. *base* is their base price."""
     after = holding["position"]
     if after == 0:
         holding["loss"] = holding["gain"] = math.nan
