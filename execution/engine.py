@@ -12,7 +12,6 @@ from tieout.execution.kernels.state import (
     NO_MARKET,
     ROWS,
     Desk,
-    Floats,
     Market,
     Program,
     empty_desk,
@@ -23,12 +22,12 @@ from tieout.execution.kernels.step import AFTER, BEFORE, DECIDE, END, WHOLE, per
 from tieout.execution.kernels.submission import REQUESTS
 from tieout.execution.models.accounts.account import Account
 from tieout.execution.models.costs import Costs
-from tieout.ledger.books.arrays import Records, Status, copied
+from tieout.ledger.books.arrays import Status, copied
 from tieout.ledger.books.commodity import text
-from tieout.ledger.books.compiled import direct
+from tieout.ledger.books.compiled import specialised
 from tieout.ledger.books.refusal import refusal
 from tieout.ledger.journal import Journal
-from tieout.ledger.numeric import next_size
+from tieout.ledger.numeric import Floats, Records, next_size
 
 _TABLES = {
     "orders": "orders",
@@ -120,7 +119,7 @@ class Engine:
         """Steps 1 to 5 of a bar of the window."""
         if self._at_a_bar is perform:
             books = self.journal.books
-            self._at_a_bar = direct(perform, market, books, self.desk, EMPTY_PROGRAM, BEFORE, t, t, 0)
+            self._at_a_bar = specialised(perform, market, books, self.desk, EMPTY_PROGRAM, BEFORE, t, t, 0)
         self._perform(BEFORE, market, EMPTY_PROGRAM, t)
 
     def submit(self, requests: Records, close: Floats) -> None:

@@ -7,11 +7,9 @@ model. Exponentials and logarithms are rounded, so that every machine makes the 
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from tieout import Bars
-
-Floats = NDArray[np.float64]
+from tieout.ledger.numeric import Floats
 
 PERSISTENCE = 0.8
 """AR(1) coefficient of the noise in a score, from day to day."""

@@ -14,8 +14,8 @@ from attrs import define, field, frozen
 from tieout.execution.data import frames
 from tieout.execution.data.frames import FIELDS, KEYS, PRICES, SHOWN, Named, first_rows
 from tieout.execution.errors import BadBars, ExecutionError
-from tieout.execution.kernels.state import Int64s
 from tieout.ledger.errors import nearest
+from tieout.ledger.numeric import Int64s
 
 BATCH = 250_000
 """Rows of a lazy frame that are checked at a time."""

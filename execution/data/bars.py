@@ -14,9 +14,10 @@ from tieout.execution.data.bar_rules import CheckedBars, Repairs, check
 from tieout.execution.data.features import FeatureFrame, Join
 from tieout.execution.data.frames import FIELDS, PRICES
 from tieout.execution.errors import BadBars, InvalidSetting
-from tieout.execution.kernels.state import ENDING, Flags, Floats, Int64s, Market, fixed, owned
-from tieout.ledger.books.arrays import Records, records
+from tieout.execution.kernels.state import ENDING, Market, private_copy, read_only
+from tieout.ledger.books.arrays import records
 from tieout.ledger.moment import DAY
+from tieout.ledger.numeric import Flags, Floats, Int64s, Records
 
 WHOLE_BYTES = 128 * 2**20
 """A lazy frame with panels larger than this is streamed."""
@@ -61,7 +62,7 @@ class Bars:
         """
         if not len(timestamp):
             raise BadBars("the data have no bars")
-        self.timestamp = fixed(timestamp)
+        self.timestamp = read_only(timestamp)
         self.symbols = symbols
         self.zone = zone
         self.repairs = repairs
@@ -182,7 +183,7 @@ class Bars:
         panels: dict[str, Any] = self._load(a, b)
         times = {name: getattr(self, name)[a:b] for name in ("timestamp", "date", "closing", "month_end")}
         parts = times | panels | {"endings": self.endings}
-        return Market(**{name: fixed(array) for name, array in parts.items()})
+        return Market(**{name: read_only(array) for name, array in parts.items()})
 
     def fingerprints(self, windows: Iterable[Window] = ()) -> dict[str, Any]:
         """Return the SHA-256 of every column, the number of bars, and the first and last time.
@@ -260,7 +261,7 @@ def _panels(
     for field in FIELDS:
         values = rows[field].to_numpy() if field in rows.columns else np.full(rows.height, np.nan)
         if values.size == shape[0] * shape[1]:
-            panels[field] = owned(values, np.float64).reshape(shape)
+            panels[field] = private_copy(values, np.float64).reshape(shape)
         else:
             panels[field] = np.full(shape, np.nan)
             panels[field][place, column.to_numpy()] = values
@@ -302,12 +303,12 @@ def _moments(values: ArrayLike) -> Int64s:
         if np.any(np.isnat(timestamp) | (exact.astype(timestamp.dtype) != timestamp)):
             raise BadBars("timestamp: one is missing, or outside the years 1678 to 2261")
         timestamp = exact
-    return owned(timestamp.view(np.int64) if timestamp.dtype.kind == "M" else timestamp, np.int64)
+    return private_copy(timestamp.view(np.int64) if timestamp.dtype.kind == "M" else timestamp, np.int64)
 
 
 def _numbers(values: ArrayLike, name: str) -> Floats:
     try:
-        return owned(values, np.float64)
+        return private_copy(values, np.float64)
     except InvalidSetting as error:
         raise BadBars(f"{name}: {error}") from None
 

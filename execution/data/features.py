@@ -26,7 +26,7 @@ from tieout.execution.data.frames import (
     zone,
 )
 from tieout.execution.errors import BadFeatures
-from tieout.execution.kernels.state import Floats, Int64s
+from tieout.ledger.numeric import Floats, Int64s
 
 
 class Joined(NamedTuple):

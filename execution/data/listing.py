@@ -9,10 +9,10 @@ from attrs import frozen
 
 from tieout.execution.data.instruments import Instruments
 from tieout.execution.kernels.state import empty_desk
-from tieout.ledger.books.arrays import Records
 from tieout.ledger.books.commodity import currency
 from tieout.ledger.books.layout import Layout
 from tieout.ledger.file.run import Policies
+from tieout.ledger.numeric import Records
 
 
 @frozen(eq=False)

@@ -8,13 +8,11 @@ They work on plain columns, in exact integers. A sum that may exceed 64 bits is 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tieout.execution.kernels.compiled import entry, leaf, routine
+from tieout.execution.kernels.compiled import entry, inlined, shared
 from tieout.ledger.books.arithmetic import NO_AMOUNT, less, notional, share
+from tieout.ledger.numeric import Int32s, Int64s
 
-Int64s = NDArray[np.int64]
-Int32s = NDArray[np.int32]
 Rows = Any
 """A numpy recarray of one of the types below."""
 Row = Any
@@ -175,7 +173,7 @@ def fold_round_trips(transfers: Transfers, txns: Rows, accounts: Rows, progress:
     return COMPLETE
 
 
-@routine
+@shared
 def _fold_leg(number: int, txn: Row, account: Row, lot: int, amount: int, rows: FoldRows) -> int:
     """Record the charge, net flow or move in lots of one leg, debit above zero. Return its units."""
     if txn.trait & FLOWS and account.trait & CAPITAL:
@@ -189,7 +187,7 @@ def _fold_leg(number: int, txn: Row, account: Row, lot: int, amount: int, rows: 
     return amount
 
 
-@leaf
+@inlined
 def _append(rows: Rows, count: Int64s, which: int, cause: int, commodity: int, amount: int) -> None:
     """Append an `AMOUNT`. *which* is the place of *rows* among the counts."""
     row = rows[count[which]]
@@ -199,7 +197,7 @@ def _append(rows: Rows, count: Int64s, which: int, cause: int, commodity: int, a
     count[which] += 1
 
 
-@leaf
+@inlined
 def _move_units(state: Row, trips: Rows, count: Int64s, instrument: int, units: int, timestamp: int) -> None:
     """Add *units* to the position, and begin a trip where it leaves zero or changes sides."""
     before = state.position
@@ -224,7 +222,7 @@ def _move_units(state: Row, trips: Rows, count: Int64s, instrument: int, units: 
         trip.quantity = max(trip.quantity, abs(position))
 
 
-@leaf
+@inlined
 def _trade_units(state: Row, rows: FoldRows, txn: Row, units: int, money: int) -> None:
     """Count the units as bought or sold.
 
@@ -252,7 +250,7 @@ def _trade_units(state: Row, rows: FoldRows, txn: Row, units: int, money: int) -
             _count_units(rows.trips[state.trip], units)
 
 
-@leaf
+@inlined
 def _count_units(trip: Row, units: int) -> None:
     """Add units to the bought ones, or units below zero to the sold ones."""
     if units > 0:
@@ -263,7 +261,7 @@ def _count_units(trip: Row, units: int) -> None:
         trip.units_sold_low += -units & _LOW
 
 
-@leaf
+@inlined
 def _book_money(trip: Row, lot: int, bought: int, sold: int, realized_pnl: int) -> None:
     """Add the money of one transfer to a trip."""
     if lot >= 0:

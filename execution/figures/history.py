@@ -37,10 +37,7 @@ from tieout.ledger.books.commodity import MAX_SCALE
 from tieout.ledger.books.kinds import Kind
 from tieout.ledger.errors import AmountOutOfRange, DamagedFile, UnknownCommodity
 from tieout.ledger.moment import Moment, end_of
-
-Int64s = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-Floats = NDArray[np.float64]
+from tieout.ledger.numeric import Flags, Floats, Int64s
 
 WORKING, FILLED = "working", "filled"
 END_STATUSES = {int(event): event.name.lower() for event in OrderEvent if event is not OrderEvent.TRIGGERED}

@@ -18,8 +18,9 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from tieout.execution.figures.history import END_STATUSES, FILLED, Floats, History
+from tieout.execution.figures.history import END_STATUSES, FILLED, History
 from tieout.ledger.books.commodity import EXACT
+from tieout.ledger.numeric import Floats
 
 DAYS_A_YEAR = 365.25
 NAN = float("nan")

@@ -8,10 +8,11 @@ from decimal import Decimal
 import numpy as np
 import polars as pl
 
-from tieout.execution.figures.folding import Int64s, Rows
-from tieout.execution.figures.history import Floats, History
+from tieout.execution.figures.folding import Rows
+from tieout.execution.figures.history import History
 from tieout.execution.figures.tables import Column
 from tieout.ledger.books.commodity import MAX_SCALE
+from tieout.ledger.numeric import Floats, Int64s
 
 MONEY = pl.Decimal(37, MAX_SCALE)
 """SQL type of a whole number of 64 bits times a unit."""

@@ -7,7 +7,7 @@ compiled once, and `separate` from its callers where half of the room is behind 
 
 from tieout.ledger.books.compiled import cache_folder, compiler, separate
 
-__all__ = ["FOLDER", "entry", "inlined", "leaf", "part", "routine", "separate", "shared"]
+__all__ = ["FOLDER", "entry", "inlined", "part", "separate", "shared"]
 
 _ROOMS = ("tieout.ledger", "tieout.execution")
 
@@ -25,5 +25,3 @@ shared = compiler(*_ROOMS, no_cpython_wrapper=True)
 
 entry = compiler(*_ROOMS)
 """For a kernel that Python calls."""
-
-leaf, routine = inlined, shared

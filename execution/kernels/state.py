@@ -14,10 +14,7 @@ from numpy.typing import NDArray
 from tieout.execution.errors import InvalidSetting
 from tieout.ledger.books import pool
 from tieout.ledger.books.arrays import records, with_room
-from tieout.ledger.numeric import Flags as Flags
-from tieout.ledger.numeric import Floats as Floats
-from tieout.ledger.numeric import Int64s as Int64s
-from tieout.ledger.numeric import Records, first_size, next_size
+from tieout.ledger.numeric import Flags, Floats, Int64s, Records, first_size, next_size
 
 POLICY = np.dtype(
     [
@@ -321,7 +318,3 @@ def enlarged(desk: Desk, name: str) -> Desk:
     """Return the desk with more room in one of its arrays."""
     old = getattr(desk, name)
     return desk._replace(**{name: with_room(old, next_size(old.size))})
-
-
-# The names of other folders until they follow.
-owned, fixed, NO_PROGRAM = private_copy, read_only, EMPTY_PROGRAM

@@ -10,8 +10,8 @@ from tieout.execution.models.commissions.percent import PercentCommission
 from tieout.execution.models.model import Rate, as_optional_rate
 from tieout.execution.models.slippage.percent import PercentSlippage
 from tieout.execution.models.slippage.slippage import Slippage
-from tieout.ledger.books.arrays import Record
 from tieout.ledger.books.commodity import Commodity
+from tieout.ledger.numeric import Record
 
 
 def _slippage(value: Rate | Slippage) -> Slippage:

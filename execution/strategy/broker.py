@@ -9,11 +9,10 @@ from tieout.execution.data.instruments import Instruments
 from tieout.execution.engine import Engine
 from tieout.execution.errors import MalformedOrder
 from tieout.execution.kernels.orders import OrderType, Sizing, TimeInForce
-from tieout.execution.kernels.state import Floats, Int64s
 from tieout.execution.strategy.queue import OrderQueue, Ticket, WorkingOrder
 from tieout.execution.strategy.requests import all_in_steps, blanks, in_steps
-from tieout.ledger.books.arrays import Records
 from tieout.ledger.books.chart import CASH
+from tieout.ledger.numeric import Floats, Int64s, Records
 
 _MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
 _TARGET = int(TimeInForce.TARGET)

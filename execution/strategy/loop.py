@@ -10,12 +10,12 @@ from tieout.execution.data.frames import FIELDS
 from tieout.execution.engine import Engine
 from tieout.execution.errors import StrategyFailed
 from tieout.execution.kernels.orders import Reason
-from tieout.execution.kernels.state import Floats
 from tieout.execution.strategy.broker import Broker
 from tieout.execution.strategy.notices import Notices
 from tieout.execution.strategy.queue import OrderQueue
 from tieout.execution.strategy.strategy import Bar, BarHistory, Strategy, fields
 from tieout.ledger.errors import LedgerError
+from tieout.ledger.numeric import Floats
 
 Progress = Callable[[int, int], None]
 """A function that is called with the number of bars performed and the number of all bars."""

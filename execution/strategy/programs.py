@@ -18,20 +18,20 @@ from tieout.execution.data.instruments import Instruments, InstrumentSpec
 from tieout.execution.engine import Tags
 from tieout.execution.errors import ExecutionError, InvalidSetting, MalformedOrder
 from tieout.execution.kernels.orders import OrderType, Sizing, TimeInForce
-from tieout.execution.kernels.state import NO_PROGRAM, Flags, Floats, Int64s, Program, fixed, owned
+from tieout.execution.kernels.state import EMPTY_PROGRAM, Program, private_copy, read_only
 from tieout.execution.kernels.submission import ORDERS, SIGNALS, WEIGHTS
 from tieout.execution.strategy.requests import all_in_steps, blanks, check_prices, in_steps
-from tieout.ledger.books.arrays import Records
 from tieout.ledger.books.commodity import Commodity
+from tieout.ledger.numeric import Flags, Floats, Int64s, Records
 
 
 def _copy_weights(value: Any) -> Any:
     """Copy an array. Return a frame unchanged."""
     if not isinstance(value, np.ndarray):
         return value
-    weights = owned(value, np.float64)
+    weights = private_copy(value, np.float64)
     _require_finite(weights)
-    return fixed(weights)
+    return read_only(weights)
 
 
 def _require_finite(weights: Floats) -> None:
@@ -56,7 +56,7 @@ class TargetWeights:
         requests["tag"] = tags.number(self.tag)
         requests["sizing"] = int(Sizing.TARGET_PERCENT)
         requests["tif"] = int(TimeInForce.TARGET)
-        return NO_PROGRAM._replace(kind=WEIGHTS, weights=fixed(weights), requests=requests)
+        return EMPTY_PROGRAM._replace(kind=WEIGHTS, weights=read_only(weights), requests=requests)
 
     def spec(self) -> dict[str, Any]:
         """Describe the program for the journal, beside the digest of its arrays."""
@@ -72,7 +72,7 @@ def _copy_flags(value: Any, name: str) -> Any:
         if array.dtype.kind not in "iuf" or np.any(~np.isin(array, (0, 1)) & ~np.isnan(array)):
             raise MalformedOrder(f"{name}: flags are true and false, or one and zero; NaN is false")
         array = array == 1
-    return fixed(owned(array, np.bool_))
+    return read_only(private_copy(array, np.bool_))
 
 
 def _copy_entries(value: Any) -> Any:
@@ -119,8 +119,8 @@ class Signals:
         else:
             requests["sizing"][0] = int(Sizing.VALUE if name == "value" else Sizing.PERCENT)
             requests["amount"][0] = float(size) * (10.0**currency.scale if name == "value" else 1.0)
-        return NO_PROGRAM._replace(
-            kind=SIGNALS, entries=fixed(entries), exits=fixed(exits), requests=requests
+        return EMPTY_PROGRAM._replace(
+            kind=SIGNALS, entries=read_only(entries), exits=read_only(exits), requests=requests
         )
 
     def spec(self) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class Orders:
         requests["bar"], requests["column"] = place[order], column[order]
         self._fill(requests, rows[order], sizes[0], bars, instruments, currency, tags)
         first = np.searchsorted(requests["bar"], np.arange(len(bars) + 1)).astype(np.int64)
-        return NO_PROGRAM._replace(kind=ORDERS, requests=requests, first=fixed(first))
+        return EMPTY_PROGRAM._replace(kind=ORDERS, requests=requests, first=read_only(first))
 
     def _fill(
         self,

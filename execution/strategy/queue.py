@@ -7,8 +7,9 @@ from attrs import frozen
 
 from tieout.execution.engine import Engine
 from tieout.execution.errors import MalformedOrder
-from tieout.execution.kernels.state import REQUEST, Floats
-from tieout.ledger.books.arrays import Records, records
+from tieout.execution.kernels.state import REQUEST
+from tieout.ledger.books.arrays import records
+from tieout.ledger.numeric import Floats, Records
 
 
 @frozen

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from tieout.execution.errors import MalformedOrder
 from tieout.execution.kernels.orders import OrderType
-from tieout.execution.kernels.state import REQUEST, Floats, Int64s
-from tieout.ledger.books.arrays import Records, records
+from tieout.execution.kernels.state import REQUEST
+from tieout.ledger.books.arrays import records
+from tieout.ledger.numeric import Floats, Int64s, Records
 
 _TOO_MUCH = 2.0**62
 """A number of units that no order may have, and that int64 holds."""

@@ -8,8 +8,8 @@ from attrs import frozen
 
 from tieout.execution.data.frames import FIELDS
 from tieout.execution.errors import UnknownFeature
-from tieout.execution.kernels.state import Flags, Floats
 from tieout.execution.strategy.broker import Broker
+from tieout.ledger.numeric import Flags, Floats
 
 
 @frozen

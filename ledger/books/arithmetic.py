@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from tieout.ledger.books.bounds import MAX_AMOUNT
-from tieout.ledger.books.compiled import kernel
+from tieout.ledger.books.compiled import entry
 
 NO_AMOUNT = -(2**63)
 """What a rounding returns when the result does not fit: the one int64 that is never an amount."""
@@ -21,7 +21,7 @@ _NARROW = 2**50
 _LARGEST = 9.2e18  # below 2**63, where a float64 still converts
 
 
-@kernel
+@entry
 def share(total: int, part: int, whole: int) -> int:
     """``total * part // whole`` exactly, for 0 <= part <= whole, whole > 0 and total >= 0.
 
@@ -64,7 +64,7 @@ def share(total: int, part: int, whole: int) -> int:
     return int(np.int64(quotient))
 
 
-@kernel
+@entry
 def less(total: int, part: int) -> int:
     """``total - part``, or `NO_AMOUNT` where it does not fit or *total* is none."""
     if total == NO_AMOUNT:
@@ -74,7 +74,7 @@ def less(total: int, part: int) -> int:
     return total - part
 
 
-@kernel
+@entry
 def notional(quantity: int, price: float, multiplier: float, ratio: float) -> int:
     """Money for *quantity* units at *price*, or `NO_AMOUNT`: float64, left to right, half to even.
 
@@ -84,13 +84,13 @@ def notional(quantity: int, price: float, multiplier: float, ratio: float) -> in
     return rounded(float(quantity) * price * multiplier * ratio)
 
 
-@kernel
+@entry
 def fee(amount: int, rate: float, fixed: float) -> int:
     """``amount * rate + fixed`` in money units by the same rule, or `NO_AMOUNT`."""
     return rounded(float(amount) * rate + fixed)
 
 
-@kernel
+@entry
 def rounded(value: float) -> int:
     """*value* as a whole number, half to even; `NO_AMOUNT` for NaN and for what int64 cannot hold."""
     if not abs(value) < _LARGEST:
@@ -98,7 +98,7 @@ def rounded(value: float) -> int:
     return int(np.rint(value))
 
 
-@kernel
+@entry
 def higher_per_unit(cost: int, quantity: int, other_cost: int, other_quantity: int) -> bool:
     """Whether cost / quantity > other_cost / other_quantity, exactly, for quantities > 0.
 

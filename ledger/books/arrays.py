@@ -11,11 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tieout.ledger.books import pool
-from tieout.ledger.numeric import CHECKED, constants, first_size
-from tieout.ledger.numeric import Int32s as Int32s
-from tieout.ledger.numeric import Int64s as Int64s
-from tieout.ledger.numeric import Record as Record
-from tieout.ledger.numeric import Records as Records
+from tieout.ledger.numeric import CHECKED, Records, constants, first_size
 
 TRANSFER = np.dtype(
     [

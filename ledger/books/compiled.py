@@ -272,6 +272,3 @@ entry = compiler("tieout.ledger", forceinline=True)
 
 inlined = compiler("tieout.ledger", forceinline=True, no_cpython_wrapper=True)
 """For a kernel that is copied into its callers and not called from Python."""
-
-# The names of other folders until they follow.
-kernel, leaf, direct = entry, inlined, specialised

@@ -16,9 +16,9 @@ from typing import ParamSpec, TypeVar
 
 from tieout.ledger.books import chart
 from tieout.ledger.books.arithmetic import less, share
-from tieout.ledger.books.arrays import LONG, SHORT_SIDE, Books, Status
+from tieout.ledger.books.arrays import LONG, SHORT_SIDE, STATUS, Books
 from tieout.ledger.books.bounds import MAX_AMOUNT
-from tieout.ledger.books.compiled import kernel
+from tieout.ledger.books.compiled import entry
 from tieout.ledger.books.kinds import KINDS, CurrencyNo, InstrumentNo, Kind, LotNo, Money, Units
 from tieout.ledger.books.lots import (
     acquire,
@@ -40,18 +40,12 @@ def event(kind: Kind) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Compile an event and register its kind."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
-        compiled = kernel(function)
+        compiled = entry(function)
         KINDS[compiled] = kind
         return compiled
 
     return decorate
 
-
-NOT_POSITIVE = int(Status.NOT_POSITIVE)
-SAME_ACCOUNT = int(Status.SAME_ACCOUNT)
-INSUFFICIENT_LOTS = int(Status.INSUFFICIENT_LOTS)
-OPPOSITE_POSITION = int(Status.OPPOSITE_POSITION)
-OUT_OF_RANGE = int(Status.OUT_OF_RANGE)
 
 TRANSFERS_A_VALUATION = 2
 """Most transfers of a valuation: the allowances of a long and of a short position."""
@@ -238,7 +232,7 @@ def restrict_proceeds(books: Books, instrument: InstrumentNo, amount: Money) -> 
     """
     first = books.commodities[instrument].first
     if amount <= 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.SHORT_PROCEEDS, amount)
+        refuse(books.state[0], STATUS.NOT_POSITIVE, first + chart.SHORT_PROCEEDS, amount)
         return
     unrestricted = (
         -books.accounts[first + chart.SHORT].balance - books.accounts[first + chart.SHORT_PROCEEDS].balance
@@ -313,7 +307,7 @@ def dividend_payment(books: Books, currency: CurrencyNo, amount: Money, tax: Mon
     """
     first = books.commodities[currency].first
     if tax < 0 or amount <= 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.RECEIVABLE_DIVIDENDS, min(amount, tax))
+        refuse(books.state[0], STATUS.NOT_POSITIVE, first + chart.RECEIVABLE_DIVIDENDS, min(amount, tax))
         return
     move(books, first + chart.CASH, first + chart.RECEIVABLE_DIVIDENDS, amount - tax)
     move(books, first + chart.WITHHOLDING_TAX, first + chart.RECEIVABLE_DIVIDENDS, tax)
@@ -349,7 +343,7 @@ def split(books: Books, instrument: InstrumentNo, numerator: int, denominator: i
     """
     first = books.commodities[instrument].first
     if numerator <= 0 or denominator <= 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, min(numerator, denominator))
+        refuse(books.state[0], STATUS.NOT_POSITIVE, first + chart.UNITS, min(numerator, denominator))
         return
     for side in (LONG, SHORT_SIDE):
         slot = books.queues[2 * instrument + (side != LONG)].head
@@ -358,7 +352,7 @@ def split(books: Books, instrument: InstrumentNo, numerator: int, denominator: i
             have = abs(lot.quantity)
             whole = have // denominator
             if whole > MAX_AMOUNT // numerator - 1:
-                refuse(books.state[0], OUT_OF_RANGE, first + chart.UNITS, have)
+                refuse(books.state[0], STATUS.OUT_OF_RANGE, first + chart.UNITS, have)
                 return
             # have * n / d without overflow, as have = whole * d + rest and rest * n / d < n.
             rest = have - whole * denominator
@@ -476,14 +470,14 @@ def futures_open(
     money = books.commodities[instrument].money
     have = books.accounts[first + chart.UNITS].balance
     if quantity == 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity)
+        refuse(books.state[0], STATUS.NOT_POSITIVE, first + chart.UNITS, quantity)
         return
     if margin < 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.FUTURES_MARGIN, margin)
+        refuse(books.state[0], STATUS.NOT_POSITIVE, first + chart.FUTURES_MARGIN, margin)
         return
     in_lots = held(books, instrument, LONG) or held(books, instrument, SHORT_SIDE)
     if in_lots or (have < 0 < quantity) or (quantity < 0 < have):
-        refuse(books.state[0], OPPOSITE_POSITION, first + chart.UNITS, have)
+        refuse(books.state[0], STATUS.OPPOSITE_POSITION, first + chart.UNITS, have)
         return
     move(books, first + chart.UNITS, first + chart.MARKET, quantity)
     charge(books, money, fee, money + chart.CASH)
@@ -518,10 +512,10 @@ def futures_close(
     money = books.commodities[instrument].money
     have = books.accounts[first + chart.UNITS].balance
     if quantity <= 0:
-        refuse(books.state[0], NOT_POSITIVE, first + chart.UNITS, quantity)
+        refuse(books.state[0], STATUS.NOT_POSITIVE, first + chart.UNITS, quantity)
         return
     if quantity > abs(have) or held(books, instrument, LONG) or held(books, instrument, SHORT_SIDE):
-        refuse(books.state[0], INSUFFICIENT_LOTS, first + chart.UNITS, abs(have))
+        refuse(books.state[0], STATUS.INSUFFICIENT_LOTS, first + chart.UNITS, abs(have))
         return
     move(books, money + chart.CASH, money + chart.VARIATION_MARGIN, gain)
     move(books, first + chart.MARKET, first + chart.UNITS, quantity if have > 0 else -quantity)
@@ -544,7 +538,7 @@ def fx_trade(
     """
     to, of = books.commodities[buy_currency].first, books.commodities[sell_currency].first
     if to == of:
-        refuse(books.state[0], SAME_ACCOUNT, to + chart.CASH, amount)
+        refuse(books.state[0], STATUS.SAME_ACCOUNT, to + chart.CASH, amount)
         return
     transfer(books, to + chart.CASH, to + chart.FX, amount, -1)
     transfer(books, of + chart.FX, of + chart.CASH, price, -1)

@@ -11,9 +11,10 @@ from typing import Self
 import numpy as np
 from attrs import frozen
 
-from tieout.ledger.books.arrays import Books, Records, Relief, copied, empty_books, grown
+from tieout.ledger.books.arrays import Books, Relief, copied, empty_books, grown
 from tieout.ledger.books.chart import Chart
 from tieout.ledger.books.commodity import Commodities, Commodity
+from tieout.ledger.numeric import Records
 
 _TABLES = ("accounts", "commodities", "queues")
 """The tables of books that depend on the chart."""

@@ -3,7 +3,7 @@
 from tieout.ledger.books import chart
 from tieout.ledger.books.arithmetic import share
 from tieout.ledger.books.arrays import LONG, RELIEF, SHORT_SIDE, STATUS, Books
-from tieout.ledger.books.compiled import leaf
+from tieout.ledger.books.compiled import inlined
 from tieout.ledger.books.posting import find_lot, held, move, open_lot, refuse, transfer
 
 TRANSFERS_A_LOT = 4
@@ -16,7 +16,7 @@ LOTS_A_TRADE = 1
 """Most lots that a trade opens."""
 
 
-@leaf
+@inlined
 def charge(books: Books, money: int, fee: int, paying: int) -> None:
     """Expense a commission; below zero it is a rebate."""
     if fee >= 0:
@@ -25,7 +25,7 @@ def charge(books: Books, money: int, fee: int, paying: int) -> None:
         move(books, paying, money + chart.REBATES, -fee)
 
 
-@leaf
+@inlined
 def refuse_size(books: Books, instrument: int, quantity: int, amount: int) -> None:
     """Refuse a trade of no units, or for less than nothing, and say which."""
     first = books.commodities[instrument].first
@@ -35,14 +35,14 @@ def refuse_size(books: Books, instrument: int, quantity: int, amount: int) -> No
         refuse(books.state[0], STATUS.NOT_POSITIVE, first + chart.COST, amount)
 
 
-@leaf
+@inlined
 def _held_without_lots(books: Books, instrument: int, side: int) -> bool:
     """Whether units are held that belong to no lot, as those of futures: the two are not mixed."""
     units = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
     return bool(units != 0) and not held(books, instrument, side)
 
 
-@leaf
+@inlined
 def acquire(books: Books, instrument: int, side: int, quantity: int, amount: int, cash: int) -> None:
     """Open a lot of *quantity* for *amount*, which the account *cash* pays, or receives for a short sale."""
     first = books.commodities[instrument].first
@@ -63,7 +63,7 @@ def acquire(books: Books, instrument: int, side: int, quantity: int, amount: int
     move_in_lot(books, slot, carrying, cash, side * amount)
 
 
-@leaf
+@inlined
 def restrict(books: Books, instrument: int, amount: int) -> None:
     """Set the proceeds of a short sale aside."""
     first = books.commodities[instrument].first
@@ -75,7 +75,7 @@ def restrict(books: Books, instrument: int, amount: int) -> None:
     )
 
 
-@leaf
+@inlined
 def give_up(books: Books, instrument: int, quantity: int, amount: int) -> None:
     """Sell or cover without a fee and whatever the method of relief, at once."""
     first = books.commodities[instrument].first
@@ -85,7 +85,7 @@ def give_up(books: Books, instrument: int, quantity: int, amount: int) -> None:
     _relieve_from(books, slot, False, instrument, side, quantity, amount, money + chart.CASH)
 
 
-@leaf
+@inlined
 def relieve(
     books: Books, instrument: int, side: int, quantity: int, amount: int, cash: int, lot: int
 ) -> None:
@@ -107,7 +107,7 @@ def relieve(
     _relieve_from(books, slot, lot != -1, instrument, side, quantity, amount, cash)
 
 
-@leaf
+@inlined
 def _relieve_from(
     books: Books,
     slot: int,
@@ -142,7 +142,7 @@ def _relieve_from(
         refuse(books.state[0], STATUS.INSUFFICIENT_LOTS, first + chart.UNITS, quantity - left)
 
 
-@leaf
+@inlined
 def _release(books: Books, instrument: int, relieved: int) -> None:
     """Free the proceeds that nothing will be owed for once *relieved* of the short is closed."""
     first = books.commodities[instrument].first
@@ -153,7 +153,7 @@ def _release(books: Books, instrument: int, relieved: int) -> None:
         transfer(books, cash, first + chart.SHORT_PROCEEDS, excess, -1)
 
 
-@leaf
+@inlined
 def write_off(books: Books, instrument: int, slot: int) -> None:
     """A lot that has no unit left realises what it carries: a loss when long, a gain when short."""
     lot = books.lots[slot]
@@ -162,7 +162,7 @@ def write_off(books: Books, instrument: int, slot: int) -> None:
     move_in_lot(books, slot, books.commodities[instrument].first + chart.REALISED, lot.money, lot.cost)
 
 
-@leaf
+@inlined
 def move_in_lot(books: Books, slot: int, debit: int, credit: int, amount: int) -> None:
     """A transfer of a lot's units or cost that may go either way: reversed below zero, none at zero."""
     if amount < 0:

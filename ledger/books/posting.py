@@ -12,14 +12,14 @@ from tieout.ledger.books.arithmetic import NO_AMOUNT, higher_per_unit
 from tieout.ledger.books.arrays import LONG, RELIEF, STATUS, Books
 from tieout.ledger.books.bounds import MAX_AMOUNT
 from tieout.ledger.books.chart import COST, SHORT, SHORT_PROCEEDS, UNITS
-from tieout.ledger.books.compiled import kernel
+from tieout.ledger.books.compiled import entry
 from tieout.ledger.numeric import Int32s, Int64s, Record
 
 NONE = -1
 OUT = -2  # stands for the previous lot of a lot that is in no list
 
 
-@kernel
+@entry
 def begin(
     books: Books, timestamp: int, kind: int, instrument: int, order_id: int, fill_id: int, reverses: int
 ) -> None:
@@ -45,7 +45,7 @@ def begin(
     txn.first = state.transfers
 
 
-@kernel
+@entry
 def refuse(state: Record, status: int, account: int, amount: int) -> None:
     """Refuse the transaction under way. Of several reasons the first one counts."""
     if state.status == STATUS.POSTED:
@@ -54,7 +54,7 @@ def refuse(state: Record, status: int, account: int, amount: int) -> None:
         state.amount = amount
 
 
-@kernel
+@entry
 def transfer(books: Books, debit: int, credit: int, amount: int, slot: int) -> None:
     """Move *amount* > 0 from the account *credit* to the account *debit*, both of one commodity.
 
@@ -98,7 +98,7 @@ def transfer(books: Books, debit: int, credit: int, amount: int, slot: int) -> N
         _move_lot(books.lots[slot], debit, credit, amount)
 
 
-@kernel
+@entry
 def move(books: Books, debit: int, credit: int, amount: int) -> None:
     """A transfer that may go either way: reversed below zero, none at zero, refused for `NO_AMOUNT`."""
     if amount == NO_AMOUNT:
@@ -109,7 +109,7 @@ def move(books: Books, debit: int, credit: int, amount: int) -> None:
         transfer(books, credit, debit, -amount, NONE)
 
 
-@kernel
+@entry
 def commit(books: Books) -> int:
     """Keep the transaction under way if it is whole and breaks no rule; else undo it. Returns a `Status`."""
     state = books.state[0]
@@ -136,7 +136,7 @@ def commit(books: Books) -> int:
     return STATUS.POSTED
 
 
-@kernel
+@entry
 def _test(books: Books) -> None:
     """Refuse a transaction that moves nothing, overdraws a floored account or breaks a lot."""
     state = books.state[0]
@@ -164,7 +164,7 @@ def _test(books: Books) -> None:
             refuse(state, STATUS.OVERDRAFT, row.debit, to.balance)
 
 
-@kernel
+@entry
 def undo(books: Books) -> None:
     """Take back every transfer of the transaction under way, and the lots it opened."""
     state = books.state[0]
@@ -188,7 +188,7 @@ def undo(books: Books) -> None:
 # head whatever the method. A lot is emptied by transfers and leaves its list when they are committed.
 
 
-@kernel
+@entry
 def open_lot(books: Books, instrument: int, side: int, quantity: int, cost: int) -> int:
     """The slot for *quantity* units at *cost* (both without sign): a new lot, or the one of average cost."""
     state = books.state[0]
@@ -201,7 +201,7 @@ def open_lot(books: Books, instrument: int, side: int, quantity: int, cost: int)
     return int(slot)
 
 
-@kernel
+@entry
 def restore_lot(books: Books, instrument: int, side: int, lot_id: int, quantity: int, cost: int) -> int:
     """An empty lot numbered *lot_id*, ranked as *quantity* at *cost*, in its place among the open ones."""
     state = books.state[0]
@@ -225,7 +225,7 @@ def restore_lot(books: Books, instrument: int, side: int, lot_id: int, quantity:
     return int(slot)
 
 
-@kernel
+@entry
 def find_lot(books: Books, instrument: int, side: int, lot_id: int) -> int:
     """The slot of an open lot by its number, or -1."""
     slot = books.queues[2 * instrument + (side != LONG)].head
@@ -234,7 +234,7 @@ def find_lot(books: Books, instrument: int, side: int, lot_id: int) -> int:
     return int(slot)
 
 
-@kernel
+@entry
 def held(books: Books, instrument: int, side: int) -> bool:
     """Whether any lot of that side is open."""
     slot = books.queues[2 * instrument + (side != LONG)].head
@@ -243,7 +243,7 @@ def held(books: Books, instrument: int, side: int) -> bool:
     return bool(slot >= 0)
 
 
-@kernel
+@entry
 def _relieved_before(a: Record, b: Record, relief: int) -> bool:
     if relief == RELIEF.HIFO:
         if higher_per_unit(a.rank_cost, a.rank_quantity, b.rank_cost, b.rank_quantity):
@@ -253,7 +253,7 @@ def _relieved_before(a: Record, b: Record, relief: int) -> bool:
     return bool(a.id > b.id if relief == RELIEF.LIFO else a.id < b.id)
 
 
-@kernel
+@entry
 def _link(books: Books, slot: int, relief: int) -> None:
     """Insert a lot where relief wants it, looking from the end at which a new one usually belongs."""
     lot = books.lots[slot]
@@ -280,7 +280,7 @@ def _link(books: Books, slot: int, relief: int) -> None:
         queue.tail = slot
 
 
-@kernel
+@entry
 def _unlink(books: Books, slot: int) -> None:
     lot = books.lots[slot]
     queue = books.queues[lot.queue]
@@ -294,7 +294,7 @@ def _unlink(books: Books, slot: int) -> None:
         queue.tail = lot.previous
 
 
-@kernel
+@entry
 def _take_out(books: Books, slot: int) -> None:
     """Take a lot that has moved out of its list, once.
 
@@ -305,7 +305,7 @@ def _take_out(books: Books, slot: int) -> None:
         books.lots[slot].previous = OUT
 
 
-@kernel
+@entry
 def _put_back(books: Books, slot: int) -> None:
     """Put a lot back by the cost per unit that it has now: a split changes it, and so does rounding."""
     lot = books.lots[slot]
@@ -314,7 +314,7 @@ def _put_back(books: Books, slot: int) -> None:
     _link(books, slot, RELIEF.HIFO)
 
 
-@kernel
+@entry
 def _close_lot(books: Books, slot: int) -> None:
     state = books.state[0]
     _unlink(books, slot)
@@ -323,7 +323,7 @@ def _close_lot(books: Books, slot: int) -> None:
     state.free += 1
 
 
-@kernel
+@entry
 def _move_lot(lot: Record, debit: int, credit: int, amount: int) -> None:
     """A lot is a share of two accounts: what enters or leaves them for this lot changes it alike."""
     if debit == lot.units:
@@ -339,7 +339,7 @@ def _move_lot(lot: Record, debit: int, credit: int, amount: int) -> None:
 # --- closing a block ---------------------------------------------------------------------------------
 
 
-@kernel
+@entry
 def unload(
     books: Books,
     opening: Int64s,

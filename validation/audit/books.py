@@ -5,18 +5,14 @@ from pathlib import Path
 
 import numpy as np
 from attrs import evolve, frozen
-from numpy.typing import NDArray
 
 from tieout.ledger.books.kinds import Kind
 from tieout.ledger.moment import DAY
+from tieout.ledger.numeric import Flags, Floats, Int64s
 from tieout.validation.audit.reading import AuditRefused, Claims, Fills, Flows, Prices
 from tieout.validation.foreign.booking import MONEY, MONEY_SCALE, Booked, book, charges_of, trades_of
 from tieout.validation.foreign.orders import SCALE
 from tieout.validation.foreign.rows import flows
-
-Int64s = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 ONE, CENTS = 10.0**SCALE, 10.0**MONEY_SCALE
 _NONE = np.zeros(0)

@@ -7,13 +7,9 @@ from enum import StrEnum
 
 import numpy as np
 from attrs import evolve, frozen
-from numpy.typing import NDArray
 
+from tieout.ledger.numeric import Flags, Int64s
 from tieout.validation.audit.books import ONE, Books
-
-Int64s = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 CLOSE = 1e-9
 """Relative tolerance for a price outside of its bar, because of how floats are written."""

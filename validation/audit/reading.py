@@ -18,6 +18,7 @@ from tieout.ledger.books.commodity import instrument
 from tieout.ledger.books.kinds import Kind
 from tieout.ledger.errors import InvalidCommodity, nearest
 from tieout.ledger.moment import DAY
+from tieout.ledger.numeric import Floats, Int64s
 from tieout.validation.audit.formats import (
     CURVE,
     FIGURES,
@@ -37,8 +38,6 @@ from tieout.validation.audit.times import moments
 from tieout.validation.foreign.booking import MONEY
 from tieout.validation.foreign.flows import FEE, OTHER, TAX
 
-Int64s = NDArray[np.int64]
-Floats = NDArray[np.float64]
 Texts = NDArray[Any]
 
 _BUY = ("buy", "b", "long", "bot", "bought", "cover", "1", "+1")

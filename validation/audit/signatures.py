@@ -11,14 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from attrs import evolve, frozen
-from numpy.typing import NDArray
 
+from tieout.ledger.numeric import Floats, Int64s
 from tieout.validation.audit.books import Books
 from tieout.validation.audit.faults import Fault, Finding, duplicate_finding, duplicates, moment, money
 from tieout.validation.audit.ties import UNITS, Tie
-
-Int64s = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 FOLLOWING = 5
 """Number of claims over which a difference must follow one price, as a sign of a missing fill."""

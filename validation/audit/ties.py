@@ -4,15 +4,11 @@ from collections.abc import Iterator
 
 import numpy as np
 from attrs import evolve, frozen
-from numpy.typing import NDArray
 
+from tieout.ledger.numeric import Flags, Floats, Int64s
 from tieout.validation.audit.books import Books, in_cents
 from tieout.validation.audit.formats import CURVE, POSITIONS
 from tieout.validation.audit.reading import AuditRefused, Claims
-
-Int64s = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 UNITS = 1e-6
 """Tolerance for positions, because exports round them."""

@@ -35,10 +35,10 @@ LOTS = 30
 """Lots of every instrument where relief alone is timed. Three make a sale."""
 SETTLED = True
 
-kernel = compiler("tieout.ledger", "tieout.validation.bench")
+entry = compiler("tieout.ledger", "tieout.validation.bench")
 
 
-@kernel
+@entry
 def trade(books: Books, first: int, start: int, limit: int) -> int:
     """Post trades from number *start* on until the block holds *limit* transfers. Return the next number."""
     i = start
@@ -56,7 +56,7 @@ def trade(books: Books, first: int, start: int, limit: int) -> int:
     return i
 
 
-@kernel
+@entry
 def stock(books: Books, first: int, lots: int) -> int:
     """Buy *lots* of every instrument. Return the number of transactions."""
     for i in range(INSTRUMENTS * lots):
@@ -68,7 +68,7 @@ def stock(books: Books, first: int, lots: int) -> int:
     return INSTRUMENTS * lots
 
 
-@kernel
+@entry
 def sell_off(books: Books, first: int, lots: int) -> int:
     """Sell every instrument, three of its lots at a time. Return the number of transactions."""
     bought, sales = INSTRUMENTS * lots, INSTRUMENTS * lots // 3

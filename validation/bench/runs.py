@@ -14,15 +14,15 @@ from tieout.execution.data.frames import FIELDS
 from tieout.execution.data.listing import Listing
 from tieout.execution.engine import Engine, Tags
 from tieout.execution.kernels.orders import Reason
-from tieout.execution.kernels.state import Floats, Market
+from tieout.execution.kernels.state import Market
 from tieout.execution.records import RECORDS
 from tieout.execution.strategy.queue import OrderQueue
 from tieout.execution.strategy.strategy import fields
-from tieout.ledger.books.arrays import Records
 from tieout.ledger.books.commodity import currency
 from tieout.ledger.books.events import deposit
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.journal import Journal
+from tieout.ledger.numeric import Floats, Records
 from tieout.validation.workloads.arrays import workload
 from tieout.validation.workloads.references import REFERENCES, Face
 from tieout.validation.workloads.task import Clock

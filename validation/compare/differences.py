@@ -13,12 +13,13 @@ import numpy as np
 from attrs import evolve, field, frozen
 
 from tieout.execution.kernels.orders import Reason
+from tieout.ledger.numeric import Floats
 from tieout.validation.engines import registry
 from tieout.validation.engines.interface import Adapter
 from tieout.validation.foreign.explanations import DUST, ENDED, UNIT, Case, OrderResult
 from tieout.validation.foreign.native import Performed
 from tieout.validation.foreign.orders import ENDS
-from tieout.validation.foreign.outcome import HALF_A_CENT, Fill, Floats, Outcome, is_close
+from tieout.validation.foreign.outcome import HALF_A_CENT, Fill, Outcome, is_close
 
 NONE = "none"
 

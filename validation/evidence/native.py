@@ -26,12 +26,13 @@ from tieout import (
     UnlimitedAccount,
 )
 from tieout.execution.data.instruments import InstrumentSpec
+from tieout.ledger.numeric import Floats
 from tieout.validation.compare.differences import Comparison
 from tieout.validation.engines.backtrader.adapter import by_package as by_backtrader
 from tieout.validation.engines.vectorbt.adapter import by_package as by_vectorbt
 from tieout.validation.evidence.tally import CASH_BOUND, Tally, regimes_of
 from tieout.validation.foreign.native import Performed
-from tieout.validation.foreign.outcome import Floats, Outcome
+from tieout.validation.foreign.outcome import Outcome
 
 HALVES = Instruments(InstrumentSpec(step="0.5"))
 RATES = (0.0, 0.001, 0.002, 0.01)

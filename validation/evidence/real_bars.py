@@ -17,10 +17,10 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from tieout.execution.data.frames import FIELDS
+from tieout.ledger.numeric import Floats
 from tieout.validation.engines.backtrader import scenario as of_backtrader
 from tieout.validation.engines.vectorbt import scenario as of_vectorbt
 from tieout.validation.evidence.studies import ALL, BACKTRADER, RATE, Pair, pair
-from tieout.validation.foreign.outcome import Floats
 
 BARS = Path(__file__).resolve().parents[3] / "shared" / "data" / "sp500_2015_2020.parquet"
 """Default path of the file, beside the project."""

@@ -24,6 +24,7 @@ from tieout import (
     Sizing,
     Strategy,
 )
+from tieout.ledger.numeric import Floats
 from tieout.validation.compare.differences import Comparison
 from tieout.validation.engines.backtrader import imitation as backtrader_imitation
 from tieout.validation.engines.backtrader import scenario as of_backtrader
@@ -34,7 +35,7 @@ from tieout.validation.engines.vectorbt import scenario as of_vectorbt
 from tieout.validation.engines.vectorbt.adapter import by_package as by_vectorbt
 from tieout.validation.engines.vectorbt.adapter import scenario_of as given_to_vectorbt
 from tieout.validation.foreign.native import Performed
-from tieout.validation.foreign.outcome import Difference, Floats, Outcome, differences
+from tieout.validation.foreign.outcome import Difference, Outcome, differences
 from tieout.validation.workloads.references import REFERENCES, Reference, bars_of, long, outcome, weights
 from tieout.validation.workloads.task import BEST, QUANTITY
 from tieout.validation.workloads.workloads import Workload, generate

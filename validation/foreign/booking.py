@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tieout.execution.kernels.state import FILL
 from tieout.execution.records import RECORDS
-from tieout.ledger.books.arrays import Records, Status, records
+from tieout.ledger.books.arrays import STATUS, Status, records
 from tieout.ledger.books.chart import CASH, SHORT_PROCEEDS, UNITS
 from tieout.ledger.books.commodity import currency, instrument
 from tieout.ledger.books.events import deposit
@@ -29,6 +29,7 @@ from tieout.ledger.books.layout import Layout
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.journal import Journal
 from tieout.ledger.moment import iso
+from tieout.ledger.numeric import Floats, Int64s, Records
 from tieout.validation.foreign.flows import EXTRA_ACCOUNTS, FEE
 from tieout.validation.foreign.orders import ONE, ORDER, SCALE, BookingRefused, Orders, orders_of, rows, times
 from tieout.validation.foreign.outcome import Refusal
@@ -37,7 +38,6 @@ from tieout.validation.foreign.posting import (
     CHARGE,
     MONEY,
     MONEY_SCALE,
-    POSTED,
     PROGRESS,
     RATIO,
     TRADE,
@@ -61,8 +61,6 @@ __all__ = [
     "trades_of",
 ]
 
-Int64s = NDArray[np.int64]
-Floats = NDArray[np.float64]
 
 _LOWEST_ROOM = 1024
 _MOST = 2.0**62
@@ -189,7 +187,7 @@ def _post(
         progress,
     )
     perform(journal.books, batch)
-    if progress[0].status != POSTED:
+    if progress[0].status != STATUS.POSTED:
         raise BookingRefused(_explain(journal, batch))
     return fills[: progress[0].fills]
 

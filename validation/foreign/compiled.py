@@ -2,14 +2,14 @@
 
 from tieout.ledger.books.compiled import compiler
 
-__all__ = ["entry", "leaf", "routine"]
+__all__ = ["entry", "inlined", "shared"]
 
 _ROOMS = ("tieout.ledger", "tieout.execution", "tieout.validation.foreign", "tieout.validation.engines")
 
-leaf = compiler(*_ROOMS, forceinline=True, no_cpython_wrapper=True)
+inlined = compiler(*_ROOMS, forceinline=True, no_cpython_wrapper=True)
 """Inlined into its callers."""
 
-routine = compiler(*_ROOMS, no_cpython_wrapper=True)
+shared = compiler(*_ROOMS, no_cpython_wrapper=True)
 """A function with several callers."""
 
 entry = compiler(*_ROOMS)

@@ -17,9 +17,9 @@ from tieout.ledger.books.events import (
     perpetual_funding,
     withdrawal,
 )
-from tieout.ledger.books.kinds import Kind
+from tieout.ledger.books.kinds import KIND, Kind
 from tieout.ledger.books.posting import move
-from tieout.validation.foreign.compiled import leaf
+from tieout.validation.foreign.compiled import inlined
 
 FEE, TAX, OTHER = 1001, 1002, 1003
 """Kinds without a ledger event: a fee apart from fills, a tax, and money of unspecified kind."""
@@ -29,10 +29,9 @@ EXTRA_ACCOUNTS = ("Expenses:Fees", "Income:Unspecified", "Expenses:Unspecified")
 _GENERAL, _DEPOSIT, _WITHDRAWAL = int(Kind.GENERAL), int(Kind.DEPOSIT), int(Kind.WITHDRAWAL)
 _DIVIDEND, _ON_SHORT = int(Kind.DIVIDEND), int(Kind.DIVIDEND_ON_SHORT)
 _INTEREST, _MARGIN_INTEREST = int(Kind.INTEREST), int(Kind.MARGIN_INTEREST)
-_FUNDING = int(Kind.PERPETUAL_FUNDING)
 
 
-@leaf
+@inlined
 def kind_booked(kind: int, payment: int) -> int:
     """Return the transaction kind of a charge. *payment* is below zero if money is received."""
     if kind >= FEE:
@@ -41,14 +40,14 @@ def kind_booked(kind: int, payment: int) -> int:
         return _DEPOSIT if payment < 0 else _WITHDRAWAL
     if kind in (_DIVIDEND, _ON_SHORT):
         return _DIVIDEND if payment < 0 else _ON_SHORT
-    if kind == _FUNDING:
-        return _FUNDING
+    if kind == KIND.PERPETUAL_FUNDING:
+        return KIND.PERPETUAL_FUNDING
     if payment < 0:
         return _INTEREST
     return _MARGIN_INTEREST if kind == _INTEREST else kind
 
 
-@leaf
+@inlined
 def book_charge(
     books: Books, extra_accounts: tuple[int, int, int], kind: int, commodity: int, payment: int
 ) -> None:
@@ -72,7 +71,7 @@ def book_charge(
     elif event == _ON_SHORT:
         dividend_on_short(books, max(commodity, 0), payment)
         dividend_on_short_payment(books, money, payment)
-    elif event == _FUNDING:
+    elif event == KIND.PERPETUAL_FUNDING:
         perpetual_funding(books, money, -payment)
     elif event == _INTEREST:
         interest(books, money, -payment)

@@ -19,9 +19,8 @@ from tieout.execution.kernels.orders import OrderEvent, OrderType, Reason, TimeI
 from tieout.execution.models.accounts.cash import CashAccount
 from tieout.ledger.books.kinds import Kind
 from tieout.ledger.moment import DAY
-from tieout.validation.foreign.outcome import Fill, Floats, Outcome, Refusal
-
-Int64s = NDArray[np.int64]
+from tieout.ledger.numeric import Floats, Int64s
+from tieout.validation.foreign.outcome import Fill, Outcome, Refusal
 
 FIELDS = ("open", "high", "low", "close", "volume")
 CASH, PROCEEDS, HOLDING = "Assets:Cash:", "Assets:Margin:ShortProceeds:", "Assets:Positions:"

@@ -9,12 +9,11 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from tieout.execution.kernels.orders import OrderEvent, OrderType, Reason, TimeInForce
-from tieout.ledger.books.arrays import Records, records
+from tieout.ledger.books.arrays import records
 from tieout.ledger.errors import TieoutError
 from tieout.ledger.journal import Journal
+from tieout.ledger.numeric import Int64s, Records
 from tieout.validation.foreign.outcome import Refusal
-
-Int64s = NDArray[np.int64]
 
 SCALE = 8
 """Decimals of an instrument."""

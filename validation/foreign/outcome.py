@@ -6,9 +6,8 @@ from typing import TypeVar
 
 import numpy as np
 from attrs import evolve, frozen
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from tieout.ledger.numeric import Floats
 
 Row = TypeVar("Row", "Fill", "Refusal")
 Kind = TypeVar("Kind", bound="Outcome")

@@ -16,21 +16,19 @@ from enum import IntEnum
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tieout.execution.kernels.booking import kind_of
 from tieout.execution.kernels.orders import Basis
 from tieout.ledger.books.arithmetic import NO_AMOUNT, notional, rounded
-from tieout.ledger.books.arrays import Books, Record, Records, Status
+from tieout.ledger.books.arrays import STATUS, Books
 from tieout.ledger.books.chart import CASH, COMMISSIONS, ROUNDING, UNITS
 from tieout.ledger.books.events import flip
-from tieout.ledger.books.kinds import Kind
+from tieout.ledger.books.kinds import KIND
 from tieout.ledger.books.posting import begin, commit, move
-from tieout.validation.foreign.compiled import entry, leaf
+from tieout.ledger.numeric import Int64s, Record, Records
+from tieout.validation.foreign.compiled import entry, inlined
 from tieout.validation.foreign.flows import book_charge, kind_booked
 from tieout.validation.foreign.orders import EPSILON, ONE
-
-Int64s = NDArray[np.int64]
 
 MONEY, MONEY_SCALE = "USD", 6
 CENTS = 10.0**MONEY_SCALE
@@ -64,7 +62,6 @@ CHARGE = np.dtype(
     ]
 )
 """Money that moved without a fill: interest on short or long positions, and other payments."""
-POSTED = int(Status.POSTED)
 
 
 class Stop(IntEnum):
@@ -81,7 +78,6 @@ class Stop(IntEnum):
 # numba freezes members of an IntEnum only as plain integers.
 _NO_STATE, _NO_PRICE, _NO_FEE = int(Stop.STATE), int(Stop.PRICE), int(Stop.FEE)
 _CASH_APART, _UNITS_APART, _NO_MONEY = int(Stop.CASH_APART), int(Stop.UNITS_APART), int(Stop.MONEY)
-_GENERAL = int(Kind.GENERAL)
 _QUANTITY, _AMOUNT = int(Basis.QUANTITY), int(Basis.AMOUNT)
 
 PROGRESS = np.dtype(
@@ -119,15 +115,15 @@ def perform(books: Books, batch: Batch) -> None:
             charge_row += 1
         if i < batch.trades.size:
             _trade(books, batch, i)
-        if batch.progress[0].status != POSTED:
+        if batch.progress[0].status != STATUS.POSTED:
             return
 
 
-@leaf
+@inlined
 def _trade(books: Books, batch: Batch, i: int) -> None:
     """Post a fill as the difference of two states."""
     progress, trade = batch.progress[0], batch.trades[i]
-    if progress.status != POSTED:
+    if progress.status != STATUS.POSTED:
         return
     units_before, units_after = rounded(trade.quantity_before * ONE), rounded(trade.quantity_after * ONE)
     payment = _payment(batch, trade.column, trade.cash_before, trade.cash_after, i, 0)
@@ -142,7 +138,7 @@ def _trade(books: Books, batch: Batch, i: int) -> None:
         _stop(progress, _UNITS_APART, i, 0, position)
     elif units_after != units_before and not 0.0 <= trade.price < math.inf:
         _stop(progress, _NO_PRICE, i, 0, 0)
-    if progress.status != POSTED:
+    if progress.status != STATUS.POSTED:
         return
     if units_after == units_before:
         _move_money(books, batch, i, payment, fee)
@@ -150,14 +146,14 @@ def _trade(books: Books, batch: Batch, i: int) -> None:
         _fill(books, batch, i, units_after - units_before, payment, fee)
 
 
-@leaf
+@inlined
 def _room_for_rounding(trade: Record, gross: int) -> float:
     """Return the largest difference between money and quantity at price that rounding explains."""
     size = abs(trade.cash_before) * CENTS + abs(trade.cash_after) * CENTS + abs(gross)
     return float(trade.price * RATIO + SLACK + size * EPSILON)
 
 
-@leaf
+@inlined
 def _fill(books: Books, batch: Batch, i: int, quantity: int, payment: int, fee: int) -> None:
     """Post a fill of *quantity*, for which cash went down by *paid*, and record it."""
     progress, trade = batch.progress[0], batch.trades[i]
@@ -178,7 +174,7 @@ def _fill(books: Books, batch: Batch, i: int, quantity: int, payment: int, fee: 
     flip(books, commodity, quantity, gross, fee, True)  # noqa: FBT003  compiled code has no keywords
     move(books, money + ROUNDING, money + CASH, rest)
     status = commit(books)
-    if status != POSTED:
+    if status != STATUS.POSTED:
         _stop(progress, status, i, 0, 0)
         return
 
@@ -196,7 +192,7 @@ def _fill(books: Books, batch: Batch, i: int, quantity: int, payment: int, fee: 
     progress.fills += 1
 
 
-@leaf
+@inlined
 def _move_money(books: Books, batch: Batch, i: int, payment: int, fee: int) -> None:
     """Post the cost of a fill of less than a unit: its fee, and a rest below the price of a unit."""
     if payment == 0:
@@ -207,32 +203,32 @@ def _move_money(books: Books, batch: Batch, i: int, payment: int, fee: int) -> N
         return
     commodity = batch.instruments[trade.column]
     first = books.commodities[commodity].money
-    begin(books, batch.timestamp[trade.bar], _GENERAL, commodity, batch.orders[i], -1, -1)
+    begin(books, batch.timestamp[trade.bar], KIND.GENERAL, commodity, batch.orders[i], -1, -1)
     move(books, first + COMMISSIONS, first + CASH, fee)
     move(books, first + ROUNDING, first + CASH, payment - fee)
     status = commit(books)
-    if status != POSTED:
+    if status != STATUS.POSTED:
         _stop(batch.progress[0], status, i, 0, 0)
 
 
-@leaf
+@inlined
 def _charge(books: Books, batch: Batch, i: int) -> None:
     """Post money that moved without a fill."""
     progress, charge = batch.progress[0], batch.charges[i]
-    if progress.status != POSTED:
+    if progress.status != STATUS.POSTED:
         return
     payment = _payment(batch, max(charge.column, 0), charge.cash_before, charge.cash_after, i, 1)
-    if progress.status != POSTED or payment == 0:
+    if progress.status != STATUS.POSTED or payment == 0:
         return
     commodity = batch.instruments[charge.column] if charge.column >= 0 else -1
     begin(books, batch.timestamp[charge.bar], kind_booked(charge.kind, payment), commodity, -1, -1, -1)
     book_charge(books, batch.extra_accounts, charge.kind, commodity, payment)
     status = commit(books)
-    if status != POSTED:
+    if status != STATUS.POSTED:
         _stop(progress, status, i, 1, 0)
 
 
-@leaf
+@inlined
 def _payment(batch: Batch, column: int, before: float, after: float, row: int, is_charge: int) -> int:
     """Return the rounded cash that a row takes, and update the engine's cash in the batch."""
     money_before, money_after = rounded(before * CENTS), rounded(after * CENTS)
@@ -246,10 +242,10 @@ def _payment(batch: Batch, column: int, before: float, after: float, row: int, i
     return money_before - money_after
 
 
-@leaf
+@inlined
 def _stop(progress: Record, status: int, row: int, is_charge: int, balance: int) -> None:
     """Stop at *row*. A batch that has stopped keeps its first reason."""
-    if progress.status == POSTED:
+    if progress.status == STATUS.POSTED:
         progress.status = status
         progress.row = row
         progress.is_charge = is_charge

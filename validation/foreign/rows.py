@@ -5,14 +5,12 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from tieout.ledger.books.arrays import Record, Records
 from tieout.ledger.books.chart import CASH, SHORT_PROCEEDS
 from tieout.ledger.journal import Journal
+from tieout.ledger.numeric import Int64s, Record, Records
 from tieout.validation.foreign.booking import CENTS, Booked
 from tieout.validation.foreign.orders import ONE
 from tieout.validation.foreign.outcome import RELATIVE, Difference
-
-Int64s = NDArray[np.int64]
 
 
 def flows(journal: Journal, per: str, count: int) -> Int64s:

@@ -19,10 +19,10 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
+from tieout.ledger.numeric import Floats
 from tieout.validation.workloads import task
 
 Array = NDArray[Any]
-Floats = NDArray[np.float64]
 
 BEST, WARMUP = task.BEST, task.WARMUP
 """Number of positions, and the first bar whose scores count."""

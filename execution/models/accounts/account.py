@@ -3,8 +3,8 @@
 from typing import Any, Protocol
 
 from tieout.execution.errors import InvalidSetting
-from tieout.ledger.books.arrays import Record
 from tieout.ledger.books.commodity import Amount
+from tieout.ledger.numeric import Record
 
 
 class Account(Protocol):

@@ -8,8 +8,8 @@ from tieout.execution.errors import InvalidSetting
 from tieout.execution.kernels.admission import Insufficient
 from tieout.execution.models.accounts.account import opening_cash
 from tieout.execution.models.model import Model
-from tieout.ledger.books.arrays import Record
 from tieout.ledger.books.commodity import Amount
+from tieout.ledger.numeric import Record
 
 _INSUFFICIENT = {
     "reject": Insufficient.REJECT,

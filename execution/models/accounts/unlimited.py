@@ -6,8 +6,8 @@ from attrs import field, frozen
 
 from tieout.execution.models.accounts.account import opening_cash
 from tieout.execution.models.model import Model
-from tieout.ledger.books.arrays import Record
 from tieout.ledger.books.commodity import Amount
+from tieout.ledger.numeric import Record
 
 
 @frozen

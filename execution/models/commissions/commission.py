@@ -2,8 +2,8 @@
 
 from typing import Any, Protocol
 
-from tieout.ledger.books.arrays import Record
 from tieout.ledger.books.commodity import Commodity
+from tieout.ledger.numeric import Record
 
 
 class Commission(Protocol):

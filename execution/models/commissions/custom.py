@@ -9,8 +9,8 @@ from typing import Any
 
 from tieout.execution.errors import InvalidSetting
 from tieout.execution.kernels.charges import COMMISSION
-from tieout.ledger.books.arrays import Record
 from tieout.ledger.books.commodity import Commodity
+from tieout.ledger.numeric import Record
 
 
 class CustomCommission:

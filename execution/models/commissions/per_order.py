@@ -5,8 +5,8 @@ from typing import ClassVar
 from attrs import field, frozen
 
 from tieout.execution.models.model import Model, as_rate
-from tieout.ledger.books.arrays import Record
 from tieout.ledger.books.commodity import Commodity
+from tieout.ledger.numeric import Record
 
 
 @frozen

@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from tieout.execution.errors import InvalidSetting
 from tieout.execution.models.model import Model, as_rate
-from tieout.ledger.books.arrays import Record
+from tieout.ledger.numeric import Record
 
 
 @frozen

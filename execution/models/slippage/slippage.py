@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from tieout.ledger.books.arrays import Record
+from tieout.ledger.numeric import Record
 
 
 class Slippage(Protocol):

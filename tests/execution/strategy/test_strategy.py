@@ -11,7 +11,7 @@ import pytest
 from tests.support.stage import FIRST_DAY, Does, Listens, did, market, orders, performed
 from tieout import Backtest, Bar, Bars, Broker, CashAccount, Fill, Instrument, Recording, Rejection, Strategy
 from tieout.execution.errors import InvalidSetting, StrategyFailed, UnknownFeature
-from tieout.execution.kernels.state import Floats
+from tieout.ledger.numeric import Floats
 
 # --- the future ---------------------------------------------------------------------------------------------
 

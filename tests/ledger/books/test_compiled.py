@@ -16,7 +16,7 @@ from tieout.ledger.books import compiled
 def compile_here(function: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Any:
     """A kernel that is compiled though the suite may run without."""
     monkeypatch.setattr(config, "DISABLE_JIT", 0)
-    return compiled.kernel(function)
+    return compiled.entry(function)
 
 
 def test_a_kernel_is_compiled_once_for_whole_numbers_of_every_width(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,12 +50,12 @@ def test_the_code_behind_a_kernel_is_that_for_the_types_it_was_asked_for(
     kernel = compile_here(first, monkeypatch)
     numbers = np.array([2.5, 3.5])
 
-    direct = compiled.direct(kernel, numbers, 0)
+    code = compiled.specialised(kernel, numbers, 0)
 
-    assert [2.5, 3.5] == [direct(numbers, place) for place in range(2)]
+    assert [2.5, 3.5] == [code(numbers, place) for place in range(2)]
     assert [(types.float64[::1], types.int64)] == kernel.signatures
     monkeypatch.setattr(config, "DISABLE_JIT", 1)
-    assert first is compiled.direct(first, numbers, 0)
+    assert first is compiled.specialised(first, numbers, 0)
 
 
 def from_behind(numbers: Any, place: int) -> int:
@@ -108,4 +108,4 @@ def test_what_is_never_called_is_compiled_without_what_is_apart(kernels: list[An
 def test_nothing_is_apart_where_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "DISABLE_JIT", 1)
 
-    assert one_more is compiled.separate(compiled.kernel, lambda: (np.zeros(1, np.int64), 0))(one_more)
+    assert one_more is compiled.separate(compiled.entry, lambda: (np.zeros(1, np.int64), 0))(one_more)

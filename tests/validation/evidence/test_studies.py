@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from attrs import evolve
 
+from tieout.ledger.numeric import Floats
 from tieout.validation.evidence import page
 from tieout.validation.evidence import real_bars as real
 from tieout.validation.evidence.__main__ import _LONGEST, main
@@ -25,7 +26,6 @@ from tieout.validation.evidence.studies import (
     study,
 )
 from tieout.validation.evidence.tally import Tally
-from tieout.validation.foreign.outcome import Floats
 from tieout.validation.workloads import markdown as report
 from tieout.validation.workloads.markdown import Table
 from tieout.validation.workloads.workloads import generate

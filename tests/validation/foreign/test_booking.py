@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tieout.ledger.books.arrays import Records
 from tieout.ledger.books.kinds import Kind
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
+from tieout.ledger.numeric import Records
 from tieout.validation.foreign.booking import Booked, BookingRefused, book, charges_of, orders_of, trades_of
 from tieout.validation.foreign.outcome import Refusal
 

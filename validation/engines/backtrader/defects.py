@@ -8,13 +8,11 @@ from collections.abc import Callable
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import NDArray
 
 from tieout.ledger.moment import DAY
+from tieout.ledger.numeric import Flags
 from tieout.validation.engines.backtrader.scenario import Scenario
 from tieout.validation.engines.backtrader.tables import AT_CLOSE, CANCEL, MARKET
-
-Bools = NDArray[np.bool_]
 
 MINUTE = DAY // 1_440
 """The finest times that a float of days represents exactly enough. Tried on all minutes of 400 days."""
@@ -39,11 +37,11 @@ def _has_unpriced_bars(scenario: Scenario) -> bool:
     return bool(np.any(scenario.there & ~scenario.is_priced))
 
 
-def _is_early(scenario: Scenario) -> Bools:
+def _is_early(scenario: Scenario) -> Flags:
     """Mark actions on an instrument that has no bar yet."""
     actions = np.asarray(scenario.actions)
     has_begun = np.logical_or.accumulate(scenario.there, axis=0)
-    early: Bools = ~has_begun[actions["bar"], actions["column"]] & (actions["kind"] != CANCEL)
+    early: Flags = ~has_begun[actions["bar"], actions["column"]] & (actions["kind"] != CANCEL)
     return early
 
 

@@ -9,26 +9,16 @@ from typing import Any
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import NDArray
 
 from tieout.execution.kernels.orders import OrderType
-from tieout.ledger.books.arrays import Records, records
+from tieout.ledger.books.arrays import records
 from tieout.ledger.books.kinds import Kind
+from tieout.ledger.numeric import Floats, Int64s, Records
 from tieout.validation.engines.backtrader import tables
 from tieout.validation.engines.backtrader.rules import perform as perform_all
 from tieout.validation.engines.backtrader.scenario import Scenario
 from tieout.validation.foreign.booking import Booked, book, charges_of, orders_of, trades_of
-from tieout.validation.foreign.outcome import (
-    Difference,
-    Fill,
-    Floats,
-    Outcome,
-    Refusal,
-    describe,
-    differences,
-)
-
-Int64s = NDArray[np.int64]
+from tieout.validation.foreign.outcome import Difference, Fill, Outcome, Refusal, describe, differences
 
 STATUSES = (
     "Created",

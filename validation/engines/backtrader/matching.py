@@ -2,10 +2,10 @@
 
 import math
 
-from tieout.ledger.books.arrays import Record
 from tieout.ledger.moment import DAY
+from tieout.ledger.numeric import Record
 from tieout.validation.engines.backtrader.tables import STOP_TRAIL, STOP_TRAIL_LIMIT, Desk
-from tieout.validation.foreign.compiled import leaf
+from tieout.validation.foreign.compiled import inlined
 
 _SESSION_END = DAY - 10_000
 """Backtrader ends a session 10 microseconds before midnight."""
@@ -13,7 +13,7 @@ _DAY_ORDER_END = DAY - 990_001_000
 """The last moment of a day order, as Backtrader has it: 23:59:59.009999."""
 
 
-@leaf
+@inlined
 def set_prices(order: Record) -> None:
     """Set the prices of a new order from those of its action. 0 counts as none."""
     has_price = order.asked != 0.0 and not math.isnan(order.asked)
@@ -29,7 +29,7 @@ def set_prices(order: Record) -> None:
         trail(order, price)
 
 
-@leaf
+@inlined
 def valid_until(days: float, now: int) -> int:
     """Return the last moment of an order that is created *now*, -1 if it is good until cancelled."""
     if math.isnan(days):
@@ -39,7 +39,7 @@ def valid_until(days: float, now: int) -> int:
     return now + round(days * DAY)
 
 
-@leaf
+@inlined
 def trail(order: Record, price: float) -> None:
     """Move a trailing stop towards *price*, never away from it. The limit moves with it."""
     distance = 0.0
@@ -54,7 +54,7 @@ def trail(order: Record, price: float) -> None:
             order.limit = stop - order.limit_offset
 
 
-@leaf
+@inlined
 def at_close(desk: Desk, order: Record, last: int, close: float) -> tuple[float, int]:
     """Return the close of the session and its bar, from a bar past its end or the one before, else NaN."""
     now, created = desk.timestamp[last], desk.timestamp[order.created]
@@ -67,7 +67,7 @@ def at_close(desk: Desk, order: Record, last: int, close: float) -> tuple[float,
     return math.nan, last
 
 
-@leaf
+@inlined
 def at_limit(rules: Record, size: float, limit: float, opened: float, high: float, low: float) -> float:
     """Return the open if it is no worse than the limit, else the limit if the bar touches it, else NaN.
 
@@ -82,13 +82,13 @@ def at_limit(rules: Record, size: float, limit: float, opened: float, high: floa
     return limit if limit <= high else math.nan
 
 
-@leaf
+@inlined
 def _is_beyond(size: float, price: float, level: float) -> bool:
     """Check whether a price is at a level or past it, in the direction of a stop."""
     return price >= level if size > 0.0 else price <= level
 
 
-@leaf
+@inlined
 def at_stop(rules: Record, size: float, stop: float, opened: float, high: float, low: float) -> float:
     """Return the open if it is beyond the stop, else the stop if the bar touches it, else NaN."""
     if _is_beyond(size, opened, stop):
@@ -98,7 +98,7 @@ def at_stop(rules: Record, size: float, stop: float, opened: float, high: float,
     return math.nan
 
 
-@leaf
+@inlined
 def at_stop_limit(
     rules: Record, order: Record, opened: float, high: float, low: float, close: float
 ) -> float:
@@ -120,7 +120,7 @@ def at_stop_limit(
     return limit if is_back and _is_beyond(size, limit, close) else math.nan
 
 
-@leaf
+@inlined
 def slipped(  # noqa: PLR0913, PLR0917  compiled code has no keyword arguments
     rules: Record, size: float, price: float, lowest: float, highest: float, does_slip: int, is_limit: int
 ) -> float:

@@ -13,17 +13,8 @@ from attrs import define, evolve, field, frozen
 from hypothesis import strategies
 
 from tieout.ledger.moment import DAY
-from tieout.validation.engines.backtrader.scenario import (
-    FIELDS,
-    Action,
-    Bools,
-    Floats,
-    Int64s,
-    Rules,
-    Scenario,
-    of_bars,
-    table,
-)
+from tieout.ledger.numeric import Flags, Floats, Int64s
+from tieout.validation.engines.backtrader.scenario import FIELDS, Action, Rules, Scenario, of_bars, table
 
 T = TypeVar("T")
 
@@ -113,7 +104,7 @@ class _Drawing:
                     panels[name][bar, column] = price * tick
         return panels
 
-    def _take_away(self, there: Bools) -> None:
+    def _take_away(self, there: Flags) -> None:
         """Remove bars: an instrument begins late, ends early, or has gaps. The first is complete."""
         bars, columns = there.shape
         for column in range(1, columns):
@@ -151,7 +142,7 @@ class _Drawing:
     def _act(
         self,
         bar: int,
-        there: Bools,
+        there: Flags,
         close: Floats,
         tick: float,
         rules: Rules,

@@ -11,8 +11,8 @@ price is the close that an order has met already.
 
 import math
 
-from tieout.ledger.books.arrays import Record
 from tieout.ledger.moment import DAY
+from tieout.ledger.numeric import Record
 from tieout.validation.engines.backtrader.matching import (
     at_close,
     at_limit,
@@ -53,7 +53,7 @@ from tieout.validation.engines.backtrader.tables import (
     WORKING,
     Desk,
 )
-from tieout.validation.foreign.compiled import entry, leaf, routine
+from tieout.validation.foreign.compiled import entry, inlined, shared
 
 
 @entry
@@ -74,7 +74,7 @@ def perform(desk: Desk) -> None:
             _decide(desk)
 
 
-@routine
+@shared
 def _work(desk: Desk) -> None:
     """Do the broker's work of a bar."""
     account = desk.account[0]
@@ -101,7 +101,7 @@ def _work(desk: Desk) -> None:
     _value(desk)
 
 
-@leaf
+@inlined
 def _process(desk: Desk, number: int) -> None:
     """Process a pending order: expire it, leave it, or try it."""
     order = desk.orders[number]
@@ -123,7 +123,7 @@ def _process(desk: Desk, number: int) -> None:
 # --- actions of the strategy ----------------------------------------------------------------------
 
 
-@routine
+@shared
 def _decide(desk: Desk) -> None:
     """Perform the actions of the bar on the state of the broker."""
     account = desk.account[0]
@@ -143,7 +143,7 @@ def _decide(desk: Desk) -> None:
                 _create(desk, row, size, price)
 
 
-@leaf
+@inlined
 def _size_and_price(desk: Desk, action: Record) -> tuple[float, float]:
     """Return size (below zero to sell, 0 for no order) and price of an action's order."""
     price, amount = action.price, action.amount
@@ -176,7 +176,7 @@ def _size_and_price(desk: Desk, action: Record) -> tuple[float, float]:
     return 0.0, price
 
 
-@leaf
+@inlined
 def _know(desk: Desk, column: int) -> None:
     """Register an instrument. Backtrader sums positions in the sequence of first questions about them."""
     if not desk.instruments[column].is_known:
@@ -185,7 +185,7 @@ def _know(desk: Desk, column: int) -> None:
         desk.account[0].known += 1
 
 
-@leaf
+@inlined
 def _create(desk: Desk, row: int, size: float, price: float) -> None:
     """Create the order of an action, and submit it once its bracket is complete."""
     account, action = desk.account[0], desk.actions[row]
@@ -220,7 +220,7 @@ def _create(desk: Desk, row: int, size: float, price: float) -> None:
                 _accept(desk, one)
 
 
-@leaf
+@inlined
 def _accept(desk: Desk, number: int) -> None:
     """Accept an order, which is pending from then on."""
     account, order = desk.account[0], desk.orders[number]
@@ -231,7 +231,7 @@ def _accept(desk: Desk, number: int) -> None:
     account.place = account.pending
 
 
-@leaf
+@inlined
 def _tell(desk: Desk, number: int, status: int) -> None:
     """Set the status of an order, and notify the strategy."""
     account = desk.account[0]
@@ -245,7 +245,7 @@ def _tell(desk: Desk, number: int, status: int) -> None:
 # --- groups and brackets -----------------------------------------------------------------------------
 
 
-@routine
+@shared
 def _withdraw(desk: Desk, number: int) -> None:
     """Cancel a pending order and the rest of its OCO group."""
     desk.orders[number].is_pending = 0
@@ -253,7 +253,7 @@ def _withdraw(desk: Desk, number: int) -> None:
     _leave_group(desk, number)
 
 
-@routine
+@shared
 def _leave_group(desk: Desk, number: int) -> None:
     """Cancel the pending orders of the OCO group of an order that has ended or filled, and end the group.
 
@@ -276,7 +276,7 @@ def _leave_group(desk: Desk, number: int) -> None:
             _tell(desk, desk.pending[place], CANCELED)
 
 
-@routine
+@shared
 def _dissolve(desk: Desk, number: int) -> None:
     """Cancel the rest of an order's bracket."""
     parent = desk.orders[number].parent
@@ -290,7 +290,7 @@ def _dissolve(desk: Desk, number: int) -> None:
             _withdraw(desk, one)
 
 
-@leaf
+@inlined
 def _fulfil(desk: Desk, number: int) -> None:
     """Handle a complete fill: a parent activates its children at the next bar, a child cancels the other."""
     account, order = desk.account[0], desk.orders[number]
@@ -306,7 +306,7 @@ def _fulfil(desk: Desk, number: int) -> None:
 # --- the submission check ---------------------------------------------------------------------
 
 
-@leaf
+@inlined
 def _check_submitted(desk: Desk) -> None:
     """Simulate all submitted orders, one after the other, at the prices of their creation.
 
@@ -349,7 +349,7 @@ def _check_submitted(desk: Desk) -> None:
     account.submitted = account.orders
 
 
-@leaf
+@inlined
 def _updated(held: float, average: float, size: float, price: float) -> tuple[float, float, float, float]:
     """Return a position after a trade of *size*: size and average price, and the opened and closed sizes."""
     after = held + size
@@ -364,7 +364,7 @@ def _updated(held: float, average: float, size: float, price: float) -> tuple[fl
     return after, price, after, -held
 
 
-@leaf
+@inlined
 def _commission(rules: Record, size: float, price: float) -> float:
     rate: float = rules.commission
     return abs(size) * rate if rules.is_per_unit else abs(size) * rate * price
@@ -373,7 +373,7 @@ def _commission(rules: Record, size: float, price: float) -> float:
 # --- interest and value ------------------------------------------------------------------------------
 
 
-@leaf
+@inlined
 def _charge_interest(desk: Desk) -> None:
     """Charge interest by calendar days at the average price, on shorts, and on longs if the rules say so."""
     account, rules = desk.account[0], desk.rules[0]
@@ -407,7 +407,7 @@ def _charge_interest(desk: Desk) -> None:
         account.charges += 1
 
 
-@leaf
+@inlined
 def _value(desk: Desk) -> None:
     """Value the account at the closes. Longs are added as cost and gain, one after the other."""
     account = desk.account[0]
@@ -431,7 +431,7 @@ def _value(desk: Desk) -> None:
 # --- matching ----------------------------------------------------------------------------------------
 
 
-@leaf
+@inlined
 def _try(desk: Desk, number: int, last: int) -> None:
     """Execute an order if the bar has a price for it. Otherwise a trailing stop follows the close."""
     account, rules, order = desk.account[0], desk.rules[0], desk.orders[number]
@@ -465,7 +465,7 @@ def _try(desk: Desk, number: int, last: int) -> None:
 # --- execution ---------------------------------------------------------------------------------------
 
 
-@routine
+@shared
 def _execute(desk: Desk, number: int, price: float, stamp: int) -> None:
     """Execute the closing part regardless of cash, and the opening part if cash suffices, else refuse it."""
     account, rules, order = desk.account[0], desk.rules[0], desk.orders[number]

@@ -15,10 +15,10 @@ from typing import Any, Self
 
 import numpy as np
 from attrs import asdict, field, fields, frozen
-from numpy.typing import NDArray
 
-from tieout.ledger.books.arrays import Records, records
+from tieout.ledger.books.arrays import records
 from tieout.ledger.moment import DAY
+from tieout.ledger.numeric import Flags, Floats, Int64s, Records
 from tieout.validation.engines.backtrader.tables import (
     ACTION,
     BUY,
@@ -34,10 +34,6 @@ from tieout.validation.engines.backtrader.tables import (
     TOP_UP,
     TRIM,
 )
-
-Floats = NDArray[np.float64]
-Int64s = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 KINDS = (
     "buy",
@@ -172,7 +168,7 @@ class Scenario:
     high: Floats
     low: Floats
     close: Floats
-    there: Bools
+    there: Flags
     actions: Records
     rules: Rules = field(factory=Rules)
 
@@ -205,7 +201,7 @@ class Scenario:
         return {name: getattr(self, name) for name in FIELDS}
 
     @cached_property
-    def is_priced(self) -> Bools:
+    def is_priced(self) -> Flags:
         """bool[bars, columns]: true for bars with all of their prices."""
         priced = self.there.copy()
         for prices in self.bars.values():
@@ -257,7 +253,7 @@ class Scenario:
 
 
 def of_bars(
-    timestamp: Int64s, bars: Mapping[str, Floats], actions: Records, rules: Rules, there: Bools | None = None
+    timestamp: Int64s, bars: Mapping[str, Floats], actions: Records, rules: Rules, there: Flags | None = None
 ) -> Scenario:
     """Make a scenario from bars by field. Without *there*, an instrument has a bar where it has a close."""
     panels = {name: np.ascontiguousarray(bars[name], np.float64) for name in FIELDS}
@@ -270,7 +266,7 @@ def of_bars(
     )
 
 
-def flags(entries: Bools, exits: Bools, size: float) -> Records:
+def flags(entries: Flags, exits: Flags, size: float) -> Records:
     """Make actions per instrument: enter with *size* at an entry if it is flat, close at an exit."""
     bar, column = np.nonzero(entries ^ exits)
     kind = np.where(entries[bar, column], ENTER, CLOSE)
@@ -307,7 +303,7 @@ def _many(bar: Int64s, column: Int64s, kind: Int64s, amount: Floats) -> Records:
     return rows
 
 
-def _faults(scenario: Scenario) -> Iterator[tuple[Bools, str]]:
+def _faults(scenario: Scenario) -> Iterator[tuple[Flags, str]]:
     """Yield the faults that no scenario may have, with the actions that have them."""
     actions, row = np.asarray(scenario.actions), np.arange(scenario.actions.size)
     bar, column, kind, amount = (actions[name] for name in ("bar", "column", "kind", "amount"))

@@ -6,12 +6,8 @@ No field has the name of an attribute of numpy records (``size``), which plain P
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tieout.ledger.books.arrays import Records
-
-Floats = NDArray[np.float64]
-Int64s = NDArray[np.int64]
+from tieout.ledger.numeric import Floats, Int64s, Records
 
 BUY, SELL, ENTER, CLOSE, TARGET_SIZE, TARGET_VALUE, TARGET_PERCENT, TRIM, TOP_UP, CANCEL = range(10)
 """Kinds of actions: `ENTER` buys if the position is flat, `CLOSE` closes it.

@@ -4,14 +4,11 @@ from collections import defaultdict
 
 import numpy as np
 from attrs import frozen
-from numpy.typing import NDArray
 
 from tieout.execution.kernels.orders import OrderType
+from tieout.ledger.numeric import Floats, Int64s
 from tieout.validation.foreign.native import Order, Performed
-from tieout.validation.foreign.outcome import Floats
 from tieout.validation.foreign.requests import CannotCompare, in_turn
-
-Int64s = NDArray[np.int64]
 
 
 @frozen(eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from tieout.ledger.books.arrays import Records
+from tieout.ledger.numeric import Floats, Records
 from tieout.validation.engines.vectorbt.loop import REFUSAL, RULES, TERMS, Desk, Sheet, perform
 from tieout.validation.engines.vectorbt.rules import (
     ACCOUNT,
@@ -24,7 +24,7 @@ from tieout.validation.engines.vectorbt.rules import (
 from tieout.validation.engines.vectorbt.scenario import WORDS, Scenario, Value
 from tieout.validation.engines.vectorbt.signals import BAR, LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT
 from tieout.validation.foreign.booking import Booked, book, trades_of
-from tieout.validation.foreign.outcome import Fill, Floats, Outcome, Refusal
+from tieout.validation.foreign.outcome import Fill, Outcome, Refusal
 
 T = TypeVar("T", Fill, Refusal)
 

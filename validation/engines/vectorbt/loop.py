@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tieout.ledger.books.arrays import Record
+from tieout.ledger.numeric import Floats, Record
 from tieout.validation.engines.vectorbt.rules import (
     AMOUNT,
     FILLED,
@@ -39,8 +39,7 @@ from tieout.validation.engines.vectorbt.signals import (
     resolved,
     stopped,
 )
-from tieout.validation.foreign.compiled import entry, leaf, routine
-from tieout.validation.foreign.outcome import Floats
+from tieout.validation.foreign.compiled import entry, inlined, shared
 
 TERMS = np.dtype(
     [
@@ -91,13 +90,13 @@ class Desk(NamedTuple):
     value: Floats
 
 
-@leaf
+@inlined
 def _at(values: NDArray[Any], bar: int, column: int) -> Any:
     """Return the input of a cell, where one row or column may stand for all."""
     return values[bar if values.shape[0] > 1 else 0, column if values.shape[1] > 1 else 0]
 
 
-@leaf
+@inlined
 def _price(sheet: Sheet, desk: Desk, bar: int, column: int) -> None:
     """Set the order's price, with infinity resolved, and the valuation price."""
     order, holding, rules = desk.orders[column], desk.holdings[column], sheet.rules[0]
@@ -117,7 +116,7 @@ def _price(sheet: Sheet, desk: Desk, bar: int, column: int) -> None:
         holding["mark"] = mark
 
 
-@leaf
+@inlined
 def _write_order(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
     """Write the order of a cell. ShortOnly changes the sign of the size."""
     order, terms = desk.orders[column], _at(sheet.terms, bar, column)
@@ -128,7 +127,7 @@ def _write_order(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
     return FILLED
 
 
-@leaf
+@inlined
 def _write_signal(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
     """Write the order of a cell from its stops, or else from its signals."""
     order, holding, terms = desk.orders[column], desk.holdings[column], _at(sheet.terms, bar, column)
@@ -153,7 +152,7 @@ def _write_signal(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
     return order_from(holding, flags, accumulate, _at(sheet.size, bar, column), order)
 
 
-@leaf
+@inlined
 def _value(desk: Desk, first: int, last: int) -> float:
     """Return cash and positions at their marks."""
     value = desk.account[0]["cash"]
@@ -164,7 +163,7 @@ def _value(desk: Desk, first: int, last: int) -> float:
     return float(value)
 
 
-@leaf
+@inlined
 def _about(account: Record, holding: Record, order: Record, is_signals: bool) -> float:  # noqa: FBT001  whether it is a signal
     """Estimate the value of an order, below zero for sales. An automatic sequence sorts by it."""
     size, kind, value = order["size"], order["size_type"], holding["position"] * holding["mark"]
@@ -189,7 +188,7 @@ def _about(account: Record, holding: Record, order: Record, is_signals: bool) ->
     return float(amount)
 
 
-@leaf
+@inlined
 def _arrange(desk: Desk, first: int, last: int) -> None:
     """Sort the columns by value: the smallest first, stable, NaN at the end.
 
@@ -210,7 +209,7 @@ def _arrange(desk: Desk, first: int, last: int) -> None:
         end_of_numbers += 1
 
 
-@routine
+@shared
 def _place(sheet: Sheet, desk: Desk, bar: int, column: int) -> int:
     """Decide on the order of a cell, and record its fill or refusal."""
     account, holding, order = desk.account[0], desk.holdings[column], desk.orders[column]

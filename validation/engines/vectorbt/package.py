@@ -13,8 +13,8 @@ import vectorbt as vbt
 from numpy.typing import NDArray
 from vectorbt.portfolio.enums import OrderSide, OrderStatus, OrderStatusInfo
 
-from tieout.ledger.books.arrays import Records
-from tieout.validation.engines.vectorbt.scenario import DEFAULTS, WORDS, Engine, Floats, Scenario
+from tieout.ledger.numeric import Floats, Records
+from tieout.validation.engines.vectorbt.scenario import DEFAULTS, WORDS, Engine, Scenario
 from tieout.validation.foreign.booking import trades_of
 from tieout.validation.foreign.outcome import Fill, Outcome, Refusal
 

@@ -15,9 +15,10 @@ from attrs import frozen
 from hypothesis import strategies
 from numpy.typing import NDArray
 
+from tieout.ledger.numeric import Floats
 from tieout.validation.engines.vectorbt import signals as words
 from tieout.validation.engines.vectorbt.rules import DIRECTIONS, SIZE_TYPES
-from tieout.validation.engines.vectorbt.scenario import Array, Floats, Scenario, Value
+from tieout.validation.engines.vectorbt.scenario import Array, Scenario, Value
 
 NAN, INF = np.nan, np.inf
 NEVER, SELDOM, OFTEN = (False,), (False,) * 9 + (True,), (False, True)

@@ -9,8 +9,8 @@ import math
 
 import numpy as np
 
-from tieout.ledger.books.arrays import Record
-from tieout.validation.foreign.compiled import leaf, routine
+from tieout.ledger.numeric import Record
+from tieout.validation.foreign.compiled import inlined, shared
 
 SIZE_TYPES = ("amount", "value", "percent", "targetamount", "targetvalue", "targetpercent")
 AMOUNT, VALUE, PERCENT, TARGET_AMOUNT, TARGET_VALUE, TARGET_PERCENT = range(6)
@@ -95,7 +95,7 @@ FILL = np.dtype(
 )
 
 
-@leaf
+@inlined
 def is_close(a: float, b: float) -> bool:
     """Check whether two numbers are equal but for noise. NaN and infinity are close to nothing."""
     if not (math.isfinite(a) and math.isfinite(b)):
@@ -103,13 +103,13 @@ def is_close(a: float, b: float) -> bool:
     return a == b or abs(a - b) <= max(1e-9 * max(abs(a), abs(b)), 1e-12)
 
 
-@leaf
+@inlined
 def is_less(a: float, b: float) -> bool:
     """Check whether a is below b by more than noise."""
     return a < b and not is_close(a, b)
 
 
-@leaf
+@inlined
 def plus(a: float, b: float) -> float:
     """Add two numbers. The sum is exactly zero if it is noise."""
     if np.sign(a) != np.sign(b):
@@ -117,19 +117,19 @@ def plus(a: float, b: float) -> float:
     return 0.0 if is_close(a + b, 0.0) else a + b
 
 
-@leaf
+@inlined
 def without_dust(a: float) -> float:
     """Return the number, or exactly zero if it is noise."""
     return 0.0 if is_close(a, 0.0) else a
 
 
-@leaf
+@inlined
 def in_steps(size: float, granularity: float) -> float:
     """Round down to whole steps by the floor of a float quotient: three steps of 0.1 may become two."""
     return size if math.isnan(granularity) else size // granularity * granularity
 
 
-@routine
+@shared
 def decide(account: Record, holding: Record, order: Record, terms: Record, fill: Record) -> int:
     """Fill an order, or only clear dust. Return FILLED, a reason, INVALID or NO_QUOTIENT.
 
@@ -159,7 +159,7 @@ def decide(account: Record, holding: Record, order: Record, terms: Record, fill:
     return reason
 
 
-@leaf
+@inlined
 def _size(account: Record, holding: Record, order: Record) -> int:
     """Convert the size to an amount. A share of resources becomes an infinite amount and a percent."""
     size, kind = order["size"], order["size_type"]
@@ -192,7 +192,7 @@ def _size(account: Record, holding: Record, order: Record) -> int:
     return FILLED
 
 
-@leaf
+@inlined
 def _spendable(account: Record, holding: Record, order: Record, terms: Record, price: float) -> float:
     """Return the cash that a purchase may take: all of it, with short proceeds, unless cash is locked.
 
@@ -220,7 +220,7 @@ def _spendable(account: Record, holding: Record, order: Record, terms: Record, p
     return float(limit if math.isnan(order["percent"]) else min(limit, order["percent"] * limit))
 
 
-@leaf
+@inlined
 def _buy(account: Record, holding: Record, order: Record, terms: Record, fill: Record) -> int:
     """Buy or cover as much as cash allows."""
     price = order["price"] * (1 + order["slippage"])
@@ -266,7 +266,7 @@ def _buy(account: Record, holding: Record, order: Record, terms: Record, fill: R
     return reason
 
 
-@leaf
+@inlined
 def _too_small(size: float, requested: float, terms: Record) -> int:
     """Return the reason against a size: below the minimum, or partial where that is not allowed."""
     if is_less(size, terms["min_size"]):
@@ -276,7 +276,7 @@ def _too_small(size: float, requested: float, terms: Record) -> int:
     return FILLED
 
 
-@leaf
+@inlined
 def _move_bought(account: Record, holding: Record, size: float, total: float) -> None:
     before, debt = holding["position"], holding["debt"]
     account["cash"] = plus(account["cash"], -total)
@@ -290,7 +290,7 @@ def _move_bought(account: Record, holding: Record, size: float, total: float) ->
         account["free"] = plus(account["free"], -total)
 
 
-@leaf
+@inlined
 def _sell(account: Record, holding: Record, order: Record, terms: Record, fill: Record) -> int:
     """Sell or short. Only locked cash or a share of resources limits the size."""
     price = order["price"] * (1 - order["slippage"])
@@ -330,7 +330,7 @@ def _sell(account: Record, holding: Record, order: Record, terms: Record, fill: 
     return _settle_sale(account, holding, terms, fill, size, price) if reason == FILLED else reason
 
 
-@leaf
+@inlined
 def _settle_sale(
     account: Record, holding: Record, terms: Record, fill: Record, size: float, price: float
 ) -> int:
@@ -353,7 +353,7 @@ def _settle_sale(
     return FILLED
 
 
-@leaf
+@inlined
 def _record(account: Record, holding: Record, fill: Record, price: float, fee: float) -> None:
     fill["price"], fill["fee"] = price, fee
     fill["cash_after"], fill["free_after"] = account["cash"], account["free"]

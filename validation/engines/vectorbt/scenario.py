@@ -13,11 +13,11 @@ import numpy as np
 from attrs import field, frozen
 from numpy.typing import NDArray
 
+from tieout.ledger.numeric import Floats
 from tieout.validation.engines.vectorbt import signals
 from tieout.validation.engines.vectorbt.rules import DIRECTIONS, PERCENT, SIZE_TYPES
 
 Array = NDArray[Any]
-Floats = NDArray[np.float64]
 Value = float | bool | str | Array
 Engine = Literal["numba", "rust"]
 ENGINES: tuple[Engine, ...] = ("numba", "rust")

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from tieout.ledger.books.arrays import Record
+from tieout.ledger.numeric import Record
 from tieout.validation.engines.vectorbt.rules import (
     AMOUNT,
     BOTH,
@@ -19,7 +19,7 @@ from tieout.validation.engines.vectorbt.rules import (
     SHORT_ONLY,
     VALUE,
 )
-from tieout.validation.foreign.compiled import leaf, routine
+from tieout.validation.foreign.compiled import inlined, shared
 
 LONG_ENTRY, LONG_EXIT, SHORT_ENTRY, SHORT_EXIT = 1, 2, 4, 8
 
@@ -43,7 +43,7 @@ OVERRIDE, OVERRIDE_WITH_NAN = range(1, 3)
 BAR = np.dtype([("open", "f8"), ("high", "f8"), ("low", "f8"), ("close", "f8")])
 
 
-@leaf
+@inlined
 def hit(position: float, base: float, stop: float, bar: Record, is_loss: bool) -> float:  # noqa: FBT001  which stop it is
     """Return the price at which a stop is hit (the open if it lies beyond the stop), or NaN."""
     if position == 0:
@@ -55,7 +55,7 @@ def hit(position: float, base: float, stop: float, bar: Record, is_loss: bool) -
     return level if bar["low"] <= level <= bar["high"] else math.nan
 
 
-@routine
+@shared
 def stopped(holding: Record, bar: Record) -> float:
     """Return the price at which a stop ends the position, stop-loss before take-profit, or NaN.
 
@@ -81,7 +81,7 @@ def stopped(holding: Record, bar: Record) -> float:
     return price
 
 
-@leaf
+@inlined
 def arm(holding: Record, terms: Record, before: float, base: float) -> None:
     """Set, keep or clear the stops after a fill. *base* is their base price."""
     after = holding["position"]
@@ -100,7 +100,7 @@ def arm(holding: Record, terms: Record, before: float, base: float) -> None:
         holding["gain"], holding["gain_base"] = gain, base
 
 
-@leaf
+@inlined
 def _without_conflict(position: float, flags: int, entry: int, both: int, mode: int) -> int:
     """Resolve an entry and an exit of one side at once."""
     if flags & both != both:
@@ -112,7 +112,7 @@ def _without_conflict(position: float, flags: int, entry: int, both: int, mode: 
     return flags & ~both
 
 
-@leaf
+@inlined
 def _on_one_side(position: float, flags: int, mode: int) -> int:
     """Resolve a long and a short entry at once."""
     both = LONG_ENTRY | SHORT_ENTRY
@@ -126,7 +126,7 @@ def _on_one_side(position: float, flags: int, mode: int) -> int:
     return flags & ~both
 
 
-@leaf
+@inlined
 def resolved(position: float, flags: int, terms: Record) -> tuple[int, int]:
     """Return the signals that count, and the mode of accumulation."""
     accumulate = terms["accumulate"]
@@ -151,7 +151,7 @@ def resolved(position: float, flags: int, terms: Record) -> tuple[int, int]:
     return flags, accumulate
 
 
-@leaf
+@inlined
 def on_stop(position: float, terms: Record) -> tuple[int, int]:
     """Return the signal of a stop, and the mode of accumulation."""
     mode = terms["upon_stop_exit"]
@@ -161,7 +161,7 @@ def on_stop(position: float, terms: Record) -> tuple[int, int]:
     return (SHORT_ENTRY if position > 0 else LONG_ENTRY), accumulate
 
 
-@leaf
+@inlined
 def order_from(holding: Record, flags: int, accumulate: int, size: float, order: Record) -> int:
     """Write size, type and direction of the order for the signals. A size of zero is no order.
 
