@@ -331,7 +331,7 @@ PARTICIPLES = (
 )
 UNSEEN_KERNELS = (
     *(f"from tieout.execution.b import {name}\n@{name}\ndef f(): ..." for name in sorted(COMPILERS)),
-    "@apart(routine, g)\ndef f(): ...",
+    "@separate(shared, g)\ndef f(): ...",
 )
 LONG_FUNCTION = "def f():\n" + "    x = 1\n" * FUNCTION_LINES
 PLANTED: list[tuple[Rule, str, str]] = [
