@@ -21,8 +21,8 @@ from tieout.execution.models.accounts.account import Account
 from tieout.execution.models.accounts.cash import CashAccount
 from tieout.execution.models.costs import Costs
 from tieout.execution.recording import Recording, record, repeat
-from tieout.execution.replay.description import described, fingerprint, merged, source_of
-from tieout.execution.replay.reperformance import Recorded, Reperformance, differences
+from tieout.execution.replay.description import describe_strategy, fingerprint, merge_specs, source_of
+from tieout.execution.replay.reperformance import Reperformance, RunRecord, differences
 from tieout.execution.result import Result
 from tieout.execution.strategy.broker import Broker
 from tieout.execution.strategy.loop import Progress, StrategyLoop
@@ -133,7 +133,7 @@ class Backtest:
 
         The file is only read, so an auditor can use this. `run` with the same path resumes the run instead.
         """
-        recorded = Recorded.read(Path(path))
+        recorded = RunRecord.read(Path(path))
         causes = differences(recorded, self.description())
         perform = partial(self._perform, inputs=self._inputs(), progress=progress)
         return repeat(recorded, self._listing(recorded.run.policies).layout, causes, perform)
@@ -153,7 +153,7 @@ class Backtest:
             "block_bars": self._block_bars(),
         }
         spec: dict[str, Any] = {
-            "strategy": described(strategy) if program is None else strategy.spec(),
+            "strategy": describe_strategy(strategy) if program is None else strategy.spec(),
             "account": account,
             "costs": self.costs.spec(),
             "instruments": self.instruments.spec(),
@@ -170,7 +170,7 @@ class Backtest:
 
         is_lazy = inputs.is_stable and type(strategy) in _COPIES
         return Run(
-            spec=merged(spec, self.recording.describe),
+            spec=merge_specs(spec, self.recording.describe),
             # Taken later only where nothing can change until then: streamed bars may, and so may arrays that
             # a program of a user's class shares. A Python strategy could reach the bars through the function.
             fingerprints=fingerprints if is_lazy else fingerprints(),

@@ -69,7 +69,7 @@ def _print_reperformance(outcome: Reperformance) -> None:
         print(block)
     if outcome.failure:
         print(f"\n{outcome.failure}; the run ends there")
-    for broken in outcome.broken:
+    for broken in outcome.seal_faults:
         print(f"the file departs from its seals: {broken}")
     for cause in outcome.causes:
         print(f"input changed: {cause}")

@@ -10,7 +10,7 @@ from attrs import Attribute, field, frozen
 
 from tieout.execution.errors import InvalidSetting, StrategyFailed
 from tieout.execution.records import RECORDS
-from tieout.execution.replay.reperformance import Recorded, Reperformance, explained
+from tieout.execution.replay.reperformance import Reperformance, RunRecord, explain_divergence
 from tieout.execution.result import Result
 from tieout.ledger.books.layout import Layout
 from tieout.ledger.errors import ReplayDiverged
@@ -68,7 +68,7 @@ def record(path: Path | None, layout: Layout, run: Run, perform: Perform, curren
         return Result.of(journal, currency)
 
 
-def repeat(recorded: Recorded, layout: Layout, causes: list[str], perform: Perform) -> Reperformance:
+def repeat(recorded: RunRecord, layout: Layout, causes: list[str], perform: Perform) -> Reperformance:
     """Perform a run into a temporary journal, and compare its blocks with the *recorded* ones.
 
     *causes* name the inputs that differ from the recorded ones.
@@ -93,7 +93,7 @@ def repeat(recorded: Recorded, layout: Layout, causes: list[str], perform: Perfo
 def _open(path: Path | None, layout: Layout, run: Run) -> Journal:
     if path is None:
         return Journal.create(None, layout, run, [RECORDS])
-    with explained(path, run):
+    with explain_divergence(path, run):
         return Journal.replay(path, layout, run, [RECORDS])
 
 

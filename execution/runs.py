@@ -7,7 +7,7 @@ from pathlib import Path
 from attrs import frozen
 
 from tieout.execution.backtest import Backtest
-from tieout.execution.replay.reperformance import Recorded
+from tieout.execution.replay.reperformance import RunRecord
 from tieout.execution.result import Result
 from tieout.execution.strategy.loop import Progress
 from tieout.ledger.errors import DamagedFile, JournalExists, NewerSchema, OlderSchema, UnknownRecords
@@ -26,7 +26,7 @@ class StoredRun:
 
 def blocks_in(path: Path) -> int:
     """Count the sealed blocks of the journal in *path*, 0 if there is none. Raises as `Reader` does."""
-    return 0 if holds_nothing(path) else len(Recorded.read(path, checked=False).seals)
+    return 0 if holds_nothing(path) else len(RunRecord.read(path, checked=False).seals)
 
 
 def run_into(path: Path, backtest: Backtest, progress: Progress | None = None) -> StoredRun:

@@ -7,9 +7,11 @@ model. Exponentials and logarithms are rounded, so that every machine makes the 
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tieout import Bars
-from tieout.ledger.numeric import Floats
+
+Floats = NDArray[np.float64]
 
 PERSISTENCE = 0.8
 """AR(1) coefficient of the noise in a score, from day to day."""

@@ -12,7 +12,7 @@ import polars as pl
 from attrs import define, field, frozen
 
 from tieout.execution.data import frames
-from tieout.execution.data.frames import FIELDS, KEYS, PRICES, SHOWN, Named, first_rows
+from tieout.execution.data.frames import FIELDS, KEYS, PRICES, SHOWN, NamedFrame, first_rows
 from tieout.execution.errors import BadBars, ExecutionError
 from tieout.ledger.errors import nearest
 from tieout.ledger.numeric import Int64s
@@ -101,7 +101,7 @@ class CheckedBars:
     are the rows that no fault drops, in the order of the frame, or None if they are to be streamed.
     """
 
-    named: Named
+    named: NamedFrame
     zone: str | None
     timestamp: Int64s
     symbols: tuple[str, ...]
@@ -189,7 +189,7 @@ def _require_names(columns: Mapping[str, str]) -> None:
             )
 
 
-def _select_typed(named: Named) -> pl.LazyFrame:
+def _select_typed(named: NamedFrame) -> pl.LazyFrame:
     """Select `timestamp` unchanged, `symbol` as text, the fields as float64, and nanoseconds, `ns`."""
     schema = named.frame.collect_schema()
     numbers = [pl.col(name).cast(pl.Float64) for name in FIELDS if name in schema]
@@ -223,7 +223,7 @@ def _mend(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return rows.filter(~is_duplicate), rows.filter(is_duplicate)
 
 
-def _inspect(named: Named, zone: str | None, most_rows: int, *, repair: bool) -> CheckedBars:
+def _inspect(named: NamedFrame, zone: str | None, most_rows: int, *, repair: bool) -> CheckedBars:
     """Pass over the rows in their own order, and keep them if they are at most *most_rows*.
 
     Raises the frame's error if it has no rows.
@@ -259,7 +259,7 @@ def _inspect(named: Named, zone: str | None, most_rows: int, *, repair: bool) ->
     )
 
 
-def _batches(named: Named) -> Iterator[pl.DataFrame]:
+def _batches(named: NamedFrame) -> Iterator[pl.DataFrame]:
     frame = _select_typed(named)
     if not named.is_lazy:
         yield named.collect(frame)
@@ -302,7 +302,7 @@ class _Times:
         return self._sorted
 
 
-def _refuse(named: Named, repairs: Repairs) -> None:
+def _refuse(named: NamedFrame, repairs: Repairs) -> None:
     """Raise the frame's error for the first fault in *repairs*, with its first rows and the remedy."""
     for fault in FAULTS:
         if fault in repairs.by_fault:

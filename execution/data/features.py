@@ -15,7 +15,7 @@ from tieout.execution.data.frames import (
     FIELDS,
     KEYS,
     SHOWN,
-    Named,
+    NamedFrame,
     between,
     first_rows,
     in_nanoseconds,
@@ -48,7 +48,7 @@ class Rows(NamedTuple):
 class FeatureFrame:
     """One feature frame with the *names* of its features. It is *by_instrument* if it has a column symbol."""
 
-    named: Named
+    named: NamedFrame
     names: tuple[str, ...]
     by_instrument: bool
 
@@ -149,14 +149,14 @@ def _rising(rows: pl.DataFrame, keys: list[str]) -> NDArray[np.bool_]:
     return rises
 
 
-def _numbered(named: Named, *, by_instrument: bool) -> pl.LazyFrame:
+def _numbered(named: NamedFrame, *, by_instrument: bool) -> pl.LazyFrame:
     """Select the keys of a frame with the number of each row, `row`, and nanoseconds, `ns`."""
     keys = KEYS if by_instrument else KEYS[:1]
     time = nanoseconds(named.frame.collect_schema()["timestamp"])
     return named.frame.select(keys).with_row_index("row").with_columns(ns=time)
 
 
-def _require_rows(named: Named, *, by_instrument: bool) -> None:
+def _require_rows(named: NamedFrame, *, by_instrument: bool) -> None:
     """Raise `BadFeatures` if a frame has no rows, or a row without a timestamp or symbol."""
     if named.collect(named.frame.select("timestamp").head(1)).is_empty():
         raise BadFeatures(f"{named.name}: the data have no rows")

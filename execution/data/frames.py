@@ -28,7 +28,7 @@ _UNITS = {"ms": 1_000_000, "us": 1_000, "ns": 1}
 
 
 @frozen
-class Named:
+class NamedFrame:
     """A frame with its name in errors, and the class of these. It *is_lazy* if it may exceed memory."""
 
     frame: pl.LazyFrame
@@ -47,7 +47,7 @@ class Named:
 
 def lazy(
     data: Any, name: str, columns: Mapping[str, str], error: type[ExecutionError] = ExecutionError
-) -> Named:
+) -> NamedFrame:
     """Open *data* as a lazy frame with its columns renamed: *columns* maps our names to those of the data.
 
     *data* is a Polars frame, eager or lazy, a pandas or Arrow frame, or the path of a Parquet or CSV file. A
@@ -75,7 +75,7 @@ def lazy(
     for column in columns.values():
         if column not in names:
             raise error(f"{name}: there is no column {column!r}{nearest(column, names)}")
-    return Named(_rename(frame, names, columns), name, is_lazy, error)
+    return NamedFrame(_rename(frame, names, columns), name, is_lazy, error)
 
 
 @contextmanager
@@ -156,7 +156,7 @@ def _rename(frame: pl.LazyFrame, names: list[str], columns: Mapping[str, str]) -
 # --- columns -----------------------------------------------------------------------------------------------
 
 
-def require_columns(named: Named, columns: Iterable[str]) -> None:
+def require_columns(named: NamedFrame, columns: Iterable[str]) -> None:
     """Raise the frame's error if it lacks one of *columns*, with the most similar column that it has."""
     names = named.frame.collect_schema().names()
     for column in columns:
@@ -164,7 +164,7 @@ def require_columns(named: Named, columns: Iterable[str]) -> None:
             raise named.error(f"{named.name}: there is no column {column!r}{nearest(column, names)}")
 
 
-def zone(named: Named) -> str | None:
+def zone(named: NamedFrame) -> str | None:
     """Return the time zone of the timestamps, or None if they have no zone."""
     kind = named.frame.collect_schema()["timestamp"]
     if kind == pl.Date:
@@ -179,7 +179,7 @@ def zone(named: Named) -> str | None:
     return kind.time_zone
 
 
-def require_numbers(named: Named, columns: Iterable[str]) -> None:
+def require_numbers(named: NamedFrame, columns: Iterable[str]) -> None:
     """Raise the frame's error if one of *columns* does not hold numbers."""
     schema = named.frame.collect_schema()
     for column in columns:
@@ -189,7 +189,7 @@ def require_numbers(named: Named, columns: Iterable[str]) -> None:
             _refuse_kind(named, column, f"is {kind}, not a number", remedy)
 
 
-def require_symbols(named: Named) -> None:
+def require_symbols(named: NamedFrame) -> None:
     """Raise the frame's error unless `symbol` is text, categories or whole numbers."""
     kind = named.frame.collect_schema()["symbol"]
     is_text = isinstance(kind, pl.String | pl.Categorical | pl.Enum)
@@ -198,7 +198,7 @@ def require_symbols(named: Named) -> None:
         _refuse_kind(named, "symbol", f"is {kind}, not text", remedy)
 
 
-def _refuse_kind(named: Named, column: str, fault: str, remedy: str) -> None:
+def _refuse_kind(named: NamedFrame, column: str, fault: str, remedy: str) -> None:
     """Raise the frame's error for a column of the wrong type, with the first rows at fault."""
     rows = named.collect(named.frame.select(column).with_row_index("row").head(SHOWN))
     if rows.is_empty():

@@ -19,13 +19,15 @@ _REPLACEABLE = (("strategy", "class"), ("strategy", "parameters"))
 """Entries that a user may replace: the place of a strategy and its parameters."""
 
 
-def merged(spec: Mapping[str, Any], others: Mapping[str, Any], place: tuple[str, ...] = ()) -> dict[str, Any]:
+def merge_specs(
+    spec: Mapping[str, Any], others: Mapping[str, Any], place: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Add the entries of *others* to a spec. Raises `InvalidSetting` if one contradicts the spec."""
     both = dict(spec)
     for name, value in others.items():
         actual, path = both.get(name), (*place, name)
         if isinstance(actual, Mapping) and isinstance(value, Mapping):
-            both[name] = merged(actual, value, path)
+            both[name] = merge_specs(actual, value, path)
         elif path[:2] in _REPLACEABLE or name not in both:
             both[name] = value
         elif actual != value:
@@ -58,7 +60,7 @@ def _digest(values: np.ndarray[Any, Any]) -> str:
     return sha.hexdigest()
 
 
-def described(strategy: Strategy) -> dict[str, Any]:
+def describe_strategy(strategy: Strategy) -> dict[str, Any]:
     """Describe a strategy by its class and its public attributes."""
     kind = type(strategy)
     return {

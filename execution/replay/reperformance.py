@@ -20,14 +20,14 @@ from tieout.ledger.file.run import Run, run_row, stored_policies
 
 
 @frozen
-class Recorded:
+class RunRecord:
     """A recorded run: its description, its seals, and the places where its file departs from them."""
 
     path: Path
     row: Mapping[str, Any]
     layout: Layout
     seals: list[chain.Seal]
-    broken: list[str]
+    seal_faults: list[str]
     head: str
 
     @classmethod
@@ -94,23 +94,23 @@ class Reperformance:
     recorded_head: str
     performed_head: str
     causes: list[str]
-    broken: list[str]
+    seal_faults: list[str]
     failure: str
 
     @classmethod
-    def of(cls, record: Recorded, path: Path, causes: list[str], failure: str) -> Self:
+    def of(cls, record: RunRecord, path: Path, causes: list[str], failure: str) -> Self:
         """Compare a recorded run with the file in *path*, which performing it again has written."""
-        rerun = Recorded.read(path, checked=False)
+        rerun = RunRecord.read(path, checked=False)
         blocks = [
             _outcome(number, first, second)
             for number, (first, second) in enumerate(zip_longest(record.seals, rerun.seals))
         ]
-        return cls(blocks, record.head, rerun.head, causes, record.broken, failure)
+        return cls(blocks, record.head, rerun.head, causes, record.seal_faults, failure)
 
     @property
     def equal(self) -> bool:
         """True if the same inputs gave the same blocks, and the file agrees with its seals."""
-        return self.recorded_head == self.performed_head and not self.causes and not self.broken
+        return self.recorded_head == self.performed_head and not self.causes and not self.seal_faults
 
     @property
     def first_difference(self) -> BlockOutcome | None:
@@ -132,17 +132,17 @@ def _outcome(number: int, first: chain.Seal | None, second: chain.Seal | None) -
 
 
 @contextmanager
-def explained(path: Path, run: Run) -> Iterator[None]:
+def explain_divergence(path: Path, run: Run) -> Iterator[None]:
     """Raise a divergence from the run in *path* as `InputChanged`, with the differences of the two."""
     try:
         yield
     except ReplayDiverged as error:
-        record = Recorded.read(path, checked=False)
+        record = RunRecord.read(path, checked=False)
         causes = differences(record, run) or ["its description differs"]
         raise InputChanged(f"{path} holds another run: {'; '.join(causes)}") from error
 
 
-def differences(record: Recorded, run: Run) -> list[str]:
+def differences(record: RunRecord, run: Run) -> list[str]:
     """List the differences of *run* from a recorded one, a sentence each."""
     row = run_row(run, [RECORDS], record.layout)
     was, now = ({name: json.loads(str(side[name])) for name in _JSON} for side in (record.row, row))

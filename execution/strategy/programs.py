@@ -13,7 +13,7 @@ from attrs import field, frozen
 from numpy.typing import NDArray
 
 from tieout.execution.data.bars import Bars
-from tieout.execution.data.frames import Named, in_nanoseconds, lazy, require_columns, zone
+from tieout.execution.data.frames import NamedFrame, in_nanoseconds, lazy, require_columns, zone
 from tieout.execution.data.instruments import Instruments, InstrumentSpec
 from tieout.execution.engine import Tags
 from tieout.execution.errors import ExecutionError, InvalidSetting, MalformedOrder
@@ -282,7 +282,7 @@ def _numbers(rows: pl.DataFrame, name: str) -> Floats:
     return numbers
 
 
-def _locate(named: Named, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.int64]]:
+def _locate(named: NamedFrame, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.int64]]:
     """Return the rows of a frame, the number of the bar of each, and the column of its instrument."""
     if zone(named) != bars.zone:
         raise MalformedOrder(f"{named.name}: its times are in another zone than those of the bars")

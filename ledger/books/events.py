@@ -561,5 +561,5 @@ def valuation(books: Books, instrument: InstrumentNo, market_value: Money) -> No
     gain_short = less(
         less(market_value, liability) if short else 0, books.accounts[first + chart.SHORT_VALUATION].balance
     )
-    move(books, first + chart.VALUATION, first + chart.UNREALISED, gain_long)
-    move(books, first + chart.SHORT_VALUATION, first + chart.UNREALISED, gain_short)
+    move(books, first + chart.VALUATION, first + chart.UNREALIZED, gain_long)
+    move(books, first + chart.SHORT_VALUATION, first + chart.UNREALIZED, gain_short)

@@ -134,7 +134,7 @@ def _relieve_from(
                 _release(books, instrument, cost)
             move_in_lot(books, slot, first + chart.MARKET, lot.units, side * taken)
             move_in_lot(books, slot, cash, lot.money, side * part)
-            move_in_lot(books, slot, lot.money, first + chart.REALISED, side * (part - cost))
+            move_in_lot(books, slot, lot.money, first + chart.REALIZED, side * (part - cost))
             amount -= part
             left -= taken
         slot = -1 if only else lot.next
@@ -159,7 +159,7 @@ def write_off(books: Books, instrument: int, slot: int) -> None:
     lot = books.lots[slot]
     if lot.cost < 0:
         _release(books, instrument, -lot.cost)
-    move_in_lot(books, slot, books.commodities[instrument].first + chart.REALISED, lot.money, lot.cost)
+    move_in_lot(books, slot, books.commodities[instrument].first + chart.REALIZED, lot.money, lot.cost)
 
 
 @inlined

@@ -42,7 +42,7 @@ def bars(days: int = 3, volume: float | None = 1e9, price: float = 10.0) -> Bars
     )
 
 
-class Does(Strategy):
+class Acts(Strategy):
     """A strategy with one function for each bar."""
 
     def __init__(self, *steps: Callable[[Broker], object]) -> None:
@@ -69,7 +69,7 @@ def ends(strategy: Strategy, account: Any = None, **more: Any) -> list[tuple[int
     ],
 )
 def test_an_order_that_is_cancelled_at_the_last_bar_ends_once(last: Callable[[Broker], object]) -> None:
-    first = Does(lambda broker: broker.buy("ACME", 1, limit=1), lambda _: None, last)
+    first = Acts(lambda broker: broker.buy("ACME", 1, limit=1), lambda _: None, last)
 
     rows = ends(first)
 
@@ -87,7 +87,7 @@ def test_a_strategy_that_was_performed_is_not_performed_again() -> None:
 def test_chance_comes_from_the_seed() -> None:
     def drawn(seed: int) -> list[float]:
         numbers: list[float] = []
-        strategy = Does(*[lambda broker: numbers.append(broker.random.random())] * 3)
+        strategy = Acts(*[lambda broker: numbers.append(broker.random.random())] * 3)
         Backtest(bars=bars(), strategy=strategy, seed=seed).run().close()
         return numbers
 
@@ -104,8 +104,8 @@ def test_a_feature_that_is_dated_is_not_joined_to_bars_with_hours() -> None:
     )
 
     with pytest.raises(BadFeatures, match="say at what time"):
-        Backtest(bars=intraday, features=dated, strategy=Does())
-    Backtest(bars=bars(), features=dated, strategy=Does())
+        Backtest(bars=intraday, features=dated, strategy=Acts())
+    Backtest(bars=bars(), features=dated, strategy=Acts())
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_feature_that_is_dated_is_not_joined_to_bars_with_hours() -> None:
     ],
 )
 def test_an_argument_of_a_wrong_type_is_refused(wrong: dict[str, Any]) -> None:
-    settings: dict[str, Any] = {"bars": bars(), "strategy": Does()} | wrong
+    settings: dict[str, Any] = {"bars": bars(), "strategy": Acts()} | wrong
 
     with pytest.raises(InvalidSetting):
         Backtest(**settings)
@@ -135,7 +135,7 @@ def test_an_argument_of_a_wrong_type_is_named_with_an_example() -> None:
     with pytest.raises(
         InvalidSetting, match=r"account must be an account such as CashAccount\(\.\.\.\), not 5"
     ):
-        Backtest(bars=bars(), strategy=Does(), account=5)  # type: ignore[arg-type]
+        Backtest(bars=bars(), strategy=Acts(), account=5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -168,24 +168,24 @@ def test_a_share_of_a_volume_that_is_not_there_is_refused() -> None:
     capped = Costs(participation="0.1")
 
     with pytest.raises(InvalidSetting, match="share of volume"):
-        Backtest(bars=bars(volume=None), strategy=Does(), costs=capped)
+        Backtest(bars=bars(volume=None), strategy=Acts(), costs=capped)
     with pytest.raises(InvalidSetting, match="not a share"):
         Costs(participation="1.1")
 
 
 def test_more_than_64_bits_is_rejected_on_entry_and_not_on_exit() -> None:
     rich = UnlimitedAccount("0")
-    too_much = Does(lambda broker: [broker.buy("ACME", 80_000_000) for _ in range(2)])
+    too_much = Acts(lambda broker: [broker.buy("ACME", 80_000_000) for _ in range(2)])
 
     assert [(0, "filled"), (1, "rejected")] == ends(too_much, rich, price=1e5)
-    there_and_back = Does(
+    there_and_back = Acts(
         lambda broker: broker.buy("ACME", 80_000_000), lambda broker: broker.sell("ACME", 80_000_000)
     )
     assert [(0, "filled"), (1, "filled")] == ends(there_and_back, rich, price=1e5)
 
 
 def test_a_position_that_no_order_could_close_is_not_come_by() -> None:
-    thrice = Does(*[lambda broker: broker.buy("ACME", 60_000_000)] * 2)
+    thrice = Acts(*[lambda broker: broker.buy("ACME", 60_000_000)] * 2)
 
     assert [(0, "filled"), (1, "rejected")] == ends(thrice, UnlimitedAccount("0"), price=0.01)
 
@@ -273,10 +273,10 @@ def test_a_parameter_that_cannot_be_recorded_is_refused(parameter: Any) -> None:
 
 def test_a_description_adds_and_never_contradicts() -> None:
     added = Backtest(
-        bars=bars(), strategy=Does(), recording=Recording(describe={"study": "first", "fill": "next_open"})
+        bars=bars(), strategy=Acts(), recording=Recording(describe={"study": "first", "fill": "next_open"})
     )
     contradicting = Backtest(
-        bars=bars(), strategy=Does(), recording=Recording(describe={"fill": "same_close"})
+        bars=bars(), strategy=Acts(), recording=Recording(describe={"fill": "same_close"})
     )
 
     assert "first" == added.description().spec["study"]
@@ -292,7 +292,7 @@ def fails(quantity: float, notional: float) -> float:
 
 def test_a_commission_that_fails_refuses_the_order() -> None:
     costs = Costs(commission=CustomCommission(fails))
-    strategy = Does(lambda broker: broker.buy("ACME", 1))
+    strategy = Acts(lambda broker: broker.buy("ACME", 1))
     with Backtest(bars=bars(), strategy=strategy, costs=costs).run() as result:
         assert ["rejected"] == result.orders["status"].to_list()
 
@@ -313,8 +313,8 @@ def test_an_error_beside_the_strategy_is_not_the_strategys(tmp_path: Path) -> No
         raise OSError("the terminal is gone")
 
     with pytest.raises(OSError, match="terminal"):
-        Backtest(bars=bars(), strategy=Does()).run(tmp_path / "a.duckdb", progress)
-    Backtest(bars=bars(), strategy=Does()).run(tmp_path / "a.duckdb").close()
+        Backtest(bars=bars(), strategy=Acts()).run(tmp_path / "a.duckdb", progress)
+    Backtest(bars=bars(), strategy=Acts()).run(tmp_path / "a.duckdb").close()
 
 
 @pytest.mark.parametrize("replaces", [-7, None, "x", 1.5])
@@ -326,7 +326,7 @@ def test_only_an_order_can_be_replaced(replaces: Any) -> None:
             broker.buy("ACME", 1, replaces=replaces)
         refused.append(replaces)
 
-    Backtest(bars=bars(), strategy=Does(ask)).run().close()
+    Backtest(bars=bars(), strategy=Acts(ask)).run().close()
 
     assert [replaces] == refused
 

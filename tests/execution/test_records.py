@@ -57,13 +57,13 @@ ENDS = [event for event in OrderEvent if event is not OrderEvent.TRIGGERED]
 def test_an_order_ends_in_exactly_one_way(desk: Desk, end: OrderEvent) -> None:
     reason = Reason.INSUFFICIENT_CASH if end is OrderEvent.REJECTED else Reason.NONE
     ended = desk.order("ACME", "1")
-    desk.happened(ended, end, reason)
+    desk.record_event(ended, end, reason)
     desk.trade("ACME", "1", 10.0)
     twice = desk.order("ACME", "1")
     desk.trade("ACME", "1", 10.0, order=twice)
-    desk.happened(twice, end, reason)
+    desk.record_event(twice, end, reason)
     never = desk.order("ACME", "1")
-    desk.happened(never, OrderEvent.TRIGGERED)
+    desk.record_event(never, OrderEvent.TRIGGERED)
     both = " and ".join(sorted(["filled", end.name.lower()]))
 
     assert [
@@ -93,8 +93,8 @@ def test_an_order_filled_in_parts_is_filled_by_the_last_of_them(desk: Desk) -> N
 def test_a_fill_is_of_the_side_and_instrument_of_its_order(desk: Desk) -> None:
     for order in (desk.order("BOLT", "-10"), desk.order("ACME", "10"), 99):
         desk.trade("BOLT", "1", 10.0, order=order)
-    desk.happened(0, OrderEvent.EXPIRED)
-    desk.happened(1, OrderEvent.EXPIRED)
+    desk.record_event(0, OrderEvent.EXPIRED)
+    desk.record_event(1, OrderEvent.EXPIRED)
     right = "expected: an order for the same instrument and side"
 
     assert [
@@ -105,10 +105,10 @@ def test_a_fill_is_of_the_side_and_instrument_of_its_order(desk: Desk) -> None:
 
 
 def test_an_order_event_has_a_recorded_order_and_valid_codes(desk: Desk) -> None:
-    desk.happened(desk.order("ACME", "1"), OrderEvent.EXPIRED)
-    desk.happened(7, OrderEvent.EXPIRED)
-    desk.happened(0, 9)
-    desk.happened(0, OrderEvent.TRIGGERED, 200)
+    desk.record_event(desk.order("ACME", "1"), OrderEvent.EXPIRED)
+    desk.record_event(7, OrderEvent.EXPIRED)
+    desk.record_event(0, 9)
+    desk.record_event(0, OrderEvent.TRIGGERED, 200)
     right = "expected: a recorded order, a valid event and a valid reason"
 
     assert [
@@ -119,8 +119,8 @@ def test_an_order_event_has_a_recorded_order_and_valid_codes(desk: Desk) -> None
 
 
 def test_a_rejection_says_why(desk: Desk) -> None:
-    desk.happened(desk.order("ACME", "1"), OrderEvent.REJECTED, Reason.NO_BAR)
-    desk.happened(desk.order("ACME", "1"), OrderEvent.REJECTED)
+    desk.record_event(desk.order("ACME", "1"), OrderEvent.REJECTED, Reason.NO_BAR)
+    desk.record_event(desk.order("ACME", "1"), OrderEvent.REJECTED)
 
     assert ["event 1: rejected without a reason; expected: a reason"] == findings(desk, "orders")
 
@@ -137,16 +137,16 @@ def test_a_rejection_says_why(desk: Desk) -> None:
     ],
 )
 def test_an_order_has_valid_codes(desk: Desk, terms: dict[str, Any], message: str) -> None:
-    desk.happened(desk.order("ACME", "1"), OrderEvent.EXPIRED)
-    desk.happened(desk.order("ACME", "1", tag=-1), OrderEvent.EXPIRED)  # -1 is none
-    desk.happened(desk.order("ACME", "1", **terms), OrderEvent.EXPIRED)
+    desk.record_event(desk.order("ACME", "1"), OrderEvent.EXPIRED)
+    desk.record_event(desk.order("ACME", "1", tag=-1), OrderEvent.EXPIRED)  # -1 is none
+    desk.record_event(desk.order("ACME", "1", **terms), OrderEvent.EXPIRED)
 
     assert [f"order 2: {message}; expected: valid ones"] == findings(desk, "orders")
 
 
 def test_an_order_belongs_to_an_earlier_one(desk: Desk) -> None:
     for _ in range(3):
-        desk.happened(desk.order("ACME", "1"), OrderEvent.EXPIRED)
+        desk.record_event(desk.order("ACME", "1"), OrderEvent.EXPIRED)
     for order, other, relation in (
         (1, 0, 1),
         (2, 1, 1),
@@ -191,10 +191,10 @@ def test_records_are_dated_in_order_and_never_before_their_order(desk: Desk) -> 
     desk.today = 3
     order = desk.order("ACME", "2")
     desk.fill("ACME", "1", 10.0, order=order)
-    desk.happened(order, OrderEvent.CANCELLED)
+    desk.record_event(order, OrderEvent.CANCELLED)
     desk.today = 2
     desk.fill("ACME", "1", 10.0, order=order)
-    desk.happened(order, OrderEvent.CANCELLED)
+    desk.record_event(order, OrderEvent.CANCELLED)
     desk.order("ACME", "1")
     desk.journal.add("benchmark", {"timestamp": moments(2, 1), "value": [1.0, 2.0]})
     then, now = "2024-01-04 00:00:00", "2024-01-03 00:00:00"

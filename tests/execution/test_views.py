@@ -75,11 +75,11 @@ def test_fills_events_and_links_are_listed_with_names(desk: Desk) -> None:
     first = desk.order("ACME", "10.5", "entry")
     desk.today = 2
     desk.trade("ACME", "2", 10.0, "0.1", order=first)
-    desk.happened(first, OrderEvent.CANCELLED)
+    desk.record_event(first, OrderEvent.CANCELLED)
     second = desk.order("ACME", "-1")
     desk.link(second, first)
     desk.trade("ACME", "-1", 8.1, "-0.5", order=second)
-    desk.happened(second, OrderEvent.REJECTED, Reason.DUST)
+    desk.record_event(second, OrderEvent.REJECTED, Reason.DUST)
 
     assert [
         "0 0 day-2 ACME USD buy 2 10 10 0.1 quantity",
@@ -120,10 +120,10 @@ def test_an_order_is_listed_with_names(desk: Desk) -> None:
     desk.trade("ACME", "2", 10.0, "0.1", order=first)
     desk.today = 3
     desk.trade("ACME", "6", 12.0, "0.25", order=first)
-    desk.happened(first, OrderEvent.CANCELLED)
+    desk.record_event(first, OrderEvent.CANCELLED)
     second = desk.order("ACME", "-8", -1, type=OrderType.STOP, stop_price=9.0, signal=float("nan"))
     desk.link(second, first)
-    desk.happened(second, OrderEvent.TRIGGERED)
+    desk.record_event(second, OrderEvent.TRIGGERED)
     desk.today = 4
     desk.trade("ACME", "-8", 8.1, "-0.5", order=second)
 
@@ -139,7 +139,7 @@ def test_each_end_has_its_name_and_its_moment(desk: Desk) -> None:
         desk.order("CORK", "1")
     for order, event in enumerate(OrderEvent):
         desk.today = 2 + order
-        desk.happened(order, event, reason.get(event, Reason.NONE))
+        desk.record_event(order, event, reason.get(event, Reason.NONE))
 
     assert [
         "EUR 0 0 cancelled instrument_ended day-2",
@@ -172,7 +172,7 @@ def test_orders_are_shown_as_they_stood_at_a_moment(desk: Desk) -> None:
     desk.trade("ACME", "4", 10.0, "1", order=order)
     desk.today = 5
     desk.trade("ACME", "6", 10.0, "1", order=order)
-    desk.happened(desk.order("BOLT", "1"), OrderEvent.OPEN_AT_THE_END)
+    desk.record_event(desk.order("BOLT", "1"), OrderEvent.OPEN_AT_THE_END)
     columns = "id, filled_quantity, commission, last_fill, status, ended_at"
 
     assert [[], ["0 0 0 - working -"], ["0 4 1 day-3 working -"]] == [

@@ -215,7 +215,7 @@ def test_sql_answers_over_views_as_of_a_moment(books: Path) -> None:
         ("from nothing", "Table with name nothing does not exist"),
         ("select", "SELECT clause without selection list"),
         ("delete from transfer", "is not one query"),
-        ("create table t (a int)", "ask with a single select"),
+        ("create table t (a int)", "use a single select"),
     ],
 )
 def test_sql_that_cannot_be_answered_is_refused_in_one_line(books: Path, query: str, reason: str) -> None:
@@ -470,7 +470,7 @@ def test_books_that_are_being_written_are_refused(tmp_path: Path) -> None:
         process = run("show", path, "trial-balance")
 
     assert (2, "") == (process.returncode, process.stdout)
-    assert re.fullmatch(rf"tieout: {path}: .* has the file open.*\n", process.stderr)
+    assert re.fullmatch(rf"tieout: {path}: the file is open elsewhere.*\n", process.stderr)
 
 
 def test_a_reader_who_leaves_early_causes_no_noise(books: Path) -> None:

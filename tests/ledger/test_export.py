@@ -455,4 +455,4 @@ def test_a_missing_judge_is_named_with_its_remedy(
     monkeypatch.setenv("PATH", "")
 
     assert 2 == outsiders.main([])
-    assert "hledger is missing; install it with: apt-get install hledger" in capsys.readouterr().out
+    assert "hledger is missing. Install it with: apt-get install hledger" in capsys.readouterr().out

@@ -126,7 +126,7 @@ def test_a_query_reads_and_nothing_else(query: str) -> None:
 
         assert [] == books.sql("from note").rows()
         assert 1 == books.sql("select count(*) as n from transfer").rows()[0]["n"]
-        assert naive.balances(books) == naive.refolded(books)
+        assert naive.balances(books) == naive.balances_of_transfers(books)
 
 
 def test_a_query_is_explained_without_being_performed() -> None:
@@ -135,7 +135,7 @@ def test_a_query_is_explained_without_being_performed() -> None:
 
         assert books.sql("explain from transfer").rows()
         assert books.sql("  EXPLAIN\nselect 1").rows()
-        assert naive.balances(books) == naive.refolded(books)
+        assert naive.balances(books) == naive.balances_of_transfers(books)
 
 
 def test_an_answer_comes_as_arrow_polars_pandas_or_rows() -> None:
@@ -211,7 +211,7 @@ def test_closed_books_are_taken_up_where_they_were_left(tmp_path: Path) -> None:
         assert run == books.run
         assert before[:2] == after[:2]
         assert before[-3:] == after[-3:]
-        assert naive.balances(books) == naive.refolded(books)
+        assert naive.balances(books) == naive.balances_of_transfers(books)
         assert [] == books.sql("from proof").rows()
     with Journal.open(path) as books:
         assert [*("USD", "EUR", "ACME", "ES", "BETA")] == [c.symbol for _, c in books.commodities.since(0)]

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.support.stage import FIRST_DAY, fills, market, orders, performed
+from tests.support.stage import FIRST_DAY, fills, market, orders, perform
 from tieout import Bars, Costs, PercentCommission, Result
 from tieout.strategies.buy_and_hold import BuyAndHold
 from tieout.strategies.equal_weight import EqualWeight
@@ -43,7 +43,7 @@ def test_top_holds_the_best_and_sells_what_is_no_longer_among_them() -> None:
     """)
     features = scores([[1, 2, 3], [3, 2, 1], [3, 2, 1]], "ACME BOLT CORK", first=1)
 
-    result = performed(bars, Top(count=2, invested=0.8), features=features)
+    result = perform(bars, Top(count=2, invested=0.8), features=features)
 
     assert [
         "2: +400 BOLT @ 10",
@@ -61,7 +61,7 @@ def test_top_takes_none_that_does_not_trade() -> None:
         10    10    10
     """)
 
-    result = performed(bars, Top(count=2, invested=0.8), features=scores([[1, 2, 3]], "ACME BOLT CORK"))
+    result = perform(bars, Top(count=2, invested=0.8), features=scores([[1, 2, 3]], "ACME BOLT CORK"))
 
     assert ["1: +400 ACME @ 10"] == fills(result)
 
@@ -78,7 +78,7 @@ def test_buy_and_hold_buys_what_trades_first_and_keeps_it() -> None:
         30    1     10
     """)
 
-    result = performed(bars, BuyAndHold(invested=0.9))
+    result = perform(bars, BuyAndHold(invested=0.9))
 
     assert ["2: +450 ACME @ 11", "2: +450 BOLT @ 9"] == fills(result)
     assert ["buy 450 ACME -> filled", "buy 450 BOLT -> filled"] == orders(result)
@@ -100,7 +100,7 @@ def test_sma_cross_is_in_while_the_fast_mean_is_above_the_slow_one() -> None:
         7
     """)
 
-    result = performed(bars, SmaCross(fast=1, slow=3, share=0.5))
+    result = perform(bars, SmaCross(fast=1, slow=3, share=0.5))
 
     assert ["4: +384 ACME @ 13", "6: -384 ACME @ 7"] == fills(result)
     assert ["cross up", "cross down"] == result.orders.sort("id")["tag"].to_list()
@@ -118,7 +118,7 @@ def test_sma_cross_leaves_out_the_closes_that_are_missing() -> None:
         10    14
     """)
 
-    result = performed(bars, SmaCross(fast=1, slow=3, share=0.5))
+    result = perform(bars, SmaCross(fast=1, slow=3, share=0.5))
 
     assert ["buy 416 BOLT target -> filled"] == orders(result)
 
@@ -137,7 +137,7 @@ def test_equal_weight_trades_only_what_is_outside_its_band() -> None:
         15    10
     """)
 
-    result = performed(bars, EqualWeight(invested=0.9, band=0.2))
+    result = perform(bars, EqualWeight(invested=0.9, band=0.2))
 
     # 450 x 13 / 11,350 = 51.5 %. 450 x 15 / 12,250 = 55.1 %, and BOLT is at 36.7 %, still above 36 %.
     assert ["1: +450 ACME @ 10", "1: +450 BOLT @ 10", "4: -82 ACME @ 15"] == fills(result)
@@ -153,7 +153,7 @@ def test_equal_weight_counts_what_it_holds_and_does_not_trade_today() -> None:
         20    10
     """)
 
-    result = performed(bars, EqualWeight(invested=0.9, band=0.2))
+    result = perform(bars, EqualWeight(invested=0.9, band=0.2))
 
     assert ["1: +450 ACME @ 10", "1: +450 BOLT @ 10", "3: -123 ACME @ 20"] == fills(result)
 
@@ -179,7 +179,7 @@ def rising(rate: float, bars: int = 100, first: float = 20.0) -> np.ndarray[Any,
 
 def momentum(bars: Bars, **terms: Any) -> Result:
     parameters = {"count": 1, "year": YEAR, "skip": SKIP, "liquid": LIQUID} | terms
-    return performed(bars, Momentum(**parameters), cash="1000000")
+    return perform(bars, Momentum(**parameters), cash="1000000")
 
 
 def bought(result: Result) -> list[tuple[str, str]]:
@@ -301,7 +301,7 @@ def test_costs_are_paid_by_every_strategy() -> None:
         EqualWeight(),
         Momentum(2, year=20, skip=5, liquid=5),
     ):
-        result = performed(bars, strategy, features=features, costs=costs, cash="1000000")
+        result = perform(bars, strategy, features=features, costs=costs, cash="1000000")
 
         assert result.metrics.fills > 0
         assert result.metrics.commission > 0

@@ -76,7 +76,7 @@ class Desk:
         row = {"order_id": [order], "relation": [int(relation)], "other": [other]}
         self.journal.add("order_link", row)
 
-    def happened(self, order: int, event: int, reason: int = Reason.NONE) -> None:
+    def record_event(self, order: int, event: int, reason: int = Reason.NONE) -> None:
         """Record an event of an order."""
         self._add("order_event", {"order_id": order, "event": int(event), "reason": int(reason)})
 
@@ -195,10 +195,10 @@ def first_days(desk: Desk) -> int:
     desk.post(events.margin_requirement, "EUR", "100")
     part = desk.order("ACME", "5")
     desk.trade("ACME", "2", 99.0, order=part)
-    desk.happened(part, OrderEvent.CANCELLED)
+    desk.record_event(part, OrderEvent.CANCELLED)
     rest = desk.order("ACME", "3", type=OrderType.LIMIT, limit_price=90.0, tif=TimeInForce.DAY)
     desk.link(rest, part)
-    desk.happened(rest, OrderEvent.EXPIRED)
+    desk.record_event(rest, OrderEvent.EXPIRED)
     desk.mark(ACME=99.0, BOLT=21.0, CORK=42.0)
     desk.statement()
     return bolt
@@ -225,13 +225,13 @@ def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Des
 
     desk.today = 4
     triggered = desk.order("ACME", "-15", "stop-loss", type=OrderType.STOP, stop_price=56.0)
-    desk.happened(triggered, OrderEvent.TRIGGERED)
+    desk.record_event(triggered, OrderEvent.TRIGGERED)
     acme = desk.trade("ACME", "-15", 55.0, "1", settled=False, order=triggered)
     desk.post(events.fx_trade, "EUR", "100", "USD", "108.5")
     wrong = desk.post(events.deposit, "USD", "77")
     desk.journal.reverse(wrong, day(4))
-    desk.happened(desk.order("BOLT", "900"), OrderEvent.REJECTED, Reason.INSUFFICIENT_CASH)
-    desk.happened(desk.order("BOLT", "1"), OrderEvent.EXPIRED)
+    desk.record_event(desk.order("BOLT", "900"), OrderEvent.REJECTED, Reason.INSUFFICIENT_CASH)
+    desk.record_event(desk.order("BOLT", "1"), OrderEvent.EXPIRED)
     desk.mark(ACME=56.0, BOLT=20.0, CORK=44.5, ES=5_000.0)
     desk.statement()
 
@@ -241,7 +241,7 @@ def two_weeks(path: Path | None = None, policies: Policies | None = None) -> Des
     desk.post(events.valuation, "ACME", "1600")
     desk.trade("CORK", "7.5", 44.0, "2")
     desk.trade("BOLT", "-7", 23.0, "0.5")
-    desk.happened(desk.order("ACME", "1"), OrderEvent.OPEN_AT_THE_END)
+    desk.record_event(desk.order("ACME", "1"), OrderEvent.OPEN_AT_THE_END)
     desk.journal.add("benchmark", {"timestamp": moments(5), "value": [1.25]})
     desk.mark(ACME=57.0, ES=5_020.0)
     desk.statement()

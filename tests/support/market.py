@@ -310,7 +310,7 @@ def stored(result: Result) -> dict[str, list[list[str]]]:
     }
 
 
-def performed(run: Backtest, path: Path | None = None) -> Story:
+def perform(run: Backtest, path: Path | None = None) -> Story:
     """Perform a run and read its journal."""
     with run.run(path) as result:
         return read(result, run.bars)

@@ -36,7 +36,7 @@ def balances(journal: Journal) -> Balances:
     return {name: amount for name, amount in zip(names, amounts, strict=True) if amount}
 
 
-def refolded(journal: Journal) -> Balances:
+def balances_of_transfers(journal: Journal) -> Balances:
     """Return the same from the stored transfers, in SQL."""
     rows = journal.sql("select path, commodity, units from balance where units != 0").rows()
     return {(row["path"], row["commodity"]): row["units"] for row in rows}

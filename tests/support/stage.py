@@ -35,54 +35,54 @@ def _cell(text: str) -> tuple[float, float, float]:
 Act = Callable[[Bar, Broker], object]
 
 
-class Does(Strategy):
+class Acts(Strategy):
     """A strategy that performs the act of each bar and keeps its result."""
 
     def __init__(self, acts: Mapping[int, Act], lookback: int = 0) -> None:
         self._acts = acts
         self._lookback = lookback
-        self._came: list[Any] = []
-        self._told: list[Fill | Rejection] = []
+        self._results: list[Any] = []
+        self._notices: list[Fill | Rejection] = []
 
     @property
     def lookback(self) -> int:
         return self._lookback
 
     @property
-    def came(self) -> list[Any]:
+    def results(self) -> list[Any]:
         """Return the result of each act."""
-        return self._came
+        return self._results
 
     def on_bar(self, bar: Bar, broker: Broker) -> None:
         if bar.number in self._acts:
-            self._came.append(self._acts[bar.number](bar, broker))
+            self._results.append(self._acts[bar.number](bar, broker))
 
 
-class Listens(Does):
+class Notified(Acts):
     """A strategy that also keeps its fills and rejections."""
 
     @property
     def told(self) -> list[Fill | Rejection]:
-        return self._told
+        return self._notices
 
     def on_fill(self, fill: Fill, broker: Broker) -> None:
         del broker
-        self._told.append(fill)
+        self._notices.append(fill)
 
     def on_rejection(self, rejection: Rejection, broker: Broker) -> None:
         del broker
-        self._told.append(rejection)
+        self._notices.append(rejection)
 
 
-def performed(bars: Bars, strategy: Any, cash: str = "10000", **more: Any) -> Result:
+def perform(bars: Bars, strategy: Any, cash: str = "10000", **more: Any) -> Result:
     """Perform a run in memory."""
     return Backtest(**({"bars": bars, "strategy": strategy, "account": CashAccount(cash)} | more)).run()
 
 
-def did(bars: Bars, acts: Mapping[int, Act], **more: Any) -> tuple[Result, list[Any]]:
+def perform_acts(bars: Bars, acts: Mapping[int, Act], **more: Any) -> tuple[Result, list[Any]]:
     """Perform a run with an act at each bar; return it with the result of each act."""
-    strategy = Does(acts, more.pop("lookback", 0))
-    return performed(bars, strategy, **more), strategy.came
+    strategy = Acts(acts, more.pop("lookback", 0))
+    return perform(bars, strategy, **more), strategy.results
 
 
 def orders(result: Result) -> list[str]:

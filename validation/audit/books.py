@@ -295,7 +295,7 @@ def book_fills(placed: Placed, prices: Prices, opening: float, path: Path | None
         charges,
         path=path,
         spec={"audited": fills.name, "prices": prices.name} | ({"flows": moves.name} if moves.name else {}),
-        is_stated=path is not None,
+        has_statements=path is not None,
         stale=np.isnan(prices.close),
     )
     flow = flows(booked.journal, "order_id", len(placed)) / CENTS

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tieout.execution.replay.reperformance import Recorded, differences
+from tieout.execution.replay.reperformance import RunRecord, differences
 from tieout.execution.spec.assembly import assemble
 from tieout.execution.spec.journal import spec_of
 from tieout.execution.spec.reading import read
@@ -14,7 +14,7 @@ from tieout.ledger.file.reader import Reader
 from tieout.validation.compare.differences import Comparison
 from tieout.validation.compare.render import show
 from tieout.validation.engines import registry
-from tieout.validation.foreign.native import Performed
+from tieout.validation.foreign.native import NativeRun
 from tieout.validation.foreign.requests import CannotCompare
 
 
@@ -47,7 +47,7 @@ def installed_version(engine: str) -> str | None:
         return None
 
 
-def performed(source: Path, folder: Path | None) -> Performed:
+def performed(source: Path, folder: Path | None) -> NativeRun:
     """Run a spec in memory, or read the run that a journal records.
 
     Raises `CannotCompare` for a journal that was changed after it was sealed, whose inputs have changed, or
@@ -56,19 +56,19 @@ def performed(source: Path, folder: Path | None) -> Performed:
     if source.suffix == ".toml":
         backtest = assemble(read(source))
         with backtest.run() as result:
-            return Performed.of(backtest, result.journal)
+            return NativeRun.of(backtest, result.journal)
     places = (folder,) if folder is not None else (Path(), source.parent)
     with Reader(source) as reader:
         backtest = assemble(spec_of(reader, Folders(places)))
-        sealed = Recorded.read(source)
+        sealed = RunRecord.read(source)
         if causes := differences(sealed, backtest.description()):
             raise CannotCompare(
                 f"{source} does not match its inputs: {'; '.join(causes)}; restore the inputs, or run the"
                 " backtest again"
             )
-        if sealed.broken:
-            raise CannotCompare(f"{source} was changed after it was sealed: {'; '.join(sealed.broken)}")
+        if sealed.seal_faults:
+            raise CannotCompare(f"{source} was changed after it was sealed: {'; '.join(sealed.seal_faults)}")
         stated = reader.columns("statement", ("timestamp",))["timestamp"].astype("M8[ns]").view(np.int64)
         if not stated.size or stated[-1] < backtest.bars.timestamp[-1]:
             raise CannotCompare(f"the run in {source} ended before its bars do; complete it first")
-        return Performed.of(backtest, reader)
+        return NativeRun.of(backtest, reader)

@@ -17,7 +17,7 @@ from tieout.ledger.numeric import Floats
 from tieout.validation.engines import registry
 from tieout.validation.engines.interface import Adapter
 from tieout.validation.foreign.explanations import DUST, ENDED, UNIT, Case, OrderResult
-from tieout.validation.foreign.native import Performed
+from tieout.validation.foreign.native import NativeRun
 from tieout.validation.foreign.orders import ENDS
 from tieout.validation.foreign.outcome import HALF_A_CENT, Fill, Outcome, is_close
 
@@ -53,7 +53,7 @@ class Comparison:
     """A tieout run beside *theirs*, the outcome of the same orders in *engine*."""
 
     engine: str
-    run: Performed
+    run: NativeRun
     theirs: Outcome
     differences: Sequence[Difference] = field(init=False)
 
@@ -99,7 +99,7 @@ def order_results(outcome: Outcome) -> dict[int, OrderResult]:
     return {order: OrderResult(fills[order], refusals.get(order)) for order in fills.keys() | refusals.keys()}
 
 
-def differences(adapter: Adapter, run: Performed, theirs: Outcome) -> list[Difference]:
+def differences(adapter: Adapter, run: NativeRun, theirs: Outcome) -> list[Difference]:
     """List every difference of orders, and the first bar of a difference in cash and in value, by time."""
     ours, others = order_results(run.outcome), order_results(theirs)
     every: list[Difference] = []
@@ -191,7 +191,7 @@ def describe(fill: Fill | None, reason: str = "") -> str:
 
 
 def _of_curve(
-    what: str, ours: Floats, theirs: Floats, run: Performed, explained: int
+    what: str, ours: Floats, theirs: Floats, run: NativeRun, explained: int
 ) -> Iterator[Difference]:
     """Yield the first bar at which two curves differ."""
     if ours.shape != theirs.shape:

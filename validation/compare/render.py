@@ -18,7 +18,7 @@ from tieout.validation.compare.differences import (
     statements,
 )
 from tieout.validation.foreign.explanations import OrderResult
-from tieout.validation.foreign.native import Order, Performed
+from tieout.validation.foreign.native import NativeRun, Order
 from tieout.validation.foreign.orders import ENDS
 from tieout.validation.foreign.outcome import Outcome
 
@@ -104,7 +104,7 @@ def _detail(compared: Comparison, first: Difference) -> Grid:
     return _grid(title, ("", TIEOUT, compared.adapter.name), rows, 1)
 
 
-def _describe_order(run: Performed, order: Order) -> str:
+def _describe_order(run: NativeRun, order: Order) -> str:
     """Describe an order in words."""
     verb = "buy" if order.quantity > 0 else "sell"
     terms = order.type.name.lower()
@@ -118,7 +118,7 @@ def _describe_order(run: Performed, order: Order) -> str:
     )
 
 
-def _side(run: Performed, outcome: Outcome, first: Difference) -> list[tuple[str, str]]:
+def _side(run: NativeRun, outcome: Outcome, first: Difference) -> list[tuple[str, str]]:
     """Describe one side at the bar of a difference and at the bar before it."""
     bar = first.bar
     rows = [

@@ -6,7 +6,7 @@ from attrs import field, frozen
 
 from tieout.execution.kernels.orders import Reason
 from tieout.validation.foreign.explanations import SHARED_RULES, Rule
-from tieout.validation.foreign.native import Performed
+from tieout.validation.foreign.native import NativeRun
 from tieout.validation.foreign.orders import REASONS
 from tieout.validation.foreign.outcome import Outcome
 
@@ -26,8 +26,8 @@ class Adapter:
     name: str
     version: Callable[[], str]
     imitation_version: str
-    by_package: Callable[[Performed], Outcome]
-    by_imitation: Callable[[Performed], Outcome]
+    by_package: Callable[[NativeRun], Outcome]
+    by_imitation: Callable[[NativeRun], Outcome]
     commissions: Sequence[type] = ()
     rules: Sequence[Rule] = SHARED_RULES
     reasons: Mapping[str, Reason] = REASONS

@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 from attrs import asdict, evolve
 
-from tieout.validation.engines.backtrader.defects import found
+from tieout.validation.engines.backtrader.defects import possible_defects
 from tieout.validation.engines.backtrader.imitation import (
-    Followed,
+    FullOutcome,
     Performance,
     all_differences,
     books,
@@ -39,7 +39,7 @@ def compare_random(count: int, seed: int = 0) -> Tally:
     tally = Tally()
     left_out: Counter[str] = Counter()
     for name, scenario in distinct(partial(seeded, seed), _digest, seed):
-        if defects := found(scenario):
+        if defects := possible_defects(scenario):
             left_out.update(LEFT_OUT + defect for defect in defects)
             continue
         compare(tally, name, scenario, package.run(scenario))
@@ -55,12 +55,12 @@ def _digest(scenario: Scenario) -> bytes:
     return hashlib.sha256(whole + repr(asdict(scenario.rules)).encode()).digest()
 
 
-def compare(tally: Tally, name: str, scenario: Scenario, package: Followed) -> bool:
+def compare(tally: Tally, name: str, scenario: Scenario, package: FullOutcome) -> bool:
     """Count one scenario, named *name* in a difference. Return whether imitation and books equal it."""
     performance = perform(scenario)
     imitation = performance.followed
     trades = trades_from(performance)
-    booked = books(performance, is_stated=False)
+    booked = books(performance, has_statements=False)
     other = list(unlike(booked, trades, of_records(scenario, package)[0]))
     booked.journal.discard()
     outcome = evolve(imitation, cash=booked.cash, value=booked.value)
@@ -76,7 +76,7 @@ def compare(tally: Tally, name: str, scenario: Scenario, package: Followed) -> b
     return not rest or tally.differ(name, rest)
 
 
-def last_bits(imitation: Followed, package: Followed) -> Iterator[Difference]:
+def last_bits(imitation: FullOutcome, package: FullOutcome) -> Iterator[Difference]:
     """Yield the differences in the last bit of two outcomes that are equal otherwise."""
     for here, there in zip(imitation.fills, package.fills, strict=True):
         if here != there:

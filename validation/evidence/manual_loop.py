@@ -17,8 +17,10 @@ rounded once, half to even, and so is its commission.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tieout.ledger.numeric import Floats, Int64s
+Floats = NDArray[np.float64]
+Int64s = NDArray[np.int64]
 
 DOLLAR = 10**6
 SHARE = 10**8

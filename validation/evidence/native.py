@@ -31,7 +31,7 @@ from tieout.validation.compare.differences import Comparison
 from tieout.validation.engines.backtrader.adapter import by_package as by_backtrader
 from tieout.validation.engines.vectorbt.adapter import by_package as by_vectorbt
 from tieout.validation.evidence.tally import CASH_BOUND, Tally, regimes_of
-from tieout.validation.foreign.native import Performed
+from tieout.validation.foreign.native import NativeRun
 from tieout.validation.foreign.outcome import Outcome
 
 HALVES = Instruments(InstrumentSpec(step="0.5"))
@@ -157,14 +157,14 @@ def _prices(rng: np.random.Generator, shape: tuple[int, int], gaps: float) -> di
 # --- comparing -------------------------------------------------------------------------------------
 
 
-def perform(seed: int) -> Performed:
+def perform(seed: int) -> NativeRun:
     """Perform the random run of a seed in the native engine."""
     backtest = draw(seed)
     with backtest.run() as result:
-        return Performed.of(backtest, result.journal)
+        return NativeRun.of(backtest, result.journal)
 
 
-PACKAGES: Mapping[str, tuple[str, Callable[[Performed], Outcome]]] = {
+PACKAGES: Mapping[str, tuple[str, Callable[[NativeRun], Outcome]]] = {
     "VectorBT, numba": ("vectorbt", partial(by_vectorbt, engine="numba")),
     "VectorBT, Rust": ("vectorbt", partial(by_vectorbt, engine="rust")),
     "Backtrader": ("backtrader", partial(by_backtrader, checks_submission=False)),

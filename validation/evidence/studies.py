@@ -34,7 +34,7 @@ from tieout.validation.engines.vectorbt import imitation as vectorbt_imitation
 from tieout.validation.engines.vectorbt import scenario as of_vectorbt
 from tieout.validation.engines.vectorbt.adapter import by_package as by_vectorbt
 from tieout.validation.engines.vectorbt.adapter import scenario_of as given_to_vectorbt
-from tieout.validation.foreign.native import Performed
+from tieout.validation.foreign.native import NativeRun
 from tieout.validation.foreign.outcome import Difference, Outcome, differences
 from tieout.validation.workloads.references import REFERENCES, Reference, bars_of, long, outcome, weights
 from tieout.validation.workloads.task import BEST, QUANTITY
@@ -208,10 +208,10 @@ def ordered(workload: Workload) -> of_vectorbt.Scenario:
     return given_to_vectorbt(native(reference.backtest(workload, weights)))[0]
 
 
-def native(backtest: Backtest) -> Performed:
+def native(backtest: Backtest) -> NativeRun:
     """Perform a run in tieout."""
     with backtest.run() as result:
-        return Performed.of(backtest, result.journal)
+        return NativeRun.of(backtest, result.journal)
 
 
 # --- results that engines agree on -----------------------------------------------------------------

@@ -14,7 +14,7 @@ import numpy as np
 from attrs import evolve, frozen
 
 from tieout.validation.engines.vectorbt.imitation import (
-    Performed,
+    Simulation,
     WouldRaise,
     book_trades,
     simulate,
@@ -100,7 +100,7 @@ def compare(tally: Tally, name: str, scenario: Scenario, engine: Engine) -> bool
     return is_equal and (not rest or tally.differ(name, rest))
 
 
-def _imitation(scenario: Scenario) -> Performed | Raised:
+def _imitation(scenario: Scenario) -> Simulation | Raised:
     try:
         return simulate(scenario)
     except WouldRaise as error:
@@ -117,7 +117,7 @@ def _portfolio(scenario: Scenario, engine: Engine) -> Any:
         return Raised(isinstance(error, ZeroDivisionError), str(error))
 
 
-def departures(performance: Performed, booked: Booked) -> Iterator[str]:
+def departures(performance: Simulation, booked: Booked) -> Iterator[str]:
     """Yield the first bar at which the books are further than half a unit from the floats of the loop."""
     fills = performance.fills
     positions = np.zeros(performance.scenario.shape)
@@ -134,7 +134,7 @@ def departures(performance: Performed, booked: Booked) -> Iterator[str]:
         yield f"bar {bar}, column {column}: {units} units in the books, {positions[bar, column]} in the loop"
 
 
-def regimes(performance: Performed) -> Iterator[str]:
+def regimes(performance: Simulation) -> Iterator[str]:
     """Yield the regimes of a scenario beyond those that follow from its fills."""
     scenario, fills = performance.scenario, performance.fills
     if BOUND & {refusal.reason for refusal in performance.outcome.refusals} or np.any(

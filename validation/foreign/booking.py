@@ -106,7 +106,7 @@ def book(  # noqa: PLR0913, PLR0917  one engine's whole account
     path: Path | None = None,
     spec: Mapping[str, Any] | None = None,
     may_be_overdrawn: bool = True,
-    is_stated: bool = True,
+    has_statements: bool = True,
     stale: NDArray[np.bool_] | None = None,
 ) -> Booked:
     """Book the fills of an engine, in memory or in a new file at *path*.
@@ -114,8 +114,10 @@ def book(  # noqa: PLR0913, PLR0917  one engine's whole account
     *timestamp* are the ends of the bars, rising, int64 nanoseconds or datetime64. *opening_cash* is one sum,
     or one per column if columns do not share cash. *trades* are rows of `TRADE`, *charges* of `CHARGE`,
     *orders* of `ORDER`. *prices*, float64[bars, columns], value the positions, and are NaN before the first.
-    *stale* marks prices that are carried over from an earlier bar. Without *is_stated* there are no marks and
-    no statements. Raises `BookingRefused` if a state is not a number, or differs from the state that the
+    *stale* marks prices that are carried over from an earlier bar. Without *has_statements* there are no
+    marks and no statements.
+
+    Raises `BookingRefused` if a state is not a number, or differs from the state that the
     trade before it left.
     """
     moments = np.ascontiguousarray(timestamp).astype("M8[ns]").view(np.int64)
@@ -143,7 +145,7 @@ def book(  # noqa: PLR0913, PLR0917  one engine's whole account
         engine_orders.record(journal, moments)
         _record(journal, fills)
         cash, at_hand, units = _sum_transfers(journal, moments, len(symbols))
-        if is_stated:
+        if has_statements:
             bar, column = np.nonzero(units)
             _mark(journal, moments, np.asarray(prices, np.float64), (bar, column), stale)
             _state(journal, moments, np.asarray(prices, np.float64), cash, at_hand, units)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from attrs import frozen
 
 from tieout.execution.kernels.orders import Reason
-from tieout.validation.foreign.native import Order, Performed
+from tieout.validation.foreign.native import NativeRun, Order
 from tieout.validation.foreign.outcome import Fill, Refusal
 
 UNIT = 1e-8
@@ -35,7 +35,7 @@ class OrderResult:
 class Case:
     """An order of a run with its result in tieout (*ours*) and in the other engine (*theirs*)."""
 
-    run: Performed
+    run: NativeRun
     order: Order
     ours: OrderResult
     theirs: OrderResult

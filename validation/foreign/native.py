@@ -89,7 +89,7 @@ class Panels:
 
 
 @frozen(eq=False)
-class Performed:
+class NativeRun:
     """A tieout run: its bars, its settings, its orders, and their outcome."""
 
     panels: Panels

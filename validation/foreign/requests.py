@@ -17,7 +17,7 @@ from tieout.execution.models.commissions.percent import PercentCommission
 from tieout.execution.models.slippage.percent import PercentSlippage
 from tieout.ledger.errors import TieoutError
 from tieout.ledger.moment import DAY
-from tieout.validation.foreign.native import Order, Performed
+from tieout.validation.foreign.native import NativeRun, Order
 
 _COMMISSIONS: Mapping[type, str] = {
     PercentCommission: "a share of the money",
@@ -44,7 +44,7 @@ class Charges:
     slippage: float = 0.0
 
 
-def charges(run: Performed, engine: str, commissions: Sequence[type]) -> Charges:
+def charges(run: NativeRun, engine: str, commissions: Sequence[type]) -> Charges:
     """Return the costs of a run for *engine*, which has these models of *commissions*.
 
     Raises `CannotCompare` for costs that the engine does not have.
@@ -81,7 +81,7 @@ def in_turn(orders: Sequence[Order]) -> list[Order]:
     return sorted(orders, key=lambda order: (not order.reduces, order.number))
 
 
-def orders_by_bar(run: Performed) -> Mapping[int, list[Order]]:
+def orders_by_bar(run: NativeRun) -> Mapping[int, list[Order]]:
     """Group orders by bar, in the sequence in which they are placed. A bar without orders has no entry."""
     by_bar: defaultdict[int, list[Order]] = defaultdict(list)
     for order in run.orders:
@@ -90,7 +90,7 @@ def orders_by_bar(run: Performed) -> Mapping[int, list[Order]]:
     return {bar: in_turn(orders) for bar, orders in by_bar.items()}
 
 
-def last_valid_bar(run: Performed, order: Order) -> int:
+def last_valid_bar(run: NativeRun, order: Order) -> int:
     """Return the last bar on which an order is good, -1 if it is good until cancelled.
 
     A target order is good for its instrument's next bar. A day order is good until the last bar of the first

@@ -202,13 +202,13 @@ def odd_orders() -> Desk:
     desk.deposit("USD", "1000")
     first = desk.order("ACME", "3")
     for event in (OrderEvent.TRIGGERED, OrderEvent.EXPIRED, OrderEvent.CANCELLED):
-        desk.happened(first, event)
+        desk.record_event(first, event)
     desk.today = 1
     desk.trade("ACME", "1", 10.0, order=first)
     desk.trade("ACME", "2", 10.0, order=desk.order("ACME", "2"))
     desk.fill("ACME", "1", 10.0, order=99)
     desk.fill("ACME", "-1", 10.0, order=-1)
-    desk.happened(77, OrderEvent.EXPIRED)
+    desk.record_event(77, OrderEvent.EXPIRED)
     desk.order("CORK", "1", instrument=99)
     desk.order("CORK", "1", instrument=-1)
     desk.mark(ACME=10.0)

@@ -247,9 +247,9 @@ def trader() -> Desk:
         desk.statement()
     desk.trade("BOLT", "20", 10.0)
     desk.trade("BOLT", "-10", 11.0)
-    desk.happened(desk.order("ACME", "1"), OrderEvent.REJECTED, Reason.NO_BAR)
-    desk.happened(desk.order("ACME", "1"), OrderEvent.OPEN_AT_THE_END)
-    desk.happened(desk.order("CORK", "1"), OrderEvent.EXPIRED)  # in euros
+    desk.record_event(desk.order("ACME", "1"), OrderEvent.REJECTED, Reason.NO_BAR)
+    desk.record_event(desk.order("ACME", "1"), OrderEvent.OPEN_AT_THE_END)
+    desk.record_event(desk.order("CORK", "1"), OrderEvent.EXPIRED)  # in euros
     desk.order("ACME", "1")
     desk.today = 4
     desk.mark(BOLT=11.0)

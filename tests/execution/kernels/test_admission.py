@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.support.market_notation import check
-from tests.support.stage import FIRST_DAY, Does, performed
+from tests.support.stage import FIRST_DAY, Acts, perform
 from tieout import Bar, Bars, Broker, CashAccount, Costs, PercentCommission, Strategy
 
 # Something to sell: ten shares bought at bar 0 and filled at 10 at the open of bar 1.
@@ -191,7 +191,7 @@ def test_fifty_orders_for_more_than_the_cash_leave_no_debt(insufficient: str, ca
 
     account = CashAccount(350_000, insufficient)  # type: ignore[arg-type]  # named by the parameter
     costs = Costs(PercentCommission("0.001"))
-    with performed(rising(), Does({0: act}), account=account, costs=costs) as result:
+    with perform(rising(), Acts({0: act}), account=account, costs=costs) as result:
         cash = [float(value) for value in result.equity["cash"]]
         orders = result.orders
         assert [] == result.journal.sql("from proof").rows()
@@ -213,7 +213,7 @@ def test_an_order_without_cash_or_position_ends_at_its_first_bar() -> None:
                 else:
                     broker.target_percent(symbol, 0.02)
 
-    with performed(rising(), Restless(), cash="100000") as result:
+    with perform(rising(), Restless(), cash="100000") as result:
         ends = result.journal.sql(
             "select status, reason, max(date_diff('day', timestamp, ended_at)) as days,"
             " max(timestamp) as last"

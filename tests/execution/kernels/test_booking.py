@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.market_notation import check
-from tests.support.stage import Does, market, orders, performed
+from tests.support.stage import Acts, market, orders, perform
 from tieout import Backtest, Bars, CashAccount, Reader, TargetWeights, UnlimitedAccount
 from tieout.execution.errors import StrategyFailed
 
@@ -25,7 +25,7 @@ def test_a_trade_is_called_after_the_position_that_it_meets() -> None:
     }
     bars = market("\n".join(["ACME", *["10"] * 8]))
 
-    with performed(bars, Does(acts), account=UnlimitedAccount("1000")) as result:
+    with perform(bars, Acts(acts), account=UnlimitedAccount("1000")) as result:
         kinds = result.journal.sql(
             "select kind.name from txn join kind on kind.id = txn.kind where fill_id >= 0 order by txn.id"
         ).rows()
@@ -69,7 +69,7 @@ def test_an_instrument_ends_at_its_bar_though_nothing_else_happens_there() -> No
     weights = np.full((6, 2), NAN)
     weights[0, 0] = 0.5
 
-    with performed(bars, TargetWeights(weights), statements="session") as result:
+    with perform(bars, TargetWeights(weights), statements="session") as result:
         ends = result.journal.sql(
             "select hour(txn.timestamp) as hour from txn join kind on kind.id = txn.kind"
             " where kind.name = 'delisting'"
@@ -82,7 +82,7 @@ def test_cash_does_not_fall_below_64_bits() -> None:
     acts = {0: lambda _, broker: (broker.buy("ACME", 80_000_000), broker.buy("BOLT", 80_000_000))}
     bars = market("\n".join(["ACME BOLT", *["100000 100000"] * 3]))
 
-    with performed(bars, Does(acts), account=UnlimitedAccount("0")) as result:
+    with perform(bars, Acts(acts), account=UnlimitedAccount("0")) as result:
         assert [
             "buy 80000000 ACME -> filled",
             "buy 80000000 BOLT -> rejected quantity_out_of_range",
@@ -94,7 +94,7 @@ def test_holdings_of_a_run_that_a_strategy_stops_are_revalued(tmp_path: Path) ->
     bars, path = market("ACME\n10\n10\n12\n13"), tmp_path / "run.duckdb"
 
     with pytest.raises(StrategyFailed):
-        Backtest(bars=bars, strategy=Does(acts), account=CashAccount("100")).run(path)
+        Backtest(bars=bars, strategy=Acts(acts), account=CashAccount("100")).run(path)
 
     with Reader(path) as reader:
         gain = reader.sql("select credit from trial_balance where account = 'Income:Unrealised:ACME'").rows()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.support.market_notation import check
-from tests.support.stage import fills, market, performed
+from tests.support.stage import fills, market, perform
 from tieout import TargetWeights
 
 NAN = float("nan")
@@ -33,4 +33,4 @@ def test_a_weight_of_zero_sells_a_holding_whose_last_target_ended_unfilled() -> 
     """)
     weights = np.array([[0.1], [0.2], [NAN], [0.0], [NAN]])
 
-    assert ["1: +100 ACME @ 10", "4: -100 ACME @ 10"] == fills(performed(bars, TargetWeights(weights)))
+    assert ["1: +100 ACME @ 10", "4: -100 ACME @ 10"] == fills(perform(bars, TargetWeights(weights)))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.market_notation import check
-from tests.support.stage import Does, market, performed
+from tests.support.stage import Acts, market, perform
 from tieout import Bar, Broker
 from tieout.execution.errors import MalformedOrder
 
@@ -477,7 +477,7 @@ def test_a_malformed_order_raises_at_the_call(
         with pytest.raises(MalformedOrder, match=message):
             getattr(broker, how)(*args, **terms)
 
-    with performed(market("ACME\n10\n10\n10"), Does({0: act})) as result:
+    with perform(market("ACME\n10\n10\n10"), Acts({0: act})) as result:
         orders = result.orders.height
 
     assert 0 == orders
@@ -489,16 +489,16 @@ def test_what_cannot_be_an_order_of_another_instrument_does_not_replace_one() ->
         with pytest.raises(MalformedOrder):
             broker.buy("BETA", 1, replaces=working)
 
-    with performed(market("ACME BETA\n10 10\n10 10"), Does({0: act})) as result:
+    with perform(market("ACME BETA\n10 10\n10 10"), Acts({0: act})) as result:
         ended = result.orders["status"].to_list()
 
     assert ["open_at_the_end"] == ended
 
 
 def test_weights_take_back_what_earlier_weights_asked_for_and_did_not_get() -> None:
-    with performed(
+    with perform(
         market("ACME BETA\n10 10\n10 -\n10 10\n10 10"),
-        Does(
+        Acts(
             {
                 0: lambda _, broker: broker.target_weights({"BETA": 0.5}),
                 1: lambda _, broker: broker.target_weights({"ACME": 0.5}),

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.support.market_notation import check
-from tests.support.stage import fills, market, orders, performed
+from tests.support.stage import fills, market, orders, perform
 from tieout import Bars, TargetWeights
 
 NAN = float("nan")
@@ -95,7 +95,7 @@ def test_the_weights_of_a_program_are_of_the_equity_at_that_close() -> None:
     weights = np.array([[0.5, NAN], [NAN, NAN], [NAN, 0.2], [NAN, NAN]])
 
     # 500 at 20 and 5,000 in cash are 15,000.
-    assert ["1: +500 ACME @ 10", "3: +300 BOLT @ 10"] == fills(performed(bars, TargetWeights(weights)))
+    assert ["1: +500 ACME @ 10", "3: +300 BOLT @ 10"] == fills(perform(bars, TargetWeights(weights)))
 
 
 def test_a_weight_of_zero_is_an_order_while_an_earlier_target_works() -> None:
@@ -108,7 +108,7 @@ def test_a_weight_of_zero_is_an_order_while_an_earlier_target_works() -> None:
     """)
     weights = np.array([[0.5, 0.0], [0.0, 0.0], [NAN, NAN], [NAN, NAN]])
 
-    result = performed(bars, TargetWeights(weights))
+    result = perform(bars, TargetWeights(weights))
 
     # Nothing of BOLT is held or ordered, so that its weights of zero are no orders.
     assert [
@@ -126,7 +126,7 @@ def test_every_holding_is_revalued_at_the_end_of_the_data() -> None:
     """)
     weights = np.array([[0.3, 0.3], [NAN, NAN], [NAN, NAN]])
 
-    with performed(bars, TargetWeights(weights)) as result:
+    with perform(bars, TargetWeights(weights)) as result:
         gains = result.journal.sql(
             "select account, credit from trial_balance where account like 'Income:Unrealised:%' order by all"
         ).rows()
@@ -146,7 +146,7 @@ def test_a_statement_a_session_takes_the_close_of_the_last_bar_before_a_gap() ->
     weights = np.full((5, 2), NAN)
     weights[0, 0] = 0.5
 
-    with performed(bars, TargetWeights(weights), statements="session") as result:
+    with perform(bars, TargetWeights(weights), statements="session") as result:
         marks = result.journal.sql("select price, stale from mark order by id").rows()
 
     assert [{"price": 12.0, "stale": True}, {"price": 12.0, "stale": False}] == marks

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.support.stage import FIRST_DAY, Does, fills, market, orders, performed
+from tests.support.stage import FIRST_DAY, Acts, fills, market, orders, perform
 from tieout import Bar, Bars, Broker, Costs, Orders, PerOrderCommission, Result, UnlimitedAccount
 from tieout.execution.kernels.room import ARRAYS
 from tieout.execution.kernels.state import empty_desk
@@ -69,7 +69,7 @@ def test_orders_links_events_fills_marks_and_statements_grow_row_by_row() -> Non
         broker.buy("B", 1, limit=9)
         broker.buy("B", 1, limit=8)
 
-    with performed(market("A B\n10 10\n10 10\n5>1 12>8\n2 8"), Does({0: asks, 1: asks_again})) as result:
+    with perform(market("A B\n10 10\n10 10\n5>1 12>8\n2 8"), Acts({0: asks, 1: asks_again})) as result:
         assert [
             "buy 1 A limit 1 -> cancelled",
             "buy 3 A limit 1 -> cancelled",
@@ -93,7 +93,7 @@ def test_a_cover_of_two_lots_takes_four_transfers_a_lot_and_one_for_the_commissi
     }
     bars = market("A\n10\n10\n11\n12\n12")
 
-    with performed(bars, Does(acts), account=UnlimitedAccount("1000"), costs=FEE) as result:
+    with perform(bars, Acts(acts), account=UnlimitedAccount("1000"), costs=FEE) as result:
         assert ["1: -1 A @ 10", "2: -1 A @ 11", "3: +2 A @ 12"] == fills(result)
         assert [("short_sale", 4), ("short_sale", 4), ("cover", 9)] == kinds(result)[1:4]
 
@@ -103,7 +103,7 @@ def test_a_position_valued_on_both_sides_takes_two_transfers() -> None:
     acts = {0: lambda _, broker: broker.buy("A", 1), 1: lambda _, broker: broker.sell("A", 2)}
     bars = month_ends("A\n10\n11>12\n12>9\n9")
 
-    with performed(bars, Does(acts), account=UnlimitedAccount("1000")) as result:
+    with perform(bars, Acts(acts), account=UnlimitedAccount("1000")) as result:
         assert [("buy", 2), ("valuation", 1), ("flip", 6), ("valuation", 2)] == kinds(result)[1:5]
 
 
@@ -114,7 +114,7 @@ def test_an_instrument_that_ends_with_a_month_is_closed_and_valued() -> None:
     first = bars.timestamp[:1].repeat(2).view("M8[ns]")
     program = Orders(pl.DataFrame({"timestamp": first, "symbol": ["A", "B"], "quantity": [1.0, 1.0]}))
 
-    with performed(bars, program) as result:
+    with perform(bars, program) as result:
         assert [("buy", 2), ("buy", 2), ("valuation", 1), ("valuation", 1)] == kinds(result)[1:5]
         assert [("delisting", 3), ("valuation", 1), ("valuation", 1)] == kinds(result)[5:]
 

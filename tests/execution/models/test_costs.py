@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.stage import did, fills, market, orders
+from tests.support.stage import fills, market, orders, perform_acts
 from tieout import (
     CashAccount,
     Costs,
@@ -36,7 +36,7 @@ FLAT = """
 
 def bought(quantity: float, costs: Costs, **more: Any) -> Result:
     """A purchase at 10 under these costs."""
-    result, _ = did(market(FLAT), {0: lambda _, b: b.buy("ACME", quantity)}, costs=costs, **more)
+    result, _ = perform_acts(market(FLAT), {0: lambda _, b: b.buy("ACME", quantity)}, costs=costs, **more)
     return result
 
 
@@ -60,7 +60,7 @@ def maker_or_taker(_: float, notional: float, order_type: int) -> float:
 
 def test_a_commission_may_depend_on_the_type_of_the_order() -> None:
     acts = {0: lambda _, b: (b.buy("ACME", 100), b.buy("ACME", 100, limit=10))}
-    result, _ = did(market(FLAT), acts, costs=Costs(CustomCommission(maker_or_taker)))
+    result, _ = perform_acts(market(FLAT), acts, costs=Costs(CustomCommission(maker_or_taker)))
 
     assert ["1", "0.2"] == commissions(result)
 
@@ -100,7 +100,9 @@ def test_an_order_is_charged_as_a_whole_however_many_fills_it_takes(
     commission: Any, expected: list[str]
 ) -> None:
     bars = market("\n".join(["ACME", *["10*1000"] * 5]))
-    result, _ = did(bars, {0: lambda _, b: b.buy("ACME", 250)}, costs=Costs(commission, participation=0.1))
+    result, _ = perform_acts(
+        bars, {0: lambda _, b: b.buy("ACME", 250)}, costs=Costs(commission, participation=0.1)
+    )
 
     assert ["1: +100 ACME @ 10", "2: +100 ACME @ 10", "3: +50 ACME @ 10"] == fills(result)
     assert expected == commissions(result)
@@ -149,7 +151,7 @@ def test_slippage_is_against_the_trader_and_spares_limits() -> None:
         0: lambda _, b: (b.buy("ACME", 1), b.buy("ACME", 2, limit=10)),
         1: lambda _, b: b.sell("ACME", 1),
     }
-    result, _ = did(market(FLAT), acts, costs=Costs(slippage="0.01"))
+    result, _ = perform_acts(market(FLAT), acts, costs=Costs(slippage="0.01"))
 
     assert ["1: +1 ACME @ 10.1", "1: +2 ACME @ 10", "2: -1 ACME @ 9.9"] == fills(result)
 
@@ -163,8 +165,8 @@ def test_nothing_fills_without_volume_unless_asked() -> None:
     """)
     acts = {0: lambda _, b: b.buy("ACME", 1)}
 
-    waits, _ = did(bars, acts)
-    fills_all, _ = did(bars, acts, costs=Costs(fill_without_volume=True))
+    waits, _ = perform_acts(bars, acts)
+    fills_all, _ = perform_acts(bars, acts, costs=Costs(fill_without_volume=True))
 
     assert ["2: +1 ACME @ 11"] == fills(waits)
     assert ["1: +1 ACME @ 10"] == fills(fills_all)
@@ -173,7 +175,7 @@ def test_nothing_fills_without_volume_unless_asked() -> None:
 def test_all_orders_for_an_instrument_share_what_may_be_taken_of_a_bar() -> None:
     bars = market("\n".join(["ACME", *["10*1000"] * 4]))
     acts = {0: lambda _, b: (b.buy("ACME", 70), b.buy("ACME", 70))}
-    result, _ = did(bars, acts, costs=Costs(participation="0.1"))
+    result, _ = perform_acts(bars, acts, costs=Costs(participation="0.1"))
 
     assert ["1: +70 ACME @ 10", "1: +30 ACME @ 10", "2: +40 ACME @ 10"] == fills(result)
 
@@ -254,8 +256,8 @@ def test_more_than_is_held_is_not_sold() -> None:
         2: lambda _, b: b.sell("ACME", 5),
         3: lambda _, b: b.sell("ACME", 1),
     }
-    rejects, _ = did(market(FLAT), acts)
-    cuts, _ = did(market(FLAT), acts, account=CashAccount("10000", insufficient="cut"))
+    rejects, _ = perform_acts(market(FLAT), acts)
+    cuts, _ = perform_acts(market(FLAT), acts, account=CashAccount("10000", insufficient="cut"))
 
     assert ["1: +5 ACME @ 10", "3: -5 ACME @ 10"] == fills(rejects)
     assert ["1: +5 ACME @ 10", "2: -5 ACME @ 10"] == fills(cuts)
@@ -263,7 +265,7 @@ def test_more_than_is_held_is_not_sold() -> None:
 
 def test_an_unlimited_account_fills_everything_and_its_journal_says_so() -> None:
     acts = {0: lambda _, b: b.buy("ACME", 5_000), 2: lambda _, b: b.sell("ACME", 5_100)}
-    result, _ = did(market(FLAT), acts, account=UnlimitedAccount("10000"))
+    result, _ = perform_acts(market(FLAT), acts, account=UnlimitedAccount("10000"))
     journal = result.journal
 
     assert ["1: +5000 ACME @ 10", "3: -5100 ACME @ 10"] == fills(result)
@@ -275,7 +277,9 @@ def test_an_unlimited_account_fills_everything_and_its_journal_says_so() -> None
 
 
 def test_the_trial_balance_shows_what_an_unlimited_account_owes() -> None:
-    result, _ = did(market(FLAT), {0: lambda _, b: b.buy("ACME", 5_000)}, account=UnlimitedAccount("10000"))
+    result, _ = perform_acts(
+        market(FLAT), {0: lambda _, b: b.buy("ACME", 5_000)}, account=UnlimitedAccount("10000")
+    )
     cash = "select debit, credit from trial_balance where account = 'Assets:Cash:USD'"
 
     assert [{"debit": Decimal(0), "credit": Decimal(40_000)}] == result.journal.sql(cash).rows()
@@ -289,7 +293,7 @@ def test_fifty_orders_for_twenty_thousand_each_do_not_make_a_debt() -> None:
         for symbol in symbols:
             broker.order_value(symbol, 20_000)
 
-    result, _ = did(bars, {0: ask}, cash="350000")
+    result, _ = perform_acts(bars, {0: ask}, cash="350000")
 
     assert 17 == len(fills(result))
     assert 33 == sum("rejected insufficient_cash" in order for order in orders(result))
@@ -303,7 +307,7 @@ def test_cash_may_be_a_float_that_is_a_whole_number(account: Any) -> None:
 
 
 def test_an_account_may_begin_with_nothing() -> None:
-    result, _ = did(market(FLAT), {0: lambda _, b: b.buy("ACME", 1)}, cash="0")
+    result, _ = perform_acts(market(FLAT), {0: lambda _, b: b.buy("ACME", 1)}, cash="0")
 
     assert ["buy 1 ACME -> rejected insufficient_cash"] == orders(result)
     assert [0] * 5 == result.equity["equity"].to_list()
@@ -329,7 +333,9 @@ def test_an_instrument_is_traded_in_its_own_steps() -> None:
         by_symbol={"BOLT": InstrumentSpec(step="0.25", lot="0.25"), "CORK": InstrumentSpec(step=100, lot=100)}
     )
 
-    result, _ = did(bars, {0: lambda _, b: b.target_weights(np.full(3, 0.315))}, instruments=instruments)
+    result, _ = perform_acts(
+        bars, {0: lambda _, b: b.target_weights(np.full(3, 0.315))}, instruments=instruments
+    )
 
     assert ["1: +315 ACME @ 10", "1: +157.5 BOLT @ 20", "1: +100 CORK @ 30"] == fills(result)
 
@@ -337,7 +343,9 @@ def test_an_instrument_is_traded_in_its_own_steps() -> None:
 def test_a_multiplier_counts_in_size_notional_and_value() -> None:
     instruments = Instruments(InstrumentSpec(multiplier=50.0))
 
-    result, _ = did(market(FLAT), {0: lambda _, b: b.target_percent("ACME", 1.0)}, instruments=instruments)
+    result, _ = perform_acts(
+        market(FLAT), {0: lambda _, b: b.target_percent("ACME", 1.0)}, instruments=instruments
+    )
 
     assert ["1: +20 ACME @ 10"] == fills(result)
     assert [10_000, 0, 0, 0, 0] == result.equity["cash"].to_list()

@@ -8,7 +8,7 @@ import pytest
 
 from tieout import Backtest, Bar, Broker, CashAccount, Recording, Strategy
 from tieout.execution.errors import InputChanged, StrategyFailed
-from tieout.execution.replay.reperformance import Recorded
+from tieout.execution.replay.reperformance import RunRecord
 from tieout.ledger.errors import ReplayDiverged
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
@@ -43,7 +43,7 @@ def interrupted(path: Path, bar: int) -> int:
 
     with pytest.raises(KeyboardInterrupt):
         backtest().run(path, progress=interrupt)
-    return len(Recorded.read(path).seals)
+    return len(RunRecord.read(path).seals)
 
 
 def sound(path: Path) -> bool:
@@ -107,7 +107,7 @@ def test_a_run_that_failed_by_chance_does_not_harm_one_that_came_further(tmp_pat
 
     with pytest.raises(StrategyFailed, match="an earlier run came further, and its journal is unchanged"):
         head(path, Failing(25))
-    assert whole == Recorded.read(path).head
+    assert whole == RunRecord.read(path).head
     assert sound(path)
 
 

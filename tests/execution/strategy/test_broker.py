@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.stage import Does, did, fills, market, orders, performed
+from tests.support.stage import Acts, fills, market, orders, perform, perform_acts
 from tieout import Bar, Broker, Instruments, Sizing, Strategy
 from tieout.execution.errors import MalformedOrder
 
@@ -85,7 +85,7 @@ def test_a_malformed_order_is_refused_at_the_call_and_leaves_nothing(
             ask(broker)
         return str(caught.value)
 
-    result, answers = did(market(TWO_STOCKS), {1: attempt})
+    result, answers = perform_acts(market(TWO_STOCKS), {1: attempt})
 
     assert [message] == [text[: len(message)] for text in answers]
     assert [] == orders(result)
@@ -116,7 +116,7 @@ def test_nothing_can_be_ordered_before_the_first_bar_or_after_the_last(ask: Call
             self._attempt(broker)
 
     strategy = Hasty()
-    result = performed(market(TWO_STOCKS), strategy)
+    result = perform(market(TWO_STOCKS), strategy)
 
     assert ["refused", "refused"] == strategy._refused
     assert [] == orders(result)
@@ -127,7 +127,7 @@ def test_a_quantity_far_too_large_is_rejected_with_a_reason() -> None:
         broker.buy("ACME", 1e12)
         broker.target_quantity("BOLT", -1e300)
 
-    result, _ = did(market(TWO_STOCKS), {1: ask})
+    result, _ = perform_acts(market(TWO_STOCKS), {1: ask})
 
     reasons = result.journal.sql(
         "select reason.name from order_event join reason on reason.id = reason order by order_event.id"
@@ -167,7 +167,7 @@ SIZES: list[tuple[Callable[[Broker], Any], list[str]]] = [
 
 @pytest.mark.parametrize(("ask", "expected"), SIZES)
 def test_an_order_has_the_size_that_its_words_say(ask: Callable[[Broker], Any], expected: list[str]) -> None:
-    result, _ = did(market(TWO_STOCKS), {0: lambda _, b: b.buy("ACME", 100), 1: lambda _, b: ask(b)})
+    result, _ = perform_acts(market(TWO_STOCKS), {0: lambda _, b: b.buy("ACME", 100), 1: lambda _, b: ask(b)})
 
     assert ["buy 100 ACME -> filled", *(f"{order} -> filled" for order in expected)] == orders(result)
 
@@ -178,7 +178,7 @@ def test_vectors_and_single_orders_are_submitted_in_the_order_of_the_calls() -> 
         broker.order_vector(Sizing.QUANTITY, np.array([2.0, 3.0]), signal=np.array([0.25, NAN]), tag="vector")
         broker.buy("ACME", 4, tag="single", signal=0.5)
 
-    result, _ = did(market(TWO_STOCKS), {0: ask})
+    result, _ = perform_acts(market(TWO_STOCKS), {0: ask})
 
     expected = [
         f"buy {n} {symbol} -> filled" for n, symbol in ((1, "BOLT"), (2, "ACME"), (3, "BOLT"), (4, "ACME"))
@@ -192,7 +192,7 @@ def test_all_of_a_fraction_can_be_sold() -> None:
     """A float of 12345.67890123 is no whole number of hundred-millionths, to the last bit."""
     bars = market(TWO_STOCKS)
 
-    result, answers = did(
+    result, answers = perform_acts(
         bars,
         {
             0: lambda _, b: b.buy("ACME", 12_345.67890123),
@@ -212,7 +212,7 @@ def test_weights_sell_what_an_earlier_target_has_yet_to_buy() -> None:
         broker.target_weights({"BOLT": 0.5})
         broker.target_weights({"ACME": 0.5})
 
-    result, answers = did(market(TWO_STOCKS), {0: ask, 3: lambda _, b: b.positions})
+    result, answers = perform_acts(market(TWO_STOCKS), {0: ask, 3: lambda _, b: b.positions})
 
     assert {"ACME": 500.0} == answers[-1]
     assert ["buy 250 BOLT", "buy 500 ACME", "sell 250 BOLT"] == [
@@ -240,7 +240,9 @@ def test_the_account_is_what_the_books_say() -> None:
         11>12  20
         13     20
     """)
-    result, answers = did(bars, {0: lambda _, b: (b.buy("ACME", 100), look(_, b))[1], 1: look, 2: look})
+    result, answers = perform_acts(
+        bars, {0: lambda _, b: (b.buy("ACME", 100), look(_, b))[1], 1: look, 2: look}
+    )
 
     assert [
         (10_000.0, 10_000.0, 0.0, 0.0, {}, [0.0, 0.0]),
@@ -253,7 +255,7 @@ def test_the_account_is_what_the_books_say() -> None:
 def test_equity_moves_with_the_closes_from_the_fill_on() -> None:
     bars = market("ACME\n100\n101\n102\n103\n104")
 
-    result, _ = did(bars, {0: lambda _, b: b.buy("ACME", 10)})
+    result, _ = perform_acts(bars, {0: lambda _, b: b.buy("ACME", 10)})
 
     assert [10_000.0, 10_000.0, 10_010.0, 10_020.0, 10_030.0] == [float(e) for e in result.equity["equity"]]
 
@@ -263,7 +265,7 @@ def test_a_position_in_an_unknown_instrument_is_refused() -> None:
         with pytest.raises(MalformedOrder, match="there is no instrument 'CORK'"):
             broker.position("CORK")
 
-    did(market(TWO_STOCKS), {0: look, 1: look})
+    perform_acts(market(TWO_STOCKS), {0: look, 1: look})
 
 
 # --- working orders -----------------------------------------------------------------------------------------
@@ -282,7 +284,7 @@ def test_a_working_order_can_be_listed_cancelled_and_replaced() -> None:
         left = [(o.number, o.symbol, o.quantity, o.type, o.tif, o.limit) for o in broker.open_orders]
         return [left, broker.cancel(tickets[2]), broker.cancel(tickets[2]), broker.cancel(tickets[0])]
 
-    result, answers = did(market(TWO_STOCKS), {0: ask, 1: change, 2: lambda _, b: b.open_orders})
+    result, answers = perform_acts(market(TWO_STOCKS), {0: ask, 1: change, 2: lambda _, b: b.open_orders})
 
     assert [
         [
@@ -309,7 +311,7 @@ def test_an_unknown_or_filled_order_cannot_be_cancelled() -> None:
         no_order = broker.target_quantity("BOLT", 0)
         return no_order.number, broker.cancel(no_order)
 
-    result, answers = did(
+    result, answers = perform_acts(
         market(TWO_STOCKS), {0: ask, 1: lambda _, b: (b.cancel(tickets[0]), b.cancel(99), b.cancel(-1))}
     )
 
@@ -320,7 +322,7 @@ def test_an_unknown_or_filled_order_cannot_be_cancelled() -> None:
 def test_a_filled_order_cannot_be_replaced() -> None:
     tickets: list[Any] = []
 
-    result, answers = did(
+    result, answers = perform_acts(
         market(TWO_STOCKS),
         {
             0: lambda _, b: tickets.append(b.buy("ACME", 5)),
@@ -338,7 +340,7 @@ def test_an_order_of_another_instrument_cannot_be_replaced() -> None:
         with pytest.raises(MalformedOrder, match="BOLT: order 0 is of another instrument"):
             broker.buy("BOLT", 1, replaces=ticket)
 
-    result, _ = did(market(TWO_STOCKS), {0: ask})
+    result, _ = perform_acts(market(TWO_STOCKS), {0: ask})
 
     assert ["buy 5 ACME limit 9 -> open_at_the_end"] == orders(result)
 
@@ -349,7 +351,7 @@ def test_asking_twice_for_a_target_changes_nothing() -> None:
             ask_for("ACME", 0.5)
             broker.target_weights({"ACME": 0.5})
 
-    result, _ = did(market(TWO_STOCKS), {0: ask, 1: ask})
+    result, _ = perform_acts(market(TWO_STOCKS), {0: ask, 1: ask})
 
     assert ["buy 500 ACME target -> filled"] == orders(result)
     assert ["1: +500 ACME @ 10"] == fills(result)
@@ -363,7 +365,7 @@ def test_a_target_repeated_at_every_bar_does_not_pile_up() -> None:
 
     # BOLT has no bar and ACME no volume for a while, so that targets have to wait.
     bars = market("ACME BOLT\n10 10\n10 -\n10*0 10\n10 -\n10 10\n10 10")
-    result, answers = did(bars, dict.fromkeys(range(5), insist) | {5: lambda _, b: b.positions})
+    result, answers = perform_acts(bars, dict.fromkeys(range(5), insist) | {5: lambda _, b: b.positions})
 
     assert {"ACME": 10.0, "BOLT": 5.0} == answers[-1]
     assert 15 == sum(int(fill.split("+")[1].split()[0]) for fill in fills(result))
@@ -374,13 +376,13 @@ def test_a_working_stop_or_limit_does_not_count_toward_a_target() -> None:
         broker.buy("ACME", 100, limit=5)
         broker.target_quantity("ACME", 100)
 
-    result, _ = did(market(TWO_STOCKS), {0: ask})
+    result, _ = perform_acts(market(TWO_STOCKS), {0: ask})
 
     assert ["buy 100 ACME limit 5 -> open_at_the_end", "buy 100 ACME target -> filled"] == orders(result)
 
 
 def test_orders_in_reaction_to_a_fill_are_taken() -> None:
-    class Protects(Does):
+    class Protects(Acts):
         def on_fill(self, fill: Any, broker: Broker) -> None:
             if fill.quantity > 0:
                 broker.sell(fill.symbol, fill.quantity, stop=0.9 * fill.price)
@@ -392,6 +394,6 @@ def test_orders_in_reaction_to_a_fill_are_taken() -> None:
         10>8
         8
     """)
-    result = performed(bars, Protects({0: lambda _, b: b.buy("ACME", 5)}))
+    result = perform(bars, Protects({0: lambda _, b: b.buy("ACME", 5)}))
 
     assert ["1: +5 ACME @ 10", "2: -5 ACME @ 9"] == fills(result)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.support.stage import FIRST_DAY, Does, fills, market, orders, performed
+from tests.support.stage import FIRST_DAY, Acts, fills, market, orders, perform
 from tieout import Instruments, InstrumentSpec, Orders, Signals, TargetWeights
 from tieout.execution.errors import ExecutionError
 
@@ -37,7 +37,7 @@ def frame(rows: list[tuple[float, str, float]], name: str, **more: list[Any]) ->
 def test_weights_are_targets_and_nan_is_no_order() -> None:
     weights = np.array([[0.5, NAN], [NAN, 0.5], [0.0, NAN], [0.5, NAN]])
 
-    result = performed(market(STOCKS), TargetWeights(weights, tag="monthly"))
+    result = perform(market(STOCKS), TargetWeights(weights, tag="monthly"))
 
     assert ["1: +500 ACME @ 10", "2: +250 BOLT @ 20", "3: -500 ACME @ 10"] == fills(result)
     assert "buy 500 ACME target -> open_at_the_end" == orders(result)[-1]
@@ -47,7 +47,7 @@ def test_weights_are_targets_and_nan_is_no_order() -> None:
 def test_a_row_counts_at_the_first_bar_that_is_not_before_it() -> None:
     rows = [(0.0, "ACME", 0.5), (0.5, "BOLT", 0.25), (2.0, "ACME", 0.0)]
 
-    result = performed(market(STOCKS), TargetWeights(frame(rows, "weight")))
+    result = perform(market(STOCKS), TargetWeights(frame(rows, "weight")))
 
     assert ["1: +500 ACME @ 10", "2: +125 BOLT @ 20", "3: -500 ACME @ 10"] == fills(result)
 
@@ -56,7 +56,7 @@ def test_weights_through_a_program_and_through_a_strategy_are_the_same_orders() 
     weights = np.array([[0.5, 0.1], [0.2, 0.4], [0.0, 0.9], [NAN, NAN]])
     acts = {t: lambda bar, broker: broker.target_weights(weights[bar.number]) for t in range(4)}
 
-    program, strategy = (performed(market(STOCKS), s) for s in (TargetWeights(weights), Does(acts)))
+    program, strategy = (perform(market(STOCKS), s) for s in (TargetWeights(weights), Acts(acts)))
 
     assert orders(program) == orders(strategy)
     assert fills(program) == fills(strategy)
@@ -65,7 +65,7 @@ def test_weights_through_a_program_and_through_a_strategy_are_the_same_orders() 
 def test_weights_at_every_bar_trade_once_where_prices_stand_still() -> None:
     bars = market("ACME BOLT\n" + "10 20\n" * 10)
 
-    result = performed(bars, TargetWeights(np.full((10, 2), 0.25)))
+    result = perform(bars, TargetWeights(np.full((10, 2), 0.25)))
 
     assert ["buy 250 ACME target -> filled", "buy 125 BOLT target -> filled"] == orders(result)
 
@@ -84,7 +84,7 @@ def test_signals_enter_where_nothing_is_held_and_leave_all_that_is(
     entries = np.array([[T, F], [T, F], [F, F], [F, F]])
     exits = np.array([[F, T], [F, F], [T, F], [F, F]])
 
-    result = performed(market(STOCKS), Signals(entries, exits, **size))
+    result = perform(market(STOCKS), Signals(entries, exits, **size))
 
     assert [f"1: {entered} ACME @ 10", f"3: {entered.replace('+', '-')} ACME @ 10"] == fills(result)
 
@@ -100,7 +100,7 @@ def test_a_signal_both_ways_is_none_and_none_is_given_while_an_order_works() -> 
     entries = np.array([[T, T], [T, F], [F, F], [F, F]])
     exits = np.array([[F, T], [F, F], [F, F], [F, F]])
 
-    result = performed(bars, Signals(entries, exits, quantity=7))
+    result = perform(bars, Signals(entries, exits, quantity=7))
 
     assert ["buy 7 ACME -> filled"] == orders(result)
     assert ["2: +7 ACME @ 10"] == fills(result)
@@ -113,7 +113,7 @@ def test_changes_to_an_array_after_its_program_is_made_have_no_effect() -> None:
     programs = TargetWeights(weights), Signals(entries, exits, quantity=7)
 
     weights[:], entries[:], exits[:] = 0.1, True, True
-    by_weights, by_signals = (fills(performed(market(STOCKS), program)) for program in programs)
+    by_weights, by_signals = (fills(perform(market(STOCKS), program)) for program in programs)
 
     assert ["1: +500 ACME @ 10"] == by_weights
     assert ["1: +7 ACME @ 10", "3: -7 ACME @ 10"] == by_signals
@@ -138,7 +138,7 @@ def test_a_frame_of_orders_is_submitted_row_by_row() -> None:
         "signal": [0.5, None, None, None, None],
     }
 
-    result = performed(market(STOCKS), Orders(frame(rows, "quantity", **more)))
+    result = perform(market(STOCKS), Orders(frame(rows, "quantity", **more)))
 
     assert [
         "buy 3 BOLT -> filled",
@@ -162,7 +162,7 @@ SIZES = [
 
 @pytest.mark.parametrize(("name", "figure", "expected"), SIZES)
 def test_orders_are_sized_by_the_column_that_is_given(name: str, figure: float, expected: str) -> None:
-    result = performed(market(STOCKS), Orders(frame([(0.0, "ACME", figure)], name)))
+    result = perform(market(STOCKS), Orders(frame([(0.0, "ACME", figure)], name)))
 
     assert [expected] == orders(result)
 
@@ -171,7 +171,7 @@ def test_quantities_are_in_the_steps_of_their_instrument() -> None:
     rows = [(0.0, "ACME", 2.5), (0.0, "BOLT", 3.0)]
     terms = Instruments(by_symbol={"ACME": InstrumentSpec(step="0.5", lot="0.5", scale=4)})
 
-    result = performed(market(STOCKS), Orders(frame(rows, "quantity")), instruments=terms)
+    result = perform(market(STOCKS), Orders(frame(rows, "quantity")), instruments=terms)
 
     assert ["1: +2.5 ACME @ 10", "1: +3 BOLT @ 20"] == fills(result)
 
@@ -179,7 +179,7 @@ def test_quantities_are_in_the_steps_of_their_instrument() -> None:
 def test_a_frame_without_rows_is_a_run_without_orders() -> None:
     empty = frame([(0.0, "ACME", 1.0)], "quantity").clear()
 
-    assert [] == orders(performed(market(STOCKS), Orders(empty)))
+    assert [] == orders(perform(market(STOCKS), Orders(empty)))
 
 
 # --- refused ------------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: TargetWeights(np.full(SHAPE, np.inf)), "weights: a weight is infinite"),
     (lambda: TargetWeights(np.full(SHAPE, 1j)), "an array of complex128 does not hold real numbers"),
     (lambda: TargetWeights(np.full(SHAPE, "half")), "an array of <U4 does not hold real numbers"),
-    (lambda: TargetWeights(np.full(SHAPE, "half", object)), "what was given is not an array of numbers"),
+    (lambda: TargetWeights(np.full(SHAPE, "half", object)), "the values are not an array of numbers"),
     (lambda: TargetWeights(np.ma.masked_equal(np.zeros(SHAPE), 0)), "an array is masked; fill it"),
     (lambda: TargetWeights(frame([(0.0, "ACME", np.inf)], "weight")), "weights: a weight is infinite"),
     (lambda: TargetWeights(frame([(0.0, "CORK", 0.5)], "weight")), "symbols that the bars do not have"),
@@ -238,6 +238,6 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
 @pytest.mark.parametrize(("make", "message"), REFUSED)
 def test_a_program_that_no_market_could_mean_is_refused(make: Callable[[], Any], message: str) -> None:
     with pytest.raises(ExecutionError) as caught:
-        performed(market(STOCKS), make())
+        perform(market(STOCKS), make())
 
     assert message in str(caught.value)

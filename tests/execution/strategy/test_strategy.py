@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.support.stage import FIRST_DAY, Does, Listens, did, market, orders, performed
+from tests.support.stage import FIRST_DAY, Acts, Notified, market, orders, perform, perform_acts
 from tieout import Backtest, Bar, Bars, Broker, CashAccount, Fill, Instrument, Recording, Rejection, Strategy
 from tieout.execution.errors import InvalidSetting, StrategyFailed, UnknownFeature
 from tieout.ledger.numeric import Floats
@@ -123,7 +123,7 @@ def test_no_price_or_score_of_a_later_bar_can_be_reached(window: int) -> None:
     bars, features = telling()
     bars.window = window
     spy = Spy()
-    performed(bars, spy, features=features, cash="1000000", recording=Recording(block_transfers=1_000))
+    perform(bars, spy, features=features, cash="1000000", recording=Recording(block_transfers=1_000))
 
     assert {bar: set[float]() for bar in range(BARS)} == spy._leaks
     assert {True} == set(spy._now.values())
@@ -185,7 +185,7 @@ def test_a_bar_is_its_prices_and_whether_they_were_traded_at() -> None:
             bar.index("CORK"),
         )
 
-    _, answers = did(market(GAPS), dict.fromkeys(range(3), look))
+    _, answers = perform_acts(market(GAPS), dict.fromkeys(range(3), look))
 
     assert [
         (0, "2024-01-01", 10.0, 11.0, [True, True, False], 2),
@@ -199,14 +199,14 @@ def test_the_arrays_of_a_bar_cannot_be_written() -> None:
         with pytest.raises(ValueError, match="read-only"):
             bar.close[0] = 1.0
 
-    did(market(GAPS), {0: write})
+    perform_acts(market(GAPS), {0: write})
 
 
 def test_history_reaches_back_as_far_as_time_has_come() -> None:
     def look(bar: Bar, _: Broker) -> Any:
         return bar.history("close", 3)[:, :2]
 
-    _, answers = did(market(GAPS), dict.fromkeys(range(4), look), lookback=3)
+    _, answers = perform_acts(market(GAPS), dict.fromkeys(range(4), look), lookback=3)
 
     assert [
         [[11.0, 20.0]],
@@ -228,7 +228,7 @@ def test_history_is_the_last_bars_however_they_are_windowed(window: int, lookbac
         assert histories == bar.history("close", lookback).T.tolist()
         return bar.history("close", lookback).tolist()
 
-    _, answers = did(bars, dict.fromkeys(range(BARS), look), lookback=lookback)
+    _, answers = perform_acts(bars, dict.fromkeys(range(BARS), look), lookback=lookback)
 
     assert [closes[max(0, t + 1 - lookback) : t + 1].tolist() for t in range(BARS)] == answers
 
@@ -253,7 +253,7 @@ def test_an_instrument_is_one_bar_and_those_without_one_are_left_out() -> None:
         10>11  -
         12>9   20
     """)
-    performed(bars, Each())
+    perform(bars, Each())
 
     assert [
         ("ACME", 10.0, 11.0, 10.0, 11.0, 10_000.0, [10.0]),
@@ -285,7 +285,7 @@ def test_the_best_by_a_feature_are_those_that_trade_and_of_equals_the_first() ->
             None if np.isnan(rate) else rate,
         )
 
-    _, answers = did(bars, {0: look, 3: look}, features=features)
+    _, answers = perform_acts(bars, {0: look, 3: look}, features=features)
 
     assert [
         (["ACME"], ["ACME", "BOLT"], [], [1.0, 1.0, 9.0], None),
@@ -311,7 +311,7 @@ def test_a_name_that_a_bar_does_not_have_is_refused(look: Any, message: str) -> 
             look(bar)
         return str(caught.value)
 
-    _, answers = did(market(GAPS), {1: attempt}, lookback=2)
+    _, answers = perform_acts(market(GAPS), {1: attempt}, lookback=2)
 
     assert message in answers[0]
 
@@ -321,7 +321,7 @@ def test_history_is_refused_to_a_strategy_without_a_lookback() -> None:
         with pytest.raises(UnknownFeature, match="set the strategy's lookback to 1"):
             bar.history("close", 1)
 
-    did(market(GAPS), {0: attempt})
+    perform_acts(market(GAPS), {0: attempt})
 
 
 # --- notices ------------------------------------------------------------------------------------------------
@@ -352,8 +352,8 @@ def test_each_fill_and_each_rejection_is_notified_once_and_in_order(block_bars: 
         2: lambda _, b: (b.buy("ACME", 3), b.buy("BOLT", 4)),
         3: lambda _, b: b.buy("ACME", 6),
     }
-    strategy = Listens(acts)
-    result = performed(market(FALLING), strategy, recording=Recording(block_bars=block_bars))
+    strategy = Notified(acts)
+    result = perform(market(FALLING), strategy, recording=Recording(block_bars=block_bars))
 
     assert [
         "02 order 0: +1 ACME @ 10",
@@ -364,31 +364,31 @@ def test_each_fill_and_each_rejection_is_notified_once_and_in_order(block_bars: 
         "04 order 5: +3 ACME @ 8",
         "04 order 4: BOLT insufficient_position",
         "05 order 7: +6 ACME @ 7",
-    ] == notes(strategy._told)
+    ] == notes(strategy._notices)
     count = "select (select count(*) from fill) + (select count(*) from order_event where event = 3) as n"
     assert [{"n": 8}] == result.journal.sql(count).rows()
 
 
 def test_a_fill_at_the_last_close_is_notified_before_the_end() -> None:
-    class Last(Listens):
+    class Last(Notified):
         def on_end(self, broker: Broker) -> None:
-            self._came.append((len(self._told), broker.positions, broker.cash))
+            self._results.append((len(self._notices), broker.positions, broker.cash))
 
     strategy = Last({4: lambda _, b: b.buy("ACME", 1)})
-    performed(market(FALLING), strategy, fill="same_close")
+    perform(market(FALLING), strategy, fill="same_close")
 
-    assert (1, {"ACME": 1.0}, 9_993.0) == strategy._came[-1]
+    assert (1, {"ACME": 1.0}, 9_993.0) == strategy._results[-1]
 
 
 def test_a_fill_is_notified_once_the_books_have_it() -> None:
-    class Sees(Does):
+    class Sees(Acts):
         def on_fill(self, fill: Fill, broker: Broker) -> None:
-            self._came.append((broker.position(fill.symbol), broker.cash))
+            self._results.append((broker.position(fill.symbol), broker.cash))
 
     strategy = Sees({0: lambda _, b: b.buy("ACME", 4) and None})
-    performed(market(FALLING), strategy)
+    perform(market(FALLING), strategy)
 
-    assert (4.0, 9_960.0) == strategy._came[-1]
+    assert (4.0, 9_960.0) == strategy._results[-1]
 
 
 # --- a strategy that raises ---------------------------------------------------------------------------------
@@ -398,7 +398,7 @@ def test_a_strategy_that_raises_ends_the_run_at_the_bar_that_is_named() -> None:
     acts = {0: lambda _, b: b.buy("ACME", 1, limit=1), 2: lambda _, __: 1 // 0}
 
     with pytest.raises(StrategyFailed, match=r"failed at bar 2, 2024-01-03: ZeroDivisionError") as caught:
-        did(market(FALLING), acts)
+        perform_acts(market(FALLING), acts)
 
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
@@ -409,16 +409,16 @@ def test_a_strategy_that_raises_before_the_first_bar_is_named_too() -> None:
             raise KeyError(f"weights of {broker.positions}")
 
     with pytest.raises(StrategyFailed, match="before the first bar: KeyError"):
-        performed(market(FALLING), Broken())
+        perform(market(FALLING), Broken())
 
 
 def test_a_class_is_not_a_strategy_until_it_is_made() -> None:
     with pytest.raises(InvalidSetting, match="is neither a Strategy nor a program; is it a class"):
-        Backtest(bars=market(FALLING), strategy=Listens, account=CashAccount("1"))
+        Backtest(bars=market(FALLING), strategy=Notified, account=CashAccount("1"))
 
 
 def test_a_strategy_that_does_nothing_leaves_cash_as_it_was() -> None:
-    result = performed(market(FALLING), Strategy())
+    result = perform(market(FALLING), Strategy())
 
     assert [] == orders(result)
     assert [10_000.0] * 5 == [float(equity) for equity in result.equity["equity"]]

@@ -135,7 +135,7 @@ def agree(journal: Journal, oracle: Oracle) -> None:
     queues = {key: lots for key, lots in queues.items() if lots}
 
     assert oracle.balances == naive.balances(journal)
-    assert oracle.balances == naive.refolded(journal)
+    assert oracle.balances == naive.balances_of_transfers(journal)
     assert queues == naive.open_lots(journal)
     assert naive.by_number(queues) == naive.stored_lots(journal)
     assert [] == journal.sql("from proof").rows()
@@ -169,7 +169,7 @@ def test_books_in_arrays_in_sql_and_kept_another_way_agree(setting: Setting, act
         play(journal, oracle, Clock(), actions)
 
         agree(journal, oracle)
-        assert not any(total_by_commodity(naive.refolded(journal)).values())
+        assert not any(total_by_commodity(naive.balances_of_transfers(journal)).values())
         assert not any(total_by_commodity(oracle.balances).values())
         for symbol, money in oracle.currency_of.items():
             carried = [f"Assets:Positions:{symbol}", f"Liabilities:Short:{symbol}"]

@@ -158,7 +158,7 @@ def test_arrays_grow_until_a_transaction_fits() -> None:
                 transaction.book(deposit, "USD", 1)
 
         assert room[2] + 3_000 == len(naive.open_lots(open_journal)["ACME", "long"])
-        assert naive.balances(open_journal) == naive.refolded(open_journal)
+        assert naive.balances(open_journal) == naive.balances_of_transfers(open_journal)
         assert naive.open_lots(open_journal) == naive.stored_lots(open_journal)
         assert [] == open_journal.sql("from proof").rows()
 

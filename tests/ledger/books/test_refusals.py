@@ -236,7 +236,7 @@ def test_what_is_refused_says_what_was_wrong_and_changes_nothing(
     assert name == type(info.value).__name__
     assert message in str(info.value)
     assert before == naive.contents(standing)
-    assert naive.balances(standing) == naive.refolded(standing)
+    assert naive.balances(standing) == naive.balances_of_transfers(standing)
 
 
 def test_a_refusal_leaves_no_trace_in_the_seals() -> None:

@@ -56,7 +56,7 @@ def trade_for_a_while(path: Path, seed: int) -> Closed:
         desk.trade("CORK", chance.choice(["10.125", "-12"]), prices["CORK"], "2")
         unsettled = desk.trade("BOLT", chance.choice("123456789"), prices["BOLT"], "0.50", settled=False)
         order = desk.order("ACME", "900", tag="too much")
-        desk.happened(order, OrderEvent.REJECTED, Reason.INSUFFICIENT_CASH)
+        desk.record_event(order, OrderEvent.REJECTED, Reason.INSUFFICIENT_CASH)
         desk.link(order, order - 1)
         required, note = str(1_000 + desk.today), f"the requirement of day {desk.today}"
         desk.journal.post(day(desk.today), margin_requirement, "USD", required, note=note)

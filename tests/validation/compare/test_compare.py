@@ -25,7 +25,7 @@ from tieout.validation.compare.render import show
 from tieout.validation.engines import registry
 from tieout.validation.engines.vectorbt.grid import Grid
 from tieout.validation.evidence.native import draw
-from tieout.validation.foreign.native import Performed
+from tieout.validation.foreign.native import NativeRun
 from tieout.validation.foreign.outcome import Fill, Outcome, Refusal
 from tieout.validation.foreign.requests import CannotCompare, charges
 
@@ -34,7 +34,7 @@ NAN = float("nan")
 ADAPTERS = registry.adapters()
 
 
-def run(orders: str, bars: dict[str, Sequence[Any]], volume: Any = None, **settings: Any) -> Performed:
+def run(orders: str, bars: dict[str, Sequence[Any]], volume: Any = None, **settings: Any) -> NativeRun:
     """Run a backtest. One order per line: ``day symbol quantity [limit P|stop P] [day]``.
 
     *bars* are prices by symbol, one a day, which are open, high, low and close alike; or pairs of open and
@@ -61,14 +61,14 @@ def run(orders: str, bars: dict[str, Sequence[Any]], volume: Any = None, **setti
     given: dict[str, Any] = {"account": CashAccount("1000"), "costs": Costs()} | settings
     backtest = Backtest(bars=Bars.from_arrays(timestamp, symbols, **panels), strategy=Orders(frame), **given)
     with backtest.run() as result:
-        return Performed.of(backtest, result.journal)
+        return NativeRun.of(backtest, result.journal)
 
 
 def _after(row: Sequence[str], word: str) -> float:
     return float(row[row.index(word) + 1]) if word in row else NAN
 
 
-def compared(engine: str, ours: Performed) -> Comparison:
+def compared(engine: str, ours: NativeRun) -> Comparison:
     return Comparison(engine, ours, ADAPTERS[engine].by_imitation(ours))
 
 
@@ -79,7 +79,7 @@ def compared(engine: str, ours: Performed) -> Comparison:
 def test_cash_and_value_folded_from_transfers_are_those_of_the_statements(seed: int) -> None:
     backtest = draw(seed)
     with backtest.run() as result:
-        ours, equity = Performed.of(backtest, result.journal), result.equity
+        ours, equity = NativeRun.of(backtest, result.journal), result.equity
 
     assert [round(value, 6) for value in ours.outcome.value.tolist()] == equity["equity"].cast(
         float
@@ -258,7 +258,7 @@ def test_orders_with_limits_and_stops_fill_alike_in_backtrader() -> None:
 CUT = CashAccount("1000", insufficient="cut")
 FREE = UnlimitedAccount("1000")
 FINE = Instruments.fractional()
-NAMED: dict[str, tuple[str, Callable[[], Performed]]] = {
+NAMED: dict[str, tuple[str, Callable[[], NativeRun]]] = {
     "the submission check": (
         "backtrader",
         lambda: run("0 A +101", {"A": [10, 9, 9]}),

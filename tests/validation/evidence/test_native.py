@@ -25,14 +25,14 @@ from tieout.validation.engines.backtrader import adapter as backtrader
 from tieout.validation.engines.vectorbt import adapter as vectorbt
 from tieout.validation.evidence.native import COMMON_RULES, HALVES, add, compare_random, perform
 from tieout.validation.evidence.tally import CASH_BOUND, FLIPPED, SHORT, Tally
-from tieout.validation.foreign.native import Performed
+from tieout.validation.foreign.native import NativeRun
 from tieout.validation.foreign.outcome import Outcome
 
 SEEDS = range(20)
 run_of = cache(perform)
 
 
-def by_imitation(run: Performed, engine: str) -> Outcome:
+def by_imitation(run: NativeRun, engine: str) -> Outcome:
     if engine == "vectorbt":
         return vectorbt.by_imitation(run)
     return backtrader.by_imitation(run, checks_submission=False)
@@ -171,7 +171,7 @@ def test_limits_and_stops_fill_alike_in_backtrader_where_cash_is_ample(seed: int
         costs=Costs(PercentCommission("0.001")),
     )
     with backtest.run() as result:
-        run = Performed.of(backtest, result.journal)
+        run = NativeRun.of(backtest, result.journal)
 
     assert 20 < len(run.outcome.fills) < len(run.orders)
     assert [] == list(Comparison("backtrader", run, by_imitation(run, "backtrader")).differences)

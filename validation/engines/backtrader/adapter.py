@@ -13,7 +13,7 @@ from tieout.execution.models.commissions.percent import PercentCommission
 from tieout.execution.models.slippage.percent import PercentSlippage
 from tieout.ledger.moment import DAY
 from tieout.validation.engines.backtrader import imitation
-from tieout.validation.engines.backtrader.imitation import Followed
+from tieout.validation.engines.backtrader.imitation import FullOutcome
 from tieout.validation.engines.backtrader.scenario import Action, Rules, Scenario, of_bars, table
 from tieout.validation.engines.interface import Adapter
 from tieout.validation.foreign.explanations import (
@@ -24,7 +24,7 @@ from tieout.validation.foreign.explanations import (
     fills_less,
     is_refused_for,
 )
-from tieout.validation.foreign.native import Order, Performed
+from tieout.validation.foreign.native import NativeRun, Order
 from tieout.validation.foreign.outcome import Outcome, renumbered
 from tieout.validation.foreign.requests import charges, last_valid_bar, orders_by_bar
 
@@ -32,7 +32,7 @@ NAME = "Backtrader"
 COMMISSIONS = (PercentCommission, PerShareCommission)
 
 
-def scenario_of(run: Performed, *, checks_submission: bool = True) -> tuple[Scenario, list[int]]:
+def scenario_of(run: NativeRun, *, checks_submission: bool = True) -> tuple[Scenario, list[int]]:
     """Translate the orders of a run for Backtrader's strategy. The list has the number of each order.
 
     Backtrader fills an order at the same close when the next bar arrives. An additional bar at the last
@@ -58,7 +58,7 @@ def scenario_of(run: Performed, *, checks_submission: bool = True) -> tuple[Scen
     return of_bars(timestamp, bars, table(actions), rules, there), numbers
 
 
-def _actions(run: Performed) -> tuple[list[Action], list[int]]:
+def _actions(run: NativeRun) -> tuple[list[Action], list[int]]:
     """Return the orders and cancellations of a run in the sequence of their bars, and the orders' numbers."""
     orders, cancellations = orders_by_bar(run), defaultdict(list)
     for order in run.orders:
@@ -80,7 +80,7 @@ def _actions(run: Performed) -> tuple[list[Action], list[int]]:
     return actions, numbers
 
 
-def _action(run: Performed, order: Order) -> Action:
+def _action(run: NativeRun, order: Order) -> Action:
     last = last_valid_bar(run, order)
     price = order.limit if order.type is OrderType.LIMIT else order.stop
     return Action(
@@ -95,26 +95,26 @@ def _action(run: Performed, order: Order) -> Action:
 
 
 def outcome_of(
-    run: Performed, perform: Callable[[Scenario], Followed], *, checks_submission: bool = True
+    run: NativeRun, perform: Callable[[Scenario], FullOutcome], *, checks_submission: bool = True
 ) -> Outcome:
     """Return the outcome of a run's orders under *perform*, the package or its imitation."""
     scenario, numbers = scenario_of(run, checks_submission=checks_submission)
     return at_closes(run, renumbered(perform(scenario), numbers))
 
 
-def by_package(run: Performed, *, checks_submission: bool = True) -> Outcome:
+def by_package(run: NativeRun, *, checks_submission: bool = True) -> Outcome:
     """Return the outcome of a run's orders in the package."""
     from tieout.validation.engines.backtrader import package
 
     return outcome_of(run, package.run, checks_submission=checks_submission)
 
 
-def by_imitation(run: Performed, *, checks_submission: bool = True) -> Outcome:
+def by_imitation(run: NativeRun, *, checks_submission: bool = True) -> Outcome:
     """Return the outcome of a run's orders in the imitation."""
     return outcome_of(run, imitation.imitate, checks_submission=checks_submission)
 
 
-def at_closes(run: Performed, followed: Followed) -> Outcome:
+def at_closes(run: NativeRun, followed: FullOutcome) -> Outcome:
     """Move fills at a close, their cash and their value to the bar of that close.
 
     Backtrader executes these orders when the next bar arrives, so it reports all of it one bar late. It

@@ -28,7 +28,7 @@ class Defect:
     can_happen: Callable[[Scenario], bool]
 
 
-def found(scenario: Scenario) -> list[str]:
+def possible_defects(scenario: Scenario) -> list[str]:
     """List the names of the defects that can occur in a scenario."""
     return [defect.name for defect in DEFECTS if defect.can_happen(scenario)]
 

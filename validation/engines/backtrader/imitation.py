@@ -1,6 +1,6 @@
 """The imitation of Backtrader 1.9.78.123: `imitate` performs a scenario, `booked` books the result too.
 
-`Followed` is an outcome with all notices of orders. A run of the package has the same form.
+`FullOutcome` is an outcome with all notices of orders. A run of the package has the same form.
 """
 
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class Credit:
 
 
 @frozen(eq=False, kw_only=True)
-class Followed(Outcome):
+class FullOutcome(Outcome):
     """An outcome with the other records of Backtrader. The fee of a fill is that of its record.
 
     *notices* are all notices in sequence. *stamps* are the bars whose time each fill has, which is the bar
@@ -80,7 +80,7 @@ class Performance:
         return table.view(np.recarray)
 
     @cached_property
-    def followed(self) -> Followed:
+    def followed(self) -> FullOutcome:
         """The tables as an outcome."""
         executions, orders = self.rows("executions"), self.rows("orders")
         names = ("bar", "column", "order", "quantity", "price", "fee")
@@ -89,7 +89,7 @@ class Performance:
             for bar, order, status in self.rows("events").tolist()
             if bar < self.scenario.timestamp.size  # the strategy gets no notice after the last bar
         ]
-        return Followed(
+        return FullOutcome(
             fills=[Fill(*row) for row in zip(*(executions[name].tolist() for name in names), strict=True)],
             refusals=refusals_of(notices, orders["column"].tolist()),
             cash=self.desk.cash,
@@ -107,12 +107,12 @@ def perform(scenario: Scenario) -> Performance:
     return Performance(scenario, desk)
 
 
-def imitate(scenario: Scenario) -> Followed:
+def imitate(scenario: Scenario) -> FullOutcome:
     """Return the outcome of a scenario in the imitation."""
     return perform(scenario).followed
 
 
-def booked(scenario: Scenario, **options: Any) -> tuple[Followed, Booked]:
+def imitate_and_book(scenario: Scenario, **options: Any) -> tuple[FullOutcome, Booked]:
     """Perform a scenario and book the result. *options* are those of `booking.book`."""
     performance = perform(scenario)
     return performance.followed, books(performance, **options)
@@ -169,7 +169,7 @@ def books(performance: Performance, **options: Any) -> Booked:
     )
 
 
-def of_records(scenario: Scenario, followed: Followed) -> tuple[Records, Records]:
+def of_records(scenario: Scenario, followed: FullOutcome) -> tuple[Records, Records]:
     """Derive trades and charges from the records of a run, without the states behind them.
 
     They are fills at price and fee, and interest. Backtrader adds interest, which cash has paid already, to
@@ -205,7 +205,7 @@ def of_records(scenario: Scenario, followed: Followed) -> tuple[Records, Records
     return trades, charges
 
 
-def books_of_records(scenario: Scenario, followed: Followed, **options: Any) -> Booked:
+def books_of_records(scenario: Scenario, followed: FullOutcome, **options: Any) -> Booked:
     """Book the records of a run. *options* are those of `booking.book`."""
     trades, charges = of_records(scenario, followed)
     prices = np.where(last_bars(scenario) >= 0, carried(scenario)[-1], np.nan)
@@ -231,7 +231,7 @@ def _requests(orders: Records) -> Records:
     return requests
 
 
-def all_differences(ours: Followed, theirs: Followed) -> list[Difference]:
+def all_differences(ours: FullOutcome, theirs: FullOutcome) -> list[Difference]:
     """List the differences of outcomes, and the first of notices, stamps and charges of interest."""
     every = differences(ours, theirs)
     pairs: tuple[tuple[str, Sequence[Notice | _Stamp | Credit], Sequence[Notice | _Stamp | Credit]], ...] = (
@@ -259,7 +259,7 @@ class _Stamp:
         return f"bar {self.bar} for {self.fill}"
 
 
-def _stamps(followed: Followed) -> list[_Stamp]:
+def _stamps(followed: FullOutcome) -> list[_Stamp]:
     return [_Stamp(bar, describe(fill)) for bar, fill in zip(followed.stamps, followed.fills, strict=True)]
 
 

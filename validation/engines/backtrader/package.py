@@ -16,7 +16,7 @@ import backtrader as bt
 import numpy as np
 
 from tieout.ledger.moment import DAY
-from tieout.validation.engines.backtrader.imitation import STATUSES, Credit, Followed, Notice, refusals_of
+from tieout.validation.engines.backtrader.imitation import STATUSES, Credit, FullOutcome, Notice, refusals_of
 from tieout.validation.engines.backtrader.scenario import KINDS, Rules, Scenario
 from tieout.validation.engines.backtrader.tables import BUY, CANCEL, CLOSE, ENTER, SELL, TOP_UP, TRIM
 from tieout.validation.foreign.outcome import Fill
@@ -40,7 +40,7 @@ def versions() -> dict[str, str]:
     return {"backtrader": version("backtrader")}
 
 
-def run(scenario: Scenario) -> Followed:
+def run(scenario: Scenario) -> FullOutcome:
     """Return the outcome of a scenario in Backtrader."""
     rules = scenario.rules
     cerebro = bt.Cerebro(stdstats=False, cheat_on_open=rules.coo)
@@ -56,7 +56,7 @@ def run(scenario: Scenario) -> Followed:
         cerebro.adddata(_Feed(columns={name: panel[there, column] for name, panel in panels.items()}))
     cerebro.addstrategy(_ActionStrategy, scenario=scenario, commission_info=commission_info)
     (strategy,) = cerebro.run()
-    outcome: Followed = strategy.outcome()
+    outcome: FullOutcome = strategy.outcome()
     return outcome
 
 
@@ -219,9 +219,9 @@ class _ActionStrategy(bt.Strategy):  # type: ignore[misc]  # as above
             return self.order_target_percent(data, target=amount, **options) if is_order else None
         return getattr(self, KINDS[kind])(data, target=amount, **options)
 
-    def outcome(self) -> Followed:
+    def outcome(self) -> FullOutcome:
         """Return all records as an outcome."""
-        return Followed(
+        return FullOutcome(
             fills=self.fills,
             refusals=refusals_of(self.notices, self.columns),
             cash=np.array(self.cash),

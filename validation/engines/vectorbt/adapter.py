@@ -12,7 +12,7 @@ from tieout.validation.engines.vectorbt import imitation
 from tieout.validation.engines.vectorbt.grid import Grid
 from tieout.validation.engines.vectorbt.scenario import Engine, Scenario
 from tieout.validation.foreign.explanations import SHARED_RULES, UNLIMITED, Rule, fills_less, is_refused_for
-from tieout.validation.foreign.native import Performed
+from tieout.validation.foreign.native import NativeRun
 from tieout.validation.foreign.outcome import Outcome, renumbered
 from tieout.validation.foreign.requests import charges
 
@@ -26,7 +26,7 @@ _LAST_FRACTION = Rule(
 )
 
 
-def scenario_of(run: Performed) -> tuple[Scenario, Grid]:
+def scenario_of(run: NativeRun) -> tuple[Scenario, Grid]:
     """Translate the orders of a run for ``Portfolio.from_orders``. The grid has the number of each order.
 
     Partial fills are allowed where the account of the run cuts orders. A cash account is long only.
@@ -50,20 +50,20 @@ def scenario_of(run: Performed) -> tuple[Scenario, Grid]:
     return scenario, grid
 
 
-def outcome_of(run: Performed, perform: Callable[[Scenario], Outcome]) -> Outcome:
+def outcome_of(run: NativeRun, perform: Callable[[Scenario], Outcome]) -> Outcome:
     """Return the outcome of a run's orders under *perform*, the package or its imitation."""
     scenario, grid = scenario_of(run)
     return renumbered(perform(scenario), grid.number.ravel().tolist())
 
 
-def by_package(run: Performed, engine: Engine | None = None) -> Outcome:
+def by_package(run: NativeRun, engine: Engine | None = None) -> Outcome:
     """Return the outcome of a run's orders in the package, by its *engine* ``numba`` or ``rust``."""
     from tieout.validation.engines.vectorbt import package
 
     return outcome_of(run, lambda scenario: package.run(scenario, engine or default_engine()))
 
 
-def by_imitation(run: Performed) -> Outcome:
+def by_imitation(run: NativeRun) -> Outcome:
     """Return the outcome of a run's orders in the imitation."""
     return outcome_of(run, imitation.imitate)
 

@@ -7,7 +7,7 @@ from attrs import frozen
 
 from tieout.execution.kernels.orders import OrderType
 from tieout.ledger.numeric import Floats, Int64s
-from tieout.validation.foreign.native import Order, Performed
+from tieout.validation.foreign.native import NativeRun, Order
 from tieout.validation.foreign.requests import CannotCompare, in_turn
 
 
@@ -24,7 +24,7 @@ class Grid:
     turn: Int64s
 
     @classmethod
-    def of(cls, run: Performed) -> "Grid":
+    def of(cls, run: NativeRun) -> "Grid":
         """Arrange the orders of a run. Raises `CannotCompare` for orders that do not fit into panels."""
         shape = run.panels["close"].shape
         size, number = np.full(shape, np.nan), np.full(shape, -1)
@@ -53,7 +53,7 @@ class Grid:
         return cls(size, number, turn)
 
 
-def _row(run: Performed, order: Order) -> int:
+def _row(run: NativeRun, order: Order) -> int:
     """Return the bar at which an order is executed, -1 without one, or if it was placed without a bar."""
     if not run.panels.is_there[order.bar, order.column]:
         return -1

@@ -79,7 +79,7 @@ def _refusal(row: tuple[Any, ...], columns: int) -> Refusal:
 
 
 @frozen(eq=False)
-class Performed:
+class Simulation:
     """The result of a scenario: rows of `FILL` and `REFUSAL`, cash and value, by account."""
 
     scenario: Scenario
@@ -141,14 +141,14 @@ def imitate(scenario: Scenario) -> Outcome:
     return simulate(scenario).outcome
 
 
-def booked(scenario: Scenario, *, has_refusals: bool = True) -> tuple[Outcome, Booked]:
+def imitate_and_book(scenario: Scenario, *, has_refusals: bool = True) -> tuple[Outcome, Booked]:
     """Perform a scenario and book the result. Without *has_refusals* the journal has no rows of refusals."""
     performed = simulate(scenario)
     refusals = performed.outcome.refusals if has_refusals else ()
     return performed.outcome, book_trades(scenario, trades_from(performed), refusals)
 
 
-def trades_from(performed: Performed) -> Records:
+def trades_from(performed: Simulation) -> Records:
     """Convert the fills to `TRADE` rows: states before and after."""
     fills, columns = performed.fills, performed.scenario.shape[1]
     trades = trades_of(len(fills))
@@ -165,10 +165,10 @@ def book_trades(
     trades: Records,
     refusals: Sequence[Refusal] = (),
     *,
-    is_stated: bool = False,
+    has_statements: bool = False,
     path: Path | None = None,
 ) -> Booked:
-    """Book trades of a scenario, one bar per day. Only with *is_stated* there are marks and statements."""
+    """Book trades of a scenario, one bar per day, with marks and statements only if *has_statements*."""
     bars, columns = scenario.shape
     return book(
         FIRST_DAY + np.arange(bars),
@@ -177,12 +177,12 @@ def book_trades(
         trades,
         filled(scenario.close),
         refusals=refusals,
-        is_stated=is_stated,
+        has_statements=has_statements,
         path=path,
     )
 
 
-def simulate(scenario: Scenario) -> Performed:
+def simulate(scenario: Scenario) -> Simulation:
     """Perform a scenario, account by account. Raises `WouldRaise` where VectorBT raises an error."""
     sheet, columns = _sheet(scenario), scenario.shape[1]
     ranges = [(0, columns)] if scenario.cash_sharing else [(column, column + 1) for column in range(columns)]
@@ -195,7 +195,7 @@ def simulate(scenario: Scenario) -> Performed:
             bar, column = divmod(int(desk.counts[2]), columns)
             raise WouldRaise(bar, column, is_division=status == NO_QUOTIENT)
         desks.append(desk)
-    return Performed(scenario, desks)
+    return Simulation(scenario, desks)
 
 
 def _desk(scenario: Scenario, account_columns: int) -> Desk:

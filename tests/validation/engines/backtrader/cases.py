@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tieout.ledger.moment import DAY
-from tieout.validation.engines.backtrader.imitation import Followed
+from tieout.validation.engines.backtrader.imitation import FullOutcome
 from tieout.validation.engines.backtrader.scenario import (
     KINDS,
     TYPES,
@@ -88,7 +88,7 @@ def scenario(case: Case) -> Scenario:
     return of_bars(timestamp, bars, table(asked), rules)
 
 
-def told(case: Case, followed: Followed) -> list[list[str]]:
+def told(case: Case, followed: FullOutcome) -> list[list[str]]:
     """Write the notices of each bar as the case does, with cash, value or both as the case has them."""
     rows = lines(case)
     said: list[list[str]] = [[] for _ in rows]

@@ -10,7 +10,13 @@ from hypothesis import given
 from tests.validation.engines.backtrader.cases import CASES, case, lines, scenario, told
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
-from tieout.validation.engines.backtrader.imitation import booked, books, books_of_records, imitate, perform
+from tieout.validation.engines.backtrader.imitation import (
+    books,
+    books_of_records,
+    imitate,
+    imitate_and_book,
+    perform,
+)
 from tieout.validation.engines.backtrader.random import scenarios, seeded
 from tieout.validation.engines.backtrader.scenario import (
     Action,
@@ -177,7 +183,7 @@ def test_the_text_of_a_scenario_is_all_of_it(one: Scenario) -> None:
 @given(scenarios())
 def test_cash_and_units_in_the_books_are_the_loop_s_rounded(one: Scenario) -> None:
     performance = perform(one)
-    stated = books(performance, is_stated=False)
+    stated = books(performance, has_statements=False)
     stated.journal.discard()
 
     assert [] == list(departures(performance, stated))
@@ -188,7 +194,7 @@ def test_cash_and_units_in_the_books_are_the_loop_s_rounded(one: Scenario) -> No
 def test_fills_and_interest_account_for_cash_and_value(one: Scenario) -> None:
     """Books of nothing but the records come to the cash and the value that the loop has."""
     followed = imitate(one)
-    stated = books_of_records(one, followed, is_stated=False)
+    stated = books_of_records(one, followed, has_statements=False)
     stated.journal.discard()
 
     assert np.allclose(followed.cash, stated.cash, rtol=0.0, atol=HALF_A_CENT)
@@ -197,7 +203,7 @@ def test_fills_and_interest_account_for_cash_and_value(one: Scenario) -> None:
 
 @pytest.mark.parametrize("number", range(3))
 def test_a_journal_of_a_run_verifies(number: int, tmp_path: Path) -> None:
-    _, stated = booked(seeded(7, number), path=tmp_path / "run.duckdb")
+    _, stated = imitate_and_book(seeded(7, number), path=tmp_path / "run.duckdb")
     stated.journal.close()
 
     with Reader(tmp_path / "run.duckdb") as reader:

@@ -12,9 +12,9 @@ from hypothesis import assume, given
 from tests.validation.engines.backtrader.cases import CASES, MONDAY, case, lines, scenario, told
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
-from tieout.validation.engines.backtrader.defects import DEFECTS, found
+from tieout.validation.engines.backtrader.defects import DEFECTS, possible_defects
 from tieout.validation.engines.backtrader.imitation import (
-    Followed,
+    FullOutcome,
     all_differences,
     books_of_records,
     imitate,
@@ -32,7 +32,7 @@ SECONDS = 600
 KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
 
 
-def run(one: Scenario) -> Followed:
+def run(one: Scenario) -> FullOutcome:
     from tieout.validation.engines.backtrader import package as backtrader
 
     return backtrader.run(one)
@@ -50,13 +50,13 @@ def test_the_package_does_what_was_worked_out_by_hand(name: str) -> None:
 def test_what_was_rare_or_once_failed(path: Path) -> None:
     one = Scenario.from_text(path.read_text("utf-8"))
 
-    assert [] == found(one)
+    assert [] == possible_defects(one)
     assert [] == all_differences(imitate(one), run(one))
 
 
 @given(scenarios())
 def test_small_scenarios(one: Scenario) -> None:
-    assume(not found(one))
+    assume(not possible_defects(one))
 
     assert [] == all_differences(imitate(one), run(one))
 
@@ -183,7 +183,7 @@ def test_each_defect_is_planted_once() -> None:
 def test_a_defect_is_found_by_its_rule_and_makes_a_difference(name: str) -> None:
     one = PLANTED[name]()
 
-    assert [name] == found(one)
+    assert [name] == possible_defects(one)
     assert [] != all_differences(imitate(one), run(one))
 
 
@@ -230,9 +230,9 @@ def test_an_order_for_a_second_expires_before_it_or_not_by_the_last_bit() -> Non
 @given(scenarios())
 def test_the_package_s_records_account_for_its_cash_and_value(one: Scenario) -> None:
     """Cash is conserved, positions are the sums of fills, and equity is cash and positions at the close."""
-    assume(not found(one))
+    assume(not possible_defects(one))
     theirs = run(one)
-    stated = books_of_records(one, theirs, is_stated=False)
+    stated = books_of_records(one, theirs, has_statements=False)
     stated.journal.discard()
     held = np.zeros(stated.units.shape)
     np.add.at(

@@ -55,7 +55,7 @@ class Case:
 
     def performed(self, outcome: Outcome) -> list[list[str]]:
         """The rows with what came of them."""
-        return [[*row[:2], *came(outcome, i, row)] for i, row in enumerate(self.rows)]
+        return [[*row[:2], *results(outcome, i, row)] for i, row in enumerate(self.rows)]
 
 
 def case(lines: str, **given: Any) -> Case:
@@ -76,7 +76,7 @@ def shown(figure: float) -> str:
     return f"{round(figure, 6) + 0.0:.12g}"
 
 
-def came(outcome: Outcome, at: int, row: list[str]) -> tuple[str, str]:
+def results(outcome: Outcome, at: int, row: list[str]) -> tuple[str, str]:
     is_one = len(row[0].split()) == 1
     events: list[Fill | Refusal] = [*outcome.fills, *outcome.refusals]
     told = [in_words(event, "" if is_one else f" of {event.column}") for event in events if event.bar == at]

@@ -11,11 +11,11 @@ from tests.validation.engines.vectorbt.cases import Case, case
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
 from tieout.validation.engines.vectorbt.imitation import (
-    Performed,
+    Simulation,
     WouldRaise,
     book_trades,
-    booked,
     imitate,
+    imitate_and_book,
     simulate,
     trades_from,
 )
@@ -137,7 +137,7 @@ def test_the_books_are_the_loop_s_state_to_half_a_unit(scenario: Scenario) -> No
     assert [] == list(departures(performed, booked))
 
 
-def performance(scenario: Scenario) -> Performed:
+def performance(scenario: Scenario) -> Simulation:
     try:
         return simulate(scenario)
     except WouldRaise:
@@ -148,7 +148,7 @@ def performance(scenario: Scenario) -> Performed:
 def test_what_is_booked_says_what_the_fills_say(scenario: Scenario) -> None:
     performed = performance(scenario)
 
-    came, books = booked(scenario)
+    came, books = imitate_and_book(scenario)
 
     with books.journal as journal:
         figures = journal.sql("select count(*) as fills, sum(commission) as fees from fill").rows()[0]
@@ -164,7 +164,7 @@ def test_a_journal_of_a_run_verifies(number: int, tmp_path: Path) -> None:
     path = tmp_path / "run.duckdb"
     trades = trades_from(performed)
     book_trades(
-        performed.scenario, trades, performed.outcome.refusals, is_stated=True, path=path
+        performed.scenario, trades, performed.outcome.refusals, has_statements=True, path=path
     ).journal.close()
 
     with Reader(path) as reader:
