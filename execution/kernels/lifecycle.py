@@ -3,8 +3,6 @@
 No other module writes the type, the remaining quantity or the trial bar of a working order.
 """
 
-import math
-
 from tieout.execution.kernels.compiled import inlined, part, shared
 from tieout.execution.kernels.orders import ORDER_EVENT, ORDER_TYPE, REASON, TIME_IN_FORCE
 from tieout.execution.kernels.state import Desk
@@ -13,7 +11,7 @@ from tieout.ledger.numeric import CHECKED, Floats, Record
 EVENTS_AN_ORDER = 1
 """Most events of an order at one bar: it ends once, and only its end is an event."""
 TRIALS_AN_ORDER = 1
-"""Most trials of an order at one bar: `is_due` holds for one price alone."""
+"""Most trials of an order at one bar: after the first, `is_due` is false."""
 
 
 @part
@@ -54,9 +52,9 @@ def place_of(desk: Desk, number: int) -> int:
 
 
 @inlined
-def is_due(order: Record, bar: int, close: float) -> bool:
-    """Return whether an order can still fill at number *bar*, where *close* is NaN without a bar."""
-    return bool(order.remaining != 0 and order.trial_bar != bar and not math.isnan(close))
+def is_due(order: Record, bar: int) -> bool:
+    """Return whether an order can still fill at number *bar*, if its instrument has one."""
+    return bool(order.remaining != 0 and order.trial_bar != bar)
 
 
 @part

@@ -160,49 +160,38 @@ def _match(market: Market, books: Books, desk: Desk, t: int, stage: int) -> None
     state = desk.state[0]
     if stage == INSIDE:
         collect_touches(market, books, desk, t)
-    turn = 0
-    while True:
+    place, is_adding = -1, False
+    while True:  # with one call of _fill, because code that is inlined twice is compiled twice
         if stage == INSIDE:
             if state.touches == 0:
                 break
-            order = desk.working[pop_touch(desk)]
-            high, low = market.high[t, order.column], market.low[t, order.column]
+            place = pop_touch(desk)
+        else:
+            place += 1
+            if place == state.working:
+                if is_adding:
+                    break
+                place, is_adding = -1, True
+                continue
+        order = desk.working[place]
+        column = order.column
+        if stage == INSIDE:
+            high, low = market.high[t, column], market.low[t, column]
             price = inside(order.type, order.remaining, order.limit, order.stop, high, low)
         else:
-            turn, price = _next_at_once(market, books, desk, t, stage, turn)
-            if turn < 0:
-                break
-            order = desk.working[turn - 1 if turn <= state.working else turn - 1 - state.working]
-        # One call for all stages: what is inlined twice is compiled twice.
-        _fill(books, desk, order, market.volume[t, order.column], price)
-
-
-@part
-def _next_at_once(
-    market: Market, books: Books, desk: Desk, t: int, stage: int, turn: int
-) -> tuple[int, float]:
-    """Return the turn after the next order that the open or the close fills, and the price; -1 for none.
-
-    Every working order has two turns: the first if it reduces a position, the second in any case.
-    """
-    state = desk.state[0]
-    while turn < 2 * state.working:
-        is_first = turn < state.working
-        order = desk.working[turn if is_first else turn - state.working]
-        turn += 1
-        column = order.column
-        if not is_due(order, state.bar, market.close[t, column]):
-            continue
-        position = books.accounts[desk.instruments[column].units].balance
-        if is_first and not (position > 0 > order.remaining or position < 0 < order.remaining):
-            continue
-        price = market.close[t, column] if stage == CLOSE else market.open[t, column]
-        price = at_once(order.type, order.remaining, order.limit, order.stop, price)
-        if stage == CLOSE or not math.isnan(price):
+            if not is_due(order, state.bar) or math.isnan(market.close[t, column]):
+                continue
+            position = books.accounts[desk.instruments[column].units].balance
+            if not is_adding and not (position > 0 > order.remaining or position < 0 < order.remaining):
+                continue
+            price = market.close[t, column] if stage == CLOSE else market.open[t, column]
+            price = at_once(order.type, order.remaining, order.limit, order.stop, price)
+            if math.isnan(price):
+                if stage == CLOSE:
+                    begin_trial(order, state.bar)
+                continue
             begin_trial(order, state.bar)
-        if not math.isnan(price):
-            return turn, price
-    return -1, math.nan
+        _fill(books, desk, order, market.volume[t, column], price)
 
 
 @part

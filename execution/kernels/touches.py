@@ -29,7 +29,7 @@ def collect_touches(market: Market, books: Books, desk: Desk, t: int) -> None:
     for place in range(state.working):
         order = desk.working[place]
         column = order.column
-        if not is_due(order, state.bar, market.close[t, column]):
+        if not is_due(order, state.bar) or math.isnan(market.close[t, column]):
             continue
         begin_trial(order, state.bar)
         if order.type == ORDER_TYPE.MARKET:

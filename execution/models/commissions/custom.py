@@ -61,17 +61,15 @@ def _compiled(function: Callable[..., float]) -> Any:
     from numba.core import config
 
     is_typed = len(inspect.signature(function).parameters) > 2  # noqa: PLR2004  units and money
-    if config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
-        return COMMISSION(
-            function if is_typed else lambda quantity, notional, _: function(quantity, notional)
-        )
     types = ", ".join(("float64", "float64", "int64")[: 3 if is_typed else 2])
-    try:
-        compiled = numba.njit(f"float64({types})", error_model="numpy")(function)
-    except numba.core.errors.NumbaError as error:
-        raise InvalidSetting(
-            f"{function.__qualname__} cannot be compiled: {str(error).splitlines()[0]}"
-        ) from None
+    compiled: Any = function
+    if not config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
+        try:
+            compiled = numba.njit(f"float64({types})", error_model="numpy")(function)
+        except numba.core.errors.NumbaError as error:
+            raise InvalidSetting(
+                f"{function.__qualname__} cannot be compiled: {str(error).splitlines()[0]}"
+            ) from None
 
     def charge(quantity: float, notional: float, _order_type: int) -> float:
         try:
@@ -85,5 +83,7 @@ def _compiled(function: Callable[..., float]) -> Any:
         except Exception:  # noqa: BLE001  as above
             return math.nan
 
-    signature = "float64(float64, float64, int64)"
-    return numba.cfunc(signature, error_model="numpy")(charge_by_type if is_typed else charge).ctypes
+    c_function = charge_by_type if is_typed else charge
+    if config.DISABLE_JIT:  # type: ignore[attr-defined]
+        return COMMISSION(c_function)
+    return numba.cfunc("float64(float64, float64, int64)", error_model="numpy")(c_function).ctypes
