@@ -7,7 +7,7 @@ REFERENCE := .venv/.reference
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
 # The slow proofs take their sizes from validation/evidence/sizes.py. TIEOUT_SIZE=ci makes them short.
-.PHONY: demo test test-nojit lint crash outsiders parity long mutants bench bench-parts clean
+.PHONY: demo test test-nojit test-checked lint crash outsiders parity long mutants bench bench-parts clean
 
 demo: $(STAMP)
 	$(BIN)/tieout demo
@@ -18,6 +18,10 @@ test: $(STAMP)
 # The kernels as plain Python, where coverage can see into them.
 test-nojit: $(STAMP)
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not crash and not reference" --cov=tieout.ledger tests/ledger
+
+# Kernels that assert the room of every append, with arrays that begin with one row and grow by one.
+test-checked: $(STAMP)
+	TIEOUT_CHECKED=1 $(PYTEST) tests/execution/test_runs.py tests/execution/kernels
 
 lint: $(STAMP)
 	$(BIN)/ruff format --check .

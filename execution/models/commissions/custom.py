@@ -62,7 +62,7 @@ def _compiled(function: Callable[..., float]) -> Any:
 
     is_typed = len(inspect.signature(function).parameters) > 2  # noqa: PLR2004  units and money
     types = ", ".join(("float64", "float64", "int64")[: 3 if is_typed else 2])
-    compiled: Any = function
+    compiled: Callable[..., float] = function
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
         try:
             compiled = numba.njit(f"float64({types})", error_model="numpy")(function)
