@@ -105,7 +105,7 @@ def test_large_scenarios_in_every_regime(engine: Engine) -> None:
         "cash is locked",
         "cash is not shared",
         "from signals",
-        "reversed",
+        "flipped",
         "short",
     } <= regimes
 
