@@ -63,10 +63,8 @@ PLAIN = (
     "tests/execution/kernels/test_prices.py",
     "tests/support/*",
     "tests/test_*",
-    "tests/validation/evidence/test_mutants.py",
-    "tests/validation/evidence/test_prose.py",
-    "validation/evidence/mutants.py",
-    "validation/evidence/prose.py",
+    "tests/validation/*",
+    "validation/*",
 )
 # Words and phrases for which there is a plainer one. Between two words of a phrase a line may end.
 OUT = (
@@ -85,7 +83,7 @@ USED = (
         "execution/spec/*",
         "execution/figures/*",
     ),
-    *("validation/audit/*", "validation/bench/*", "validation/compare/*", "validation/evidence/*"),
+    "validation/*",
 )
 # "path:name", and why a name stands there that nothing uses.
 UNUSED_ON_PURPOSE: dict[str, str] = {}

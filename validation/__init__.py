@@ -1,1 +1,1 @@
-"""Evidence that takes longer than a test, or needs somebody else's program."""
+"""Evidence that takes longer than a test, or needs another program."""

@@ -20,8 +20,9 @@ ClaimFiles = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="Claims to check: timestamp with cash, equity, pnl or total_pnl; or timestamp, symbol, quantity;"
-        " or symbol, closed, pnl of trades. Repeat the option for several files.",
+        help="Claims to check. The columns are timestamp with cash, equity, pnl or total_pnl. Positions have"
+        " timestamp, symbol, quantity, and trades have symbol, closed, pnl. Repeat the option for"
+        " several files.",
     ),
 ]
 FlowFile = Annotated[

@@ -162,7 +162,7 @@ def _below_zero(books: Books, tolerance: float) -> Iterator[Finding]:
     if bars.size:
         bar, lowest = int(bars[0]), int(np.argmin(cash))
         fills = books.between(bar - 1, bar)
-        text = f"{money(cash[bar])}; the lowest is {money(cash[lowest])}, at {moment(books, lowest)}"
+        text = f"{money(cash[bar])}, the lowest is {money(cash[lowest])}, at {moment(books, lowest)}"
         yield Finding(Fault.NEGATIVE_CASH, bar, -1, text, math.nan, tuple(fills.tolist()), bars.size)
 
 

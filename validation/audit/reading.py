@@ -215,8 +215,8 @@ def mapping(options: Sequence[str]) -> dict[str, dict[str, str]]:
     names_by_file: dict[str, dict[str, str]] = {of: {} for of in _FILES}
     for text in options:
         name, _, column = text.partition("=")
-        of, _, ours = name.partition(".")
-        if of not in names_by_file or not ours or not column:
+        of, _, field = name.partition(".")
+        if of not in names_by_file or not field or not column:
             raise AuditRefused(
                 f"--columns {text}: use FILE.OURS=THEIRS, e.g. fills.price=px; FILE is one of"
                 f" {', '.join(_FILES)}"
@@ -226,9 +226,9 @@ def mapping(options: Sequence[str]) -> dict[str, dict[str, str]]:
             "flows": readable(FLOWS),
             "claims": tuple(dict.fromkeys((*readable(CURVE), *readable(POSITIONS), *readable(TRADES)))),
         }.get(of)
-        if names is not None and ours not in names:
-            raise AuditRefused(f"--columns {text}: {ours!r} is not a column of {of}{nearest(ours, names)}")
-        names_by_file[of][ours] = column
+        if names is not None and field not in names:
+            raise AuditRefused(f"--columns {text}: {field!r} is not a column of {of}{nearest(field, names)}")
+        names_by_file[of][field] = column
     return names_by_file
 
 
@@ -326,17 +326,17 @@ def read_flows(path: Path, columns: Mapping[str, str]) -> Flows:
 def require_claimed(paths: Sequence[Path], columns: Mapping[str, str]) -> None:
     """Refuse a column that no file of claims has. Each of several files may have some of the columns."""
     there = [name for path in paths for name in _names(path)]
-    for ours, name in columns.items():
+    for field, name in columns.items():
         if name not in there:
             near = nearest(name, there) if there else ""
-            raise AuditRefused(f"--columns claims.{ours}={name}: no file of claims has this column{near}")
+            raise AuditRefused(f"--columns claims.{field}={name}: no file of claims has this column{near}")
 
 
 def read_claims(path: Path, form: str | None, columns: Mapping[str, str]) -> Claims:
     """Read a file of claims. Its columns decide its kind: trades, positions, or figures of the account."""
     there = _names(path)
     for kind in (TRADES, POSITIONS, CURVE):
-        names = {ours: name for ours, name in columns.items() if ours in readable(kind) and name in there}
+        names = {field: name for field, name in columns.items() if field in readable(kind) and name in there}
         matches = match_columns(there, kind, form, names)
         is_complete = set(REQUIRED[kind]) <= matches.keys()
         if is_complete and (kind != CURVE or matches.keys() & set(FIGURES)):
@@ -355,18 +355,18 @@ def _claims(path: Path, kind: str, matches: dict[str, str], there: list[str]) ->
         raise AuditRefused(f"{name}: the file has no rows; leave it out, or export the claims again")
     timestamp, day = _moments(rows, "closed" if kind == TRADES else "timestamp", name)
     columns: dict[str, NDArray[Any]] = {}
-    for ours in names:
-        if ours == "symbol":
-            columns[ours] = _symbols(rows, name)
-        elif ours == "status":
-            columns[ours] = rows[ours].cast(pl.String).str.to_lowercase().to_numpy()
-        elif ours not in ("timestamp", "opened", "closed"):
-            columns[ours] = _numbers(rows, ours, name, missing=np.nan if kind == CURVE else None)
+    for field in names:
+        if field == "symbol":
+            columns[field] = _symbols(rows, name)
+        elif field == "status":
+            columns[field] = rows[field].cast(pl.String).str.to_lowercase().to_numpy()
+        elif field not in ("timestamp", "opened", "closed"):
+            columns[field] = _numbers(rows, field, name, missing=np.nan if kind == CURVE else None)
     if kind == CURVE:
-        for ours, figures in columns.items():
+        for field, figures in columns.items():
             if not np.any(np.isfinite(figures)):
                 raise AuditRefused(
-                    f"{name}: every row of {ours} is empty; leave out the column, or complete it"
+                    f"{name}: every row of {field} is empty; leave out the column, or complete it"
                 )
         back = np.append(False, np.diff(timestamp) < 0)
         _refuse(name, back, "its time is before that of the row above", "sort the claims by time")
@@ -390,12 +390,12 @@ def _names(path: Path) -> list[str]:
 
 def _require_one_of_each(path: Path, kind: str, ambiguous: Mapping[str, Sequence[str]]) -> None:
     """Refuse to choose between columns with the same meaning, because the other would be lost."""
-    for ours, names in ambiguous.items():
+    for field, names in ambiguous.items():
         every = " and ".join(map(repr, names))
-        remedy = ", or add them up in one" if ours == "fee" else ""
+        remedy = ", or add them up in one" if field == "fee" else ""
         raise AuditRefused(
-            f"{path}: columns {every} may both be {ours!r}; choose one with --columns"
-            f" {option(kind)}.{ours}=THEIRS{remedy}"
+            f"{path}: columns {every} may both be {field!r}; choose one with --columns"
+            f" {option(kind)}.{field}=THEIRS{remedy}"
         )
 
 
@@ -407,21 +407,21 @@ def _texts(path: Path, names: Mapping[str, str]) -> pl.DataFrame:
 
 def _rows(path: Path, kind: str, names: dict[str, str], there: list[str]) -> tuple[pl.DataFrame, list[str]]:
     """Read the rows of a file under our names, and list the names that it has."""
-    for ours in REQUIRED[kind]:
-        if ours not in names:
-            near = nearest(ours, there)
+    for field in REQUIRED[kind]:
+        if field not in names:
+            near = nearest(field, there)
             raise AuditRefused(
-                f"{path}: there is no column for {ours!r}{near}; name it with --columns"
-                f" {option(kind)}.{ours}=THEIRS"
+                f"{path}: there is no column for {field!r}{near}; name it with --columns"
+                f" {option(kind)}.{field}=THEIRS"
             )
     if _is_text(path):
         return _texts(path, names), list(names)
     file = frames.lazy(path, kind, names, AuditRefused)
     rows = file.collect(file.frame.select(list(names)))
-    for ours, dtype in rows.schema.items():
+    for field, dtype in rows.schema.items():
         if dtype.is_nested() or dtype == pl.Object:
             raise AuditRefused(
-                f"{path}, row 1: {ours} is {dtype}, not one value; give a column of numbers or text"
+                f"{path}, row 1: {field} is {dtype}, not one value; give a column of numbers or text"
             )
     return rows, list(names)
 

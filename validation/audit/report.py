@@ -33,11 +33,11 @@ def _show_inputs(result: Audit) -> None:
     books = result.books
     fills, prices = books.placed.fills, books.prices
     form = f" in the format of {fills.form}" if fills.form else ""
-    fees = "" if np.any(fills.fee) else "; without commission"
+    fees = "" if np.any(fills.fee) else ", without commission"
     traded = np.unique(books.placed.column).size
     rebates = int(np.count_nonzero(fills.fee < 0))
     if rebates:
-        fees = f"; commission is negative in {rebates:,} of them, booked as rebates"
+        fees = f", commission is negative in {rebates:,} of them, booked as rebates"
     of = _count(traded, "instrument")
     present.show(
         f"{_count(len(books.placed), 'fill')} in {of}, {fills.name}{form}{fees}",
@@ -57,7 +57,7 @@ def _flows_line(books: Books) -> list[str]:
     owner = float(moves.amount[moves.is_capital].sum())
     gain = float(moves.amount[~moves.is_capital].sum())
     other = int(np.count_nonzero(moves.kind == OTHER))
-    unspecified = f"; {other:,} of unspecified kind, counted as P&L" if other else ""
+    unspecified = f", {other:,} of unspecified kind, counted as P&L" if other else ""
     count = _count(moves.bar.size, "movement")
     line = f"{count} of money without a fill, net flow {money(owner)}, P&L {money(gain)}"
     return [f"{line}, {moves.name}{unspecified}"]
@@ -106,7 +106,7 @@ def _show_between(books: Books, ties: list[Tie]) -> None:
     by = [f"{_LABELS.get(t.what, t.what)} by {_amount(t, float(t.difference[t.first]))}" for t in ties]
     agreed = f" since the last agreement at {moment(books, since)}" if since >= 0 else ""
     fills = _count(tie.fills.size, "fill") if tie.fills.size else "no fill"
-    present.show(f"First difference at {_at(books, tie)}: {', '.join(by)}; {fills}{agreed}")
+    present.show(f"First difference at {_at(books, tie)}: {', '.join(by)}, with {fills}{agreed}")
     _show_fills(books, tuple(tie.fills.tolist()))
 
 
@@ -160,7 +160,7 @@ def _show_fills(books: Books, numbers: tuple[int, ...]) -> None:
 
 
 def _verdict(result: Audit) -> Text:
-    saved = f"; the books are in {result.journal}" if result.journal else ""
+    saved = f". The books are in {result.journal}" if result.journal else ""
     head = f"head digest {result.verified.head}"
     if result.agrees:
         figures = sum(tie.bar.size for tie in result.ties)
@@ -176,7 +176,7 @@ def _verdict(result: Audit) -> Text:
                 result.books.placed.bar > max(tie.bar[-1] for tie in result.ties if tie.bar.size)
             )
         ):
-            claims += f"; {_count(later, 'fill')} after the last claim not compared"
+            claims += f", {_count(later, 'fill')} after the last claim not compared"
         return Text(f"no fault found, {claims}{saved}\n{head}", "green")
     names = list(dict.fromkeys(_LABELS.get(tie.what, tie.what) for tie in result.ties if not tie.agrees))
     is_one = len(names) == 1 and names[0] not in {"positions", "trades"}

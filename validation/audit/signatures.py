@@ -272,7 +272,7 @@ class Suspicion:
             if abs(claimed) <= UNITS:
                 break  # a missing fill offsets this one
             text = (
-                f"row {placed.fills.row[number]} is {size:,.6g} {symbol}, in the claims {claimed:,.6g};"
+                f"row {placed.fills.row[number]} is {size:,.6g} {symbol}, in the claims {claimed:,.6g},"
                 f" or another fill of {quantity:,.6g} is missing"
             )
             return Finding(Fault.ALTERED, jump.bar, column, text, jump.amount, (number,))
@@ -322,9 +322,10 @@ class Suspicion:
                 break
         claimed = money(tie.claimed[number] - self.books.cash[bar])
         booked = money(tie.booked[number] - self.books.cash[bar])
-        text = f"positions valued at {claimed}{valuation}; at the close {booked}"
+        text = f"positions valued at {claimed}{valuation}, against {booked} at the close"
         if bar < 0:
-            text = f"{money(tie.claimed[number])} before the first bar; cash was {money(self.books.opening)}"
+            claimed, opening = money(tie.claimed[number]), money(self.books.opening)
+            text = f"{claimed} before the first bar, when cash was {opening}"
         yield Finding(Fault.EQUITY, bar, -1, text, math.nan, tuple(tie.fills.tolist()), rows.size)
 
     def _of_pnl(self, tie: Tie, equity: Tie | None) -> Iterator[Finding]:
@@ -400,7 +401,7 @@ class Suspicion:
             finding = duplicate_finding(self.books, undecided)
             yield evolve(
                 finding,
-                text=f"{finding.text}; they may be parts of one order, which claims of cash would show",
+                text=f"{finding.text}. They may be parts of one order, which claims of cash would show",
             )
 
 

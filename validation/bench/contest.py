@@ -23,7 +23,7 @@ from tieout.validation.workloads.rounds import Timing
 from tieout.validation.workloads.task import Rules
 
 CENT = Decimal("0.01")
-OURS = "ours"
+TIEOUT = "tieout"
 _LAST_WORDS = 2_000
 """Characters of the error output that an error message quotes."""
 # An interpreter without tieout can import its modules, but no other package of the same site-packages.
@@ -32,7 +32,7 @@ import os, sys, types
 root, engine, cores = sys.argv[1:]
 if cores and hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, map(int, cores.split(",")))
-if engine != "ours":
+if engine != "tieout":
     sys.modules["tieout"] = types.ModuleType("tieout")
     sys.modules["tieout"].__path__ = [root]
 from tieout.validation.bench.child import main
@@ -127,11 +127,11 @@ class Engines:
             return None
         candidates = [self._pythons[engine]] if engine in self._pythons else self.interpreters
         reason = ""
-        for python in [sys.executable] if engine == OURS else candidates:
+        for python in [sys.executable] if engine == TIEOUT else candidates:
             try:
                 child = Child(engine, python, cores)
             except Absent as error:
-                if engine == OURS:
+                if engine == TIEOUT:
                     raise
                 reason = reason or str(error)
                 continue

@@ -29,15 +29,15 @@ _EACH = "one call for each instrument, in memory"
 
 FLOORS = (
     *(
-        Floor(_IN_MEMORY, "in memory", name, ("ours", "program", "sim"), RUST_SIM, least)
+        Floor(_IN_MEMORY, "in memory", name, ("tieout", "program", "sim"), RUST_SIM, least)
         for name, least in (("W1", 3.0), ("W2", 5.0), ("W3", 5.0), ("W4", 1.3), ("W5", 20.0))
     ),
     *(
-        Floor(_DURABLE, "durable", name, ("ours", "program in a file", "total"), RUST_TOTAL, least)
+        Floor(_DURABLE, "durable", name, ("tieout", "program in a file", "total"), RUST_TOTAL, least)
         for name, least in (("W2", 0.8), ("W3", 1.0), ("W4", 1.0), ("W5", 10.0))
     ),
     *(
-        Floor(_STRATEGY, "strategy", name, ("ours", "strategy", "total"), other, least)
+        Floor(_STRATEGY, "strategy", name, ("tieout", "strategy", "total"), other, least)
         for name, other, least in (
             ("W2", ML4T, 8.0),
             ("W2", BACKTRADER, 60.0),
@@ -47,7 +47,7 @@ FLOORS = (
     ),
     *(
         Floor(
-            _STRATEGY_FILE, "strategy, durable", name, ("ours", "strategy in a file", "total"), other, least
+            _STRATEGY_FILE, "strategy, durable", name, ("tieout", "strategy in a file", "total"), other, least
         )
         for name, other, least in (
             ("W2", ML4T, 3.0),
@@ -56,10 +56,10 @@ FLOORS = (
             ("W3", BACKTRADER, 60.0),
         )
     ),
-    Floor(_EACH, "strategy", "W2", ("ours", "each", "total"), BACKTRADER, 8.0),
+    Floor(_EACH, "strategy", "W2", ("tieout", "each", "total"), BACKTRADER, 8.0),
 )
 
-NAMES = {"vectorbt": "VectorBT", "backtrader": "Backtrader", "ml4t": "ml4t-backtest", "ours": "tieout"}
+NAMES = {"vectorbt": "VectorBT", "backtrader": "Backtrader", "ml4t": "ml4t-backtest", "tieout": "tieout"}
 NAMES |= {"nautilus": "NautilusTrader", "zipline": "zipline-reloaded"}
 
 Measured = Mapping[tuple[str, str], Mapping[Key, Timing]]
@@ -69,7 +69,7 @@ Measured = Mapping[tuple[str, str], Mapping[Key, Timing]]
 def label_of(key: Key) -> str:
     """Describe a key: the engine, the contestant, and the timed section."""
     engine, name, section = key
-    return f"{NAMES[engine]} {name}, `{section}`" if engine != "ours" else f"{name}, `{section}`"
+    return f"{NAMES[engine]} {name}, `{section}`" if engine != "tieout" else f"{name}, `{section}`"
 
 
 def verdict(ratio: Ratio, least: float) -> str:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 import tieout
-from tieout.validation.bench.contest import CENT, OURS, Disagreement, Engines, Failed
+from tieout.validation.bench.contest import CENT, TIEOUT, Disagreement, Engines, Failed
 from tieout.validation.bench.floors import COLUMNS, verdict
 from tieout.validation.workloads.arrays import folder_of
 from tieout.validation.workloads.markdown import Table, duration, spread, times
@@ -50,7 +50,7 @@ class Script(NamedTuple):
         """Run it once with compiled kernels in *cache*. Its result has to be that of the reference."""
         source = (_SCRIPTS / f"{self.name}.py").read_text("utf-8")
         environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
-        if self.name == OURS:
+        if self.name == TIEOUT:
             environment["PYTHONPATH"] = str(Path(tieout.__file__).parent.parent)
         with Clock() as clock:
             process = subprocess.run(
@@ -72,14 +72,14 @@ class Script(NamedTuple):
 
 def scripts(engines: Engines) -> dict[str, Script]:
     """Return our script, and those of VectorBT where it is installed."""
-    programs = {OURS: Script(sys.executable, OURS)}
+    programs = {TIEOUT: Script(sys.executable, TIEOUT)}
     if (python := engines.find("vectorbt")) is not None:
         programs |= {name: Script(python, "vectorbt", [name]) for name in ("rust", "numba")}
     return programs
 
 
 def measure(engines: Engines, folder: Path, rounds: int) -> Table:
-    """Measure cold starts and memory, ours beside those of VectorBT."""
+    """Measure the cold starts and memory of tieout and of VectorBT."""
     programs = scripts(engines)
     arrays = {name: _packed(name, folder) for name in VALUES}
     cache = folder / "compiled"
@@ -93,7 +93,7 @@ def measure(engines: Engines, folder: Path, rounds: int) -> Table:
             return programs[name].run(arrays["W2"], Path(empty)).seconds
 
     started = in_turn({name: partial(warm, name) for name in programs}, rounds)
-    compiling = [name for name in (OURS, "numba") if name in programs]
+    compiling = [name for name in (TIEOUT, "numba") if name in programs]
     first = in_turn({name: partial(cold, name) for name in compiling}, rounds, warm_up=False)
     memory: dict[str, list[float]] = {name: [] for name in programs}
     for _ in range(rounds):
@@ -110,18 +110,18 @@ def _table(
         ("fresh process, compiled cache present, file to printed summary", "W2", started, "rust", 2.0),
         ("very first run on a machine, compilation included", "W2", first, "numba", 2.5),
     ):
-        timing = timings[OURS]
+        timing = timings[TIEOUT]
         row = [label, workload, spread(timing), f"VectorBT {other}"]
         if other in timings:
             ratio = timing.ratio(timings[other])
             row += [spread(timings[other]), times(ratio), f"{least:g}", verdict(ratio, least)]
         rows.append(row)
-    met = "yes" if first[OURS].median < FIRST_RUN_SECONDS else "NO"
+    met = "yes" if first[TIEOUT].median < FIRST_RUN_SECONDS else "NO"
     under = f"under {duration(FIRST_RUN_SECONDS)}"
-    rows.append(["the same, by itself", "W2", spread(first[OURS]), "", "", "", under, met])
-    row = ["memory of a fresh process, arrays, journal in memory", "W3", _megabytes(memory[OURS])]
+    rows.append(["the same, by itself", "W2", spread(first[TIEOUT]), "", "", "", under, met])
+    row = ["memory of a fresh process, arrays, journal in memory", "W3", _megabytes(memory[TIEOUT])]
     if "rust" in memory:
-        shares = sorted(b / a for a, b in zip(memory[OURS], memory["rust"], strict=True))
+        shares = sorted(b / a for a, b in zip(memory[TIEOUT], memory["rust"], strict=True))
         ratio = float(np.median(shares)), shares[0], shares[-1]
         row += ["VectorBT rust", _megabytes(memory["rust"]), times(ratio), "2", verdict(ratio, 2.0)]
     rows.append(row)

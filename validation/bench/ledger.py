@@ -167,7 +167,7 @@ class Load:
 def storing(load: Load, size: int, folder: Path) -> float:
     """Time sealing and storing the load in blocks of *size*, to the closing of the file."""
     blocks = [{name: _columns(table) for name, table in tables.items()} for tables in load.blocks(size)]
-    return stored(folder / "ours.duckdb", [ledger_schema()], blocks)
+    return stored(folder / "tieout.duckdb", [ledger_schema()], blocks)
 
 
 def stored(path: Path, schemas: Sequence[Schema], blocks: Sequence[dict[str, Columns]]) -> float:

@@ -37,17 +37,17 @@ QUICK = ("W1", "W2")
 
 Entries = Mapping[str, Sequence[str]]
 
-IN_MEMORY: Entries = {"ours": ("program", "program, bars included"), "vectorbt": ("rust", "numba")}
+IN_MEMORY: Entries = {"tieout": ("program", "program, bars included"), "vectorbt": ("rust", "numba")}
 DURABLE: Entries = {
-    "ours": (
+    "tieout": (
         "program in a file",
         "program in a file, bars included",
         "program in a file, a statement a bar",
     ),
     "vectorbt": ("rust",),
 }
-STRATEGY: Entries = {"ours": ("strategy", "each"), "ml4t": ("strategy",), "backtrader": ("strategy",)}
-STRATEGY_FILE: Entries = {**STRATEGY, "ours": ("strategy in a file",)}
+STRATEGY: Entries = {"tieout": ("strategy", "each"), "ml4t": ("strategy",), "backtrader": ("strategy",)}
+STRATEGY_FILE: Entries = {**STRATEGY, "tieout": ("strategy in a file",)}
 
 # 5,768 fills. Both engines of VectorBT give this.
 _W5 = (Rules("close", 1e6, 0.001), Decimal("1885616.40"))

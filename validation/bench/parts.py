@@ -113,7 +113,7 @@ def machine(session: Session) -> Table:
     rows += [
         [engine, ", ".join(f"{name} {number}" for name, number in versions.items())]
         for engine, versions in session.engines.versions.items()
-        if engine != "ours"
+        if engine != "tieout"
     ]
     rows += [[engine, f"absent: {reason}"] for engine, reason in session.engines.absent.items()]
     return Table(

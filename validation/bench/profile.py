@@ -30,7 +30,7 @@ from tieout.ledger.file.seal import NOTHING, Columns, digest
 from tieout.ledger.journal import Journal
 from tieout.validation.bench import ledger
 from tieout.validation.bench.runs import RUNS, Case, perform
-from tieout.validation.engines.ours.contestant import read
+from tieout.validation.engines.tieout.contestant import read
 from tieout.validation.workloads.markdown import Table, duration, spread, times
 from tieout.validation.workloads.references import bars_of, long
 from tieout.validation.workloads.rounds import Timing, in_turn

@@ -18,7 +18,7 @@ def measure(engines: Engines, folder: Path) -> Table:
     """Perform one sweep with each engine, on one core."""
     rows, values = [], {}
     rules = market.contest("W2", "close", {}).rules
-    for engine, name in (("ours", "tieout"), ("vectorbt", "VectorBT rust")):
+    for engine, name in (("tieout", "tieout"), ("vectorbt", "VectorBT rust")):
         child = engines.start(engine, cores()[-1:])
         if child is None:
             continue
@@ -39,10 +39,10 @@ def measure(engines: Engines, folder: Path) -> Table:
             ]
         )
     if len(values) > 1:
-        pairs = zip(values["ours"], values["vectorbt"], strict=True)
+        pairs = zip(values["tieout"], values["vectorbt"], strict=True)
         if wrong := sum(abs(one - other) > CENT for one, other in pairs):
             raise Disagreement(
-                f"of the sweep, {wrong} of {len(values['ours'])} final values differ by a cent"
+                f"of the sweep, {wrong} of {len(values['tieout'])} final values differ by a cent"
             )
     note = (
         "Each set is a number of positions, a share of equity and a number of bars between rebalances. One"

@@ -26,13 +26,13 @@ def run(source: Path, engine: str, folder: Path | None) -> bool:
     """
     adapter = registry.adapter(engine)
     version = installed_version(engine)
-    ours = performed(source, folder)
+    tieout_run = load_run(source, folder)
     perform = adapter.by_package if version else adapter.by_imitation
     try:
-        theirs = perform(ours)
+        outcome = perform(tieout_run)
     except ValueError as error:
         raise CannotCompare(f"{adapter.name} does not take this run: {error}") from error
-    comparison = Comparison(engine, ours, theirs)
+    comparison = Comparison(engine, tieout_run, outcome)
     imitation = adapter.imitation_version
     notes = [] if version else [f"{engine} is not installed: compared with our imitation of {imitation}"]
     show(comparison, f"{source} against {adapter.name} {version or imitation}", *notes)
@@ -47,7 +47,7 @@ def installed_version(engine: str) -> str | None:
         return None
 
 
-def performed(source: Path, folder: Path | None) -> NativeRun:
+def load_run(source: Path, folder: Path | None) -> NativeRun:
     """Run a spec in memory, or read the run that a journal records.
 
     Raises `CannotCompare` for a journal that was changed after it was sealed, whose inputs have changed, or

@@ -35,8 +35,8 @@ class Difference:
     column: int
     order: int
     what: str
-    ours: str
-    theirs: str
+    value: str
+    engine_value: str
     rule: str = ""
 
 
@@ -50,16 +50,16 @@ class MaxDifference:
 
 @frozen(eq=False)
 class Comparison:
-    """A tieout run beside *theirs*, the outcome of the same orders in *engine*."""
+    """A tieout run beside *engine_outcome*, the outcome of the same orders in *engine*."""
 
     engine: str
     run: NativeRun
-    theirs: Outcome
+    engine_outcome: Outcome
     differences: Sequence[Difference] = field(init=False)
 
     @differences.default
     def _all_differences(self) -> Sequence[Difference]:
-        return differences(self.adapter, self.run, self.theirs)
+        return differences(self.adapter, self.run, self.engine_outcome)
 
     @property
     def adapter(self) -> Adapter:
@@ -69,18 +69,18 @@ class Comparison:
     @property
     def cash(self) -> MaxDifference:
         """The largest difference in cash."""
-        return max_difference(self.run.outcome.cash, self.theirs.cash)
+        return max_difference(self.run.outcome.cash, self.engine_outcome.cash)
 
     @property
     def value(self) -> MaxDifference:
         """The largest difference in value."""
-        return max_difference(self.run.outcome.value, self.theirs.value)
+        return max_difference(self.run.outcome.value, self.engine_outcome.value)
 
 
-def max_difference(ours: Floats, theirs: Floats) -> MaxDifference:
+def max_difference(curve: Floats, engine_curve: Floats) -> MaxDifference:
     """Find the largest difference of two curves. A NaN on one side alone counts as the largest."""
-    sizes = np.abs(ours - theirs)
-    sizes[np.isnan(ours) & np.isnan(theirs)] = 0.0
+    sizes = np.abs(curve - engine_curve)
+    sizes[np.isnan(curve) & np.isnan(engine_curve)] = 0.0
     bar = int(np.argmax(np.where(np.isnan(sizes), np.inf, sizes)))
     return MaxDifference(float(sizes[bar]), bar if sizes[bar] != 0 else -1)
 
@@ -99,20 +99,23 @@ def order_results(outcome: Outcome) -> dict[int, OrderResult]:
     return {order: OrderResult(fills[order], refusals.get(order)) for order in fills.keys() | refusals.keys()}
 
 
-def differences(adapter: Adapter, run: NativeRun, theirs: Outcome) -> list[Difference]:
+def differences(adapter: Adapter, run: NativeRun, engine_outcome: Outcome) -> list[Difference]:
     """List every difference of orders, and the first bar of a difference in cash and in value, by time."""
-    ours, others = order_results(run.outcome), order_results(theirs)
+    results, engine_results = order_results(run.outcome), order_results(engine_outcome)
     every: list[Difference] = []
-    for number in sorted(ours.keys() | others.keys()):
+    for number in sorted(results.keys() | engine_results.keys()):
         case = Case(
-            run, run.orders[number], ours.get(number, OrderResult()), others.get(number, OrderResult())
+            run,
+            run.orders[number],
+            results.get(number, OrderResult()),
+            engine_results.get(number, OrderResult()),
         )
         rule = explain(adapter, case)
         every += [evolve(difference, rule=rule) for difference in _of_order(adapter, case)]
     explained = min((difference.bar for difference in every), default=-1)
     for name, here, there in (
-        ("cash", run.outcome.cash, theirs.cash),
-        ("value", run.outcome.value, theirs.value),
+        ("cash", run.outcome.cash, engine_outcome.cash),
+        ("value", run.outcome.value, engine_outcome.value),
     ):
         every += _of_curve(name, here, there, run, explained)
     return sorted(every, key=lambda difference: (difference.bar, difference.order < 0, difference.order))
@@ -126,16 +129,19 @@ def explain(adapter: Adapter, case: Case) -> str:
 def _of_order(adapter: Adapter, case: Case) -> Iterator[Difference]:
     order = case.order
 
-    def difference(bar: int, what: str, ours: str, theirs: str) -> Difference:
-        return Difference(bar, order.column, order.number, what, ours, theirs)
+    def difference(bar: int, what: str, value: str, engine_value: str) -> Difference:
+        return Difference(bar, order.column, order.number, what, value, engine_value)
 
     for here, there in pair_fills(case):
         if here is None or there is None:
             one = here or there
             assert one is not None
-            if abs(one.quantity) > UNIT or case.ours.reason == DUST:
-                ours, theirs = describe(here, case.ours.reason), describe(there, case.theirs.reason)
-                yield difference(one.bar, "fill", ours, theirs)
+            if abs(one.quantity) > UNIT or case.result.reason == DUST:
+                value, engine_value = (
+                    describe(here, case.result.reason),
+                    describe(there, case.engine_result.reason),
+                )
+                yield difference(one.bar, "fill", value, engine_value)
             return
         if here.bar != there.bar:
             yield difference(min(here.bar, there.bar), "fill", describe(here), describe(there))
@@ -148,20 +154,22 @@ def _of_order(adapter: Adapter, case: Case) -> Iterator[Difference]:
         elif abs(here.fee - there.fee) > HALF_A_CENT and is_alike_in_size:
             yield difference(here.bar, "commission", f"{here.fee:,.6f}", f"{there.fee:,.6f}")
     # Other engines do not report the rest of an order that they cut.
-    is_cut = case.run.cuts and case.ours.fills and case.theirs.fills
-    if not is_cut and not is_alike(adapter, case.ours.reason, case.theirs.reason):
-        refusal = case.ours.refusal or case.theirs.refusal
+    is_cut = case.run.cuts and case.result.fills and case.engine_result.fills
+    if not is_cut and not is_alike(adapter, case.result.reason, case.engine_result.reason):
+        refusal = case.result.refusal or case.engine_result.refusal
         assert refusal is not None
-        yield difference(refusal.bar, "refusal", case.ours.reason or NONE, case.theirs.reason or NONE)
+        yield difference(
+            refusal.bar, "refusal", case.result.reason or NONE, case.engine_result.reason or NONE
+        )
 
 
 def pair_fills(case: Case) -> Iterator[tuple[Fill | None, Fill | None]]:
     """Pair the fills of both sides in sequence, with None where one side has no more."""
-    ours, theirs = case.ours.fills, case.theirs.fills
-    for place in range(max(len(ours), len(theirs))):
+    fills, engine_fills = case.result.fills, case.engine_result.fills
+    for place in range(max(len(fills), len(engine_fills))):
         yield (
-            ours[place] if place < len(ours) else None,
-            theirs[place] if place < len(theirs) else None,
+            fills[place] if place < len(fills) else None,
+            engine_fills[place] if place < len(engine_fills) else None,
         )
 
 
@@ -175,11 +183,11 @@ def _tolerance(case: Case, fill: Fill) -> float:
     return max(UNIT, 1e-12 * abs(fill.quantity))
 
 
-def is_alike(adapter: Adapter, ours: str, theirs: str) -> bool:
+def is_alike(adapter: Adapter, reason: str, engine_reason: str) -> bool:
     """Check whether two reasons, each in its engine's word, mean the same."""
-    if not ours or not theirs or theirs in adapter.catch_all:
-        return bool(ours) == bool(theirs)
-    return theirs in adapter.reasons and adapter.reasons[theirs] is Reason[ours.upper()]
+    if not reason or not engine_reason or engine_reason in adapter.catch_all:
+        return bool(reason) == bool(engine_reason)
+    return engine_reason in adapter.reasons and adapter.reasons[engine_reason] is Reason[reason.upper()]
 
 
 def describe(fill: Fill | None, reason: str = "") -> str:
@@ -191,17 +199,17 @@ def describe(fill: Fill | None, reason: str = "") -> str:
 
 
 def _of_curve(
-    what: str, ours: Floats, theirs: Floats, run: NativeRun, explained: int
+    what: str, curve: Floats, engine_curve: Floats, run: NativeRun, explained: int
 ) -> Iterator[Difference]:
     """Yield the first bar at which two curves differ."""
-    if ours.shape != theirs.shape:
-        yield Difference(0, -1, -1, f"bars of {what}", str(ours.size), str(theirs.size))
+    if curve.shape != engine_curve.shape:
+        yield Difference(0, -1, -1, f"bars of {what}", str(curve.size), str(engine_curve.size))
         return
-    alike = (np.abs(ours - theirs) <= HALF_A_CENT) | (np.isnan(ours) & np.isnan(theirs))
+    alike = (np.abs(curve - engine_curve) <= HALF_A_CENT) | (np.isnan(curve) & np.isnan(engine_curve))
     for bar in np.flatnonzero(~alike)[:1].tolist():
         is_ending = what == "cash" and bar in run.endings.values()
         rule = ENDED.name if is_ending and not 0 <= explained < bar else ""
-        yield Difference(bar, -1, -1, what, f"{ours[bar]:,.6f}", f"{theirs[bar]:,.6f}", rule)
+        yield Difference(bar, -1, -1, what, f"{curve[bar]:,.6f}", f"{engine_curve[bar]:,.6f}", rule)
 
 
 def statements(adapter: Adapter) -> Mapping[str, str]:

@@ -69,8 +69,8 @@ def _list(compared: Comparison) -> Grid:
             panels.symbols[difference.column] if difference.column >= 0 else "",
             str(difference.order) if difference.order >= 0 else "",
             difference.what,
-            difference.ours,
-            difference.theirs,
+            difference.value,
+            difference.engine_value,
             difference.rule,
         )
         for difference in compared.differences[:ROWS]
@@ -95,7 +95,7 @@ def _rules(compared: Comparison) -> Iterator[str]:
 def _detail(compared: Comparison, first: Difference) -> Grid:
     """Show cash, position, price and reason on both sides, before and after the first difference."""
     run = compared.run
-    sides = [_side(run, outcome, first) for outcome in (run.outcome, compared.theirs)]
+    sides = [_side(run, outcome, first) for outcome in (run.outcome, compared.engine_outcome)]
     rows = [(name, one, other) for (name, one), (_, other) in zip(*sides, strict=True)]
     when = run.panels.when(first.bar)
     title = f"The first difference: {first.what} at {when}"
@@ -159,11 +159,11 @@ def _money(amount: float) -> str:
 
 def _totals(compared: Comparison) -> Grid:
     """Count fills and refusals by reason. Show final cash and value and the largest differences."""
-    ours, theirs = compared.run.outcome, compared.theirs
-    rows: list[Row] = [("fills", _count(_fills(ours)), _count(_fills(theirs)))]
-    rows += _refusals(ours, theirs)
+    outcome, engine_outcome = compared.run.outcome, compared.engine_outcome
+    rows: list[Row] = [("fills", _count(_fills(outcome)), _count(_fills(engine_outcome)))]
+    rows += _refusals(outcome, engine_outcome)
     for name in ("cash", "value"):
-        one, other = getattr(ours, name), getattr(theirs, name)
+        one, other = getattr(outcome, name), getattr(engine_outcome, name)
         rows.append((f"{name} at the end", f"{one[-1]:,.2f}", f"{other[-1]:,.2f}"))
     for name in ("cash", "value"):
         largest: MaxDifference = getattr(compared, name)
@@ -178,11 +178,11 @@ def _fills(outcome: Outcome) -> int:
     return sum(len(result.fills) for result in order_results(outcome).values())
 
 
-def _refusals(ours: Outcome, theirs: Outcome) -> Iterator[Row]:
+def _refusals(tieout_outcome: Outcome, engine_outcome: Outcome) -> Iterator[Row]:
     """Count refusals, in all and by reason. Each engine has words of its own for reasons."""
     one, other = (
         Counter(refusal.reason for refusal in outcome.refusals if refusal.reason not in ENDS)
-        for outcome in (ours, theirs)
+        for outcome in (tieout_outcome, engine_outcome)
     )
     yield ("refusals", _count(one.total()), _count(other.total()))
     for reason in sorted(one.keys() | other.keys()):

@@ -51,7 +51,7 @@ class Mutant:
 
 @frozen
 class Verdict:
-    """The fate of a mutant; *killer* is the test that failed, '' where none did."""
+    """The fate of a mutant. *killer* is the test that failed, '' where none did."""
 
     mutant: Mutant
     killer: str
@@ -64,7 +64,7 @@ MUTANTS = tuple(
 
 
 def copy_tree(folder: Path) -> Path:
-    """Copy the source tree into *folder*; the links of `tieout` lead to the rooms of the copy."""
+    """Copy the source tree into *folder*. The links of `tieout` lead to the rooms of the copy."""
     left_out = shutil.ignore_patterns("__pycache__", ".*")
     for place in PLACES:
         shutil.copytree(ROOT / place, folder / place, symlinks=True, ignore=left_out)
@@ -74,7 +74,7 @@ def copy_tree(folder: Path) -> Path:
 
 
 def apply(mutant: Mutant, tree: Path) -> None:
-    """Make the edit in the copy at *tree*; raise `NotAsDescribed` unless *old* stands there exactly once."""
+    """Make the edit in the copy at *tree*. Raise `NotAsDescribed` unless *old* stands there exactly once."""
     path = tree / mutant.file
     text = path.read_text("utf-8")
     if text.count(mutant.old) != 1:
@@ -100,7 +100,7 @@ def environment(tree: Path) -> dict[str, str]:
 
 
 def run_tests(tree: Path, tests: Iterable[str]) -> tuple[int, list[str]]:
-    """Run *tests* against the copy at *tree*; return pytest's exit status and a line for each failure."""
+    """Run *tests* against the copy at *tree*. Return pytest's exit status and a line for each failure."""
     options = ["--exitfirst", "--quiet", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
     process = subprocess.run(
         [sys.executable, "-m", "pytest", *options, *tests],
@@ -157,12 +157,12 @@ def table(verdicts: Iterable[Verdict]) -> Table:
 
 
 def select(texts: Sequence[str]) -> list[Mutant]:
-    """List the mutants whose name or file contains one of *texts*; all of them without any."""
+    """List the mutants whose name or file contains one of *texts*, or all of them without any."""
     return [m for m in MUTANTS if not texts or any(text in f"{m.name} {m.file}" for text in texts)]
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Plant the mutants and print the table; return the exit status."""
+    """Plant the mutants and print the table. Return the exit status."""
     console, start = Console(), time.perf_counter()
     mutants = select(arguments)
     try:

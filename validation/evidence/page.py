@@ -239,7 +239,7 @@ def study(request: Request) -> Section:
         faults += [f"{pair.engine}, {setting.name}: {difference}" for difference in pair.differences[:1]]
     native_lines: list[list[str]] = []
     for fill, engine, comparison in studies.own_study():
-        run, package = comparison.run.outcome, comparison.theirs
+        run, package = comparison.run.outcome, comparison.engine_outcome
         native_lines.append(
             [
                 f"{fill.replace('_', ' ')}, against {engine}",
@@ -322,7 +322,9 @@ VERSIONS = (
     " 1e-9 of their value. Cash and value at every bar are equal to half a cent. Our own engine rounds its"
     " bookings. There a size is equal to 1e-8, and a commission to half a cent."
 )
-NAMED = "`tieout compare` gives the orders of a run to another engine, and names the results of these rules."
+RULE_NAMES = (
+    "`tieout compare` gives the orders of a run to another engine, and names the results of these rules."
+)
 UNFOLLOWED = (
     "Backtrader has defects that the imitation does not repeat. A rule decides from the scenario alone"
     " whether a defect can happen. Such scenarios are left out of the comparison, and counted above. The"
@@ -355,7 +357,7 @@ def rule_names(request: Request) -> Section:
         [rule.name, ", ".join(one.name for one in adapters if rule in one.rules), rule.statement]
         for rule in dict.fromkeys(rule for one in adapters for rule in one.rules)
     ]
-    return Section([Table("", ("name", "in", "difference"), lines, NAMED)])
+    return Section([Table("", ("name", "in", "difference"), lines, RULE_NAMES)])
 
 
 def defects(request: Request) -> Section:

@@ -75,7 +75,7 @@ def docstrings(nodes: Sequence[ast.AST]) -> Iterator[tuple[int, str]]:
 
 
 def first_word(text: str) -> str:
-    """Return the first word of *text* in lower case; empty where it begins with no letter."""
+    """Return the first word of *text* in lower case, empty where it begins with no letter."""
     match = re.match(r"[A-Za-z]+", text)
     return match[0].lower() if match else ""
 
@@ -120,7 +120,7 @@ def ninetieth(values: Sequence[int]) -> int:
 
 
 def modules(folder: Path) -> Iterator[Path]:
-    """Yield the Python files of a checkout; links between its folders are not followed."""
+    """Yield the Python files of a checkout. Links between its folders are not followed."""
     for room in ROOMS:
         yield from sorted((folder / room).rglob("*.py"))
 
@@ -190,7 +190,7 @@ def table_of_pages(folder: Path) -> Table:
 
 
 def main(arguments: Sequence[str] = ()) -> int:
-    """Print the counts of a folder, by default the current one; return the exit status."""
+    """Print the counts of a folder, by default the current one. Return the exit status."""
     folder = Path(arguments[0] if arguments else ".").resolve()
     console = Console(width=120)
     if not pages(folder) or not [*modules(folder)]:

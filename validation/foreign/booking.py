@@ -328,7 +328,7 @@ def _state(
 
 @lru_cache(maxsize=64)
 def _layout(symbols: tuple[str, ...], may_be_overdrawn: frozenset[str]) -> Layout:
-    """Lay out books of dollars and instruments; many books of the same share one layout."""
+    """Lay out books of dollars and instruments. Books of the same commodities share one layout."""
     commodities = [currency(MONEY, MONEY_SCALE), *(instrument(s, scale=SCALE) for s in symbols)]
     return Layout.of(commodities, may_be_overdrawn=may_be_overdrawn)
 

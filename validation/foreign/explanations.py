@@ -33,12 +33,12 @@ class OrderResult:
 
 @frozen
 class Case:
-    """An order of a run with its result in tieout (*ours*) and in the other engine (*theirs*)."""
+    """An order of a run with its result in tieout (*result*) and in the other engine (*engine_result*)."""
 
     run: NativeRun
     order: Order
-    ours: OrderResult
-    theirs: OrderResult
+    result: OrderResult
+    engine_result: OrderResult
 
 
 @frozen
@@ -52,17 +52,17 @@ class Rule:
 
 def is_refused_for(reason: Reason) -> Callable[[Case], bool]:
     """Return a test for orders that tieout refused for *reason*."""
-    return lambda case: case.ours.reason == reason.name.lower()
+    return lambda case: case.result.reason == reason.name.lower()
 
 
 def fills_less(case: Case) -> bool:
     """Check whether tieout filled less than the other engine."""
-    return abs(case.ours.quantity) < abs(case.theirs.quantity) - UNIT
+    return abs(case.result.quantity) < abs(case.engine_result.quantity) - UNIT
 
 
 def fills_more(case: Case) -> bool:
     """Check whether tieout filled more than the other engine."""
-    return abs(case.ours.quantity) > abs(case.theirs.quantity) + UNIT
+    return abs(case.result.quantity) > abs(case.engine_result.quantity) + UNIT
 
 
 def _never(_: Case) -> bool:
@@ -71,41 +71,42 @@ def _never(_: Case) -> bool:
 
 def _trades_without_volume(case: Case) -> bool:
     """Check whether only the other engine filled the order on a bar without volume."""
-    bars = {fill.bar for fill in case.ours.fills}
+    bars = {fill.bar for fill in case.result.fills}
     volume = case.run.panels["volume"][:, case.order.column]
-    return any(volume[fill.bar] == 0.0 and fill.bar not in bars for fill in case.theirs.fills)
+    return any(volume[fill.bar] == 0.0 and fill.bar not in bars for fill in case.engine_result.fills)
 
 
 def _borrows(case: Case) -> bool:
     """Check whether tieout, with an unlimited account, filled the order with cash that it did not have."""
     cash = case.run.outcome.cash
-    return not case.run.is_limited and fills_more(case) and any(cash[f.bar] < 0 for f in case.ours.fills)
+    return not case.run.is_limited and fills_more(case) and any(cash[f.bar] < 0 for f in case.result.fills)
 
 
 ENDED = Rule(
     "the end of an instrument",
-    "tieout closes a position at its last close when its instrument has no later bar; the others keep it",
+    "tieout closes a position at its last close when its instrument has no later bar, while the others"
+    " keep it",
     _never,
 )
 NO_VOLUME = Rule(
     "no volume",
-    "by default tieout fills nothing on a bar without volume; the others ignore volume",
+    "by default tieout fills nothing on a bar without volume, while the others ignore volume",
     _trades_without_volume,
 )
 WITHOUT_A_BAR = Rule(
     "no bar",
-    "tieout refuses an order placed while its instrument has no bar; the others do not get it, because they"
+    "tieout refuses an order placed while its instrument has no bar. The others do not get it, because they"
     " would fill it at a past or a later price",
     is_refused_for(Reason.NO_BAR),
 )
 TINY = Rule(
     "dust",
-    "tieout refuses an order worth less than half of the smallest unit of money; the others fill it",
-    lambda case: case.ours.reason == DUST,
+    "tieout refuses an order worth less than half of the smallest unit of money, while the others fill it",
+    lambda case: case.result.reason == DUST,
 )
 UNLIMITED = Rule(
     "an unlimited account",
-    "an unlimited account of tieout buys at any cost; in the other engine cash is the limit",
+    "an unlimited account of tieout buys at any cost, while in the other engine cash is the limit",
     _borrows,
 )
 SHARED_RULES = (ENDED, WITHOUT_A_BAR, NO_VOLUME, TINY, UNLIMITED)

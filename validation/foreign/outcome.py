@@ -70,31 +70,31 @@ class Difference:
     bar: int
     column: int
     what: str
-    ours: str
-    theirs: str
+    value: str
+    expected: str
 
     def __str__(self) -> str:
         where = f"bar {self.bar}" + (f", column {self.column}" if self.column >= 0 else "")
-        return f"{where}: {self.what}: {self.ours} here, {self.theirs} there"
+        return f"{where}: {self.what}: {self.value} here, {self.expected} there"
 
 
-def differences(ours: Outcome, theirs: Outcome) -> list[Difference]:
+def differences(outcome: Outcome, expected: Outcome) -> list[Difference]:
     """List every difference by time. Within a bar fills come first, then refusals, cash and value.
 
     Cash and value that are NaN in both are equal.
     """
     every = [
-        *_rows(ours.fills, theirs.fills),
-        *_rows(ours.refusals, theirs.refusals),
-        *_curve("cash", ours.cash, theirs.cash),
-        *_curve("value", ours.value, theirs.value),
+        *_rows(outcome.fills, expected.fills),
+        *_rows(outcome.refusals, expected.refusals),
+        *_curve("cash", outcome.cash, expected.cash),
+        *_curve("value", outcome.value, expected.value),
     ]
     return sorted(every, key=lambda difference: difference.bar)
 
 
-def _rows(ours: Sequence[Row], theirs: Sequence[Row]) -> Iterator[Difference]:
+def _rows(rows: Sequence[Row], expected: Sequence[Row]) -> Iterator[Difference]:
     """Compare rows in pairs, and stop at the first that one side lacks."""
-    for here, there in zip(ours, theirs, strict=False):
+    for here, there in zip(rows, expected, strict=False):
         if _key(here) != _key(there):
             bar = min(here.bar, there.bar)
             yield Difference(bar, here.column, _name(here), describe(here), describe(there))
@@ -104,10 +104,10 @@ def _rows(ours: Sequence[Row], theirs: Sequence[Row]) -> Iterator[Difference]:
                 one, other = getattr(here, name), getattr(there, name)
                 if not is_close(one, other):
                     yield Difference(here.bar, here.column, f"{name} of a fill", repr(one), repr(other))
-    shorter = min(len(ours), len(theirs))
-    for one in ours[shorter : shorter + 1]:
+    shorter = min(len(rows), len(expected))
+    for one in rows[shorter : shorter + 1]:
         yield Difference(one.bar, one.column, _name(one), describe(one), "none")
-    for one in theirs[shorter : shorter + 1]:
+    for one in expected[shorter : shorter + 1]:
         yield Difference(one.bar, one.column, _name(one), "none", describe(one))
 
 
@@ -120,16 +120,16 @@ def is_close(here: float, there: float) -> bool:
     )
 
 
-def _curve(what: str, ours: Floats, theirs: Floats) -> Iterator[Difference]:
+def _curve(what: str, curve: Floats, expected: Floats) -> Iterator[Difference]:
     """Yield the first bar at which two curves differ."""
-    if ours.shape != theirs.shape:
-        yield Difference(0, -1, f"bars of {what}", str(ours.size), str(theirs.size))
+    if curve.shape != expected.shape:
+        yield Difference(0, -1, f"bars of {what}", str(curve.size), str(expected.size))
         return
     with np.errstate(invalid="ignore"):  # infinity less infinity is NaN, yet equal
-        is_near = np.abs(ours - theirs) <= HALF_A_CENT
-    is_different = ~(is_near | (np.isnan(ours) & np.isnan(theirs)) | (ours == theirs))
+        is_near = np.abs(curve - expected) <= HALF_A_CENT
+    is_different = ~(is_near | (np.isnan(curve) & np.isnan(expected)) | (curve == expected))
     for bar in np.flatnonzero(is_different)[:1].tolist():
-        yield Difference(bar, -1, what, f"{ours[bar]:,.6f}", f"{theirs[bar]:,.6f}")
+        yield Difference(bar, -1, what, f"{curve[bar]:,.6f}", f"{expected[bar]:,.6f}")
 
 
 def _name(row: Fill | Refusal) -> str:

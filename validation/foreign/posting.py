@@ -56,7 +56,7 @@ CHARGE = np.dtype(
         ("bar", "i8"),
         ("column", "i8"),  # -1: of the account
         ("trade", "i8"),  # the row of the trade after it
-        ("kind", "i8"),  # a Kind, or FEE, TAX, OTHER of flows; cash tells interest paid from received
+        ("kind", "i8"),  # a Kind, or FEE, TAX, OTHER of flows. Cash tells interest paid from received
         ("cash_before", "f8"),
         ("cash_after", "f8"),
     ]

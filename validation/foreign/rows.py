@@ -30,19 +30,19 @@ def flows(journal: Journal, per: str, count: int) -> Int64s:
     return flow
 
 
-def unlike(booked: Booked, ours: Records, theirs: Records) -> Iterator[Difference]:
-    """Yield the first difference of each column between the table fill, its transfers and *theirs*.
+def unlike(booked: Booked, trades: Records, package_trades: Records) -> Iterator[Difference]:
+    """Yield the first difference of each column between the table fill, its transfers and *package_trades*.
 
-    *ours* are the booked trades, *theirs* those of the package, one for one, both as `TRADE`. Quantity,
-    commission and cash may differ by a unit, a price by 1e-9 of it, and all else is equal. A trade of less
-    than a unit has no row. The block must still be open.
+    *trades* are the booked trades, *package_trades* those of the package, one for one, both as `TRADE`.
+    Quantity, commission and cash may differ by a unit, a price by 1e-9 of it, and all else is equal. A trade
+    of less than a unit has no row. The block must still be open.
     """
     fills = booked.fills
-    changed = _units(ours) != 0
-    if theirs.size != ours.size or fills.size != changed.sum():
-        yield Difference(-1, -1, "rows of the table fill", str(fills.size), str(theirs.size))
+    changed = _units(trades) != 0
+    if package_trades.size != trades.size or fills.size != changed.sum():
+        yield Difference(-1, -1, "rows of the table fill", str(fills.size), str(package_trades.size))
         return
-    rows = theirs[changed]
+    rows = package_trades[changed]
     units, payment = _units(rows), _round(rows["cash_before"], CENTS) - _round(rows["cash_after"], CENTS)
     for what, here, there, room in (
         ("bar", np.searchsorted(booked.timestamp, fills["timestamp"]), rows["bar"], 0),

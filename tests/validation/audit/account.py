@@ -1,4 +1,4 @@
-"""A small account whose books are right, as files; and the files with one thing put wrong."""
+"""A small account whose books are right, as files, and the same files with one planted fault."""
 
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
@@ -44,15 +44,15 @@ class Account:
         """Audit this account with some of its claims."""
         for name in ("prices", "fills", *claims):
             getattr(self, name).write_csv(folder / f"{name}.csv")
-        given = [folder / f"{claim}.csv" for claim in claims]
+        paths = [folder / f"{claim}.csv" for claim in claims]
         return examine(
-            Files(folder / "fills.csv", folder / "prices.csv", given, **others), terms or Terms(OPENING)
+            Files(folder / "fills.csv", folder / "prices.csv", paths, **others), terms or Terms(OPENING)
         )
 
     def faults(self, folder: Path, *claims: str, rules: Rules | None = None) -> list[str]:
-        """The names of what is found wrong."""
-        found = self.examined(folder, *claims, terms=Terms(OPENING, rules=rules or Rules()))
-        return [finding.fault.name for finding in found.findings]
+        """Return the names of the faults that an audit reports."""
+        examination = self.examined(folder, *claims, terms=Terms(OPENING, rules=rules or Rules()))
+        return [finding.fault.name for finding in examination.findings]
 
 
 def clean(traded: Sequence[tuple[int, str, float]] = TRADED) -> Account:
@@ -127,15 +127,15 @@ def changed(frame: pl.DataFrame, row: int, **values: object) -> pl.DataFrame:
 
 
 def charged(frame: pl.DataFrame, amounts: dict[int, float]) -> pl.DataFrame:
-    """The curve with amounts taken from cash on some days, and P&L that goes along."""
-    taken = np.zeros(DAYS)
+    """Return the curve with amounts taken from cash on some days, and P&L that goes along."""
+    charges = np.zeros(DAYS)
     for day, amount in amounts.items():
-        taken[day] += amount
-    so_far = taken.cumsum()
+        charges[day] += amount
+    so_far = charges.cumsum()
     return frame.with_columns(
         cash=frame["cash"] - so_far,
         equity=frame["equity"] - so_far,
-        pnl=frame["pnl"] - taken,
+        pnl=frame["pnl"] - charges,
         total_pnl=frame["total_pnl"] - so_far,
     )
 
@@ -143,8 +143,8 @@ def charged(frame: pl.DataFrame, amounts: dict[int, float]) -> pl.DataFrame:
 def fees(account: Account) -> dict[int, float]:
     """Commission by day."""
     first = account.prices["timestamp"][0]
-    found: dict[int, float] = {}
+    amounts: dict[int, float] = {}
     for when, fee in account.fills.select("timestamp", "fee").rows():
         day = (when - first).days
-        found[day] = found.get(day, 0.0) + fee
-    return found
+        amounts[day] = amounts.get(day, 0.0) + fee
+    return amounts

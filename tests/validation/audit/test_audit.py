@@ -1,4 +1,4 @@
-"""The auditor finds what is wrong with an account, by its name; and nothing where nothing is."""
+"""The auditor finds what is wrong with an account, by its name, and nothing where nothing is wrong."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -33,9 +33,9 @@ CLAIMS = ("curve", "positions", "trades")
 
 
 def test_an_account_that_is_right_ties(tmp_path: Path) -> None:
-    found = clean().examined(tmp_path, *CLAIMS)
+    examination = clean().examined(tmp_path, *CLAIMS)
 
-    assert found.agrees
+    assert examination.agrees
     assert [
         ("cash", 20),
         ("equity", 20),
@@ -43,29 +43,29 @@ def test_an_account_that_is_right_ties(tmp_path: Path) -> None:
         ("total_pnl", 20),
         ("positions", 45),
         ("trades", 2),
-    ] == [(tie.what, tie.bar.size) for tie in found.ties]
+    ] == [(tie.what, tie.bar.size) for tie in examination.ties]
 
 
 @pytest.mark.parametrize("claim", ["cash", "equity"])
 def test_opening_cash_is_that_of_the_first_claim(tmp_path: Path, claim: str) -> None:
     account = clean()
     account = evolve(account, curve=account.curve.select("timestamp", claim))
-    found = account.examined(tmp_path, "curve", terms=Terms())
+    examination = account.examined(tmp_path, "curve", terms=Terms())
 
     assert (OPENING, f"from the first {claim} claimed, in {tmp_path / 'curve.csv'}") == (
-        found.books.opening,
-        found.opening,
+        examination.books.opening,
+        examination.opening,
     )
-    assert found.agrees
+    assert examination.agrees
 
 
 def test_claims_in_cents_are_of_an_opening_in_cents(tmp_path: Path) -> None:
     """The purchase at the first bar is not in whole cents, and no claim is before it."""
     account = clean([(0, "ACME", 1 / 7), (0, "BULL", -1 / 3), (9, "CORP", 1 / 3)])
     account = evolve(account, curve=account.curve.with_columns(pl.exclude("timestamp").round(2)))
-    found = account.examined(tmp_path, "curve", terms=Terms())
+    examination = account.examined(tmp_path, "curve", terms=Terms())
 
-    assert (OPENING, True) == (found.books.opening, found.agrees)
+    assert (OPENING, True) == (examination.books.opening, examination.agrees)
 
 
 def _without(row: int) -> Plant:
@@ -191,11 +191,11 @@ PLANTED: list[tuple[str, Plant, tuple[str, ...], list[str], int]] = [
 def test_a_planted_fault_is_named(
     tmp_path: Path, what: str, plant: Plant, claims: tuple[str, ...], faults: list[str], day: int
 ) -> None:
-    found = plant(clean()).examined(tmp_path, *claims)
+    examination = plant(clean()).examined(tmp_path, *claims)
 
-    assert (what, faults) == (what, [finding.fault.name for finding in found.findings])
-    assert day == found.findings[0].bar
-    assert not found.agrees
+    assert (what, faults) == (what, [finding.fault.name for finding in examination.findings])
+    assert day == examination.findings[0].bar
+    assert not examination.agrees
 
 
 @pytest.mark.parametrize(
@@ -205,9 +205,9 @@ def test_a_fill_is_missing_at_the_first_or_the_last_bar(
     tmp_path: Path, row: int, day: int, faults: list[str]
 ) -> None:
     account = _without(row)(clean([(0, "ACME", 10.0), (0, "BULL", 5.0), (19, "ACME", -10.0)]))
-    found = account.examined(tmp_path, "curve").findings
+    findings = account.examined(tmp_path, "curve").findings
 
-    assert [(fault, day) for fault in faults] == [(finding.fault.name, finding.bar) for finding in found]
+    assert [(fault, day) for fault in faults] == [(finding.fault.name, finding.bar) for finding in findings]
 
 
 def test_two_fills_that_are_missing_at_one_bar_are_named(tmp_path: Path) -> None:
@@ -296,12 +296,12 @@ def test_claims_of_days_without_bars_are_those_of_the_bar_before(tmp_path: Path)
 def test_the_first_departure_tells_what_was_claimed_and_the_fills_since(tmp_path: Path) -> None:
     """From day 6 to day 11, the next with a claim, BULL is sold, ACME bought and BULL bought again."""
     account = of_curve(lambda curve, _: charged(curve, {11: 5.0})[[0, 3, 6, 11, 14, 19]])(clean())
-    found = account.examined(tmp_path, "curve")
-    cash = found.ties[0]
+    examination = account.examined(tmp_path, "curve")
+    cash = examination.ties[0]
 
     assert (11, 6) == (int(cash.bar[cash.first]), int(cash.last[cash.first]))
     assert -5.0 == pytest.approx(cash.difference[cash.first])
-    assert ["BULL", "ACME", "BULL"] == found.books.placed.fills.symbol[cash.fills].tolist()
+    assert ["BULL", "ACME", "BULL"] == examination.books.placed.fills.symbol[cash.fills].tolist()
     assert 3 == int(cash.differs.sum())
 
 
@@ -352,17 +352,17 @@ def orders(draw: st.DrawFn) -> list[tuple[int, str, float]]:
 @given(orders())
 def test_no_fault_is_found_where_there_is_none(traded: list[tuple[int, str, float]]) -> None:
     with TemporaryDirectory() as folder:
-        found = clean(traded).examined(Path(folder), *CLAIMS)
+        examination = clean(traded).examined(Path(folder), *CLAIMS)
 
-    assert [] == found.findings
-    assert found.agrees
+    assert [] == examination.findings
+    assert examination.agrees
 
 
 def test_two_missing_fills_are_both_reported(tmp_path: Path) -> None:
     """Remove ACME on day 4 and BULL on day 9: the second explains the rest of the difference."""
-    found = _without(2)(_without(4)(clean())).examined(tmp_path, "curve").findings
+    findings = _without(2)(_without(4)(clean())).examined(tmp_path, "curve").findings
 
-    assert [("MISSING", 4, 2)] == [(finding.fault.name, finding.bar, finding.times) for finding in found]
+    assert [("MISSING", 4, 2)] == [(finding.fault.name, finding.bar, finding.times) for finding in findings]
 
 
 def test_two_fills_alike_are_no_fault_where_claims_agree_with_both(tmp_path: Path) -> None:
@@ -389,11 +389,11 @@ def test_the_books_that_are_kept_verify(tmp_path: Path) -> None:
     account = clean()
     account.examined(tmp_path, *CLAIMS)
     files = Files(tmp_path / "fills.csv", tmp_path / "prices.csv", [tmp_path / "curve.csv"])
-    found = audit(files, Terms(OPENING), tmp_path / "kept.duckdb")
+    result = audit(files, Terms(OPENING), tmp_path / "kept.duckdb")
     with Reader(tmp_path / "kept.duckdb") as reader:
         report = verify(reader)
         equity = [float(row["equity"]) for row in reader.view("equity").rows()]
 
     assert report.ok
-    assert report.head == found.verified.head
+    assert report.head == result.verified.head
     assert np.allclose(equity, account.curve["equity"].to_numpy(), atol=1e-6, rtol=0)

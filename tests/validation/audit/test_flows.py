@@ -66,8 +66,10 @@ def files(folder: Path, account: Account, flows: pl.DataFrame, *claims: str, **o
     for name in ("prices", "fills", *claims):
         getattr(account, name).write_csv(folder / f"{name}.csv")
     flows.write_csv(folder / "flows.csv")
-    given = [folder / f"{claim}.csv" for claim in claims]
-    return Files(folder / "fills.csv", folder / "prices.csv", given, flows=folder / "flows.csv", **others)
+    claim_paths = [folder / f"{claim}.csv" for claim in claims]
+    return Files(
+        folder / "fills.csv", folder / "prices.csv", claim_paths, flows=folder / "flows.csv", **others
+    )
 
 
 def examined(
@@ -78,13 +80,13 @@ def examined(
 
 def test_an_account_with_all_kinds_of_flows_ties_and_its_journal_verifies(tmp_path: Path) -> None:
     account, flows = with_flows(MOVED)
-    kept = tmp_path / "kept.duckdb"
-    found = audit(files(tmp_path, account, flows, *CLAIMS), Terms(OPENING), kept)
+    journal = tmp_path / "kept.duckdb"
+    result = audit(files(tmp_path, account, flows, *CLAIMS), Terms(OPENING), journal)
 
-    assert [] == [result.name for result in found.verified.results if result.outcome.value == "FAILED"]
-    assert [] == found.findings
-    assert found.agrees
-    with Reader(kept) as reader:
+    assert [] == [check.name for check in result.verified.results if check.outcome.value == "FAILED"]
+    assert [] == result.findings
+    assert result.agrees
+    with Reader(journal) as reader:
         assert verify(reader).ok
 
 
@@ -118,51 +120,51 @@ def test_every_kind_has_accounts_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize("row", range(len(MOVED)), ids=[f"{on}: {kind}" for on, _, kind, _ in MOVED])
 def test_a_flow_that_is_missing_is_named_with_its_remedy(tmp_path: Path, row: int) -> None:
     account, flows = with_flows(MOVED)
-    found = examined(tmp_path, account, flows.filter(pl.int_range(pl.len()) != row), "curve")
+    examination = examined(tmp_path, account, flows.filter(pl.int_range(pl.len()) != row), "curve")
     on, amount, *_ = MOVED[row]
-    told = next(finding for finding in found.findings if finding.fault.name == "CASH")
+    finding = next(one for one in examination.findings if one.fault.name == "CASH")
 
-    assert (on, round(amount * 100)) == (told.bar, round(told.amount * 100))
-    assert f"; add a row of {amount:,.2f} to {tmp_path / 'flows.csv'}" in told.text
+    assert (on, round(amount * 100)) == (finding.bar, round(finding.amount * 100))
+    assert f"; add a row of {amount:,.2f} to {tmp_path / 'flows.csv'}" in finding.text
 
 
 def test_without_a_file_of_flows_it_is_the_remedy(tmp_path: Path) -> None:
     account, _ = with_flows(MOVED[1:2])
-    found = account.examined(tmp_path, "curve").findings[0]
+    finding = account.examined(tmp_path, "curve").findings[0]
 
-    assert "CASH" == found.fault.name
-    assert "; give the payment of 1,000.00 with --flows FILE" in found.text
+    assert "CASH" == finding.fault.name
+    assert "; give the payment of 1,000.00 with --flows FILE" in finding.text
 
 
 def test_a_flow_that_the_claims_do_not_have_is_named(tmp_path: Path) -> None:
     account, _ = with_flows(MOVED[:4])
     _, flows = with_flows(MOVED[:5])
-    found = examined(tmp_path, account, flows, "curve").findings[0]
+    finding = examined(tmp_path, account, flows, "curve").findings[0]
 
-    assert ("CASH", 7) == (found.fault.name, found.bar)
-    assert f"; row 5 of {tmp_path / 'flows.csv'} moved -3.50 in the books alone" in found.text
+    assert ("CASH", 7) == (finding.fault.name, finding.bar)
+    assert f"; row 5 of {tmp_path / 'flows.csv'} moved -3.50 in the books alone" in finding.text
 
 
 def test_a_deposit_in_claimed_pnl_is_named(tmp_path: Path) -> None:
     account, flows = with_flows(MOVED[1:3])
     as_gain = account.curve["equity"] - OPENING
     account = evolve(account, curve=account.curve.with_columns(total_pnl=as_gain).drop("pnl"))
-    found = examined(tmp_path, account, flows, "curve").findings
+    findings = examined(tmp_path, account, flows, "curve").findings
 
-    assert ["PNL"] == [finding.fault.name for finding in found]
-    assert "net of deposits and withdrawals: it includes deposits and withdrawals" in found[0].text
+    assert ["PNL"] == [finding.fault.name for finding in findings]
+    assert "net of deposits and withdrawals: it includes deposits and withdrawals" in findings[0].text
 
 
 @pytest.mark.parametrize("claim", ["cash", "equity"])
 def test_opening_cash_is_what_was_there_before_the_first_flow(tmp_path: Path, claim: str) -> None:
     account, flows = with_flows(MOVED)
     account = evolve(account, curve=account.curve.select("timestamp", claim, "total_pnl"))
-    found = examined(tmp_path, account, flows, "curve", terms=Terms())
+    examination = examined(tmp_path, account, flows, "curve", terms=Terms())
 
     assert (OPENING, f"from the first {claim} claimed, in {tmp_path / 'curve.csv'}", True) == (
-        found.books.opening,
-        found.opening,
-        found.agrees,
+        examination.books.opening,
+        examination.opening,
+        examination.agrees,
     )
 
 
@@ -180,14 +182,14 @@ def test_opening_cash_is_what_was_there_before_the_first_flow(tmp_path: Path, cl
 def test_money_counts_from_its_time_within_the_day(
     tmp_path: Path, when: str, amount: float, faults: list[str]
 ) -> None:
-    """A purchase at 10 takes nearly all cash, or more if money arrives in between; a sale follows at 12."""
+    """A purchase at 10 takes nearly all cash, or more if money arrives in between. A sale follows at 12."""
     quantity = 500.0 if amount > 0 else 350.0
     account = clean([(4, "ACME", quantity), (4, "ACME", -quantity)])
     hours = pl.duration(hours=10 + 2 * pl.int_range(pl.len()))
     account = evolve(account, fills=account.fills.with_columns(pl.col("timestamp").cast(pl.Datetime) + hours))
-    found = examined(tmp_path, account, pl.DataFrame({"timestamp": [when], "amount": [amount]}))
+    examination = examined(tmp_path, account, pl.DataFrame({"timestamp": [when], "amount": [amount]}))
 
-    assert faults == [finding.fault.name for finding in found.findings]
+    assert faults == [finding.fault.name for finding in examination.findings]
 
 
 def test_a_file_without_a_row_moves_nothing(tmp_path: Path) -> None:
@@ -232,26 +234,26 @@ REFUSED: list[tuple[dict[str, object], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("values", "said"), REFUSED)
+@pytest.mark.parametrize(("values", "message"), REFUSED)
 def test_flows_that_cannot_be_booked_are_refused_with_file_row_and_remedy(
-    tmp_path: Path, values: dict[str, object], said: str
+    tmp_path: Path, values: dict[str, object], message: str
 ) -> None:
     account, flows = with_flows(MOVED)
 
-    with pytest.raises(ExecutionError, match=re.escape(said)):
+    with pytest.raises(ExecutionError, match=re.escape(message)):
         examined(tmp_path, account, changed(flows, 1, **values))
 
 
 def test_columns_of_flows_are_named_as_those_of_others(tmp_path: Path) -> None:
     account, flows = with_flows(MOVED)
     flows = flows.rename({"amount": "sum"}).with_columns(note=pl.lit("as the broker says"))
-    given = files(tmp_path, account, flows, "curve", columns=["flows.amount=sum"])
+    files_of_account = files(tmp_path, account, flows, "curve", columns=["flows.amount=sum"])
 
-    assert examine(given, Terms(OPENING)).agrees
+    assert examine(files_of_account, Terms(OPENING)).agrees
     with pytest.raises(ExecutionError, match=r"no column for 'amount'.*--columns flows.amount=THEIRS"):
-        examine(evolve(given, columns=[]), Terms(OPENING))
+        examine(evolve(files_of_account, columns=[]), Terms(OPENING))
     with pytest.raises(ExecutionError, match=f"'price' is not a column of {FLOWS}"):
-        examine(evolve(given, columns=["flows.price=sum"]), Terms(OPENING))
+        examine(evolve(files_of_account, columns=["flows.price=sum"]), Terms(OPENING))
 
 
 def test_flows_of_parquet_are_those_of_csv_and_need_no_kind(tmp_path: Path) -> None:
@@ -272,13 +274,13 @@ def test_the_command_ends_with_0_and_tells_what_moved(tmp_path: Path) -> None:
     options = ("fills", "prices", "claims", "flows")
     names = dict.fromkeys(options) | {"claims": "curve"}
     arguments = [part for o in options for part in (f"--{o}", str(tmp_path / f"{names[o] or o}.csv"))]
-    done = CliRunner().invoke(application(), ["audit", *arguments])
-    said = " ".join(done.output.split())
+    result = CliRunner().invoke(application(), ["audit", *arguments])
+    output = " ".join(result.output.split())
 
-    assert 0 == done.exit_code
-    assert "13 movements of money without a fill, net flow -500.00, P&L -1.71" in said
-    assert "2 of unspecified kind, counted as P&L" in said
-    assert "no fault found, all 80 figures tie to the fills" in said
+    assert 0 == result.exit_code
+    assert "13 movements of money without a fill, net flow -500.00, P&L -1.71" in output
+    assert "2 of unspecified kind, counted as P&L" in output
+    assert "no fault found, all 80 figures tie to the fills" in output
 
 
 @pytest.mark.parametrize(
@@ -299,7 +301,7 @@ def test_a_symbol_that_no_book_can_have_is_refused_with_its_row(
     )
     getattr(prices, f"write_{form}")(path)
     account.fills.write_csv(tmp_path / "fills.csv")
-    said = f"{path}, row 2: symbol '{symbol}' {what} (and in 19 more); rename it in every file"
+    message = f"{path}, row 2: symbol '{symbol}' {what} (and in 19 more); rename it in every file"
 
-    with pytest.raises(ExecutionError, match=re.escape(said)):
+    with pytest.raises(ExecutionError, match=re.escape(message)):
         examine(Files(tmp_path / "fills.csv", path), Terms(OPENING))

@@ -37,7 +37,7 @@ ML4T = """order_id,asset,side,quantity,price,timestamp,commission,slippage,order
 ORD-1,ACME,buy,110.5,50.25,2024-03-01T00:00:00.000000,38.0,0.0,market,,
 ORD-2,BULL,OrderSide.SELL,10.0,53.83,2024-03-02T00:00:00.000000,1.5,0.0,market,,
 """
-OWN = """time,ticker,qty,px
+OTHER_NAMES = """time,ticker,qty,px
 2024-03-01,ACME,110.5,50.25
 2024-03-02,BULL,-10,53.83
 """
@@ -56,7 +56,7 @@ def file(folder: Path, text: str, name: str = "fills.csv") -> Path:
         (BACKTRADER, "backtrader", [0.0, 0.0]),
         (ZIPLINE, "zipline", [0.0, 0.0]),
         (ML4T, "ml4t", [38.0, 1.5]),
-        (OWN, None, [0.0, 0.0]),
+        (OTHER_NAMES, None, [0.0, 0.0]),
     ],
 )
 def test_the_columns_tell_who_wrote_the_fills(
@@ -102,9 +102,9 @@ def test_a_mapped_column_may_be_in_one_of_several_claims(tmp_path: Path) -> None
         curve=account.curve.select("timestamp", money="cash"),
         positions=account.curve.select("timestamp", "equity"),
     )
-    found = account.examined(tmp_path, "curve", "positions", columns=["claims.cash=money"])
+    examination = account.examined(tmp_path, "curve", "positions", columns=["claims.cash=money"])
 
-    assert (["cash", "equity"], True) == ([tie.what for tie in found.ties], found.agrees)
+    assert (["cash", "equity"], True) == ([tie.what for tie in examination.ties], examination.agrees)
 
 
 def test_fills_within_the_day_belong_to_the_bar_that_ends_after_them(tmp_path: Path) -> None:
@@ -118,10 +118,10 @@ def test_fills_within_the_day_belong_to_the_bar_that_ends_after_them(tmp_path: P
     bars.write_parquet(tmp_path / "bars.parquet")
     text = "timestamp,symbol,quantity,price\n2024-03-01T10:00:00,ACME,1,10\n2024-03-01T10:00:01,ACME,2,10\n"
     files = Files(file(tmp_path, text), tmp_path / "bars.parquet")
-    found = audit(files, Terms(100.0))
+    result = audit(files, Terms(100.0))
 
-    assert [1.0, 3.0] == found.books.positions[:, 0].tolist()
-    assert found.agrees
+    assert [1.0, 3.0] == result.books.positions[:, 0].tolist()
+    assert result.agrees
 
 
 def test_commission_that_no_column_says_is_worked_out(tmp_path: Path) -> None:
@@ -276,11 +276,11 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("spoil", "others", "said"), REFUSED)
+@pytest.mark.parametrize(("spoil", "others", "message"), REFUSED)
 def test_what_cannot_be_audited_is_refused_with_file_row_and_remedy(
-    tmp_path: Path, spoil: Callable[[Account], Account], others: dict[str, Any], said: str
+    tmp_path: Path, spoil: Callable[[Account], Account], others: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ExecutionError, match=re.escape(said)):
+    with pytest.raises(ExecutionError, match=re.escape(message)):
         spoil(clean()).examined(tmp_path, "curve", **others)
 
 
@@ -294,14 +294,14 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("timestamp;symbol;quantity;price\n", "its columns are separated by semicolons; save it with commas"),
         ("timestamp,symbol,quantity,price,price\n", "there are two columns 'price'; leave one out"),
     ],
 )
-def test_a_header_that_is_none_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(AuditRefused, match=re.escape(said)):
+def test_a_header_that_is_none_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(AuditRefused, match=re.escape(message)):
         read_fills(file(tmp_path, text), None, {})
 
 
@@ -336,9 +336,9 @@ def test_a_date_is_the_end_of_its_day_where_bars_are_within_days(tmp_path: Path)
     header = "timestamp,symbol,quantity,price\n"
     claims = file(tmp_path, "timestamp,cash\n2024-03-01,90\n2024-03-02,70\n", "claims.csv")
     fills = file(tmp_path, header + "2024-03-01T12:00:00,ACME,1,10\n2024-03-02T09:30:00,ACME,2,10\n")
-    found = audit(Files(fills, prices, [claims]), Terms(100.0))
+    result = audit(Files(fills, prices, [claims]), Terms(100.0))
 
-    assert ([1, 3], True) == (found.ties[0].bar.tolist(), found.agrees)
+    assert ([1, 3], True) == (result.ties[0].bar.tolist(), result.agrees)
     with pytest.raises(
         AuditRefused, match=r"row 1: fills are dated without an hour, and .* has bars within days"
     ):
@@ -349,9 +349,9 @@ def test_weeks_have_bars_on_one_of_their_days(tmp_path: Path) -> None:
     weeks = [f"2024-03-{day},ACME,10,10,10,10\n" for day in ("08", "15", "22")]
     prices = file(tmp_path, "timestamp,symbol,open,high,low,close\n" + "".join(weeks), "prices.csv")
     fills = file(tmp_path, "timestamp,symbol,quantity,price\n2024-03-05,ACME,1,10\n2024-03-13,ACME,1,10\n")
-    found = audit(Files(fills, prices), Terms(100.0))
+    result = audit(Files(fills, prices), Terms(100.0))
 
-    assert ([1.0, 2.0, 2.0], True) == (found.books.positions[:, 0].tolist(), found.agrees)
+    assert ([1.0, 2.0, 2.0], True) == (result.books.positions[:, 0].tolist(), result.agrees)
 
 
 def test_prices_are_bars_of_the_same_rules(tmp_path: Path) -> None:
@@ -364,87 +364,87 @@ def test_prices_are_bars_of_the_same_rules(tmp_path: Path) -> None:
     assert np.array_equal(prices.close.ravel(), account.prices["close"].to_numpy())
 
 
-def performed(folder: Path, account: Account, *options: str) -> tuple[int, str]:
+def audit_account(folder: Path, account: Account, *options: str) -> tuple[int, str]:
     for name in ("prices", "fills", "curve"):
         getattr(account, name).write_csv(folder / f"{name}.csv")
     files = ("--fills", "fills.csv", "--prices", "prices.csv", "--claims", "curve.csv")
     arguments = [str(folder / part) if part.endswith(".csv") else part for part in files]
-    done = CliRunner().invoke(application(), ["audit", *arguments, *options])
-    return done.exit_code, done.output
+    result = CliRunner().invoke(application(), ["audit", *arguments, *options])
+    return result.exit_code, result.output
 
 
 def test_the_command_ends_with_0_where_all_agrees(tmp_path: Path) -> None:
-    status, said = performed(tmp_path, clean(), "--journal", str(tmp_path / "kept.duckdb"))
+    status, output = audit_account(tmp_path, clean(), "--journal", str(tmp_path / "kept.duckdb"))
 
     assert 0 == status
-    assert "9 fills in 3 instruments" in said
-    assert "opening cash 20,000.00, from the first cash claimed" in said
-    assert "no fault found, all 80 figures tie to the fills" in said
+    assert "9 fills in 3 instruments" in output
+    assert "opening cash 20,000.00, from the first cash claimed" in output
+    assert "no fault found, all 80 figures tie to the fills" in output
     with Reader(tmp_path / "kept.duckdb") as reader:
-        assert verify(reader).head in said
+        assert verify(reader).head in output
 
 
 def test_books_are_not_kept_over_others(tmp_path: Path) -> None:
     (tmp_path / "kept.duckdb").write_text("another's")
-    status, said = performed(tmp_path, clean(), "--journal", str(tmp_path / "kept.duckdb"))
+    status, output = audit_account(tmp_path, clean(), "--journal", str(tmp_path / "kept.duckdb"))
 
     assert 2 == status
-    assert "kept.duckdb exists already; name a new file" in said
+    assert "kept.duckdb exists already; name a new file" in output
     assert "another's" == (tmp_path / "kept.duckdb").read_text()
 
 
 def test_the_command_ends_with_1_and_tells_the_fault_where_and_by_how_much(tmp_path: Path) -> None:
     account = clean()
     account = evolve(account, curve=charged(account.curve, fees(account)))
-    status, said = performed(tmp_path, account, "--cash", "20000")
+    status, output = audit_account(tmp_path, account, "--cash", "20000")
 
     assert 1 == status
-    assert "1. Commission counted twice, 7 times, from 2024-03-02, -8.51 in total" in said
-    assert "2.80 less than the fills leave: the amount of their commission" in said
-    assert "First difference at 2024-03-02: cash by -2.80, equity by -2.80, P&L by -2.80" in said
+    assert "1. Commission counted twice, 7 times, from 2024-03-02, -8.51 in total" in output
+    assert "2.80 less than the fills leave: the amount of their commission" in output
+    assert "First difference at 2024-03-02: cash by -2.80, equity by -2.80, P&L by -2.80" in output
 
 
 def test_what_cannot_be_compared_does_not_agree(tmp_path: Path) -> None:
     """ACME is never flat, so that no P&L of its trades can be told from its fills."""
     account = clean([(1, "ACME", 10.0)])
     account = evolve(account, curve=account.trades)
-    status, said = performed(tmp_path, account, "--cash", "20000")
+    status, output = audit_account(tmp_path, account, "--cash", "20000")
 
     assert 0 == status
-    assert "nothing to compare" in said
-    assert "no fault found, no figure of the claims could be compared" in said
+    assert "nothing to compare" in output
+    assert "no fault found, no figure of the claims could be compared" in output
 
 
 def test_fills_after_the_last_claim_are_counted(tmp_path: Path) -> None:
     account = clean()
-    status, said = performed(tmp_path, evolve(account, curve=account.curve[:17]))
+    status, output = audit_account(tmp_path, evolve(account, curve=account.curve[:17]))
 
     assert 0 == status
-    assert "all 68 figures tie to the fills; 1 fill after the last claim not compared" in said
+    assert "all 68 figures tie to the fills, 1 fill after the last claim not compared" in output
 
 
 def test_what_departs_without_a_fault_of_a_name_is_said_so(tmp_path: Path) -> None:
     account = clean([(1, "ACME", 1 / 7)])
     curve = account.curve.select("timestamp", cash=account.curve["cash"].round(2) + 0.01)
-    status, said = performed(tmp_path, evolve(account, curve=curve), "--cash", "20000")
+    status, output = audit_account(tmp_path, evolve(account, curve=curve), "--cash", "20000")
 
     assert 1 == status
-    assert "no known fault explains it, cash differs" in said
+    assert "no known fault explains it, cash differs" in output
 
 
 def test_commission_below_zero_is_said_and_its_sign_is_named(tmp_path: Path) -> None:
     account = clean()
     account = evolve(account, fills=account.fills.with_columns(-pl.col("fee")))
-    status, said = performed(tmp_path, account, "--cash", "20000")
+    status, output = audit_account(tmp_path, account, "--cash", "20000")
 
     assert 1 == status
-    assert "commission is negative in 9 of them, booked as rebates" in said
-    assert "1. Commission of the wrong sign, 7 times, from 2024-03-02, -17.02 in total" in said
+    assert "commission is negative in 9 of them, booked as rebates" in output
+    assert "1. Commission of the wrong sign, 7 times, from 2024-03-02, -17.02 in total" in output
 
 
 def test_the_command_ends_with_2_where_it_cannot_run(tmp_path: Path) -> None:
     account = clean()
-    status, said = performed(tmp_path, evolve(account, fills=changed(account.fills, 0, quantity=0.0)))
+    status, output = audit_account(tmp_path, evolve(account, fills=changed(account.fills, 0, quantity=0.0)))
 
     assert 2 == status
-    assert "fills.csv, row 1: quantity is zero" in said
+    assert "fills.csv, row 1: quantity is zero" in output

@@ -21,9 +21,9 @@ from tieout.validation.audit.times import moments
     ],
 )
 def test_a_time_is_an_instant_and_the_day_of_its_own_zone(text: str, ns: str, day: str) -> None:
-    found, days = moments(pl.Series([text]))
+    instants, days = moments(pl.Series([text]))
 
-    assert [np.datetime64(ns, "ns").astype(int)] == found.to_list()
+    assert [np.datetime64(ns, "ns").astype(int)] == instants.to_list()
     assert [day] == days.astype("M8[D]").astype(str).tolist()
 
 
@@ -32,6 +32,6 @@ def test_a_time_is_an_instant_and_the_day_of_its_own_zone(text: str, ns: str, da
     ["03/05/2024", "05.03.2024", "2024-13-05", "2024-03-05T25:00", "1709600000", "1600-01-01", "", None],
 )
 def test_what_may_be_read_in_two_ways_is_no_time(text: str | None) -> None:
-    found, _ = moments(pl.Series([text], dtype=pl.String))
+    instants, _ = moments(pl.Series([text], dtype=pl.String))
 
-    assert [None] == found.to_list()
+    assert [None] == instants.to_list()

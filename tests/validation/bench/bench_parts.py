@@ -84,7 +84,7 @@ def load() -> ledger.Load:
 def test_sealing_and_storing_a_block(benchmark: Benchmark, load: ledger.Load, tmp_path: Path) -> None:
     benchmark.pedantic(ledger.storing, (load, TRANSFERS, tmp_path), rounds=ROUNDS, warmup_rounds=1)
 
-    with duckdb.connect(str(tmp_path / "ours.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(tmp_path / "tieout.duckdb"), read_only=True) as connection:
         assert [(load.transfer.num_rows,)] == connection.execute("select count(*) from transfer").fetchall()
 
 

@@ -28,7 +28,7 @@ BESIDE = [
     VALIDATION / name
     for name in ("bench/child.py", *(f"workloads/{n}.py" for n in ("task", "grid", "memory")))
 ]
-OURS, RUST = ("ours", "program", "sim"), ("vectorbt", "rust", "sim")
+TIEOUT, RUST = ("tieout", "program", "sim"), ("vectorbt", "rust", "sim")
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +47,16 @@ def arrays(w2: Workload, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_contestant_that_reaches_the_reference_is_timed(arrays: Path, tmp_path: Path) -> None:
-    contest = market.contest("W2", "close", {"ours": ["program"]})
+    contest = market.contest("W2", "close", {"tieout": ["program"]})
 
     timings = hold(contest, Engines([]), arrays, tmp_path, rounds=2)
 
-    assert {("ours", "program", what) for what in ("sim", "sealed", "total")} == timings.keys()
+    assert {("tieout", "program", what) for what in ("sim", "sealed", "total")} == timings.keys()
     assert {2} == {len(timing.seconds) for timing in timings.values()}
 
 
 def test_a_contestant_that_misses_it_by_a_cent_is_not(arrays: Path, tmp_path: Path) -> None:
-    right = market.contest("W2", "close", {"ours": ["program"]})
+    right = market.contest("W2", "close", {"tieout": ["program"]})
     contest = Contest("W2", right.rules, right.value + Decimal("0.01"), right.entries)
 
     with pytest.raises(Disagreement, match=r"program ends with 1,263,044\.75 after 9,046 fills"):
@@ -81,7 +81,7 @@ def test_the_error_output_of_an_engine_that_ends_is_quoted(tmp_path: Path) -> No
 
 
 def test_an_error_of_an_engine_is_quoted() -> None:
-    with Child("ours", sys.executable, []) as child, pytest.raises(Failed, match="KeyError: 'nothing'"):
+    with Child("tieout", sys.executable, []) as child, pytest.raises(Failed, match="KeyError: 'nothing'"):
         child.ask("run", name="nothing", check=False)
 
 
@@ -93,7 +93,7 @@ def test_modules_beside_another_engine_import_nothing_of_tieout(path: Path) -> N
     beside = tuple(f"tieout.validation.workloads.{name}" for name in ("task", "grid", "memory"))
     needs = {name for name in names if name.startswith(("tieout", "attrs")) and not name.startswith(beside)}
 
-    assert (path.parent.name == "ours") == bool(needs)
+    assert (path.parent.name == "tieout") == bool(needs)
 
 
 # --- workloads -----------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ def test_contestants_take_turns() -> None:
 
 @pytest.mark.parametrize(("seconds", "met"), [(1.0, "yes"), (2.0, "NO")])
 def test_a_target_is_met_by_the_median(seconds: float, met: str) -> None:
-    measured = {("in memory", "W2"): {OURS: Timing((seconds,) * 3), RUST: Timing((5.0, 6.0, 4.0))}}
+    measured = {("in memory", "W2"): {TIEOUT: Timing((seconds,) * 3), RUST: Timing((5.0, 6.0, 4.0))}}
 
     (row,) = floors.rows(measured)
 
@@ -145,7 +145,7 @@ def test_a_target_is_met_by_the_median(seconds: float, met: str) -> None:
 
 
 def test_a_target_against_an_absent_engine_is_left_out() -> None:
-    assert [] == floors.rows({("in memory", "W2"): {OURS: Timing((1.0,))}})
+    assert [] == floors.rows({("in memory", "W2"): {TIEOUT: Timing((1.0,))}})
 
 
 @pytest.mark.parametrize(("power", "values"), [(1.0, [3, 6, 12, 24]), (2.0, [1, 4, 16, 64]), (0.0, [5] * 4)])

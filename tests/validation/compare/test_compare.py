@@ -58,8 +58,10 @@ def run(orders: str, bars: dict[str, Sequence[Any]], volume: Any = None, **setti
             "tif": ["DAY" if row[-1] == "day" else "GTC" for row in rows],
         }
     )
-    given: dict[str, Any] = {"account": CashAccount("1000"), "costs": Costs()} | settings
-    backtest = Backtest(bars=Bars.from_arrays(timestamp, symbols, **panels), strategy=Orders(frame), **given)
+    arguments: dict[str, Any] = {"account": CashAccount("1000"), "costs": Costs()} | settings
+    backtest = Backtest(
+        bars=Bars.from_arrays(timestamp, symbols, **panels), strategy=Orders(frame), **arguments
+    )
     with backtest.run() as result:
         return NativeRun.of(backtest, result.journal)
 
@@ -68,8 +70,8 @@ def _after(row: Sequence[str], word: str) -> float:
     return float(row[row.index(word) + 1]) if word in row else NAN
 
 
-def compared(engine: str, ours: NativeRun) -> Comparison:
-    return Comparison(engine, ours, ADAPTERS[engine].by_imitation(ours))
+def compared(engine: str, tieout_run: NativeRun) -> Comparison:
+    return Comparison(engine, tieout_run, ADAPTERS[engine].by_imitation(tieout_run))
 
 
 # --- a run as data -------------------------------------------------------------------------------
@@ -79,16 +81,16 @@ def compared(engine: str, ours: NativeRun) -> Comparison:
 def test_cash_and_value_folded_from_transfers_are_those_of_the_statements(seed: int) -> None:
     backtest = draw(seed)
     with backtest.run() as result:
-        ours, equity = NativeRun.of(backtest, result.journal), result.equity
+        tieout_run, equity = NativeRun.of(backtest, result.journal), result.equity
 
-    assert [round(value, 6) for value in ours.outcome.value.tolist()] == equity["equity"].cast(
+    assert [round(value, 6) for value in tieout_run.outcome.value.tolist()] == equity["equity"].cast(
         float
     ).to_list()
-    assert ours.opening == float(str(backtest.account.cash))
+    assert tieout_run.opening == float(str(backtest.account.cash))
 
 
 def test_an_order_reduces_that_goes_against_the_position_when_it_is_given() -> None:
-    ours = run(
+    tieout_run = run(
         """
         0 A +0.1
         1 A +0.2
@@ -99,59 +101,59 @@ def test_an_order_reduces_that_goes_against_the_position_when_it_is_given() -> N
         instruments=Instruments.fractional(),
     )
 
-    assert [False, False, True, False] == [order.reduces for order in ours.orders]
+    assert [False, False, True, False] == [order.reduces for order in tieout_run.orders]
 
 
 def test_at_the_same_close_it_is_the_position_before_the_bars_own_fills() -> None:
-    ours = run("0 A +1\n1 A -1\n1 A +1", {"A": [10, 10, 10]}, fill="same_close")
+    tieout_run = run("0 A +1\n1 A -1\n1 A +1", {"A": [10, 10, 10]}, fill="same_close")
 
-    assert [False, True, False] == [order.reduces for order in ours.orders]
-    assert [0, 1, 1] == [fill.bar for fill in ours.outcome.fills]
+    assert [False, True, False] == [order.reduces for order in tieout_run.orders]
+    assert [0, 1, 1] == [fill.bar for fill in tieout_run.outcome.fills]
 
 
 def test_a_position_that_closes_because_its_instrument_ends_is_an_ending() -> None:
-    ours = run("0 A +1", {"A": [10, 11, 12, NAN, NAN], "B": [5, 5, 5, 5, 5]})
+    tieout_run = run("0 A +1", {"A": [10, 11, 12, NAN, NAN], "B": [5, 5, 5, 5, 5]})
 
-    assert {0: 3} == dict(ours.endings)
-    assert [1000, 989, 989, 1001, 1001] == ours.outcome.cash.tolist()
-    assert [1000, 1000, 1001, 1001, 1001] == ours.outcome.value.tolist()
+    assert {0: 3} == dict(tieout_run.endings)
+    assert [1000, 989, 989, 1001, 1001] == tieout_run.outcome.cash.tolist()
+    assert [1000, 1000, 1001, 1001, 1001] == tieout_run.outcome.value.tolist()
 
 
 # --- the orders handed over ---------------------------------------------------------------------------------
 
 
 def test_what_reduces_goes_first_then_what_adds_and_columns_without_orders_come_last() -> None:
-    ours = run("0 B +2\n1 A +3\n1 B -2\n1 D +1", {name: [10, 10, 10] for name in "ABCD"})
+    tieout_run = run("0 B +2\n1 A +3\n1 B -2\n1 D +1", {name: [10, 10, 10] for name in "ABCD"})
 
-    assert [[0, 1, 2, 3], [1, 0, 2, 3], [1, 0, 3, 2]] == Grid.of(ours).turn.tolist()
+    assert [[0, 1, 2, 3], [1, 0, 2, 3], [1, 0, 3, 2]] == Grid.of(tieout_run).turn.tolist()
 
 
 def test_an_order_is_executed_on_the_next_bar_of_its_instrument() -> None:
-    ours = run("0 A +1", {"A": [10, NAN, 10, 10], "B": [5, 5, 5, 5]})
+    tieout_run = run("0 A +1", {"A": [10, NAN, 10, 10], "B": [5, 5, 5, 5]})
 
-    assert [[2, 0]] == np.argwhere(~np.isnan(Grid.of(ours).size)).tolist()
+    assert [[2, 0]] == np.argwhere(~np.isnan(Grid.of(tieout_run).size)).tolist()
 
 
 @pytest.mark.parametrize(
-    ("orders", "told"),
+    ("orders", "message"),
     [
         ("0 A +1 limit 9", "order 0 is a limit order"),
         ("0 A +1 stop 11", "order 0 is a stop order"),
         ("0 A +1\n0 A +2", "orders 0 and 1 are both for A at 2024-01-02"),
     ],
 )
-def test_vectorbt_takes_one_market_order_a_bar_and_instrument(orders: str, told: str) -> None:
-    ours = run(orders, {"A": [10, 10, 10]})
+def test_vectorbt_takes_one_market_order_a_bar_and_instrument(orders: str, message: str) -> None:
+    tieout_run = run(orders, {"A": [10, 10, 10]})
 
-    with pytest.raises(CannotCompare, match=told):
-        Grid.of(ours)
+    with pytest.raises(CannotCompare, match=message):
+        Grid.of(tieout_run)
 
 
 PERCENT, A_SHARE, AN_ORDER = PercentCommission("0.001"), PerShareCommission("0.01"), PerOrderCommission("1")
 
 
 @pytest.mark.parametrize(
-    ("engine", "commission", "taken"),
+    ("engine", "commission", "answer"),
     [
         ("vectorbt", PERCENT, (0.001, 0.0, 0.0)),
         ("backtrader", PERCENT, (0.001, 0.0, 0.0)),
@@ -163,15 +165,15 @@ PERCENT, A_SHARE, AN_ORDER = PercentCommission("0.001"), PerShareCommission("0.0
         ("backtrader", PerShareCommission("0.01", "0", "0.1"), "without a minimum"),
     ],
 )
-def test_a_commission_is_taken_or_refused(engine: str, commission: Any, taken: Any) -> None:
-    ours, adapter = run("0 A +1", {"A": [10, 10]}, costs=Costs(commission)), ADAPTERS[engine]
+def test_a_commission_is_taken_or_refused(engine: str, commission: Any, answer: Any) -> None:
+    tieout_run, adapter = run("0 A +1", {"A": [10, 10]}, costs=Costs(commission)), ADAPTERS[engine]
 
-    if isinstance(taken, str):
-        with pytest.raises(CannotCompare, match=taken):
-            charges(ours, adapter.name, adapter.commissions)
+    if isinstance(answer, str):
+        with pytest.raises(CannotCompare, match=answer):
+            charges(tieout_run, adapter.name, adapter.commissions)
     else:
-        costs = charges(ours, adapter.name, adapter.commissions)
-        assert taken == (costs.percent, costs.per_share, costs.per_order)
+        costs = charges(tieout_run, adapter.name, adapter.commissions)
+        assert answer == (costs.percent, costs.per_share, costs.per_order)
 
 
 @pytest.mark.parametrize("engine", ["vectorbt", "backtrader"])
@@ -183,18 +185,18 @@ def test_a_slippage_that_is_no_share_of_the_price_is_refused(engine: str) -> Non
         def spec(self) -> str:
             return "fixed"
 
-    ours = run("0 A +1", {"A": [10, 10]}, costs=Costs(slippage=Fixed()))
+    tieout_run = run("0 A +1", {"A": [10, 10]}, costs=Costs(slippage=Fixed()))
 
     with pytest.raises(CannotCompare, match="it takes a share of the price"):
-        charges(ours, ADAPTERS[engine].name, ADAPTERS[engine].commissions)
+        charges(tieout_run, ADAPTERS[engine].name, ADAPTERS[engine].commissions)
 
 
 @pytest.mark.parametrize("engine", ["vectorbt", "backtrader"])
 def test_a_share_of_the_volume_is_refused(engine: str) -> None:
-    ours = run("0 A +1", {"A": [10, 10]}, costs=Costs(participation="0.1"))
+    tieout_run = run("0 A +1", {"A": [10, 10]}, costs=Costs(participation="0.1"))
 
     with pytest.raises(CannotCompare, match="participation"):
-        charges(ours, ADAPTERS[engine].name, ADAPTERS[engine].commissions)
+        charges(tieout_run, ADAPTERS[engine].name, ADAPTERS[engine].commissions)
 
 
 # --- differences ---------------------------------------------------------------------------------
@@ -203,7 +205,7 @@ def test_a_share_of_the_volume_is_refused(engine: str) -> None:
 @pytest.mark.parametrize("engine", ["vectorbt", "backtrader"])
 @pytest.mark.parametrize("fill", ["next_open", "same_close"])
 def test_the_same_rules_lead_to_the_same_books(engine: str, fill: str) -> None:
-    ours = run(
+    tieout_run = run(
         """
         0 A +30
         0 B +20
@@ -216,12 +218,12 @@ def test_the_same_rules_lead_to_the_same_books(engine: str, fill: str) -> None:
         costs=Costs(PERCENT),
     )
 
-    assert 5 == len(ours.outcome.fills)
-    assert [] == list(compared(engine, ours).differences)
+    assert 5 == len(tieout_run.outcome.fills)
+    assert [] == list(compared(engine, tieout_run).differences)
 
 
 def test_an_order_that_is_cut_spends_what_there_is_in_vectorbt_too() -> None:
-    ours = run(
+    tieout_run = run(
         """
         0 A +150
         1 A -20
@@ -234,13 +236,13 @@ def test_an_order_that_is_cut_spends_what_there_is_in_vectorbt_too() -> None:
         instruments=Instruments.fractional(),
     )
 
-    assert 4 == len(ours.outcome.fills)
-    assert 3 == len(ours.outcome.refusals)
-    assert [] == list(compared("vectorbt", ours).differences)
+    assert 4 == len(tieout_run.outcome.fills)
+    assert 3 == len(tieout_run.outcome.refusals)
+    assert [] == list(compared("vectorbt", tieout_run).differences)
 
 
 def test_orders_with_limits_and_stops_fill_alike_in_backtrader() -> None:
-    ours = run(
+    tieout_run = run(
         """
         0 A +10 limit 9
         0 A +10 stop 12
@@ -251,14 +253,14 @@ def test_orders_with_limits_and_stops_fill_alike_in_backtrader() -> None:
         {"A": [10, (10, 8), (8, 12.5), (14, 13), (9, 8), 8]},
     )
 
-    assert 4 == len(ours.outcome.fills)
-    assert [] == list(compared("backtrader", ours).differences)
+    assert 4 == len(tieout_run.outcome.fills)
+    assert [] == list(compared("backtrader", tieout_run).differences)
 
 
 CUT = CashAccount("1000", insufficient="cut")
 FREE = UnlimitedAccount("1000")
 FINE = Instruments.fractional()
-NAMED: dict[str, tuple[str, Callable[[], NativeRun]]] = {
+CASES: dict[str, tuple[str, Callable[[], NativeRun]]] = {
     "the submission check": (
         "backtrader",
         lambda: run("0 A +101", {"A": [10, 9, 9]}),
@@ -302,12 +304,12 @@ NAMED: dict[str, tuple[str, Callable[[], NativeRun]]] = {
     ),
 }
 PACKAGE_ONLY = {"an old bar"}
-"""Rules that the imitation of Backtrader does not show; the package does."""
+"""Rules that the imitation of Backtrader does not show, but the package does."""
 
 
-@pytest.mark.parametrize("name", sorted(NAMED.keys() - PACKAGE_ONLY))
+@pytest.mark.parametrize("name", sorted(CASES.keys() - PACKAGE_ONLY))
 def test_a_known_difference_of_rules_is_named(name: str) -> None:
-    engine, make = NAMED[name]
+    engine, make = CASES[name]
 
     assert name in {difference.rule for difference in compared(engine, make()).differences}
 
@@ -328,66 +330,70 @@ PLANTED: dict[str, Callable[[Outcome], dict[str, Any]]] = {
 @pytest.mark.parametrize("planted", PLANTED)
 def test_what_follows_from_no_rule_is_put_down_to_none(engine: str, planted: str) -> None:
     orders = "0 A +10\n1 A -3" if engine == "vectorbt" else "0 A +10\n1 A -3 limit 9\n2 A +2 stop 12"
-    ours = run(orders, {"A": [10, 10, 10, 12, 12]})
-    theirs = ADAPTERS[engine].by_imitation(ours)
+    tieout_run = run(orders, {"A": [10, 10, 10, 12, 12]})
+    outcome = ADAPTERS[engine].by_imitation(tieout_run)
 
-    found = Comparison(engine, ours, evolve(theirs, **PLANTED[planted](theirs))).differences
+    differences = Comparison(engine, tieout_run, evolve(outcome, **PLANTED[planted](outcome))).differences
 
-    assert found
-    assert {""} == {difference.rule for difference in found}
+    assert differences
+    assert {""} == {difference.rule for difference in differences}
 
 
 def test_what_is_bought_with_cash_that_is_not_there_is_not_put_down_to_the_submission_check() -> None:
-    found = compared("backtrader", run("0 A +150", {"A": [10, 10, 10]}, account=FREE)).differences
+    differences = compared("backtrader", run("0 A +150", {"A": [10, 10, 10]}, account=FREE)).differences
 
-    assert ["an unlimited account", ""] == [difference.rule for difference in found]
+    assert ["an unlimited account", ""] == [difference.rule for difference in differences]
 
 
 def test_a_limit_that_is_refused_when_it_fills_is_not_put_down_to_the_submission_check() -> None:
-    ours = run("0 A +60 limit 9\n1 A +60", {"A": [10, 10, 8, 8]}, account=FREE)
-    theirs = ADAPTERS["backtrader"].by_imitation(ours)
-    late = [fill for fill in theirs.fills if fill.order != 0]
+    tieout_run = run("0 A +60 limit 9\n1 A +60", {"A": [10, 10, 8, 8]}, account=FREE)
+    outcome = ADAPTERS["backtrader"].by_imitation(tieout_run)
+    late = [fill for fill in outcome.fills if fill.order != 0]
 
-    found = Comparison("backtrader", ours, evolve(theirs, fills=late, refusals=[Refusal(2, 0, 0, "Margin")]))
+    comparison = Comparison(
+        "backtrader", tieout_run, evolve(outcome, fills=late, refusals=[Refusal(2, 0, 0, "Margin")])
+    )
 
-    assert "the submission check" not in {difference.rule for difference in found.differences}
+    assert "the submission check" not in {difference.rule for difference in comparison.differences}
 
 
 def test_an_order_without_a_bar_does_not_affect_the_others() -> None:
-    ours = run("0 A +1\n1 A +2", {"A": [10, NAN, 10, 10], "B": [5, 5, 5, 5]})
+    tieout_run = run("0 A +1\n1 A +2", {"A": [10, NAN, 10, 10], "B": [5, 5, 5, 5]})
 
     for engine in ADAPTERS:
-        (found,) = compared(engine, ours).differences
+        (difference,) = compared(engine, tieout_run).differences
         assert (1, "refusal", "no_bar", "none", "no bar") == (
-            found.order,
-            found.what,
-            found.ours,
-            found.theirs,
-            found.rule,
+            difference.order,
+            difference.what,
+            difference.value,
+            difference.engine_value,
+            difference.rule,
         )
 
 
 def test_a_fill_of_dust_is_a_difference_although_it_moves_nothing() -> None:
-    ours = run("0 A +0.00000001", {"A": [10, 10]}, instruments=FINE)
+    tieout_run = run("0 A +0.00000001", {"A": [10, 10]}, instruments=FINE)
 
     for engine in ADAPTERS:
-        assert [("fill", "dust")] == [(one.what, one.rule) for one in compared(engine, ours).differences]
+        assert [("fill", "dust")] == [
+            (one.what, one.rule) for one in compared(engine, tieout_run).differences
+        ]
 
 
 def test_at_the_same_close_a_limit_of_backtrader_is_in_the_cash_of_the_bar_that_fills_it() -> None:
-    ours = run("0 A +10\n0 A +10 limit 10\n2 A -1 limit 7", {"A": [10, (9, 8), 8]}, fill="same_close")
+    tieout_run = run("0 A +10\n0 A +10 limit 10\n2 A -1 limit 7", {"A": [10, (9, 8), 8]}, fill="same_close")
 
-    theirs = ADAPTERS["backtrader"].by_imitation(ours)
+    outcome = ADAPTERS["backtrader"].by_imitation(tieout_run)
 
-    assert [(0, 0, 10.0), (1, 1, 9.0)] == [(fill.bar, fill.order, fill.price) for fill in theirs.fills]
-    assert [900, 810, 810] == theirs.cash.tolist()
-    assert [1000, 970, 970] == theirs.value.tolist()
+    assert [(0, 0, 10.0), (1, 1, 9.0)] == [(fill.bar, fill.order, fill.price) for fill in outcome.fills]
+    assert [900, 810, 810] == outcome.cash.tolist()
+    assert [1000, 970, 970] == outcome.value.tolist()
 
 
 def test_a_rule_is_named_that_there_is() -> None:
     names = {rule.name for adapter in ADAPTERS.values() for rule in adapter.rules}
 
-    assert names == NAMED.keys()
+    assert names == CASES.keys()
 
 
 def test_fills_of_one_order_at_one_bar_and_price_are_one_execution() -> None:
@@ -396,15 +402,15 @@ def test_fills_of_one_order_at_one_bar_and_price_are_one_execution() -> None:
         fills, [Refusal(3, 0, 8, "Margin"), Refusal(3, 0, 9, "Expired")], np.zeros(4), np.zeros(4)
     )
 
-    found = order_results(outcome)
+    results = order_results(outcome)
 
-    assert [(1, 2.0), (2, 1.0)] == [(fill.bar, round(fill.quantity, 9)) for fill in found[7].fills]
-    assert "Margin" == found[8].reason
-    assert 9 not in found
+    assert [(1, 2.0), (2, 1.0)] == [(fill.bar, round(fill.quantity, 9)) for fill in results[7].fills]
+    assert "Margin" == results[8].reason
+    assert 9 not in results
 
 
 @pytest.mark.parametrize(
-    ("engine", "ours", "theirs", "alike"),
+    ("engine", "reason", "engine_reason", "alike"),
     [
         ("backtrader", "insufficient_cash", "Margin", True),
         ("vectorbt", "insufficient_cash", "NoCashLong", True),
@@ -415,8 +421,10 @@ def test_fills_of_one_order_at_one_bar_and_price_are_one_execution() -> None:
         ("vectorbt", "", "", True),
     ],
 )
-def test_reasons_are_alike_that_mean_the_same(engine: str, ours: str, theirs: str, *, alike: bool) -> None:
-    assert alike == is_alike(ADAPTERS[engine], ours, theirs)
+def test_reasons_are_alike_that_mean_the_same(
+    engine: str, reason: str, engine_reason: str, *, alike: bool
+) -> None:
+    assert alike == is_alike(ADAPTERS[engine], reason, engine_reason)
 
 
 def test_the_largest_difference_of_two_curves_has_its_bar() -> None:
@@ -449,7 +457,7 @@ def test_no_difference_is_printed_with_the_totals(capsys: pytest.CaptureFixture[
 
 
 def test_the_first_difference_is_explained_from_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
-    show(compared("backtrader", NAMED["the submission check"][1]()), "a run")
+    show(compared("backtrader", CASES["the submission check"][1]()), "a run")
 
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
     for line in (

@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.validation.compare.test_compare import NAMED, PACKAGE_ONLY
+from tests.validation.compare.test_compare import CASES, PACKAGE_ONLY
 from tieout.ledger.application import application
 from tieout.validation.compare.command import installed_version
 from tieout.validation.compare.differences import Comparison
@@ -46,7 +46,7 @@ def tieout(*arguments: object) -> Result:
     return CliRunner().invoke(application(), [str(argument) for argument in arguments])
 
 
-def written(folder: Path, fill: str, step: str, more: str = "") -> Path:
+def write_spec(folder: Path, fill: str, step: str, more: str = "") -> Path:
     path = folder / "top.toml"
     path.write_text(SPEC.replace("FILL", fill).replace("STEP", step) + more)
     return path
@@ -81,63 +81,63 @@ def without_packages(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_run_whose_rules_coincide_has_no_difference(
     fill: str, step: str, against: str, tmp_path: Path
 ) -> None:
-    done = tieout("compare", written(tmp_path, fill, step), "--against", against)
+    result = tieout("compare", write_spec(tmp_path, fill, step), "--against", against)
 
-    assert "\nno difference\n" in done.output
-    assert 0 == done.exit_code
+    assert "\nno difference\n" in result.output
+    assert 0 == result.exit_code
 
 
 @pytest.mark.reference
 @needs_packages
 def test_a_journal_is_compared_as_its_spec_is(tmp_path: Path) -> None:
-    spec = written(tmp_path, "next_open", "1")
+    spec = write_spec(tmp_path, "next_open", "1")
     assert 0 == tieout("run", spec, "--journal", tmp_path / "run.duckdb").exit_code
     before = (tmp_path / "run.duckdb").read_bytes()
 
-    done = tieout("compare", tmp_path / "run.duckdb", "--against", "backtrader")
+    result = tieout("compare", tmp_path / "run.duckdb", "--against", "backtrader")
 
     assert (
         tieout("compare", spec, "--against", "backtrader").output.splitlines()[1:]
-        == (done.output.splitlines()[1:])
+        == (result.output.splitlines()[1:])
     )
-    assert 0 == done.exit_code
+    assert 0 == result.exit_code
     assert before == (tmp_path / "run.duckdb").read_bytes()
 
 
 @pytest.mark.reference
 @needs_packages
 def test_what_differs_is_listed_explained_and_named(tmp_path: Path) -> None:
-    spec = written(tmp_path, "next_open", "1")
+    spec = write_spec(tmp_path, "next_open", "1")
     spec.write_text(spec.read_text().replace("count = 3", "count = 3, invested = 1.0"))
 
-    done = tieout("compare", spec, "--against", "backtrader")
+    result = tieout("compare", spec, "--against", "backtrader")
 
-    assert "the submission check" in done.output
-    assert "The first difference: " in done.output
-    assert "position before" in done.output
-    assert 1 == done.exit_code
+    assert "the submission check" in result.output
+    assert "The first difference: " in result.output
+    assert "position before" in result.output
+    assert 1 == result.exit_code
 
 
 @pytest.mark.reference
 @needs_packages
 @pytest.mark.parametrize(
-    ("more", "against", "told"),
+    ("more", "against", "message"),
     [
         (("percent", "per_share"), "vectorbt", "VectorBT has no commission such as PerShareCommission"),
         (("percent", "per_order"), "backtrader", "Backtrader has no commission such as PerOrderCommission"),
     ],
 )
 def test_what_an_engine_cannot_take_is_one_sentence(
-    more: tuple[str, str], against: str, told: str, tmp_path: Path
+    more: tuple[str, str], against: str, message: str, tmp_path: Path
 ) -> None:
-    spec = written(tmp_path, "next_open", "1")
+    spec = write_spec(tmp_path, "next_open", "1")
     spec.write_text(spec.read_text().replace(*more))
 
-    done = tieout("compare", spec, "--against", against)
+    result = tieout("compare", spec, "--against", against)
 
-    assert told in done.output
-    assert 1 == done.output.count("\n")
-    assert 2 == done.exit_code
+    assert message in result.output
+    assert 1 == result.output.count("\n")
+    assert 2 == result.exit_code
 
 
 @pytest.mark.usefixtures("without_packages")
@@ -152,10 +152,10 @@ def test_a_journal_whose_inputs_have_changed_is_not_compared(tmp_path: Path) -> 
     assert 0 == tieout("run", spec).exit_code
     data.write_text("\n".join(rows).replace("05,A,10,10,10,10", "05,A,10,11,10,11"))
 
-    done = tieout("compare", tmp_path / "held.duckdb", "--against", "vectorbt")
+    result = tieout("compare", tmp_path / "held.duckdb", "--against", "vectorbt")
 
-    assert "does not match its inputs: the data: column close has changed" in done.output
-    assert 2 == done.exit_code
+    assert "does not match its inputs: the data: column close has changed" in result.output
+    assert 2 == result.exit_code
 
 
 STOPS = """\
@@ -179,29 +179,29 @@ def test_a_journal_that_ends_before_its_bars_is_not_compared(tmp_path: Path) -> 
     spec.write_text('[bars]\npath = "prices.csv"\n[strategy]\nname = "stops.py:Stops"\n')
     assert 2 == tieout("run", spec).exit_code
 
-    done = tieout("compare", tmp_path / "stops.duckdb", "--against", "vectorbt")
+    result = tieout("compare", tmp_path / "stops.duckdb", "--against", "vectorbt")
 
-    assert "ended before its bars do" in done.output
-    assert 2 == done.exit_code
+    assert "ended before its bars do" in result.output
+    assert 2 == result.exit_code
 
 
 @pytest.mark.usefixtures("without_packages")
 def test_a_journal_that_was_changed_after_it_was_sealed_is_not_compared(tmp_path: Path) -> None:
-    spec = written(tmp_path, "next_open", "1")
+    spec = write_spec(tmp_path, "next_open", "1")
     assert 0 == tieout("run", spec, "--journal", tmp_path / "run.duckdb").exit_code
     with duckdb.connect(tmp_path / "run.duckdb") as connection:
         connection.execute("update fill set price = price + 1 where id = 0")
 
-    done = tieout("compare", tmp_path / "run.duckdb", "--against", "backtrader")
+    result = tieout("compare", tmp_path / "run.duckdb", "--against", "backtrader")
 
-    assert "was changed after it was sealed" in done.output
-    assert 2 == done.exit_code
+    assert "was changed after it was sealed" in result.output
+    assert 2 == result.exit_code
 
 
 # --- without the packages --------------------------------------------------------------------------
 
 
-IMITATIONS = {"backtrader": "1.9.78", "vectorbt": "1.2.0"}
+IMITATIONS = {"backtrader": "1.9.78.123", "vectorbt": "1.2.0"}
 
 
 @pytest.mark.usefixtures("without_packages")
@@ -210,48 +210,49 @@ IMITATIONS = {"backtrader": "1.9.78", "vectorbt": "1.2.0"}
 def test_an_engine_that_is_not_installed_is_imitated_and_the_output_says_so(
     source: str, against: str, tmp_path: Path
 ) -> None:
-    path = written(tmp_path, "next_open", "1")
+    path = write_spec(tmp_path, "next_open", "1")
     if source == "journal":
         assert 0 == tieout("run", path, "--journal", tmp_path / "run.duckdb").exit_code
         path = tmp_path / "run.duckdb"
 
-    done = tieout("compare", path, "--against", against)
+    result = tieout("compare", path, "--against", against)
 
     assert (
-        f"\n{against} is not installed: compared with our imitation of {IMITATIONS[against]}\n" in done.output
+        f"\n{against} is not installed: compared with our imitation of {IMITATIONS[against]}\n"
+        in result.output
     )
-    assert "\nno difference\n" in done.output
-    assert 0 == done.exit_code
+    assert "\nno difference\n" in result.output
+    assert 0 == result.exit_code
 
 
 @pytest.mark.usefixtures("without_packages")
 def test_the_imitation_finds_and_names_a_difference(tmp_path: Path) -> None:
-    spec = written(tmp_path, "next_open", "1")
+    spec = write_spec(tmp_path, "next_open", "1")
     spec.write_text(spec.read_text().replace("count = 3", "count = 3, invested = 1.0"))
 
-    done = tieout("compare", spec, "--against", "backtrader")
+    result = tieout("compare", spec, "--against", "backtrader")
 
-    assert "the submission check" in done.output
-    assert 1 == done.exit_code
+    assert "the submission check" in result.output
+    assert 1 == result.exit_code
 
 
 @pytest.mark.usefixtures("without_packages")
 def test_a_cost_that_the_imitation_cannot_take_is_one_sentence(tmp_path: Path) -> None:
-    spec = written(tmp_path, "next_open", "1")
+    spec = write_spec(tmp_path, "next_open", "1")
     spec.write_text(spec.read_text().replace("percent", "per_share"))
 
-    done = tieout("compare", spec, "--against", "vectorbt")
+    result = tieout("compare", spec, "--against", "vectorbt")
 
-    assert "VectorBT has no commission such as PerShareCommission" in done.output
-    assert 1 == done.output.count("\n")
-    assert 2 == done.exit_code
+    assert "VectorBT has no commission such as PerShareCommission" in result.output
+    assert 1 == result.output.count("\n")
+    assert 2 == result.exit_code
 
 
 def test_an_engine_without_a_folder_is_refused_with_the_choices(tmp_path: Path) -> None:
-    done = tieout("compare", written(tmp_path, "next_open", "1"), "--against", "zipline")
+    result = tieout("compare", write_spec(tmp_path, "next_open", "1"), "--against", "zipline")
 
-    assert all(name in done.output for name in registry.names("adapter"))
-    assert 2 == done.exit_code
+    assert all(name in result.output for name in registry.names("adapter"))
+    assert 2 == result.exit_code
 
 
 @pytest.mark.reference
@@ -263,17 +264,17 @@ def test_an_installed_engine_has_its_version() -> None:
 
 @pytest.mark.reference
 @needs_packages
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", CASES)
 def test_a_known_difference_of_rules_is_named_with_the_package(name: str) -> None:
-    engine, make = NAMED[name]
-    ours = make()
-    theirs = registry.adapter(engine).by_package(ours)
+    engine, make = CASES[name]
+    tieout_run = make()
+    outcome = registry.adapter(engine).by_package(tieout_run)
 
-    assert name in {difference.rule for difference in Comparison(engine, ours, theirs).differences}
+    assert name in {difference.rule for difference in Comparison(engine, tieout_run, outcome).differences}
 
 
 def test_rules_that_only_a_package_shows_have_a_name() -> None:
-    assert NAMED.keys() >= PACKAGE_ONLY
+    assert CASES.keys() >= PACKAGE_ONLY
 
 
 def test_a_run_that_cannot_be_compared_is_an_error_of_tieout() -> None:

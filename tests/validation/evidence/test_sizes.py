@@ -161,11 +161,11 @@ def with_fees_of_flips_doubled(outcome: Outcome) -> Outcome:
 
 
 def test_a_fault_of_the_native_engine_is_found_by_its_random_runs() -> None:
-    def theirs(run: Any) -> Outcome:
+    def faulty_outcome(run: Any) -> Outcome:
         return with_fees_of_flips_doubled(vectorbt_adapter.by_imitation(run))
 
     count = 20
-    (tally,) = native.compare_random(count, packages={"planted": ("vectorbt", theirs)}).values()
+    (tally,) = native.compare_random(count, packages={"planted": ("vectorbt", faulty_outcome)}).values()
 
     assert count <= CI["random runs of the native engine"]
     assert 0 < tally.differing < count
@@ -198,8 +198,8 @@ def test_a_fault_of_the_imitation_of_backtrader_is_found(monkeypatch: pytest.Mon
 def test_a_fault_of_the_imitation_of_vectorbt_is_found(
     monkeypatch: pytest.MonkeyPatch, engine: Any, name: str
 ) -> None:
-    def wrong(ours: Outcome, theirs: Outcome) -> list[Difference]:
-        return differences(with_fees_of_flips_doubled(ours), theirs)
+    def wrong(outcome: Outcome, expected: Outcome) -> list[Difference]:
+        return differences(with_fees_of_flips_doubled(outcome), expected)
 
     monkeypatch.setattr(vectorbt, "differences", wrong)
     count = 40

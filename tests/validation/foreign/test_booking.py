@@ -24,16 +24,16 @@ Row = tuple[int, int, float, float, float]
 """Bar, column, quantity, price, fee."""
 
 
-def done(*rows: Row, cash: float = OPENING) -> Records:
-    """The states of an engine whose cash is what its fills say, each an order of its own."""
+def states(*rows: Row, cash: float = OPENING) -> Records:
+    """Return the states of an engine whose cash follows from its fills. Each fill has its own order."""
     trades = trades_of(len(rows))
     held: dict[int, float] = {}
     for number, (trade, (bar, column, quantity, price, fee)) in enumerate(zip(trades, rows, strict=True)):
         before, had = held.get(column, 0.0), cash
         held[column] = before + quantity
         cash -= quantity * price + fee
-        states = before, held[column], had, cash
-        np.asarray(trades)[number] = (bar, column, number, *states, fee, price)
+        figures = before, held[column], had, cash
+        np.asarray(trades)[number] = (bar, column, number, *figures, fee, price)
         assert trade.order == number
     return trades
 
@@ -57,7 +57,7 @@ def failing(path: Path) -> list[str]:
 
 
 def test_a_purchase_and_a_sale_leave_cash_and_units_of_the_engine() -> None:
-    books = booked(done((0, 0, 10.0, 10.0, 1.0), (2, 0, -4.0, 12.0, 0.5)))
+    books = booked(states((0, 0, 10.0, 10.0, 1.0), (2, 0, -4.0, 12.0, 0.5)))
 
     assert [899.0, 899.0, 946.5, 946.5] == books.cash.tolist()
     assert [999.0, 999.0, 1006.5, 1006.5] == books.value.tolist()
@@ -66,7 +66,7 @@ def test_a_purchase_and_a_sale_leave_cash_and_units_of_the_engine() -> None:
 
 def test_the_roundings_of_a_fill_are_an_expense_of_their_own() -> None:
     """A third of a unit at 10: 3.333333 333.. is paid, and 0.33333333 units at 10 are 3.333333 33."""
-    books = booked(done((0, 0, 1 / 3, 10.0, 0.000_000_4), (1, 0, -1 / 3, 10.000_001, 0.0)))
+    books = booked(states((0, 0, 1 / 3, 10.0, 0.000_000_4), (1, 0, -1 / 3, 10.000_001, 0.0)))
 
     assert [996.666666, 1000.0, 1000.0, 1000.0] == books.cash.tolist()
     assert 0 == books.units[1, 0]
@@ -74,7 +74,7 @@ def test_the_roundings_of_a_fill_are_an_expense_of_their_own() -> None:
 
 
 def test_short_proceeds_are_set_aside_and_count_as_cash() -> None:
-    books = booked(done((0, 0, -10.0, 10.0, 1.0)))
+    books = booked(states((0, 0, -10.0, 10.0, 1.0)))
 
     assert 1_099.0 == books.cash[0]
     assert 999.0 == books.value[0]
@@ -82,14 +82,14 @@ def test_short_proceeds_are_set_aside_and_count_as_cash() -> None:
 
 
 def test_a_trade_through_zero_closes_and_opens() -> None:
-    books = booked(done((0, 0, 5.0, 10.0, 0.0), (1, 0, -12.0, 10.0, 1.0), (2, 0, 9.0, 11.0, 1.0)))
+    books = booked(states((0, 0, 5.0, 10.0, 0.0), (1, 0, -12.0, 10.0, 1.0), (2, 0, 9.0, 11.0, 1.0)))
 
     assert [950.0, 1_069.0, 969.0, 969.0] == books.cash.tolist()
     assert [5, -7, 2, 2] == (books.units[:, 0] // 10**8).tolist()
 
 
 def test_cash_may_be_overdrawn_where_the_engine_lets_it() -> None:
-    trades = done((0, 0, 200.0, 10.0, 0.0))
+    trades = states((0, 0, 200.0, 10.0, 0.0))
 
     assert -1_000.0 == booked(trades).cash[0]
     with pytest.raises(BookingRefused, match="trade 0, of ACME at bar 0: the ledger refuses it: overdraft"):
@@ -97,7 +97,7 @@ def test_cash_may_be_overdrawn_where_the_engine_lets_it() -> None:
 
 
 def test_a_fee_below_zero_is_a_rebate() -> None:
-    books = booked(done((0, 0, 10.0, 10.0, -0.25)))
+    books = booked(states((0, 0, 10.0, 10.0, -0.25)))
 
     assert 900.25 == books.cash[0]
     assert -0.25 == balances(books)["Income:Rebates"]
@@ -105,7 +105,7 @@ def test_a_fee_below_zero_is_a_rebate() -> None:
 
 def test_money_without_a_unit_is_a_charge(tmp_path: Path) -> None:
     """A fill of a billionth of a unit: nothing to hold, but its fee is paid."""
-    books = booked(done((0, 0, 1e-9, 10.0, 0.5)), path=tmp_path / "dust.duckdb")
+    books = booked(states((0, 0, 1e-9, 10.0, 0.5)), path=tmp_path / "dust.duckdb")
     expenses = balances(books)["Expenses:Commissions"]
     books.journal.close()
 
@@ -114,7 +114,7 @@ def test_money_without_a_unit_is_a_charge(tmp_path: Path) -> None:
 
 
 def test_money_for_less_than_a_unit_is_no_more_than_a_unit_costs() -> None:
-    trades = done((0, 0, 1e-9, 10.0, 0.5))
+    trades = states((0, 0, 1e-9, 10.0, 0.5))
     trades.cash_after -= 0.01
 
     with pytest.raises(
@@ -125,7 +125,7 @@ def test_money_for_less_than_a_unit_is_no_more_than_a_unit_costs() -> None:
 
 def test_cash_that_is_not_price_and_fee_fails_the_check_of_notionals(tmp_path: Path) -> None:
     """Its cash is still the engine's: the journal says where it does not follow from the fills."""
-    trades = done((0, 0, 10.0, 10.0, 1.0))
+    trades = states((0, 0, 10.0, 10.0, 1.0))
     trades.cash_after -= 0.01
     books = booked(trades, path=tmp_path / "wrong.duckdb")
     books.journal.close()
@@ -146,7 +146,7 @@ def test_cash_that_is_not_price_and_fee_fails_the_check_of_notionals(tmp_path: P
 def test_rounding_is_at_most_a_unit_at_its_price_and_two_of_money(
     tmp_path: Path, price: float, skimmed: float, checks: list[str]
 ) -> None:
-    trades = done((0, 0, 1.0, price, 0.0), cash=1e6)
+    trades = states((0, 0, 1.0, price, 0.0), cash=1e6)
     trades.cash_after -= skimmed
     booked(trades, np.full((4, 2), price), 1e6, path=tmp_path / "skimmed.duckdb").journal.close()
 
@@ -154,7 +154,7 @@ def test_rounding_is_at_most_a_unit_at_its_price_and_two_of_money(
 
 
 def test_what_is_worth_more_than_books_hold_is_refused() -> None:
-    trades = done((0, 0, 9e7, 1e-6, 0.0))
+    trades = states((0, 0, 9e7, 1e-6, 0.0))
 
     with pytest.raises(
         BookingRefused, match=r"the positions at 2024-01-01.* are worth more than the books can hold"
@@ -163,7 +163,7 @@ def test_what_is_worth_more_than_books_hold_is_refused() -> None:
 
 
 def test_a_sale_that_costs_money_has_all_of_it_as_its_fee(tmp_path: Path) -> None:
-    trades = done((0, 0, 10.0, 10.0, 0.0), (1, 0, -10.0, 0.01, 0.0))
+    trades = states((0, 0, 10.0, 10.0, 0.0), (1, 0, -10.0, 0.01, 0.0))
     trades.cash_after[1] = trades.cash_before[1] - 5
     books = booked(trades, path=tmp_path / "wrong.duckdb")
     fee = balances(books)["Expenses:Commissions"]
@@ -174,7 +174,7 @@ def test_a_sale_that_costs_money_has_all_of_it_as_its_fee(tmp_path: Path) -> Non
 
 
 def test_interest_on_a_short_is_a_fee_for_borrowing_and_what_is_received_is_income() -> None:
-    trades = done((0, 0, -10.0, 10.0, 0.0))
+    trades = states((0, 0, -10.0, 10.0, 0.0))
     charges = charges_of(3)
     for number, (kind, amount) in enumerate(
         ((Kind.BORROW_FEE, 2.0), (Kind.MARGIN_INTEREST, 1.0), (Kind.BORROW_FEE, -0.5))
@@ -182,18 +182,18 @@ def test_interest_on_a_short_is_a_fee_for_borrowing_and_what_is_received_is_inco
         before = 1_100.0 if number == 0 else charges.cash_after[number - 1]
         np.asarray(charges)[number] = (number + 1, 0, 1, int(kind), before, before - amount)
     books = booked(trades, charges=charges)
-    found = balances(books)
+    balance = balances(books)
 
     assert [1_100.0, 1_098.0, 1_097.0, 1_097.5] == books.cash.tolist()
     assert (2.0, 1.0, -0.5) == (
-        found["Expenses:BorrowFees"],
-        found["Expenses:MarginInterest"],
-        found["Income:Interest"],
+        balance["Expenses:BorrowFees"],
+        balance["Expenses:MarginInterest"],
+        balance["Income:Interest"],
     )
 
 
 def test_columns_may_have_cash_of_their_own() -> None:
-    trades = done((0, 0, 1.0, 10.0, 0.0), (1, 1, 1.0, 10.0, 0.0))
+    trades = states((0, 0, 1.0, 10.0, 0.0), (1, 1, 1.0, 10.0, 0.0))
     trades.cash_before[1], trades.cash_after[1] = 500.0, 490.0
     books = booked(trades, cash=np.array([1_000.0, 500.0]))  # type: ignore[arg-type]  # one for each
 
@@ -201,7 +201,7 @@ def test_columns_may_have_cash_of_their_own() -> None:
 
 
 def test_every_order_ends_in_one_way_and_keeps_the_word_of_its_engine(tmp_path: Path) -> None:
-    trades = done((1, 0, 5.0, 10.0, 0.0), (2, 0, -5.0, 10.0, 0.0))
+    trades = states((1, 0, 5.0, 10.0, 0.0), (2, 0, -5.0, 10.0, 0.0))
     trades.order = 4, 7
     orders = orders_of(3)
     np.asarray(orders)[:] = [
@@ -226,7 +226,7 @@ def test_every_order_ends_in_one_way_and_keeps_the_word_of_its_engine(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("field", "value", "said"),
+    ("field", "value", "message"),
     [
         ("cash_after", math.nan, r"trade 1, of ACME at bar 1: a state is not a number that can be booked"),
         (
@@ -245,16 +245,16 @@ def test_every_order_ends_in_one_way_and_keeps_the_word_of_its_engine(tmp_path: 
         ("column", 2, r"a trade is outside of the 4 bars and 2 columns"),
     ],
 )
-def test_a_state_that_does_not_follow_is_refused_in_words(field: str, value: float, said: str) -> None:
-    trades = done((0, 0, 5.0, 10.0, 0.0), (1, 0, 5.0, 10.0, 0.0))
+def test_a_state_that_does_not_follow_is_refused_in_words(field: str, value: float, message: str) -> None:
+    trades = states((0, 0, 5.0, 10.0, 0.0), (1, 0, 5.0, 10.0, 0.0))
     trades[field][1] = value
 
-    with pytest.raises(BookingRefused, match=said):
+    with pytest.raises(BookingRefused, match=message):
         booked(trades)
 
 
 def test_trades_out_of_order_and_unknown_words_are_refused() -> None:
-    trades = done((0, 0, 5.0, 10.0, 0.0), (1, 0, 5.0, 10.0, 0.0))
+    trades = states((0, 0, 5.0, 10.0, 0.0), (1, 0, 5.0, 10.0, 0.0))
     trades.bar = 1, 0
 
     with pytest.raises(BookingRefused, match="trade 1 is at bar 0, before the one before it"):
@@ -264,11 +264,11 @@ def test_trades_out_of_order_and_unknown_words_are_refused() -> None:
     with pytest.raises(
         BookingRefused, match="order 0 was filled, then ended Margin: give its size in orders"
     ):
-        booked(done((0, 0, 5.0, 10.0, 0.0)), refusals=[Refusal(0, 0, 0, "Margin")])
+        booked(states((0, 0, 5.0, 10.0, 0.0)), refusals=[Refusal(0, 0, 0, "Margin")])
     with pytest.raises(
         BookingRefused, match=r"the price of ACME at 2024-01-01.* is nan, and there is a position"
     ):
-        booked(done((0, 0, 5.0, 10.0, 0.0)), prices=np.full((4, 2), math.nan))
+        booked(states((0, 0, 5.0, 10.0, 0.0)), prices=np.full((4, 2), math.nan))
 
 
 def test_an_engine_that_did_nothing_has_its_opening_cash() -> None:
@@ -291,7 +291,7 @@ def runs(draw: st.DrawFn) -> tuple[Records, NDArray[np.float64]]:
         )
         for bar in bars
     ]
-    return done(*rows), prices
+    return states(*rows), prices
 
 
 @given(runs())
@@ -320,6 +320,6 @@ def test_random_books_pass_every_check(tmp_path: Path) -> None:
             for b, c in zip(bars, columns, strict=True)
         ]
         path = tmp_path / f"{number}.duckdb"
-        booked(done(*rows), prices, path=path).journal.close()
+        booked(states(*rows), prices, path=path).journal.close()
 
         assert [] == failing(path)

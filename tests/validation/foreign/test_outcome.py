@@ -49,18 +49,20 @@ OTHERWISE: dict[str, tuple[dict[str, Any], list[tuple[int, str]]]] = {
 
 @pytest.mark.parametrize("name", OTHERWISE)
 def test_a_difference_is_listed(name: str) -> None:
-    other, told = OTHERWISE[name]
+    other, expected = OTHERWISE[name]
 
-    assert told == [(found.bar, found.what) for found in differences(HERE, evolve(HERE, **other))]
+    assert expected == [
+        (difference.bar, difference.what) for difference in differences(HERE, evolve(HERE, **other))
+    ]
 
 
 @pytest.mark.parametrize("name", OTHERWISE)
 def test_it_does_not_matter_which_of_the_two_comes_first(name: str) -> None:
-    other, told = OTHERWISE[name]
+    other, expected = OTHERWISE[name]
 
-    found = differences(evolve(HERE, **other), HERE)
+    every = differences(evolve(HERE, **other), HERE)
 
-    assert told == [(one.bar, one.what) for one in found]
+    assert expected == [(one.bar, one.what) for one in every]
 
 
 ALIKE: dict[str, dict[str, Any]] = {

@@ -149,15 +149,15 @@ def at_closes(run: NativeRun, followed: FullOutcome) -> Outcome:
 
 
 def _is_margin(case: Case) -> bool:
-    return case.theirs.reason == "Margin"
+    return case.engine_result.reason == "Margin"
 
 
 def _slips_at_a_limit(case: Case) -> bool:
     """Check whether Backtrader filled a limit order at the same bar at a worse price, because of slippage."""
-    ours = {fill.bar: fill for fill in case.ours.fills}
+    fills = {fill.bar: fill for fill in case.result.fills}
     is_worse = any(
-        fill.bar in ours and (fill.price - ours[fill.bar].price) * fill.quantity > 0
-        for fill in case.theirs.fills
+        fill.bar in fills and (fill.price - fills[fill.bar].price) * fill.quantity > 0
+        for fill in case.engine_result.fills
     )
     return (
         case.order.type is OrderType.LIMIT
@@ -168,13 +168,13 @@ def _slips_at_a_limit(case: Case) -> bool:
 
 def _is_refused_at_once(case: Case) -> bool:
     """Check whether Backtrader refused the order for lack of cash by the bar after it was placed."""
-    refusal = case.theirs.refusal
+    refusal = case.engine_result.refusal
     return _is_margin(case) and refusal is not None and refusal.bar <= case.order.bar + 1
 
 
 def _fills_without_a_bar(case: Case) -> bool:
     """Check whether Backtrader filled an order at a time when its instrument had no bar."""
-    return any(not case.run.panels.is_there[fill.bar, fill.column] for fill in case.theirs.fills)
+    return any(not case.run.panels.is_there[fill.bar, fill.column] for fill in case.engine_result.fills)
 
 
 RULES = (
@@ -182,55 +182,56 @@ RULES = (
     Rule(
         "the closing leg of a flip",
         "Backtrader closes the position and refuses only the opening leg when cash does not suffice",
-        lambda case: _is_margin(case) and bool(case.theirs.fills) and case.order.reduces,
+        lambda case: _is_margin(case) and bool(case.engine_result.fills) and case.order.reduces,
     ),
     UNLIMITED,
     Rule(
         "the submission check",
         "Backtrader pays for all orders of a bar in advance, one after the other, at the closes at which they"
-        " were placed or at their own limits and stops; from the one that takes cash below zero, all are"
+        " were placed or at their own limits and stops. From the one that takes cash below zero, all are"
         " refused, sales included, until sales bring it back",
-        lambda case: _is_refused_at_once(case) and not case.theirs.fills and not case.ours.reason,
+        lambda case: _is_refused_at_once(case) and not case.engine_result.fills and not case.result.reason,
     ),
     Rule(
         "cut or refused",
-        "tieout cuts an order to the size that cash pays for if the account says so; Backtrader refuses it",
-        lambda case: _is_margin(case) and case.run.cuts and bool(case.ours.fills),
+        "tieout cuts an order to the size that cash pays for if the account says so, while Backtrader"
+        " refuses it",
+        lambda case: _is_margin(case) and case.run.cuts and bool(case.result.fills),
     ),
     Rule(
         "selling more than the position",
-        "a tieout cash account sells only what it holds; Backtrader goes short",
+        "a tieout cash account sells only what it holds, while Backtrader goes short",
         lambda case: is_refused_for(Reason.INSUFFICIENT_POSITION)(case) and fills_less(case),
     ),
     Rule(
         "limits and stops at the same close",
-        "at the same close tieout tries a limit or a stop on the close at which it was placed; Backtrader,"
+        "At the same close tieout tries a limit or a stop on the close at which it was placed. Backtrader,"
         " whose cheat-on-close is for market orders alone, tries it on the next bar",
         lambda case: case.run.is_same_close and case.order.type is not OrderType.MARKET,
     ),
     Rule(
         "slippage of a limit order",
-        "Backtrader applies slippage to a limit order that the open satisfies; tieout applies none to limit"
-        " orders",
+        "Backtrader applies slippage to a limit order that the open satisfies, while tieout applies none to"
+        " limit orders",
         _slips_at_a_limit,
     ),
     Rule(
         "an old bar",
         "Backtrader tries an order other than a market order on its instrument's last bar until there is a"
-        " new one, even on the bar at whose close it was placed; tieout waits for the next bar",
+        " new one, even on the bar at whose close it was placed. In tieout the order waits for the next bar",
         _fills_without_a_bar,
     ),
     Rule(
         "the path within a bar",
         "tieout fills orders in the sequence in which the path of the bar touches them, and reducing orders"
-        " first; Backtrader fills them in the sequence of submission",
-        lambda case: case.order.type is not OrderType.MARKET and bool(case.ours.reason or _is_margin(case)),
+        " first. Backtrader fills them in the sequence of submission",
+        lambda case: case.order.type is not OrderType.MARKET and bool(case.result.reason or _is_margin(case)),
     ),
 )
 ADAPTER = Adapter(
     NAME,
     lambda: package_version("backtrader"),
-    "1.9.78",
+    "1.9.78.123",
     by_package,
     by_imitation,
     COMMISSIONS,

@@ -231,13 +231,13 @@ def _requests(orders: Records) -> Records:
     return requests
 
 
-def all_differences(ours: FullOutcome, theirs: FullOutcome) -> list[Difference]:
+def all_differences(outcome: FullOutcome, expected: FullOutcome) -> list[Difference]:
     """List the differences of outcomes, and the first of notices, stamps and charges of interest."""
-    every = differences(ours, theirs)
+    every = differences(outcome, expected)
     pairs: tuple[tuple[str, Sequence[Notice | _Stamp | Credit], Sequence[Notice | _Stamp | Credit]], ...] = (
-        ("notice", ours.notices, theirs.notices),
-        ("stamp", _stamps(ours), _stamps(theirs)),
-        ("interest", ours.credits, theirs.credits),
+        ("notice", outcome.notices, expected.notices),
+        ("stamp", _stamps(outcome), _stamps(expected)),
+        ("interest", outcome.credits, expected.credits),
     )
     for what, here, there in pairs:
         for one, other in zip(here, there, strict=False):

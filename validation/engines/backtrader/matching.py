@@ -16,11 +16,11 @@ _DAY_ORDER_END = DAY - 990_001_000
 @inlined
 def set_prices(order: Record) -> None:
     """Set the prices of a new order from those of its action. 0 counts as none."""
-    has_price = order.asked != 0.0 and not math.isnan(order.asked)
-    has_limit = order.asked_limit != 0.0 and not math.isnan(order.asked_limit)
-    price = order.asked if has_price else order.close
-    order.limit = order.asked_limit if has_limit else price
-    order.price = order.asked_limit if has_limit and not has_price else price
+    has_price = order.requested_price != 0.0 and not math.isnan(order.requested_price)
+    has_limit = order.requested_limit != 0.0 and not math.isnan(order.requested_limit)
+    price = order.requested_price if has_price else order.close
+    order.limit = order.requested_limit if has_limit else price
+    order.price = order.requested_limit if has_limit and not has_price else price
     order.annotated = math.nan
     if order.type >= STOP_TRAIL:
         order.limit_offset = order.price - order.limit

@@ -32,7 +32,7 @@ _TYPES = (
     bt.Order.StopTrail,
     bt.Order.StopTrailLimit,
 )
-_GIVEN = ("price", "plimit", "trailamount", "trailpercent")
+_PRICE_ARGUMENTS = ("price", "plimit", "trailamount", "trailpercent")
 
 
 def versions() -> dict[str, str]:
@@ -123,7 +123,7 @@ class _ActionStrategy(bt.Strategy):  # type: ignore[misc]  # as above
         parent = scenario.actions["parent"]
         self.first = np.searchsorted(scenario.actions["bar"], np.arange(scenario.timestamp.size + 1)).tolist()
         self.is_parent = set(parent.tolist())
-        # The last of a bracket transmits all of it; an order by itself is the last of one.
+        # The last of a bracket transmits all of it. An order by itself is the last of one.
         family = np.where(parent >= 0, parent, np.arange(parent.size))
         self.is_last = (family != np.append(parent[1:], -1)).tolist()
         self.orders: list[Any] = [None] * scenario.actions.size
@@ -235,7 +235,7 @@ class _ActionStrategy(bt.Strategy):  # type: ignore[misc]  # as above
 def _options(numbers: list[float]) -> Iterator[tuple[str, Any]]:
     """Yield the options of price, limit, trail and time that an action has."""
     *prices, days = numbers
-    for name, number in zip(_GIVEN, prices, strict=True):
+    for name, number in zip(_PRICE_ARGUMENTS, prices, strict=True):
         if not math.isnan(number):
             yield name, number
     if not math.isnan(days):

@@ -63,13 +63,13 @@ def perform(desk: Desk) -> None:
     is_first = desk.rules[0].timing == CHEAT_ON_OPEN
     for bar in range(desk.timestamp.size):
         account.bar = bar
-        account.told = bar
+        account.notice_bar = bar
         if is_first:
             _decide(desk)
         _work(desk)
         desk.cash[bar] = account.cash
         desk.value[bar] = account.value
-        account.told = bar + 1
+        account.notice_bar = bar + 1
         if not is_first:
             _decide(desk)
 
@@ -181,8 +181,8 @@ def _know(desk: Desk, column: int) -> None:
     """Register an instrument. Backtrader sums positions in the sequence of first questions about them."""
     if not desk.instruments[column].is_known:
         desk.instruments[column].is_known = 1
-        desk.known[desk.account[0].known] = column
-        desk.account[0].known += 1
+        desk.known_columns[desk.account[0].known_count] = column
+        desk.account[0].known_count += 1
 
 
 @inlined
@@ -196,7 +196,7 @@ def _create(desk: Desk, row: int, size: float, price: float) -> None:
     order.column, order.type = action.column, action.type
     order.bar, order.created = account.bar, desk.last[account.bar, action.column]
     order.quantity = order.remaining = size
-    order.asked, order.asked_limit = price, action.limit
+    order.requested_price, order.requested_limit = price, action.limit
     order.close = desk.close[account.bar, action.column]
     order.trail_amount, order.trail_percent = action.trail_amount, action.trail_percent
     set_prices(order)
@@ -238,7 +238,7 @@ def _tell(desk: Desk, number: int, status: int) -> None:
     assert account.events < desk.events.size
     desk.orders[number].status = status
     event = desk.events[account.events]
-    event.bar, event.order, event.status = account.told, number, status
+    event.bar, event.order, event.status = account.notice_bar, number, status
     account.events += 1
 
 
@@ -378,8 +378,8 @@ def _charge_interest(desk: Desk) -> None:
     """Charge interest by calendar days at the average price, on shorts, and on longs if the rules say so."""
     account, rules = desk.account[0], desk.rules[0]
     total = 0.0
-    for i in range(account.known):
-        column = desk.known[i]
+    for i in range(account.known_count):
+        column = desk.known_columns[i]
         instrument = desk.instruments[column]
         if instrument.position == 0.0:
             continue
@@ -412,8 +412,8 @@ def _value(desk: Desk) -> None:
     """Value the account at the closes. Longs are added as cost and gain, one after the other."""
     account = desk.account[0]
     total = 0.0
-    for i in range(account.known):
-        column = desk.known[i]
+    for i in range(account.known_count):
+        column = desk.known_columns[i]
         instrument = desk.instruments[column]
         if instrument.position == 0.0:
             continue

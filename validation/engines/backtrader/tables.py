@@ -31,13 +31,13 @@ ACTION = np.dtype(
         ("kind", "i8"),  # BUY to CANCEL
         ("type", "i8"),  # MARKET to STOP_TRAIL_LIMIT
         ("amount", "f8"),  # units, money or a share of the account's value
-        ("price", "f8"),  # of a limit, a stop, or for the submission check; NaN: none
-        ("limit", "f8"),  # of a stop-limit; NaN: none
+        ("price", "f8"),  # of a limit, a stop, or for the submission check, NaN: none
+        ("limit", "f8"),  # of a stop-limit, NaN: none
         ("trail_amount", "f8"),  # NaN: none
-        ("trail_percent", "f8"),  # a share of the price; NaN: none
-        ("valid", "f8"),  # days from the bar; 0: that day only; NaN: until it is cancelled
-        ("other", "i8"),  # the action whose order is cancelled, or in whose OCO group this one is; -1: none
-        ("parent", "i8"),  # the action whose order must fill first; -1: none
+        ("trail_percent", "f8"),  # a share of the price, NaN: none
+        ("valid", "f8"),  # days from the bar, 0: that day only, NaN: until it is cancelled
+        ("other", "i8"),  # the action whose order is cancelled, or in whose OCO group this one is, -1: none
+        ("parent", "i8"),  # the action whose order must fill first, -1: none
     ]
 )
 """Actions of the strategy, by time. *other* and *parent* are rows."""
@@ -50,16 +50,16 @@ ORDER = np.dtype(
         ("type", "i8"),
         ("quantity", "f8"),  # below zero to sell
         ("remaining", "f8"),
-        ("asked", "f8"),  # of its action
-        ("asked_limit", "f8"),
+        ("requested_price", "f8"),  # of its action
+        ("requested_limit", "f8"),
         ("price", "f8"),  # a trailing stop moves it
         ("limit", "f8"),
         ("close", "f8"),  # at its creation
         ("trail_amount", "f8"),
         ("trail_percent", "f8"),
         ("limit_offset", "f8"),
-        ("annotated", "f8"),  # the last close before the end of the session; NaN: none
-        ("valid", "i8"),  # nanoseconds; -1: until it is cancelled
+        ("annotated", "f8"),  # the last close before the end of the session, NaN: none
+        ("valid", "i8"),  # nanoseconds, -1: until it is cancelled
         ("leader", "i8"),  # the order that leads its OCO group
         ("generation", "i8"),  # of that group
         ("group_generation", "i8"),  # of the group that this one leads
@@ -90,14 +90,14 @@ ACCOUNT = np.dtype(
         ("cash", "f8"),
         ("value", "f8"),
         ("bar", "i8"),
-        ("told", "i8"),  # the bar of the next notice to the strategy
+        ("notice_bar", "i8"),  # the bar of the next notice to the strategy
         ("action", "i8"),  # the next one
         ("orders", "i8"),
         ("submitted", "i8"),  # the first order without a check
         ("pending", "i8"),
-        ("place", "i8"),  # in `pending`, of the current order; the end without one
+        ("place", "i8"),  # in `pending`, of the current order, the end without one
         ("activated", "i8"),
-        ("known", "i8"),
+        ("known_count", "i8"),
         ("executions", "i8"),
         ("events", "i8"),
         ("charges", "i8"),
@@ -155,9 +155,9 @@ class Desk(NamedTuple):
     rules: Records  # one row
     account: Records  # one row
     instruments: Records
-    known: Int64s  # columns in the sequence of first questions to the broker
+    known_columns: Int64s  # columns in the sequence of first questions to the broker
     orders: Records
-    order_of: Int64s  # by action; -1 without one
+    order_of: Int64s  # by action, -1 without one
     pending: Int64s
     activated: Int64s  # children whose parent has filled at this bar
     executions: Records

@@ -20,8 +20,8 @@ NAME = "VectorBT"
 COMMISSIONS = (PercentCommission, PerOrderCommission)
 _LAST_FRACTION = Rule(
     "the last fraction",
-    "tieout cuts an order to whole steps of the instrument, or to lots; VectorBT to the last fraction that"
-    " cash pays for",
+    "tieout cuts an order to whole steps of the instrument, or to lots. VectorBT cuts it to the last"
+    " fraction that cash pays for",
     lambda case: case.run.cuts and is_refused_for(Reason.INSUFFICIENT_CASH)(case) and fills_less(case),
 )
 

@@ -258,7 +258,7 @@ def _terms(scenario: Scenario) -> NDArray[np.void]:
 def _flags(scenario: Scenario) -> NDArray[np.int64]:
     """Convert signals to flags. Without signals for shorts, the direction decides the side."""
     enter, leave = scenario.cells("entries"), scenario.cells("exits")
-    if "short_entries" in scenario.given or "short_exits" in scenario.given:
+    if "short_entries" in scenario.arguments or "short_exits" in scenario.arguments:
         sides = enter, leave, scenario.cells("short_entries"), scenario.cells("short_exits")
     else:
         direction = np.broadcast_to(scenario.codes("direction"), scenario.shape)

@@ -64,7 +64,7 @@ class Sheet(NamedTuple):
     high: Floats
     low: Floats
     close: Floats
-    worth: Floats  # the close; a missing one is the one before, or else after
+    worth: Floats  # the close. A missing one is the one before, or else after
     size: Floats
     price: Floats
     val_price: Floats

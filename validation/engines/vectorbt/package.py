@@ -67,8 +67,8 @@ def _arguments(scenario: Scenario) -> dict[str, Any]:
     The package compiles its simulation again for each combination of single figures, rows and cells, which
     takes seconds. So a small scenario passes every argument by cell, defaults included.
     """
-    names = list(DEFAULTS[scenario.kind]) if _is_small(scenario) else list(scenario.given)
-    if not {"short_entries", "short_exits"} & scenario.given.keys():
+    names = list(DEFAULTS[scenario.kind]) if _is_small(scenario) else list(scenario.arguments)
+    if not {"short_entries", "short_exits"} & scenario.arguments.keys():
         names = [name for name in names if name not in ("short_entries", "short_exits")]
     elif "direction" in names:
         names.remove("direction")  # it has no effect then, and the package warns

@@ -129,7 +129,7 @@ def drawn(source: Source) -> Scenario:
         kind="signals" if is_signals else "orders",
         close=close,
         cash=source.one(CASH),
-        given=arguments,
+        arguments=arguments,
         cash_sharing=source.one((True, True, True, False)),
         call_seq=source.orders(*shape) if sequence == "random" else sequence,
     )

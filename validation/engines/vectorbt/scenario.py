@@ -95,7 +95,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
 
 @frozen(eq=False)
 class Scenario:
-    """A run of VectorBT: *close* is [bars, columns], *cash* opens each account, *given* is the rest.
+    """A run of VectorBT: *close* is [bars, columns], *cash* opens each account, *arguments* is the rest.
 
     *call_seq* is ``default``, ``reversed``, ``auto``, or the sequence of columns at each bar.
     """
@@ -103,12 +103,12 @@ class Scenario:
     kind: Literal["orders", "signals"]
     close: Floats
     cash: float
-    given: Mapping[str, Value] = field(factory=dict)
+    arguments: Mapping[str, Value] = field(factory=dict)
     cash_sharing: bool = True
     call_seq: str | NDArray[np.int64] = "default"
 
     def __attrs_post_init__(self) -> None:
-        if unknown := set(self.given) - set(DEFAULTS[self.kind]):
+        if unknown := set(self.arguments) - set(DEFAULTS[self.kind]):
             raise ValueError(f"{self.kind} take no {', '.join(sorted(unknown))}")
         for name, (low, high) in BOUNDS.items():
             values = np.asarray(self.of(name), np.float64)
@@ -128,7 +128,7 @@ class Scenario:
 
     def of(self, name: str) -> Value:
         """Return an argument or its default."""
-        return self.given[name] if name in self.given else {**OF_SIGNALS, **DEFAULTS[self.kind]}[name]
+        return self.arguments[name] if name in self.arguments else {**OF_SIGNALS, **DEFAULTS[self.kind]}[name]
 
     def codes(self, name: str) -> NDArray[np.int64]:
         """Return an argument in words as VectorBT's numbers."""
@@ -148,7 +148,7 @@ class Scenario:
             "cash_sharing": self.cash_sharing,
             "call_seq": _json_value(self.call_seq),
             "close": _json_value(self.close),
-            **{f"given.{name}": _json_value(value) for name, value in self.given.items()},
+            **{f"arguments.{name}": _json_value(value) for name, value in self.arguments.items()},
         }
         return "{\n" + ",\n".join(f" {json.dumps(k)}: {json.dumps(v)}" for k, v in lines.items()) + "\n}\n"
 
@@ -156,8 +156,10 @@ class Scenario:
     def from_text(cls, text: str) -> Self:
         """Parse the text of a scenario."""
         fields: dict[str, Any] = {name: _from_json(value) for name, value in json.loads(text).items()}
-        given = {name.removeprefix("given."): fields.pop(name) for name in list(fields) if "." in name}
-        return cls(given=given, **fields)
+        arguments = {
+            name.removeprefix("arguments."): fields.pop(name) for name in list(fields) if "." in name
+        }
+        return cls(arguments=arguments, **fields)
 
 
 def _json_value(value: Value) -> Any:

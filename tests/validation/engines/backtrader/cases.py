@@ -51,15 +51,15 @@ def case(lines: str, bars_a_day: int = 1, **rules: Any) -> Case:
 def action(bar: int, words: str) -> Action:
     """`buy 100 Limit at 10 valid 2`: what is done, how many, how it is executed, and what else is said."""
     verb, *rest = words.split()
-    said: dict[str, object] = {}
+    arguments: dict[str, object] = {}
     if rest and rest[0][0].isdigit() | (rest[0][0] == "-"):
-        said["size"] = float(rest.pop(0))
+        arguments["size"] = float(rest.pop(0))
     if rest and rest[0] in TYPES:
-        said["type"] = rest.pop(0)
+        arguments["type"] = rest.pop(0)
     for word, number in zip(rest[::2], rest[1::2], strict=True):
         whole = word in {"of", "oco", "under", "order"}
-        said[WORDS[word]] = int(number) if whole else float(number)
-    return Action(bar, VERBS[verb], **said)  # type: ignore[arg-type]  # names and types as WORDS has them
+        arguments[WORDS[word]] = int(number) if whole else float(number)
+    return Action(bar, VERBS[verb], **arguments)  # type: ignore[arg-type]  # names and types as WORDS has them
 
 
 def lines(case: Case) -> list[list[str]]:
@@ -68,10 +68,10 @@ def lines(case: Case) -> list[list[str]]:
 
 def scenario(case: Case) -> Scenario:
     rows, rules, bars_a_day = lines(case), case[1], case[2]
-    asked = [
+    actions = [
         action(bar, words.strip())
-        for bar, (_, said, *_) in enumerate(rows)
-        for words in said.split(";")
+        for bar, (_, orders, *_) in enumerate(rows)
+        for words in orders.split(";")
         if words.strip()
     ]
     prices = np.array(
@@ -85,27 +85,29 @@ def scenario(case: Case) -> Scenario:
     )
     bars = {name: prices[:, :, place] for place, name in enumerate(("open", "high", "low", "close"))}
     timestamp = MONDAY + np.arange(len(rows)) * (DAY // bars_a_day)
-    return of_bars(timestamp, bars, table(asked), rules)
+    return of_bars(timestamp, bars, table(actions), rules)
 
 
-def told(case: Case, followed: FullOutcome) -> list[list[str]]:
+def describe_bars(case: Case, followed: FullOutcome) -> list[list[str]]:
     """Write the notices of each bar as the case does, with cash, value or both as the case has them."""
     rows = lines(case)
-    said: list[list[str]] = [[] for _ in rows]
+    words_of_bars: list[list[str]] = [[] for _ in rows]
     fills = iter(followed.fills)
     for notice in followed.notices:
         if notice.status in {"Partial", "Completed"}:
             fill = next(fills)
             fee = f" fee {fill.fee:.8g}" if fill.fee else ""
-            said[notice.bar].append(f"{fill.order}: {fill.quantity:+.8g} @ {fill.price:.8g}{fee}")
+            words_of_bars[notice.bar].append(f"{fill.order}: {fill.quantity:+.8g} @ {fill.price:.8g}{fee}")
         elif notice.status not in {"Submitted", "Accepted"}:
-            said[notice.bar].append(f"{notice.order}: {notice.status}")
-    found = [[row[0], row[1], "; ".join(words)] for row, words in zip(rows, said, strict=True)]
+            words_of_bars[notice.bar].append(f"{notice.order}: {notice.status}")
+    rows_of_bars = [
+        [row[0], row[1], "; ".join(words)] for row, words in zip(rows, words_of_bars, strict=True)
+    ]
     for bar, row in enumerate(rows):
         if len(row) > 3:
             name, _ = row[3].split()
-            found[bar].append(f"{name} {getattr(followed, name)[bar]:.10g}")
-    return found
+            rows_of_bars[bar].append(f"{name} {getattr(followed, name)[bar]:.10g}")
+    return rows_of_bars
 
 
 CASES: dict[str, Case] = {

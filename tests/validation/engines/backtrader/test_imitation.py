@@ -7,7 +7,7 @@ import pytest
 from attrs import evolve
 from hypothesis import given
 
-from tests.validation.engines.backtrader.cases import CASES, case, lines, scenario, told
+from tests.validation.engines.backtrader.cases import CASES, case, describe_bars, lines, scenario
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
 from tieout.validation.engines.backtrader.imitation import (
@@ -38,7 +38,7 @@ from tieout.validation.workloads.workloads import generate
 def test_by_hand(name: str) -> None:
     followed = imitate(scenario(CASES[name]))
 
-    assert lines(CASES[name]) == told(CASES[name], followed)
+    assert lines(CASES[name]) == describe_bars(CASES[name], followed)
 
 
 def test_what_cheats_on_the_close_bears_the_time_of_its_decision() -> None:
@@ -144,9 +144,9 @@ def test_flags_give_what_is_known_of_them(
     cash: float, rules: dict[str, bool], fills: int, value: float
 ) -> None:
     w1 = generate("W1")
-    asked = flags(w1.inputs["entries"], w1.inputs["exits"], QUANTITY)
-    given = evolve(Rules(cash=cash, commission=0.001), **rules)
-    followed = imitate(of_bars(w1.timestamp, w1.bars, asked, given))
+    actions = flags(w1.inputs["entries"], w1.inputs["exits"], QUANTITY)
+    rules_of_run = evolve(Rules(cash=cash, commission=0.001), **rules)
+    followed = imitate(of_bars(w1.timestamp, w1.bars, actions, rules_of_run))
 
     assert (fills, value) == (len(followed.fills), round(followed.value[-1], 2))
 
@@ -163,8 +163,8 @@ def test_targets_give_what_is_known_of_them(
 ) -> None:
     w2 = generate("W2")
     shares = w2.weights / task.INVESTED * invested
-    asked = targets(shares, sells_first=sells_first)
-    followed = imitate(of_bars(w2.timestamp, w2.bars, asked, Rules(cash=1e6, commission=0.001)))
+    actions = targets(shares, sells_first=sells_first)
+    followed = imitate(of_bars(w2.timestamp, w2.bars, actions, Rules(cash=1e6, commission=0.001)))
 
     assert (fills, value) == (len(followed.fills), round(followed.value[-1], 2))
 

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 from hypothesis import assume, given
 
-from tests.validation.engines.backtrader.cases import CASES, MONDAY, case, lines, scenario, told
+from tests.validation.engines.backtrader.cases import CASES, MONDAY, case, describe_bars, lines, scenario
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
 from tieout.validation.engines.backtrader.defects import DEFECTS, possible_defects
@@ -29,7 +29,7 @@ pytestmark = [
     pytest.mark.skipif(find_spec("backtrader") is None, reason="Backtrader is not installed"),
 ]
 SECONDS = 600
-KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
+SCENARIO_FILES = sorted((Path(__file__).parent / "scenarios").glob("*.json"))
 
 
 def run(one: Scenario) -> FullOutcome:
@@ -42,11 +42,11 @@ def run(one: Scenario) -> FullOutcome:
 def test_the_package_does_what_was_worked_out_by_hand(name: str) -> None:
     one = scenario(CASES[name])
 
-    assert lines(CASES[name]) == told(CASES[name], run(one))
+    assert lines(CASES[name]) == describe_bars(CASES[name], run(one))
     assert [] == all_differences(imitate(one), run(one))
 
 
-@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SCENARIO_FILES, ids=lambda path: path.stem)
 def test_what_was_rare_or_once_failed(path: Path) -> None:
     one = Scenario.from_text(path.read_text("utf-8"))
 
@@ -92,8 +92,8 @@ def test_large_scenarios_in_every_regime() -> None:
         "interest",
         "order expired",
         "order of an OCO group cancelled",
-        "reversal closed and not opened",
-        "reversed",
+        "flip closed and not opened",
+        "flipped",
         "short",
         "slippage",
         "submission checked",
@@ -160,10 +160,10 @@ def in_seconds() -> Scenario:
     """At each of some seconds an order that is good for one, and that the next bar fills."""
     timestamp = MONDAY + np.arange(SECONDS) * 10**9
     flat = {name: np.full((timestamp.size, 1), 10.0) for name in ("open", "high", "low", "close")}
-    asked = table(
+    actions = table(
         Action(bar, "buy", 1.0, type="Limit", price=10.0, valid=1 / 86_400) for bar in range(SECONDS - 1)
     )
-    return of_bars(timestamp, flat, asked, Rules(cash=1e6))
+    return of_bars(timestamp, flat, actions, Rules(cash=1e6))
 
 
 PLANTED = {
@@ -188,40 +188,40 @@ def test_a_defect_is_found_by_its_rule_and_makes_a_difference(name: str) -> None
 
 
 def test_a_bar_without_a_price_leaves_no_cash_at_all() -> None:
-    ours, theirs = imitate(without_a_price()), run(without_a_price())
+    imitation, outcome = imitate(without_a_price()), run(without_a_price())
 
-    assert [10_000.0, 10_000.0, 9_988.0] == ours.cash.tolist()
-    assert [False, True, True] == np.isnan(theirs.cash).tolist()
-    assert math.isnan(theirs.fills[0].price)
+    assert [10_000.0, 10_000.0, 9_988.0] == imitation.cash.tolist()
+    assert [False, True, True] == np.isnan(outcome.cash).tolist()
+    assert math.isnan(outcome.fills[0].price)
 
 
 def test_an_old_bar_fills_an_order_that_was_given_at_its_close() -> None:
-    ours, theirs = imitate(on_an_old_bar()), run(on_an_old_bar())
+    imitation, outcome = imitate(on_an_old_bar()), run(on_an_old_bar())
 
-    assert [(2, 45.0)] == [(fill.bar, fill.price) for fill in ours.fills]
-    assert [(1, 46.0)] == [(fill.bar, fill.price) for fill in theirs.fills]
-    assert [0] == theirs.stamps
+    assert [(2, 45.0)] == [(fill.bar, fill.price) for fill in imitation.fills]
+    assert [(1, 46.0)] == [(fill.bar, fill.price) for fill in outcome.fills]
+    assert [0] == outcome.stamps
 
 
 def test_the_open_of_an_old_bar_fills_what_cheats_on_the_open() -> None:
-    ours, theirs = imitate(at_the_open_of_an_old_bar()), run(at_the_open_of_an_old_bar())
+    imitation, outcome = imitate(at_the_open_of_an_old_bar()), run(at_the_open_of_an_old_bar())
 
-    assert [(2, 45.0)] == [(fill.bar, fill.price) for fill in ours.fills]
-    assert [(1, 50.0)] == [(fill.bar, fill.price) for fill in theirs.fills]
+    assert [(2, 45.0)] == [(fill.bar, fill.price) for fill in imitation.fills]
+    assert [(1, 50.0)] == [(fill.bar, fill.price) for fill in outcome.fills]
 
 
 def test_before_its_first_bar_an_instrument_has_its_last_price() -> None:
-    ours, theirs = imitate(before_the_first_bar()), run(before_the_first_bar())
+    imitation, outcome = imitate(before_the_first_bar()), run(before_the_first_bar())
 
-    assert [] == ours.fills
-    assert [77.0] == [round(fill.price) for fill in theirs.fills]
+    assert [] == imitation.fills
+    assert [77.0] == [round(fill.price) for fill in outcome.fills]
 
 
 def test_an_order_for_a_second_expires_before_it_or_not_by_the_last_bit() -> None:
-    ours, theirs = imitate(in_seconds()), run(in_seconds())
+    imitation, outcome = imitate(in_seconds()), run(in_seconds())
 
-    assert (SECONDS - 1, 0) == (len(ours.fills), len(ours.refusals))
-    assert 0 < len(theirs.refusals) < len(theirs.fills)
+    assert (SECONDS - 1, 0) == (len(imitation.fills), len(imitation.refusals))
+    assert 0 < len(outcome.refusals) < len(outcome.fills)
 
 
 # --- the package's own records in our books ----------------------------------------------------------
@@ -231,18 +231,18 @@ def test_an_order_for_a_second_expires_before_it_or_not_by_the_last_bit() -> Non
 def test_the_package_s_records_account_for_its_cash_and_value(one: Scenario) -> None:
     """Cash is conserved, positions are the sums of fills, and equity is cash and positions at the close."""
     assume(not possible_defects(one))
-    theirs = run(one)
-    stated = books_of_records(one, theirs, has_statements=False)
+    outcome = run(one)
+    stated = books_of_records(one, outcome, has_statements=False)
     stated.journal.discard()
     held = np.zeros(stated.units.shape)
     np.add.at(
         held,
-        ([fill.bar for fill in theirs.fills], [fill.column for fill in theirs.fills]),
-        [fill.quantity for fill in theirs.fills],
+        ([fill.bar for fill in outcome.fills], [fill.column for fill in outcome.fills]),
+        [fill.quantity for fill in outcome.fills],
     )
 
-    assert np.allclose(theirs.cash, stated.cash, rtol=0.0, atol=HALF_A_CENT)
-    assert np.allclose(theirs.value, stated.value, rtol=0.0, atol=HALF_A_CENT)
+    assert np.allclose(outcome.cash, stated.cash, rtol=0.0, atol=HALF_A_CENT)
+    assert np.allclose(outcome.value, stated.value, rtol=0.0, atol=HALF_A_CENT)
     assert np.array_equal(np.rint(held.cumsum(axis=0) * 1e8), stated.units)
 
 
@@ -256,27 +256,27 @@ def test_a_journal_of_the_package_s_records_verifies(number: int, tmp_path: Path
 
 
 def test_cash_falls_below_zero_by_design_where_a_short_position_is_closed() -> None:
-    theirs = run(scenario(CASES["closing is never refused, and cash falls below zero"]))
+    outcome = run(scenario(CASES["closing is never refused, and cash falls below zero"]))
 
-    assert -30_000.0 == theirs.cash.min()
+    assert -30_000.0 == outcome.cash.min()
 
 
 def test_value_falls_below_zero_by_design_because_nothing_is_called_or_closed() -> None:
-    theirs = run(scenario(CASES["closing is never refused, and cash falls below zero"]))
+    outcome = run(scenario(CASES["closing is never refused, and cash falls below zero"]))
 
-    assert -30_000.0 == theirs.value.min()
-    assert "Margin" not in {notice.status for notice in theirs.notices if notice.order < 2}
+    assert -30_000.0 == outcome.value.min()
+    assert "Margin" not in {notice.status for notice in outcome.notices if notice.order < 2}
 
 
 def test_leverage_has_no_bound_by_design_because_short_sales_are_credited() -> None:
-    theirs = run(scenario(CASES["a short sale of any size is credited"]))
+    outcome = run(scenario(CASES["a short sale of any size is credited"]))
 
-    assert (10_000.0, 10_010_000.0) == (theirs.value[-1], theirs.cash[-1])
+    assert (10_000.0, 10_010_000.0) == (outcome.value[-1], outcome.cash[-1])
 
 
 def test_interest_is_in_cash_by_the_day_and_once_more_in_the_commission_of_what_closes() -> None:
     name = "interest on what is short, at its average price, and once more in the commission"
-    theirs = run(scenario(CASES[name]))
+    outcome = run(scenario(CASES[name]))
 
-    assert 3.0 == sum(fill.fee for fill in theirs.fills) == sum(credit.amount for credit in theirs.credits)
-    assert 10_000.0 - 1_000.0 - 3.0 == theirs.cash[-1]
+    assert 3.0 == sum(fill.fee for fill in outcome.fills) == sum(credit.amount for credit in outcome.credits)
+    assert 10_000.0 - 1_000.0 - 3.0 == outcome.cash[-1]

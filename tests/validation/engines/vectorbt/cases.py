@@ -7,7 +7,7 @@ The prices of the columns (close, or open/high/low/close, ``-`` where there is n
 (sizes, or signals), the fills and then the refusals that come of it (of which column, where there are
 several), and the cash that is left, with the value where that is worth saying. Figures are rounded to six
 decimals.
-Everything else is given under VectorBT's own names.
+All other arguments have VectorBT's own names.
 """
 
 from collections.abc import Mapping
@@ -24,10 +24,10 @@ SIGNALS = {"entry": "entries", "exit": "exits", "short": "short_entries", "cover
 
 @frozen
 class Case:
-    """Lines as above, and what is given."""
+    """Lines as above, and the other arguments of VectorBT."""
 
     lines: str
-    given: Mapping[str, Any]
+    arguments: Mapping[str, Any]
 
     @property
     def rows(self) -> list[list[str]]:
@@ -36,34 +36,34 @@ class Case:
     @property
     def scenario(self) -> Scenario:
         prices = np.array([[bar(text) for text in row[0].split()] for row in self.rows])
-        asked = [row[1].split() for row in self.rows]
-        given: dict[str, Any] = {
-            name: np.array(v) if isinstance(v, list) else v for name, v in self.given.items()
+        cells = [row[1].split() for row in self.rows]
+        arguments: dict[str, Any] = {
+            name: np.array(v) if isinstance(v, list) else v for name, v in self.arguments.items()
         }
         about: dict[str, Any] = {
-            name: given.pop(name) for name in ("cash_sharing", "call_seq") if name in given
+            name: arguments.pop(name) for name in ("cash_sharing", "call_seq") if name in arguments
         }
-        cash = given.pop("cash", 100.0)
-        if not SIGNALS.keys() & {word for row in asked for cell in row for word in cell.split("+")}:
-            given.setdefault("size", np.array([[number(cell) for cell in row] for row in asked]))
-            return Scenario("orders", prices[..., 3], cash, given, **about)
-        given |= {name: prices[..., i] for i, name in enumerate(("open", "high", "low"))}
-        words = ("entry", "exit") if "direction" in given else tuple(SIGNALS)
+        cash = arguments.pop("cash", 100.0)
+        if not SIGNALS.keys() & {word for row in cells for cell in row for word in cell.split("+")}:
+            arguments.setdefault("size", np.array([[number(cell) for cell in row] for row in cells]))
+            return Scenario("orders", prices[..., 3], cash, arguments, **about)
+        arguments |= {name: prices[..., i] for i, name in enumerate(("open", "high", "low"))}
+        words = ("entry", "exit") if "direction" in arguments else tuple(SIGNALS)
         for word in words:
-            given[SIGNALS[word]] = np.array([[word in cell.split("+") for cell in row] for row in asked])
-        return Scenario("signals", prices[..., 3], cash, given, **about)
+            arguments[SIGNALS[word]] = np.array([[word in cell.split("+") for cell in row] for row in cells])
+        return Scenario("signals", prices[..., 3], cash, arguments, **about)
 
     def performed(self, outcome: Outcome) -> list[list[str]]:
         """The rows with what came of them."""
         return [[*row[:2], *results(outcome, i, row)] for i, row in enumerate(self.rows)]
 
 
-def case(lines: str, **given: Any) -> Case:
-    return Case(lines, given)
+def case(lines: str, **arguments: Any) -> Case:
+    return Case(lines, arguments)
 
 
 def bar(text: str) -> list[float]:
-    """Open, high, low and close; only the last where no more is said."""
+    """Open, high, low and close, or the close alone."""
     prices = [number(part) for part in text.split("/")]
     return prices if len(prices) == 4 else [np.nan] * 3 + prices
 
@@ -72,21 +72,23 @@ def number(text: str) -> float:
     return np.nan if text == "-" else float(text)
 
 
-def shown(figure: float) -> str:
+def format_figure(figure: float) -> str:
     return f"{round(figure, 6) + 0.0:.12g}"
 
 
 def results(outcome: Outcome, at: int, row: list[str]) -> tuple[str, str]:
     is_one = len(row[0].split()) == 1
     events: list[Fill | Refusal] = [*outcome.fills, *outcome.refusals]
-    told = [in_words(event, "" if is_one else f" of {event.column}") for event in events if event.bar == at]
-    value = f" value {shown(outcome.value[at])}" if "value" in row[3] else ""
-    return "; ".join(told) or "-", shown(outcome.cash[at]) + value
+    descriptions = [
+        in_words(event, "" if is_one else f" of {event.column}") for event in events if event.bar == at
+    ]
+    value = f" value {format_figure(outcome.value[at])}" if "value" in row[3] else ""
+    return "; ".join(descriptions) or "-", format_figure(outcome.cash[at]) + value
 
 
 def in_words(event: Fill | Refusal, which: str) -> str:
     if isinstance(event, Refusal):
         return event.reason + which
-    fee = f" fee {shown(event.fee)}" if event.fee else ""
+    fee = f" fee {format_figure(event.fee)}" if event.fee else ""
     way = "buy" if event.quantity > 0 else "sell"
-    return f"{way} {shown(abs(event.quantity))}{which} at {shown(event.price)}{fee}"
+    return f"{way} {format_figure(abs(event.quantity))}{which} at {format_figure(event.price)}{fee}"

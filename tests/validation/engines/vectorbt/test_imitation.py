@@ -70,7 +70,7 @@ def test_where_vectorbt_raises_an_error_the_run_ends(raises: Case, ends: str) ->
 
 
 @pytest.mark.parametrize(
-    ("kind", "given", "refusal"),
+    ("kind", "arguments", "refusal"),
     [
         ("orders", {"sizes": 1.0}, "orders take no sizes"),
         ("orders", {"entries": True}, "orders take no entries"),
@@ -85,9 +85,9 @@ def test_where_vectorbt_raises_an_error_the_run_ends(raises: Case, ends: str) ->
         ("signals", {"size_type": "targetpercent"}, "a signal has no target"),
     ],
 )
-def test_what_vectorbt_cannot_be_given(kind: str, given: dict[str, Any], refusal: str) -> None:
+def test_what_vectorbt_cannot_be_given(kind: str, arguments: dict[str, Any], refusal: str) -> None:
     with pytest.raises(ValueError, match=f"^{refusal}$"):
-        Scenario(kind, np.full((3, 2), 10.0), 100.0, given)  # type: ignore[arg-type]  # one of the two
+        Scenario(kind, np.full((3, 2), 10.0), 100.0, arguments)  # type: ignore[arg-type]  # one of the two
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ def test_the_text_of_a_scenario_is_all_of_it(scenario: Scenario) -> None:
 
 def outcome(scenario: Scenario) -> object:
     try:
-        came = imitate(scenario)
+        result = imitate(scenario)
     except WouldRaise as error:
         return str(error)
-    return [*came.fills], [*came.refusals], came.cash.tobytes(), came.value.tobytes()
+    return [*result.fills], [*result.refusals], result.cash.tobytes(), result.value.tobytes()
 
 
 def test_no_two_scenarios_of_a_seed_need_be_alike() -> None:
@@ -148,13 +148,13 @@ def performance(scenario: Scenario) -> Simulation:
 def test_what_is_booked_says_what_the_fills_say(scenario: Scenario) -> None:
     performed = performance(scenario)
 
-    came, books = imitate_and_book(scenario)
+    result, books = imitate_and_book(scenario)
 
     with books.journal as journal:
         figures = journal.sql("select count(*) as fills, sum(commission) as fees from fill").rows()[0]
-    whole = [fill for fill in came.fills if abs(fill.quantity) >= 1e-8]
+    whole = [fill for fill in result.fills if abs(fill.quantity) >= 1e-8]
     assert len(whole) == figures["fills"]
-    assert len(performed.fills) == len(came.fills)
+    assert len(performed.fills) == len(result.fills)
 
 
 @pytest.mark.parametrize("number", range(4))

@@ -500,7 +500,7 @@ def test_what_comes_of_orders(name: str) -> None:
 
 
 def test_every_reason_has_a_case() -> None:
-    told = {refusal.reason for one in CASES.values() for refusal in imitate(one.scenario).refusals}
+    reasons = {refusal.reason for one in CASES.values() for refusal in imitate(one.scenario).refusals}
 
     # Orders without a size do not exist, and the imitation has no random events.
-    assert set(REASONS) - {"SizeNaN", "RandomEvent"} == told
+    assert set(REASONS) - {"SizeNaN", "RandomEvent"} == reasons

@@ -1,4 +1,4 @@
-"""The imitation beside VectorBT itself: by hand and at random; and where it breaks our rules."""
+"""The imitation beside VectorBT itself: by hand, at random, and where it breaks our rules."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,7 +39,7 @@ pytestmark = [
     ),
 ]
 CASES = test_vectorbt_orders.CASES | test_vectorbt_signals.CASES
-KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
+SCENARIO_FILES = sorted((Path(__file__).parent / "scenarios").glob("*.json"))
 NAN = np.nan
 
 
@@ -61,7 +61,7 @@ def log_of(scenario: Scenario) -> NDArray[np.void]:
     return fills
 
 
-def told(scenario: Scenario, engine: Engine = "numba") -> list[str]:
+def list_differences(scenario: Scenario, engine: Engine = "numba") -> list[str]:
     """List the differences."""
     tally = Tally()
     compare(tally, "it", scenario, engine)
@@ -80,17 +80,17 @@ def test_the_package_does_what_was_worked_out_by_hand(name: str, engine: Engine)
     one = CASES[name]
 
     assert one.rows == one.performed(run(one.scenario, engine))
-    assert [] == told(one.scenario, engine)
+    assert [] == list_differences(one.scenario, engine)
 
 
-@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SCENARIO_FILES, ids=lambda path: path.stem)
 def test_what_was_rare_or_once_failed(path: Path) -> None:
-    assert [] == told(Scenario.from_text(path.read_text("utf-8")))
+    assert [] == list_differences(Scenario.from_text(path.read_text("utf-8")))
 
 
 @given(scenarios())
 def test_small_scenarios(scenario: Scenario) -> None:
-    assert [] == told(scenario)
+    assert [] == list_differences(scenario)
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -105,7 +105,7 @@ def test_large_scenarios_in_every_regime(engine: Engine) -> None:
         "cash is locked",
         "cash is not shared",
         "from signals",
-        "reversed",
+        "flipped",
         "short",
     } <= regimes
 
@@ -129,12 +129,15 @@ REFUSALS = {
 def test_what_is_left_out_is_what_the_package_has_by_default() -> None:
     import vectorbt
 
-    known = vectorbt.settings["portfolio"]
-    ours = {name: value for name, value in OF_SIGNALS.items() if name in known}
+    defaults = vectorbt.settings["portfolio"]
+    imitation_defaults = {name: value for name, value in OF_SIGNALS.items() if name in defaults}
 
     np.testing.assert_equal(
-        {name: known[name] or "disabled" if name == "accumulate" else known[name] for name in ours},
-        ours,
+        {
+            name: defaults[name] or "disabled" if name == "accumulate" else defaults[name]
+            for name in imitation_defaults
+        },
+        imitation_defaults,
     )
 
 
@@ -159,9 +162,9 @@ def test_words_have_the_numbers_of_the_package() -> None:
 
 
 def test_an_error_that_only_one_side_raises_is_a_difference() -> None:
-    (found,) = told(case("10 | 0 | |", size_type="percent").scenario)
+    (difference,) = list_differences(case("10 | 0 | |", size_type="percent").scenario)
 
-    assert "only one side raises an error" in found
+    assert "only one side raises an error" in difference
 
 
 def test_errors_of_two_kinds_are_a_difference() -> None:
@@ -169,11 +172,11 @@ def test_errors_of_two_kinds_are_a_difference() -> None:
     size = np.array([[0.0, -np.inf], [NAN, 1.0]])
     close = np.array([[10.0, 10.0], [20.0, 20.0]])
 
-    (found,) = told(
+    (difference,) = list_differences(
         Scenario("orders", close, 100.0, {"size": size, "lock_cash": True, **terms}, cash_sharing=False)
     )
 
-    assert "two different errors" in found
+    assert "two different errors" in difference
 
 
 # --- where the package's two engines differ from each other ---------------------------------------------
@@ -260,8 +263,8 @@ def test_cash_is_opening_cash_and_what_fills_brought(scenario: Scenario) -> None
     from tieout.validation.engines.vectorbt import package as vectorbt
 
     log = log_of(scenario)
-    made = vectorbt.portfolio(scenario, "numba")
-    books = book_trades(scenario, vectorbt.trades(scenario, made))
+    portfolio = vectorbt.portfolio(scenario, "numba")
+    books = book_trades(scenario, vectorbt.trades(scenario, portfolio))
     books.journal.discard()
 
     opening = scenario.cash * (1 if scenario.cash_sharing else scenario.shape[1])
@@ -274,8 +277,8 @@ def test_cash_is_opening_cash_and_what_fills_brought(scenario: Scenario) -> None
 def test_cash_is_never_below_zero(scenario: Scenario) -> None:
     from tieout.validation.engines.vectorbt import package as vectorbt
 
-    made = vectorbt.portfolio(scenario, "numba") if log_of(scenario).size else reject()
-    books = book_trades(scenario, vectorbt.trades(scenario, made))
+    portfolio = vectorbt.portfolio(scenario, "numba") if log_of(scenario).size else reject()
+    books = book_trades(scenario, vectorbt.trades(scenario, portfolio))
     books.journal.discard()
 
     assert (log_of(scenario)["new_cash"] >= 0).all()
@@ -292,8 +295,8 @@ def test_positions_are_sums_of_fills_and_lie_on_the_side_of_their_direction(scen
     sides = np.where(log["res_side"] == 0, 1.0, -1.0)
 
     for column in range(scenario.shape[1]):
-        own = log["col"] == column
-        held = at_each_bar(scenario, log[own], (sides * log["res_size"])[own])
+        is_of_column = log["col"] == column
+        held = at_each_bar(scenario, log[is_of_column], (sides * log["res_size"])[is_of_column])
         np.testing.assert_allclose(books.units[:, column] / 1e8, held, rtol=1e-9, atol=1e-7)
     is_more_than_all = (log["req_size_type"] == PERCENT) & (log["req_size"] < -1)  # by design, below
     assert (log["new_position"][(log["req_direction"] == 0) & ~is_more_than_all] >= 0).all()
@@ -305,7 +308,7 @@ def test_with_locked_cash_only_a_cover_leaves_less_than_twice_what_shorts_were_s
     scenario: Scenario,
 ) -> None:
     """Free cash is cash less twice the proceeds of what is short: it bounds the leverage of shorts by one."""
-    locked = evolve(scenario, given={**scenario.given, "lock_cash": True})
+    locked = evolve(scenario, arguments={**scenario.arguments, "lock_cash": True})
 
     log = log_of(locked)
 

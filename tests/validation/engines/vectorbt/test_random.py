@@ -33,7 +33,7 @@ def test_an_equal_scenario_is_counted_and_not_listed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("planted", "told"),
+    ("planted", "difference"),
     [
         (
             {"quantity": 5.00001},
@@ -49,22 +49,22 @@ def test_an_equal_scenario_is_counted_and_not_listed() -> None:
         ),
     ],
 )
-def test_a_fill_that_differs_is_listed(planted: dict[str, Any], told: str) -> None:
+def test_a_fill_that_differs_is_listed(planted: dict[str, Any], difference: str) -> None:
     tally = Tally()
-    ours = imitate(TWO_FILLS.scenario)
-    first, *rest = ours.fills
-    theirs = evolve(ours, fills=[evolve(first, **planted), *rest])
+    outcome = imitate(TWO_FILLS.scenario)
+    first, *rest = outcome.fills
+    expected = evolve(outcome, fills=[evolve(first, **planted), *rest])
 
-    assert not tally.add("it", ours, theirs)
-    assert (1, 1, [told]) == (tally.scenarios, tally.differing, tally.differences)
+    assert not tally.add("it", outcome, expected)
+    assert (1, 1, [difference]) == (tally.scenarios, tally.differing, tally.differences)
 
 
 def test_a_refusal_and_a_balance_that_differ_are_listed() -> None:
     tally = Tally()
-    ours = imitate(case("10 | 5 | |\n10 | 100 | |", allow_partial=False).scenario)
-    theirs = evolve(ours, refusals=[], cash=ours.cash + np.array([0.0, 0.006]))
+    outcome = imitate(case("10 | 5 | |\n10 | 100 | |", allow_partial=False).scenario)
+    expected = evolve(outcome, refusals=[], cash=outcome.cash + np.array([0.0, 0.006]))
 
-    tally.add("it", ours, theirs)
+    tally.add("it", outcome, expected)
 
     assert ["it: bar 1, column 0: refusal: order 1 PartialFill at bar 1 here, none there (2 in all)"] == (
         tally.differences
@@ -108,7 +108,7 @@ ROW = "of row 1 of the table fill"
 
 
 @pytest.mark.parametrize(
-    ("name", "by", "told"),
+    ("name", "by", "differences"),
     [
         ("quantity_after", 1e-8, []),
         ("quantity_after", 2e-8, [f"quantity {ROW}: 800000000 here, 799999998 there"]),
@@ -127,43 +127,47 @@ ROW = "of row 1 of the table fill"
         ("fee", np.nan, [f"commission {ROW}: 80000 here, nan there"]),
     ],
 )
-def test_a_booked_difference_of_more_than_one_unit_is_listed(name: str, by: float, told: list[str]) -> None:
+def test_a_booked_difference_of_more_than_one_unit_is_listed(
+    name: str, by: float, differences: list[str]
+) -> None:
     scenario = TWO_FILLS.scenario
-    ours = trades_from(simulate(scenario))
-    booked = book_trades(scenario, ours)
-    theirs = ours.copy()
-    theirs[name][1] += by
+    trades = trades_from(simulate(scenario))
+    booked = book_trades(scenario, trades)
+    package_trades = trades.copy()
+    package_trades[name][1] += by
 
-    assert [f"bar 1, column 0: {one}" for one in told] == [str(one) for one in unlike(booked, ours, theirs)]
+    assert [f"bar 1, column 0: {one}" for one in differences] == [
+        str(one) for one in unlike(booked, trades, package_trades)
+    ]
     booked.journal.discard()
 
 
-@pytest.mark.parametrize(("name", "told"), [("bar", "bar"), ("column", "instrument")])
-def test_a_row_is_of_its_bar_and_instrument(name: str, told: str) -> None:
+@pytest.mark.parametrize(("name", "column"), [("bar", "bar"), ("column", "instrument")])
+def test_a_row_is_of_its_bar_and_instrument(name: str, column: str) -> None:
     scenario = case("10 9 | 5 - | |\n10 9 | -8 - | |", lock_cash=True).scenario
-    ours = trades_from(simulate(scenario))
-    booked = book_trades(scenario, ours)
-    theirs = ours.copy()
-    theirs[name][1] = 1 - theirs[name][1]
+    trades = trades_from(simulate(scenario))
+    booked = book_trades(scenario, trades)
+    package_trades = trades.copy()
+    package_trades[name][1] = 1 - package_trades[name][1]
 
-    assert [f"{told} {ROW}"] == [one.what for one in unlike(booked, ours, theirs)]
+    assert [f"{column} {ROW}"] == [one.what for one in unlike(booked, trades, package_trades)]
     booked.journal.discard()
 
 
 def test_a_missing_fill_is_listed() -> None:
     scenario = TWO_FILLS.scenario
-    ours = trades_from(simulate(scenario))
-    booked = book_trades(scenario, ours)
+    trades = trades_from(simulate(scenario))
+    booked = book_trades(scenario, trades)
     one_less = evolve(booked, fills=booked.fills[:1])
 
-    assert ["rows of the table fill: 2 here, 1 there"] == rest_of(unlike(booked, ours, ours[:1]))
-    assert ["rows of the table fill: 1 here, 2 there"] == rest_of(unlike(one_less, ours, ours))
-    assert [] == rest_of(unlike(booked, ours, ours))
+    assert ["rows of the table fill: 2 here, 1 there"] == rest_of(unlike(booked, trades, trades[:1]))
+    assert ["rows of the table fill: 1 here, 2 there"] == rest_of(unlike(one_less, trades, trades))
+    assert [] == rest_of(unlike(booked, trades, trades))
     booked.journal.discard()
 
 
-def rest_of(found: Iterable[Difference]) -> list[str]:
-    return [f"{one.what}: {one.ours} here, {one.theirs} there" for one in found]
+def rest_of(differences: Iterable[Difference]) -> list[str]:
+    return [f"{one.what}: {one.value} here, {one.expected} there" for one in differences]
 
 
 def test_regimes_are_those_that_a_scenario_has_reached() -> None:

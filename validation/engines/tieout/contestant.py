@@ -57,7 +57,7 @@ def contestants(task: Task) -> dict[str, Contestant]:
         faces["strategy"] = STRATEGIES.get(task.workload, best)(workload)
     if task.workload == "W2":
         faces["each"] = one_by_one(workload)
-    path = task.folder / "ours.duckdb"
+    path = task.folder / "tieout.duckdb"
     entries: dict[str, Contestant] = {}
     for name, face in faces.items():
         make = partial(_backtest, inputs, face)
