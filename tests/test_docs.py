@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tieout.validation.evidence.commands import page as reference_of_commands
+from tieout.validation.evidence.prose import sentences, without_code, words
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,40 +21,21 @@ WORDS_THAT_ARE_OUT = (
 # The part of a page that is written by hand: its first heading, and the heading that follows it.
 WRITTEN_BY_HAND = {"docs/validation.md": ("# How the rules differ", "# Differences that")}
 # Pages whose text is written elsewhere, and where.
-WRITTEN_ELSEWHERE = {"docs/benchmarks.md": "validation/bench", "docs/spec.md": "beside execution/spec"}
+WRITTEN_ELSEWHERE = {"docs/benchmarks.md": "validation/bench"}
 
 Rule = Callable[[str], Iterator[str]]
 
 
-def without_code(page: str) -> str:
-    """Markdown without code, comments and the targets of links. Code inside a line is one word."""
-    page = re.sub(r"^( *)```.*?^\1```$", "", page, flags=re.DOTALL | re.MULTILINE)
-    page = re.sub(r"<!--.*?-->", "", page, flags=re.DOTALL)
-    page = re.sub(r"`+[^`]*`+", "CODE", page)
-    page = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", page)
-    return "\n".join(line for line in page.splitlines() if not re.match(r" {4}|\t", line))
-
-
-def sentences(page: str) -> Iterator[str]:
-    """The sentences of a page. Tables and headings have none; an item of a list is a paragraph."""
-    lines = (line for line in without_code(page).splitlines() if not re.match(r" *(\||#)", line))
-    text = "\n".join(re.sub(r"^ *([-*]|\d+\.) ", "\n\n", line) for line in lines)
-    for paragraph in re.split(r"\n\s*\n", text):
-        for sentence in re.split(r"(?<=[.!?])[\"')*_]*\s+", " ".join(paragraph.split())):
-            if re.search(r"\w", sentence):
-                yield sentence
-
-
 def lengths(page: str) -> list[tuple[int, str]]:
     """The number of words of each sentence with the sentence, the shortest first."""
-    return sorted((len(re.findall(r"\S*\w\S*", sentence)), sentence) for sentence in sentences(page))
+    return sorted((words(sentence), sentence) for sentence in sentences(page))
 
 
 def sentences_are_short(page: str) -> Iterator[str]:
     counts = lengths(page)
-    yield from (f"{words} words: {sentence}" for words, sentence in counts if words > LONGEST)
+    yield from (f"{count} words: {sentence}" for count, sentence in counts if count > LONGEST)
     if counts and counts[9 * len(counts) // 10][0] >= USUAL:
-        above = [sentence for words, sentence in counts if words >= USUAL]
+        above = [sentence for count, sentence in counts if count >= USUAL]
         yield f"{len(above)} of {len(counts)} sentences have {USUAL} words or more: {above}"
 
 

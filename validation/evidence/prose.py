@@ -97,21 +97,33 @@ def is_participle(name: str) -> bool:
     return name.strip("_").lower() in PARTICIPLES
 
 
-def sentences(markdown: str) -> Iterator[str]:
-    """Yield the sentences of a page: without code blocks, tables and headings, inline code as one word."""
-    text = re.sub(r"^```.*?^```[^\n]*$", "", markdown, flags=re.MULTILINE | re.DOTALL)
-    text = re.sub(r"^(#.*|\s*\|.*|(?<=\n\n) {4}.*(\n( {4}.*)?)*)$", "\n", text, flags=re.MULTILINE)
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
-    text = re.sub(r"`[^`]*`", "code", text)
-    text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text)
-    for paragraph in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.)\s)", text):
-        plain = re.sub(r"^\s*(?:[-*]|\d+\.)\s+", "", paragraph)
-        yield from (part for part in re.split(r"(?<=[.!?])\s+", " ".join(plain.split())) if part)
+def without_code(page: str) -> str:
+    """Return Markdown without code, comments and the targets of links. Code inside a line is one word."""
+    page = re.sub(r"^( *)```.*?^\1```$", "", page, flags=re.DOTALL | re.MULTILINE)
+    page = re.sub(r"<!--.*?-->", "", page, flags=re.DOTALL)
+    page = re.sub(r"`+[^`]*`+", "CODE", page)
+    page = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", page)
+    return "\n".join(line for line in page.splitlines() if not re.match(r" {4}|\t", line))
+
+
+def sentences(page: str) -> Iterator[str]:
+    """Yield the sentences of a page. Tables and headings have none. An item of a list is a paragraph."""
+    lines = (line for line in without_code(page).splitlines() if not re.match(r" *(\||#)", line))
+    text = "\n".join(re.sub(r"^ *([-*]|\d+\.) ", "\n\n", line) for line in lines)
+    for paragraph in re.split(r"\n\s*\n", text):
+        for sentence in re.split(r"(?<=[.!?])[\"')*_]*\s+", " ".join(paragraph.split())):
+            if re.search(r"\w", sentence):
+                yield sentence
+
+
+def words(sentence: str) -> int:
+    """Count the words of a sentence."""
+    return len(re.findall(r"\S*\w\S*", sentence))
 
 
 def lengths(markdown: str) -> list[int]:
     """List the number of words of each sentence of a page, the shortest first."""
-    return sorted(len(sentence.split()) for sentence in sentences(markdown))
+    return sorted(map(words, sentences(markdown)))
 
 
 def ninetieth(values: Sequence[int]) -> int:
@@ -178,10 +190,10 @@ def table_of_pages(folder: Path) -> Table:
     semicolons = 0
     for path in pages(folder):
         text = path.read_text("utf-8")
-        words, here = lengths(text), sum(sentence.count(";") for sentence in sentences(text))
-        figures = (len(words), median(words), ninetieth(words), words[-1], here)
+        counts, here = lengths(text), sum(sentence.count(";") for sentence in sentences(text))
+        figures = (len(counts), median(counts), ninetieth(counts), counts[-1], here)
         table.add_row(str(path.relative_to(folder)), *(f"{figure:g}" for figure in figures))
-        every += words
+        every += counts
         semicolons += here
     every.sort()
     figures = (len(every), median(every), ninetieth(every), every[-1], semicolons)
