@@ -91,8 +91,8 @@ class Backtest:
         for frame in self.features:
             if frame.is_dated and np.any(self.bars.timestamp % DAY):
                 raise BadFeatures(
-                    f"{frame.named.name}: its times are dates, those of the bars have hours; say at what time"
-                    " of the day each was known"
+                    f"{frame.source.name}: its times are dates, those of the bars have hours; say at what"
+                    " time of the day each was known"
                 )
 
     def _require_types(self) -> None:

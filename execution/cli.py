@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-CHECK_FAILED, COULD_NOT_RUN = 1, 2
+from tieout.ledger.application import CHECK_FAILED, COULD_NOT_RUN
 
 
 def register(app: typer.Typer) -> None:

@@ -40,20 +40,20 @@ _TABLES = {
 """The table in which each of a desk's arrays is stored."""
 _TIMES = frozenset(["timestamp"])
 _UNSTORED = frozenset(["column"])
-# Interpreted: they are called too seldom to be worth entries of their own.
+# Interpreted: they are called too seldom to be worth compiled entries.
 _first_full_array = getattr(first_full_array, "py_func", first_full_array)
 _max_requests = getattr(max_requests, "py_func", max_requests)
 
 
 class Tags:
-    """The reasons that orders are given for, numbered as they come up."""
+    """The tags of orders, numbered in the order of their first use."""
 
     def __init__(self) -> None:
         self.names: list[str] = []
         self._numbers: dict[str, int] = {}
 
     def number(self, name: str) -> int:
-        """The number of a tag."""
+        """Return the number of a tag. Raise `MalformedOrder` if it is not text."""
         if not isinstance(name, str):
             raise MalformedOrder(f"tag {name!r} is not text")
         number = self._numbers.get(name)
@@ -65,7 +65,7 @@ class Tags:
 
 
 class Engine:
-    """Performs bars. `journal.books` holds all cash and positions; `desk` holds orders and policies.
+    """The performer of bars. `journal.books` holds cash and positions, `desk` holds orders and policies.
 
     *instruments* are the rows of the run's `Listing`, whose layout the books have. They are copied.
     """
@@ -90,8 +90,8 @@ class Engine:
         self.desk: Desk = empty_desk(len(symbols))
         self._block_bars = block_bars
         self._bars = 0  # performed since the last block was closed
-        self._at_a_bar = perform
-        # As plain arrays: the fields of a record array are slow to come by.
+        self._kernel = perform
+        # As plain arrays: the fields of a record array are slow to access.
         self._status = np.asarray(self.desk.state)["status"]
         self._transfers = np.asarray(journal.books.state)["transfers"]
         self._block_transfers = journal.run.policies.block_transfers
@@ -111,29 +111,29 @@ class Engine:
     # --- the step ----------------------------------------------------------------------------------
 
     def enter(self, first: int) -> None:
-        """Come to a window whose first bar is number *first*."""
+        """Enter a window whose first bar is number *first*."""
         self.desk.state[0].offset = first
-        self._at_a_bar = perform
+        self._kernel = perform
 
     def before(self, market: Market, t: int) -> None:
-        """Steps 1 to 5 of a bar of the window."""
-        if self._at_a_bar is perform:
+        """Perform steps 1 to 5 of a bar of the window."""
+        if self._kernel is perform:
             books = self.journal.books
-            self._at_a_bar = specialised(perform, market, books, self.desk, EMPTY_PROGRAM, BEFORE, t, t, 0)
+            self._kernel = specialised(perform, market, books, self.desk, EMPTY_PROGRAM, BEFORE, t, t, 0)
         self._perform(BEFORE, market, EMPTY_PROGRAM, t)
 
     def submit(self, requests: Records, close: Floats) -> None:
-        """Submit requests at the close of the bar under way; each then has its order's number."""
+        """Submit requests at the close of the bar under way. Each then has its order's number."""
         bar = NO_MARKET._replace(close=read_only(np.array(close[np.newaxis])))
         self._perform(DECIDE, bar, EMPTY_PROGRAM._replace(kind=REQUESTS, requests=requests), 0)
 
     def after(self, market: Market, t: int) -> None:
-        """Steps 7 and 8 of a bar, after which its block may close."""
+        """Perform steps 7 and 8 of a bar, after which its block may close."""
         self._perform(AFTER, market, EMPTY_PROGRAM, t)
         self._bars += 1
 
     def finish(self, reason: int) -> None:
-        """The end of the data, or of a run that was stopped."""
+        """End the run for *reason*: the data ended, or the run was stopped."""
         self.desk.state[0].end_reason = reason
         self._perform(END, NO_MARKET, EMPTY_PROGRAM, 0)
 
@@ -141,25 +141,25 @@ class Engine:
         """Perform the bars from *start* to *stop* of the window with a program."""
         while start < stop:
             until = min(stop, start + self._block_bars - self._bars) if self._block_bars else stop
-            done = perform(
+            bar = perform(
                 market, self.journal.books, self.desk, program, WHOLE, start, until, self._block_transfers
             )
             self._require_sound()
-            self._bars += done - start
-            start = done
+            self._bars += bar - start
+            start = bar
             if not self.close_full_block() and start < until:
                 self._make_room(_max_requests(market, self.desk, program, start))
 
-    def _perform(self, what: int, market: Market, program: Program, t: int) -> None:
-        """One part of one bar, making room until it fits."""
-        while self._at_a_bar(market, self.journal.books, self.desk, program, what, t, t + 1, 0) == t:
+    def _perform(self, part: int, market: Market, program: Program, t: int) -> None:
+        """Perform one part of a bar. Make room until it fits."""
+        while self._kernel(market, self.journal.books, self.desk, program, part, t, t + 1, 0) == t:
             self._make_room(program.requests.size)
         self._require_sound()
 
     # --- blocks ------------------------------------------------------------------------------------
 
     def close_full_block(self) -> bool:
-        """Close the open block if it is full, or long enough under way; whether it was."""
+        """Close the open block if it is full or has enough bars. Return true if it was closed."""
         if self._transfers[0] >= self._block_transfers or (
             self._block_bars and self._bars >= self._block_bars
         ):
@@ -169,15 +169,15 @@ class Engine:
         return False
 
     def rows(self) -> dict[str, dict[str, Any]]:
-        """The rows of the open block by table."""
+        """Return the rows of the open block by table."""
         state = self.desk.state[0]
-        found: dict[str, dict[str, Any]] = {}
+        tables: dict[str, dict[str, Any]] = {}
         if fresh := self.tags.names[self.journal.count("tag") :]:
-            found["tag"] = {"name": fresh}
+            tables["tag"] = {"name": fresh}
         for name, table in _TABLES.items():
             if state[name]:
-                found[table] = _columns(getattr(self.desk, name)[: state[name]])
-        return found
+                tables[table] = _columns(getattr(self.desk, name)[: state[name]])
+        return tables
 
     def restart(self) -> None:
         """Begin the next block."""
@@ -199,7 +199,7 @@ class Engine:
                 self.journal.ensure_capacity(**{name: next_size(getattr(self.journal.books, name).size)})
 
     def _require_sound(self) -> None:
-        """Raise what a posting ran into. Admission rules it out, so this is a fault in the rules."""
+        """Raise the refusal of a posting. Admission rules it out, so this is a fault in the rules."""
         if status := int(self._status[0]):
             raise refusal(
                 Status(status), self.journal.books, self.journal.chart, int(self.desk.state[0].timestamp)
@@ -207,7 +207,7 @@ class Engine:
 
 
 def _columns(rows: Records) -> dict[str, Any]:
-    """Rows as columns; times as datetime64."""
+    """Return rows as columns, with times as datetime64."""
     return {
         name: rows[name].view("M8[ns]") if name in _TIMES else rows[name]
         for name in rows.dtype.names

@@ -1,4 +1,4 @@
-"""Compiling, the first time on a machine, in two processes at a time.
+"""Compilation of the kernels, the first time on a machine, in two processes at a time.
 
 The step calls the matching of orders, and the posting of events that are no trades, through pointers. So a
 child process compiles the step and the figures while this one compiles those. Each finds the other's part in
@@ -6,7 +6,7 @@ the cache.
 
     python -m tieout.execution.warmup
 
-does it beforehand.
+compiles them beforehand.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ _CHILD = "child"
 @cache
 def compile_once() -> None:
     """Compile the kernels of a run unless they are in the cache. The cache is asked once a process."""
-    if config.DISABLE_JIT or done().exists():  # type: ignore[attr-defined]  # set from the environment
+    if config.DISABLE_JIT or marker().exists():  # type: ignore[attr-defined]  # set from the environment
         return
     command = [sys.executable, "-m", "tieout.execution.warmup", _CHILD]
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603  this very module
@@ -48,7 +48,7 @@ def compile_once() -> None:
     # What the child could not compile is compiled here. What it did is read from the cache.
     compile_all([perform, deposit, unload])
     compile_kernels()
-    done().touch()
+    marker().touch()
 
 
 def compile_all(kernels: Iterable[Any]) -> None:
@@ -67,7 +67,7 @@ def compile_all(kernels: Iterable[Any]) -> None:
         kernel.compile(tuple(numba.typeof(value) for value in arguments[kernel]))  # type: ignore[no-untyped-call]
 
 
-def done() -> Path:
+def marker() -> Path:
     """Return the path of the file that exists once the cache is complete for the sources in this place."""
     here = hashlib.sha256(str(Path(__file__).parent).encode()).hexdigest()
     return FOLDER / f"complete-{here[:16]}"

@@ -5,8 +5,8 @@
         journal.post("2024-01-03", buy, "ACME", quantity="10", gross="1000", fee="1")
         journal.sql("from trial_balance").pl()
 
-A transaction is in the books as soon as it is posted. It becomes durable with its block: when the block is
-full, at `commit()`, and when the journal is closed.
+A posted transaction is in the books at once. It becomes durable with its block: when the block is full, at
+`commit()`, and when the journal is closed.
 """
 
 import json
@@ -44,7 +44,7 @@ from tieout.ledger.file.seal import Columns, genesis
 from tieout.ledger.file.store import Block, Head, Storage, Store
 from tieout.ledger.moment import Moment, end_of, iso, nanoseconds
 
-_OWN = ("commodity", "account", "txn", "transfer", "note")
+_TABLES_OF_POSTING = ("commodity", "account", "txn", "transfer", "note")
 """Tables that only posting writes."""
 
 
@@ -342,7 +342,7 @@ class Journal(Closing):
         arrays or lists of equal length. Times are datetime64[ns].
         """
         self._require_open()
-        if table not in self._store.layout or table in _OWN:
+        if table not in self._store.layout or table in _TABLES_OF_POSTING:
             raise errors.InvalidRows(f"there is no table {table!r} to add to")
         rows = block.table_columns(table, columns, self._store.layout, self.count(table))
         if block.length(rows):

@@ -23,7 +23,7 @@ Record = Any
 E = TypeVar("E", bound=IntEnum)
 
 CHECKED = os.environ.get("TIEOUT_CHECKED") == "1"
-"""Whether kernels assert the room of every array that they append to, and arrays grow row by row."""
+"""True if kernels assert the room of every array that they append to, and arrays grow row by row."""
 
 
 def constants(enumeration: type[E]) -> type[E]:

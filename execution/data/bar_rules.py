@@ -12,7 +12,7 @@ import polars as pl
 from attrs import define, field, frozen
 
 from tieout.execution.data import frames
-from tieout.execution.data.frames import FIELDS, KEYS, PRICES, SHOWN, NamedFrame, first_rows
+from tieout.execution.data.frames import ERROR_ROWS, FIELDS, KEYS, PRICES, NamedFrame, first_rows
 from tieout.execution.errors import BadBars, ExecutionError
 from tieout.ledger.errors import nearest
 from tieout.ledger.numeric import Int64s
@@ -71,7 +71,10 @@ class Repairs:
         """Add *rows* to those with *fault*. The first of all by their number, `row`, are listed."""
         if rows.height:
             count, first = self.by_fault.get(fault, (0, rows.clear()))
-            self.by_fault[fault] = (count + rows.height, pl.concat([first, rows]).sort("row").head(SHOWN))
+            self.by_fault[fault] = (
+                count + rows.height,
+                pl.concat([first, rows]).sort("row").head(ERROR_ROWS),
+            )
 
     def replace_duplicates(self, batches: Iterable[pl.DataFrame]) -> None:
         """Count the duplicates again, from those of each batch of sorted rows."""
@@ -101,7 +104,7 @@ class CheckedBars:
     are the rows that no fault drops, in the order of the frame, or None if they are to be streamed.
     """
 
-    named: NamedFrame
+    source: NamedFrame
     zone: str | None
     timestamp: Int64s
     symbols: tuple[str, ...]
@@ -113,7 +116,7 @@ class CheckedBars:
     @property
     def name(self) -> str:
         """The name of the bars in errors."""
-        return self.named.name
+        return self.source.name
 
     @property
     def cells(self) -> int:
@@ -133,7 +136,7 @@ class CheckedBars:
 
         Raises `BadBars` if a row has a fault that it did not have when it was checked.
         """
-        batch = self._read(_select_typed(self.named), a, b)
+        batch = self._read(_select_typed(self.source), a, b)
         rows, _ = _mend(_drop_faults(batch))
         if not self.is_repaired and rows.height < batch.height:
             raise BadBars(f"{self.name}: changed while it was read")
@@ -142,7 +145,7 @@ class CheckedBars:
     def count_duplicates(self, window: int) -> None:
         """Count duplicates in windows of so many times: rows that go back hide some of them."""
         if self.is_repaired and self._goes_back:
-            numbered = _select_typed(self.named).with_row_index("row")
+            numbered = _select_typed(self.source).with_row_index("row")
             starts = range(0, len(self.timestamp), window)
             batches = (self._read(numbered, a, min(a + window, len(self.timestamp))) for a in starts)
             self.repairs.replace_duplicates(_mend(_drop_faults(batch))[1] for batch in batches)
@@ -154,7 +157,7 @@ class CheckedBars:
 
     def _read(self, frame: pl.LazyFrame, a: int, b: int) -> pl.DataFrame:
         first, last = int(self.timestamp[a]), int(self.timestamp[b - 1])
-        return self.named.collect(frames.between(frame, first, last))
+        return self.source.collect(frames.between(frame, first, last))
 
 
 def check(data: Any, columns: Mapping[str, str], *, repair: bool, most_rows: int) -> CheckedBars:
@@ -164,16 +167,16 @@ def check(data: Any, columns: Mapping[str, str], *, repair: bool, most_rows: int
     are all dropped break the rules.
     """
     _require_names(columns)
-    named = frames.lazy(data, "bars", columns, BadBars)
-    frames.require_columns(named, (*KEYS, *PRICES))
-    zone = frames.zone(named)
-    frames.require_symbols(named)
-    frames.require_numbers(named, (c for c in FIELDS if c in named.frame.collect_schema()))
-    checked = _inspect(named, zone, most_rows, repair=repair)
+    source = frames.lazy(data, "bars", columns, BadBars)
+    frames.require_columns(source, (*KEYS, *PRICES))
+    zone = frames.zone(source)
+    frames.require_symbols(source)
+    frames.require_numbers(source, (c for c in FIELDS if c in source.frame.collect_schema()))
+    checked = _inspect(source, zone, most_rows, repair=repair)
     if not repair:
-        _refuse(named, checked.repairs)
+        _refuse(source, checked.repairs)
     if not len(checked.timestamp):
-        raise BadBars(f"{named.name}: not one of its rows is a bar:\n{checked.repairs}")
+        raise BadBars(f"{source.name}: not one of its rows is a bar:\n{checked.repairs}")
     return checked
 
 
@@ -189,12 +192,12 @@ def _require_names(columns: Mapping[str, str]) -> None:
             )
 
 
-def _select_typed(named: NamedFrame) -> pl.LazyFrame:
+def _select_typed(source: NamedFrame) -> pl.LazyFrame:
     """Select `timestamp` unchanged, `symbol` as text, the fields as float64, and nanoseconds, `ns`."""
-    schema = named.frame.collect_schema()
+    schema = source.frame.collect_schema()
     numbers = [pl.col(name).cast(pl.Float64) for name in FIELDS if name in schema]
     time = frames.nanoseconds(schema["timestamp"]).alias("ns")
-    return named.frame.select("timestamp", pl.col("symbol").cast(pl.String), *numbers, time)
+    return source.frame.select("timestamp", pl.col("symbol").cast(pl.String), *numbers, time)
 
 
 def _drop_faults(frame: pl.DataFrame, repairs: Repairs | None = None) -> pl.DataFrame:
@@ -223,7 +226,7 @@ def _mend(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     return rows.filter(~is_duplicate), rows.filter(is_duplicate)
 
 
-def _inspect(named: NamedFrame, zone: str | None, most_rows: int, *, repair: bool) -> CheckedBars:
+def _inspect(source: NamedFrame, zone: str | None, most_rows: int, *, repair: bool) -> CheckedBars:
     """Pass over the rows in their own order, and keep them if they are at most *most_rows*.
 
     Raises the frame's error if it has no rows.
@@ -233,7 +236,7 @@ def _inspect(named: NamedFrame, zone: str | None, most_rows: int, *, repair: boo
     ends = pl.DataFrame(schema={"ns": pl.Int64, "symbol": pl.String, "last": pl.Int64})
     times = _Times()
     count = bars = 0
-    for batch in _batches(named):
+    for batch in _batches(source):
         rows = _drop_faults(batch.with_row_index("row", offset=count), repairs)
         count += batch.height
         bars += rows.height
@@ -242,13 +245,13 @@ def _inspect(named: NamedFrame, zone: str | None, most_rows: int, *, repair: boo
         times.add(rows["ns"])
         if batches is not None:
             batches.append(rows)
-        if named.is_lazy and bars > most_rows:
+        if source.is_lazy and bars > most_rows:
             batches = None
     if not count:
-        raise named.error(f"{named.name}: the data have no rows")
+        raise source.error(f"{source.name}: the data have no rows")
     ends = ends.sort("symbol")
     return CheckedBars(
-        named,
+        source,
         zone,
         times.sorted(),
         tuple(ends["symbol"]),
@@ -259,12 +262,12 @@ def _inspect(named: NamedFrame, zone: str | None, most_rows: int, *, repair: boo
     )
 
 
-def _batches(named: NamedFrame) -> Iterator[pl.DataFrame]:
-    frame = _select_typed(named)
-    if not named.is_lazy:
-        yield named.collect(frame)
+def _batches(source: NamedFrame) -> Iterator[pl.DataFrame]:
+    frame = _select_typed(source)
+    if not source.is_lazy:
+        yield source.collect(frame)
         return
-    with frames.reading(named.name, named.error):
+    with frames.reading(source.name, source.error):
         yield from frame.collect_batches(chunk_size=BATCH, maintain_order=True)
 
 
@@ -302,12 +305,12 @@ class _Times:
         return self._sorted
 
 
-def _refuse(named: NamedFrame, repairs: Repairs) -> None:
+def _refuse(source: NamedFrame, repairs: Repairs) -> None:
     """Raise the frame's error for the first fault in *repairs*, with its first rows and the remedy."""
     for fault in FAULTS:
         if fault in repairs.by_fault:
             count, rows = repairs.by_fault[fault]
-            raise named.error(
-                f"{named.name}: {fault.description} in {count} row{'s' * (count > 1)}, the first:\n"
+            raise source.error(
+                f"{source.name}: {fault.description} in {count} row{'s' * (count > 1)}, the first:\n"
                 f"{first_rows(rows)}\nMend them, or ask for repair, which would {fault.remedy}."
             )

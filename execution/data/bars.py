@@ -118,7 +118,7 @@ class Bars:
         most_rows = WHOLE_BYTES // _ROW_BYTES if window is None else 0
         checked = check(data, columns or {}, repair=repair, most_rows=most_rows)
         size = checked.cells * _ROW_BYTES
-        is_streamed = checked.named.is_lazy and (window is not None or size > WHOLE_BYTES)
+        is_streamed = checked.source.is_lazy and (window is not None or size > WHOLE_BYTES)
         if is_streamed:
             window = window or max(1, len(checked.timestamp) * WINDOW_BYTES // size)
             checked.count_duplicates(window)

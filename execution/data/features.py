@@ -12,9 +12,9 @@ from attrs import frozen
 from numpy.typing import NDArray
 
 from tieout.execution.data.frames import (
+    ERROR_ROWS,
     FIELDS,
     KEYS,
-    SHOWN,
     NamedFrame,
     between,
     first_rows,
@@ -48,14 +48,14 @@ class Rows(NamedTuple):
 class FeatureFrame:
     """One feature frame with the *names* of its features. It is *by_instrument* if it has a column symbol."""
 
-    named: NamedFrame
+    source: NamedFrame
     names: tuple[str, ...]
     by_instrument: bool
 
     @property
     def is_dated(self) -> bool:
         """True if its times are dates, without an hour."""
-        return bool(self.named.frame.collect_schema()["timestamp"] == pl.Date)
+        return bool(self.source.frame.collect_schema()["timestamp"] == pl.Date)
 
     @classmethod
     def of(cls, data: Any, name: str, columns: Mapping[str, str], bars_zone: str | None) -> "FeatureFrame":
@@ -66,40 +66,43 @@ class FeatureFrame:
         Raises `BadFeatures` if the frame cannot be read, has no rows or no features, or is in another zone
         than the bars. Also if a row lacks its timestamp or symbol, or a column is text or a field of bars.
         """
-        named = lazy(data, name, columns, BadFeatures)
-        require_columns(named, ("timestamp",))
-        frame_zone = zone(named)
-        schema = named.frame.collect_schema()
+        source = lazy(data, name, columns, BadFeatures)
+        require_columns(source, ("timestamp",))
+        frame_zone = zone(source)
+        schema = source.frame.collect_schema()
         if by_instrument := "symbol" in schema:
-            require_symbols(named)
+            require_symbols(source)
         names = tuple(column for column in schema.names() if column not in KEYS)
         if not names:
-            raise BadFeatures(f"{named.name}: it has no feature beside {' and '.join(schema.names())}")
-        if taken := set(names) & set(FIELDS):
-            raise BadFeatures(f"{named.name}: {', '.join(sorted(taken))} is a field of the bars; rename it")
-        _require_rows(named, by_instrument=by_instrument)
+            raise BadFeatures(f"{source.name}: it has no feature beside {' and '.join(schema.names())}")
+        if clashes := set(names) & set(FIELDS):
+            raise BadFeatures(
+                f"{source.name}: {', '.join(sorted(clashes))} is a field of the bars; rename it"
+            )
+        _require_rows(source, by_instrument=by_instrument)
         if frame_zone != bars_zone:
             raise BadFeatures(
-                f"{named.name}: its times are in {frame_zone or 'no zone'}, those of the bars in"
+                f"{source.name}: its times are in {frame_zone or 'no zone'}, those of the bars in"
                 f" {bars_zone or 'no zone'}; convert one of them"
             )
         if text := [n for n in names if not (schema[n].is_numeric() or schema[n] in (pl.Boolean, pl.Null))]:
             raise BadFeatures(
-                f"{named.name}: {', '.join(f'{n} ({schema[n]})' for n in text)} is not a number; leave it out"
+                f"{source.name}: {', '.join(f'{n} ({schema[n]})' for n in text)} is not a number;"
+                " leave it out"
             )
-        return cls(named, names, by_instrument)
+        return cls(source, names, by_instrument)
 
     def require_shared(self, symbols: tuple[str, ...]) -> None:
         """Raise `BadFeatures` if no row has one of *symbols*: the two then name instruments differently."""
         if not self.by_instrument:
             return
-        names = self.named.frame.select(pl.col("symbol").cast(pl.String))
+        names = self.source.frame.select(pl.col("symbol").cast(pl.String))
         shared = names.filter(pl.col("symbol").is_in(symbols)).head(1)
-        if self.named.collect(shared).is_empty():
-            others = self.named.collect(names.head(SHOWN).unique(maintain_order=True))["symbol"]
+        if self.source.collect(shared).is_empty():
+            others = self.source.collect(names.head(ERROR_ROWS).unique(maintain_order=True))["symbol"]
             raise BadFeatures(
-                f"{self.named.name}: none of its symbols has bars. It has {', '.join(others)}, ...;"
-                f" the bars have {', '.join(symbols[:SHOWN])}, ...; name them alike"
+                f"{self.source.name}: none of its symbols has bars. It has {', '.join(others)}, ...;"
+                f" the bars have {', '.join(symbols[:ERROR_ROWS])}, ...; name them alike"
             )
 
     def rows(self, symbols: tuple[str, ...], after: int | None, until: int) -> Rows:
@@ -107,7 +110,7 @@ class FeatureFrame:
 
         Raises `BadFeatures` if two rows have the same symbol and time.
         """
-        frame = in_nanoseconds(between(self.named.frame, None if after is None else after + 1, until))
+        frame = in_nanoseconds(between(self.source.frame, None if after is None else after + 1, until))
         keys = ["timestamp"]
         if self.by_instrument:
             # A symbol without bars has no code, and its feature could not be traded on.
@@ -115,7 +118,7 @@ class FeatureFrame:
             frame = frame.with_columns(codes.alias("symbol")).filter(pl.col("symbol").is_not_null())
             keys.append("symbol")
         values = [pl.col(n).cast(pl.Float64).fill_null(float("nan")) for n in self.names]
-        rows = self.named.collect(frame.select(*keys, *values))
+        rows = self.source.collect(frame.select(*keys, *values))
         rising = _rising(rows, keys)
         if not rising.all():
             rows = rows.sort(keys)
@@ -127,15 +130,16 @@ class FeatureFrame:
 
     def _refuse_duplicates(self, duplicates: pl.DataFrame, symbols: tuple[str, ...]) -> None:
         """Raise `BadFeatures` with all rows that have the keys of the first of *duplicates*."""
-        numbered = _numbered(self.named, by_instrument=self.by_instrument)
+        numbered = _numbered(self.source, by_instrument=self.by_instrument)
         first = numbered.filter(pl.col("ns") == duplicates["timestamp"][0])
         keys, count = "time", duplicates.height
         if self.by_instrument:
             first = first.filter(pl.col("symbol").cast(pl.String) == symbols[duplicates["symbol"][0]])
             keys = "symbol and time"
         raise BadFeatures(
-            f"{self.named.name}: a second row of one {keys} in {count} row{'s' * (count > 1)},"
-            f" the first:\n{first_rows(self.named.collect(first.drop('ns').head(SHOWN)))}\nKeep one of each."
+            f"{self.source.name}: a second row of one {keys} in {count} row{'s' * (count > 1)},"
+            f" the first:\n{first_rows(self.source.collect(first.drop('ns').head(ERROR_ROWS)))}\n"
+            "Keep one of each."
         )
 
 
@@ -149,25 +153,25 @@ def _rising(rows: pl.DataFrame, keys: list[str]) -> NDArray[np.bool_]:
     return rises
 
 
-def _numbered(named: NamedFrame, *, by_instrument: bool) -> pl.LazyFrame:
+def _numbered(source: NamedFrame, *, by_instrument: bool) -> pl.LazyFrame:
     """Select the keys of a frame with the number of each row, `row`, and nanoseconds, `ns`."""
     keys = KEYS if by_instrument else KEYS[:1]
-    time = nanoseconds(named.frame.collect_schema()["timestamp"])
-    return named.frame.select(keys).with_row_index("row").with_columns(ns=time)
+    time = nanoseconds(source.frame.collect_schema()["timestamp"])
+    return source.frame.select(keys).with_row_index("row").with_columns(ns=time)
 
 
-def _require_rows(named: NamedFrame, *, by_instrument: bool) -> None:
+def _require_rows(source: NamedFrame, *, by_instrument: bool) -> None:
     """Raise `BadFeatures` if a frame has no rows, or a row without a timestamp or symbol."""
-    if named.collect(named.frame.select("timestamp").head(1)).is_empty():
-        raise BadFeatures(f"{named.name}: the data have no rows")
+    if source.collect(source.frame.select("timestamp").head(1)).is_empty():
+        raise BadFeatures(f"{source.name}: the data have no rows")
     keys = ("ns", "symbol") if by_instrument else ("ns",)
     is_missing = pl.any_horizontal(pl.col(key).is_null() for key in keys)
-    bad = named.collect(
-        _numbered(named, by_instrument=by_instrument).filter(is_missing).drop("ns").head(SHOWN)
+    bad = source.collect(
+        _numbered(source, by_instrument=by_instrument).filter(is_missing).drop("ns").head(ERROR_ROWS)
     )
     if bad.height:
         raise BadFeatures(
-            f"{named.name}: a {' or '.join(bad.columns[1:])} is missing, or a time is outside the years 1678"
+            f"{source.name}: a {' or '.join(bad.columns[1:])} is missing, or a time is outside the years 1678"
             f" to 2261, the first:\n{first_rows(bad)}\nLeave these rows out."
         )
 

@@ -20,7 +20,7 @@ from tieout.ledger.moment import DAY
 KEYS = ("timestamp", "symbol")
 PRICES = ("open", "high", "low", "close")
 FIELDS = (*PRICES, "volume")
-SHOWN = 5
+ERROR_ROWS = 5
 """Rows that an error shows."""
 
 _SUFFIXES = (".parquet", ".csv")
@@ -103,7 +103,7 @@ def _require_year_first(
     if time not in kinds or not kinds[time].is_temporal():
         return
     texts = pl.scan_csv(path, infer_schema=False, glob=False).select(time).with_row_index("row", offset=1)
-    ambiguous = texts.filter(~pl.col(time).str.contains(r"^\s*\d{4}\D")).head(SHOWN).collect()
+    ambiguous = texts.filter(~pl.col(time).str.contains(r"^\s*\d{4}\D")).head(ERROR_ROWS).collect()
     if ambiguous.height:
         raise error(
             f"{path}: {time} does not begin with the year, so that day and month could be either, first\n"
@@ -156,17 +156,17 @@ def _rename(frame: pl.LazyFrame, names: list[str], columns: Mapping[str, str]) -
 # --- columns -----------------------------------------------------------------------------------------------
 
 
-def require_columns(named: NamedFrame, columns: Iterable[str]) -> None:
+def require_columns(source: NamedFrame, columns: Iterable[str]) -> None:
     """Raise the frame's error if it lacks one of *columns*, with the most similar column that it has."""
-    names = named.frame.collect_schema().names()
+    names = source.frame.collect_schema().names()
     for column in columns:
         if column not in names:
-            raise named.error(f"{named.name}: there is no column {column!r}{nearest(column, names)}")
+            raise source.error(f"{source.name}: there is no column {column!r}{nearest(column, names)}")
 
 
-def zone(named: NamedFrame) -> str | None:
+def zone(source: NamedFrame) -> str | None:
     """Return the time zone of the timestamps, or None if they have no zone."""
-    kind = named.frame.collect_schema()["timestamp"]
+    kind = source.frame.collect_schema()["timestamp"]
     if kind == pl.Date:
         return None
     if not isinstance(kind, pl.Datetime):
@@ -174,42 +174,42 @@ def zone(named: NamedFrame) -> str | None:
             pl.String: "parse it: pl.col('timestamp').str.to_datetime()",
             pl.Int64: "state its unit: pl.from_epoch('timestamp', 'ns')",
         }.get(kind.base_type(), "convert it")
-        _refuse_kind(named, "timestamp", f"is {kind}, not a date or a datetime", remedy)
+        _refuse_kind(source, "timestamp", f"is {kind}, not a date or a datetime", remedy)
         return None
     return kind.time_zone
 
 
-def require_numbers(named: NamedFrame, columns: Iterable[str]) -> None:
+def require_numbers(source: NamedFrame, columns: Iterable[str]) -> None:
     """Raise the frame's error if one of *columns* does not hold numbers."""
-    schema = named.frame.collect_schema()
+    schema = source.frame.collect_schema()
     for column in columns:
         kind = schema[column]
         if not (kind.is_numeric() or kind == pl.Null):
             remedy = f"convert it: pl.col({column!r}).cast(pl.Float64)"
-            _refuse_kind(named, column, f"is {kind}, not a number", remedy)
+            _refuse_kind(source, column, f"is {kind}, not a number", remedy)
 
 
-def require_symbols(named: NamedFrame) -> None:
+def require_symbols(source: NamedFrame) -> None:
     """Raise the frame's error unless `symbol` is text, categories or whole numbers."""
-    kind = named.frame.collect_schema()["symbol"]
+    kind = source.frame.collect_schema()["symbol"]
     is_text = isinstance(kind, pl.String | pl.Categorical | pl.Enum)
     if not (is_text or kind.is_integer() or kind == pl.Null):
         remedy = "convert it: pl.col('symbol').cast(pl.String)"
-        _refuse_kind(named, "symbol", f"is {kind}, not text", remedy)
+        _refuse_kind(source, "symbol", f"is {kind}, not text", remedy)
 
 
-def _refuse_kind(named: NamedFrame, column: str, fault: str, remedy: str) -> None:
+def _refuse_kind(source: NamedFrame, column: str, fault: str, remedy: str) -> None:
     """Raise the frame's error for a column of the wrong type, with the first rows at fault."""
-    rows = named.collect(named.frame.select(column).with_row_index("row").head(SHOWN))
+    rows = source.collect(source.frame.select(column).with_row_index("row").head(ERROR_ROWS))
     if rows.is_empty():
         return  # a frame without rows says nothing of its types
     text = pl.col(column)
-    if column in FIELDS and named.frame.collect_schema()[column] == pl.String:
-        numbered = named.frame.select(column).with_row_index("row")
+    if column in FIELDS and source.frame.collect_schema()[column] == pl.String:
+        numbered = source.frame.select(column).with_row_index("row")
         is_other = text.is_not_null() & text.cast(pl.Float64, strict=False).is_null()
-        other = named.collect(numbered.filter(is_other).head(SHOWN))
+        other = source.collect(numbered.filter(is_other).head(ERROR_ROWS))
         rows = rows if other.is_empty() else other
-    raise named.error(f"{named.name}: {column} {fault}, first\n{first_rows(rows)}\nPlease {remedy}.")
+    raise source.error(f"{source.name}: {column} {fault}, first\n{first_rows(rows)}\nPlease {remedy}.")
 
 
 def in_nanoseconds(frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -250,4 +250,4 @@ def first_rows(rows: pl.DataFrame) -> str:
     with pl.Config(
         tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_cols=-1, tbl_width_chars=200
     ):
-        return str(rows.head(SHOWN))
+        return str(rows.head(ERROR_ROWS))

@@ -36,7 +36,7 @@ def kind_of(position: int, quantity: int) -> int:
 
 @separate(shared, lambda: (empty_books(1), 0, 0, 0, 0))
 def post(books: Books, timestamp: int, kind: int, instrument: int, amount: int) -> int:
-    """Post the end of an instrument, or a valuation, as a transaction; return its status."""
+    """Post the end of an instrument, or a valuation, as a transaction. Return its status."""
     begin(books, timestamp, kind, instrument, -1, -1, -1)
     if kind == KIND.DELISTING:
         delisting(books, instrument, amount)
@@ -49,7 +49,7 @@ def post(books: Books, timestamp: int, kind: int, instrument: int, amount: int) 
 
 @part
 def book(books: Books, desk: Desk, order: Record, quantity: int, gross: int, fee: int) -> int:
-    """Post a fill of *quantity*, below zero for a sale; return its status."""
+    """Post a fill of *quantity*, below zero for a sale. Return its status."""
     state = desk.state[0]
     instrument = desk.instruments[order.column]
     commodity = instrument.commodity
@@ -84,7 +84,7 @@ def record_fill(
 
 @inlined
 def assert_in_bounds(books: Books, others: int) -> None:
-    """Assert the bounds on transfers and lots of the transaction under way; *others* belong to no lot."""
+    """Assert the bounds on transfers and lots of the transaction under way. *others* belong to no lot."""
     state = books.state[0]
     lots = 0
     for i in range(state.opened, state.transfers):
@@ -128,7 +128,7 @@ def close_out(books: Books, desk: Desk, column: int, amount: int) -> None:
 
 @part
 def allow_for(books: Books, desk: Desk, column: int, worth: int) -> None:
-    """Bring the valuation allowance of a holding to *worth*; post nothing if it is there already."""
+    """Bring the valuation allowance of a holding to *worth*. Post nothing if it is there already."""
     state = desk.state[0]
     commodity = desk.instruments[column].commodity
     first = books.commodities[commodity].first

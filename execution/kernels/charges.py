@@ -39,8 +39,8 @@ def _jump(_context: Any, _address: Any, _quantity: Any, _value: Any, _order_type
 # numba compares the signatures, annotations included.
 @overload(_call, strict=False)
 def _compiled_call(address: Any, quantity: Any, value: Any, order_type: Any) -> Any:
-    del address, quantity, value, order_type  # types; the values come to the function that is returned
-    # A lambda, because numba compiles it; an intrinsic is no function to be compiled.
+    del address, quantity, value, order_type  # types: the values are passed to the function that is returned
+    # A lambda, because numba compiles it. An intrinsic is no function to be compiled.
     return lambda address, quantity, value, order_type: _jump(address, quantity, value, order_type)  # type: ignore[call-arg]  # noqa: PLW0108
 
 

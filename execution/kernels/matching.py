@@ -10,7 +10,7 @@ NO_PRICE = math.nan
 
 @inlined
 def at_once(kind: int, quantity: int, limit: float, stop: float, price: float) -> float:
-    """Return *price*, at the open or the close, if it satisfies the order; else NaN.
+    """Return *price*, at the open or the close, if it satisfies the order, else NaN.
 
     A limit order takes any price as good as its limit, a stop order any price beyond its stop.
     """
@@ -24,7 +24,7 @@ def at_once(kind: int, quantity: int, limit: float, stop: float, price: float) -
 
 @inlined
 def inside(kind: int, quantity: int, limit: float, stop: float, high: float, low: float) -> float:
-    """Return the limit or the stop if the bar's range touches it; NaN if not, and for a market order."""
+    """Return the limit or the stop if the bar's range touches it, else NaN. NaN for a market order."""
     buys = quantity > 0
     if kind == ORDER_TYPE.LIMIT:
         return limit if (low <= limit if buys else high >= limit) else NO_PRICE

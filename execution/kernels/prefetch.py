@@ -48,6 +48,6 @@ def _ask_for(_context: Any, array: Any, place: Any) -> Any:
 # numba compares the signatures, annotations included.
 @overload(prefetch, strict=False)
 def _compiled(array: Any, place: Any) -> Any:
-    del array, place  # types; the values come to what is returned
-    # A lambda, because numba compiles it; an intrinsic is no function to be compiled.
+    del array, place  # types: the values are passed to the function that is returned
+    # A lambda, because numba compiles it. An intrinsic is no function to be compiled.
     return lambda array, place: _ask_for(array, place)  # type: ignore[call-arg]  # noqa: PLW0108

@@ -26,9 +26,9 @@ POLICY = np.dtype(
         ("per_share", "f8"),  # ... money units for each whole unit of the instrument, ...
         ("per_order", "f8"),  # ... and money units for each order,
         ("minimum", "f8"),  # money units an order, at least
-        ("maximum", "f8"),  # share of the notional, at most; inf for none
+        ("maximum", "f8"),  # share of the notional, at most, inf for none
         ("slippage", "f8"),  # share of the price
-        ("participation", "f8"),  # share of a bar's volume; inf for none
+        ("participation", "f8"),  # share of a bar's volume, inf for none
         ("without_volume", "i8"),  # bars without volume fill too
         ("money", "i8"),  # first account number of the currency
         ("currency", "i8"),
@@ -60,7 +60,7 @@ WORKING = np.dtype(
         ("column", "i8"),
         ("type", "i8"),
         ("tif", "i8"),
-        ("remaining", "i8"),  # quantity still to trade, below zero to sell; 0 once it has ended
+        ("remaining", "i8"),  # quantity still to trade, below zero to sell, 0 once it has ended
         ("limit", "f8"),
         ("stop", "f8"),
         ("filled_quantity", "i8"),  # without sign
@@ -83,7 +83,7 @@ REQUEST = np.dtype(
         ("stop", "f8"),
         ("tag", "i8"),
         ("signal", "f8"),
-        ("order", "i8"),  # to cancel or replace; then the resulting order, -1 for none
+        ("order", "i8"),  # to cancel or replace, then the resulting order, -1 for none
     ]
 )
 TOUCH = np.dtype([("when", "f8"), ("place", "i8")])
@@ -156,7 +156,7 @@ DESK_STATE = np.dtype(
         ("market_value", "i8"),
         ("equity", "i8"),
         ("end_reason", "i8"),  # why orders are open at the end
-        ("status", "i8"),  # of the posting that failed; 0
+        ("status", "i8"),  # of the posting that failed, else 0
     ]
 )
 
@@ -183,7 +183,7 @@ class Program(NamedTuple):
     weights: Floats
     entries: Flags
     exits: Flags
-    requests: Records  # the sizes of entry and exit; or all orders by bar
+    requests: Records  # the sizes of entry and exit, or all orders by bar
     first: Int64s  # first request of each bar, over all windows
 
 

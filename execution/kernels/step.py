@@ -2,7 +2,7 @@
 
     before   1 events, 2 open, 3 inside, (4 close,) 5 mark
     decide   6 the strategy sees the portfolio with all fills applied, and this bar, and nothing later
-    after    7 fills at the same close, where that is the timing; 8 statement
+    after    7 fills at the same close, where that is the timing, 8 statement
 
 `perform` is the one entry to all of it, because each further entry would compile all that it leads to again.
 """
@@ -51,10 +51,10 @@ def perform(
     stop: int,
     block_transfers: int,
 ) -> int:
-    """Perform the bars from *start* to *stop* of the window; return the first bar that was not performed.
+    """Perform the bars from *start* to *stop* of the window. Return the first bar that was not performed.
 
     *part* is the `WHOLE` step with a program, or, around a strategy in Python, the part `BEFORE` it decides,
-    its requests (`DECIDE`), and the part `AFTER`; or the `END` of the data. Stops early where an array has to
+    its requests (`DECIDE`), and the part `AFTER`, or the `END` of the data. Stops early where an array has to
     grow, where the block is full, and where a posting failed.
     """
     state = desk.state[0]
@@ -102,7 +102,7 @@ def perform(
 
 @part
 def _next_event(market: Market, desk: Desk, program: Program, t: int, stop: int) -> int:
-    """Return the first bar from *t* on with an order, a statement or an instrument's end; else *stop*.
+    """Return the first bar from *t* on with an order, a statement or an instrument's end, else *stop*.
 
     Most minutes have none. The last bar of a window is performed in any case, because holdings are marked
     where the prices still are. The prices that the bar will read are prefetched.
@@ -154,7 +154,7 @@ def _match(market: Market, books: Books, desk: Desk, t: int, stage: int) -> None
     """Fill the orders that the bar satisfies at one *stage* of it.
 
     2, `OPEN`: those that worked before and that the opening price satisfies. 3, `INSIDE`: limits and stops
-    along the path of each bar; all paths advance at one pace. 7, `CLOSE`: orders of this bar, which has no
+    along the path of each bar. All paths advance at one pace. 7, `CLOSE`: orders of this bar, which has no
     later price for them. At one price, orders that reduce a position go first, each group as submitted.
     """
     state = desk.state[0]

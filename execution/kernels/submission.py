@@ -51,7 +51,7 @@ def size(request: Record, instrument: Record, position: int, equity: int, price:
 
 @part
 def submit(market: Market, books: Books, desk: Desk, request: Record, t: int) -> int:
-    """Turn a request into a working or a rejected order; return its number, or -1 if its size is zero.
+    """Turn a request into a working or a rejected order. Return its number, or -1 if its size is zero.
 
     The size is determined at the instrument's close of bar *t* of the window, which may be missing. An order
     that is replaced is cancelled unless its successor is rejected. An order that works no longer cannot be
@@ -138,7 +138,7 @@ def is_candidate(program: Program, t: int, column: int) -> bool:
 
 @part
 def select_candidates(market: Market, desk: Desk, program: Program, t: int) -> int:
-    """Put the columns that may get an order into `desk.candidates`; return their number."""
+    """Put the columns that may get an order into `desk.candidates`. Return their number."""
     count = 0
     for i in range(market.close.shape[1]):
         # A weight of zero sells nothing of an instrument that is neither held nor ordered.
@@ -176,7 +176,7 @@ def decide(market: Market, books: Books, desk: Desk, program: Program, t: int) -
             instrument = desk.instruments[column]
             position = books.accounts[instrument.units].balance
             is_entry = program.entries[t, column]
-            # Enter where flat, exit a holding; nothing while an order for the instrument works.
+            # Enter where flat, exit a holding. Nothing while an order for the instrument works.
             if instrument.working > 0 or is_entry == (position != 0):
                 continue
             request = program.requests[0 if is_entry else 1]

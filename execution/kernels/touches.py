@@ -63,7 +63,7 @@ def _push(desk: Desk, when: float, place: int) -> None:
 
 @part
 def pop_touch(desk: Desk) -> int:
-    """Take the earliest touch off the heap; return the place of its working order."""
+    """Take the earliest touch off the heap. Return the place of its working order."""
     state = desk.state[0]
     top = desk.touches[0].place
     state.touches -= 1

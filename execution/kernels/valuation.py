@@ -37,7 +37,7 @@ def bring_up_to(market: Market, desk: Desk, column: int, t: int) -> None:
 
 @shared
 def mark(market: Market, books: Books, desk: Desk, t: int) -> None:
-    """Value holdings at this close, or at the last one where there is none today; once a bar."""
+    """Value holdings at this close, or at the last one where there is none today, once a bar."""
     state = desk.state[0]
     if state.valuation_bar == state.bar:
         return

@@ -14,7 +14,7 @@ from tieout.execution.records import RECORDS
 from tieout.ledger.errors import ReplayDiverged
 from tieout.ledger.file import chain
 from tieout.ledger.file.canonical import canonical
-from tieout.ledger.file.layout import Layout
+from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Run, run_row, stored_policies
 
@@ -25,7 +25,7 @@ class RunRecord:
 
     path: Path
     row: Mapping[str, Any]
-    layout: Layout
+    layout: SealLayout
     seals: list[chain.Seal]
     seal_faults: list[str]
     head: str

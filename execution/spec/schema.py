@@ -1,12 +1,12 @@
 """The keys of a spec: a backtest described in a TOML file.
 
     [bars]
-    path = "prices.parquet"              # Parquet or CSV; paths are relative to this file
+    path = "prices.parquet"              # Parquet or CSV. Paths are relative to this file
     columns = { timestamp = "date" }     # names of the file, where they differ
     repair = true                        # drop or mend bad bars, and list them
     from = 2018-01-01                    # first and last date, both included
     to = 2019-12-31
-    window = 250                         # bars in memory at a time; by size if not given
+    window = 250                         # bars in memory at a time, by default by size
 
     [[features]]                         # one table for each frame
     path = "scores.parquet"
@@ -22,7 +22,7 @@
     insufficient = "cut"                 # or "reject", "cut_to_lots"
 
     [costs]
-    commission = { percent = "0.001", minimum = "1" }   # or per_share, minimum, maximum; or per_order
+    commission = { percent = "0.001", minimum = "1" }   # or per_share, minimum, maximum, or per_order
     slippage = "0.0005"                  # a share of the price, or a table: { percent = "0.0005" }
     participation = "0.1"
     fill_without_volume = false

@@ -157,18 +157,18 @@ class Orders:
 
     def program(self, bars: Bars, instruments: Instruments, currency: Commodity, tags: Tags) -> Program:
         """Compile the program over all bars."""
-        named = lazy(self.frame, "orders", self.columns, MalformedOrder)
-        require_columns(named, ("timestamp", "symbol"))
-        rows, place, column = _locate(named, bars)
+        source = lazy(self.frame, "orders", self.columns, MalformedOrder)
+        require_columns(source, ("timestamp", "symbol"))
+        rows, place, column = _locate(source, bars)
         sizes = [name for name in _SIZINGS if name in rows.columns]
         if len(sizes) != 1:
-            raise MalformedOrder(f"{named.name}: give one column of {', '.join(_SIZINGS)}")
+            raise MalformedOrder(f"{source.name}: give one column of {', '.join(_SIZINGS)}")
         if unknown := [name for name in rows.columns if name not in _COLUMNS]:
             raise MalformedOrder(
-                f"{named.name}: an order has no {', '.join(unknown)}; there are {', '.join(_COLUMNS)}"
+                f"{source.name}: an order has no {', '.join(unknown)}; there are {', '.join(_COLUMNS)}"
             )
         if sizes[0].startswith("target") and "tif" in rows.columns:
-            raise MalformedOrder(f"{named.name}: a target is good for the next bar; leave tif out")
+            raise MalformedOrder(f"{source.name}: a target is good for the next bar; leave tif out")
         requests = blanks(rows.height)
         order = np.argsort(place, kind="stable")
         requests["bar"], requests["column"] = place[order], column[order]
@@ -243,13 +243,13 @@ def panel(values: Any, name: str, bars: Bars) -> Floats:
     """Return an array of the right shape unchanged. Spread a long frame over the bars, NaN for no row."""
     if isinstance(values, np.ndarray):
         return _require_shape(values, bars)
-    named = lazy(values, name, {}, MalformedOrder)
-    require_columns(named, ("timestamp", "symbol", name))
-    rows, place, column = _locate(named, bars)
+    source = lazy(values, name, {}, MalformedOrder)
+    require_columns(source, ("timestamp", "symbol", name))
+    rows, place, column = _locate(source, bars)
     dense = np.full((len(bars), len(bars.symbols)), np.nan)
     cells = place * len(bars.symbols) + column
     if len(np.unique(cells)) < len(cells):
-        raise MalformedOrder(f"{named.name}: two rows for one symbol at one bar")
+        raise MalformedOrder(f"{source.name}: two rows for one symbol at one bar")
     dense[place, column] = _numbers(rows, name)
     return dense
 
@@ -258,9 +258,9 @@ def flags(values: Any, name: str, bars: Bars) -> Flags:
     """Return an array of the right shape unchanged. Of a long frame, return where column *name* is true."""
     if isinstance(values, np.ndarray):
         return _require_shape(values, bars)
-    named = lazy(values, name, {}, MalformedOrder)
-    require_columns(named, ("timestamp", "symbol", name))
-    is_set: Flags = panel(named.frame, name, bars) == 1
+    source = lazy(values, name, {}, MalformedOrder)
+    require_columns(source, ("timestamp", "symbol", name))
+    is_set: Flags = panel(source.frame, name, bars) == 1
     return is_set
 
 
@@ -282,18 +282,18 @@ def _numbers(rows: pl.DataFrame, name: str) -> Floats:
     return numbers
 
 
-def _locate(named: NamedFrame, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.int64]]:
+def _locate(source: NamedFrame, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.int64]]:
     """Return the rows of a frame, the number of the bar of each, and the column of its instrument."""
-    if zone(named) != bars.zone:
-        raise MalformedOrder(f"{named.name}: its times are in another zone than those of the bars")
-    rows = in_nanoseconds(named.frame).collect()
+    if zone(source) != bars.zone:
+        raise MalformedOrder(f"{source.name}: its times are in another zone than those of the bars")
+    rows = in_nanoseconds(source.frame).collect()
     codes = rows["symbol"].cast(pl.Enum(bars.symbols), strict=False).to_physical()
     if codes.null_count():
         bad = rows.filter(codes.is_null()).head(5)
-        raise MalformedOrder(f"{named.name}: symbols that the bars do not have:\n{bad}")
+        raise MalformedOrder(f"{source.name}: symbols that the bars do not have:\n{bad}")
     if rows["timestamp"].null_count():
-        raise MalformedOrder(f"{named.name}: a timestamp is missing")
+        raise MalformedOrder(f"{source.name}: a timestamp is missing")
     place = np.searchsorted(bars.timestamp, rows["timestamp"].to_numpy()).astype(np.int64)
     if late := int(np.count_nonzero(place == len(bars))):
-        raise MalformedOrder(f"{named.name}: {late} rows are after the last bar")
+        raise MalformedOrder(f"{source.name}: {late} rows are after the last bar")
     return rows, place, codes.to_numpy().astype(np.int64)

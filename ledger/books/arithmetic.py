@@ -1,7 +1,7 @@
 """The integer arithmetic of the books: one way to share a total, one way to round a product.
 
-Amounts are int64 at their commodity's scale. numba's int64 wraps without a word, so every function here
-either cannot overflow or says `NO_AMOUNT`.
+Amounts are int64 at their commodity's scale. In numba an int64 wraps silently, so every function here either
+cannot overflow or returns `NO_AMOUNT`.
 """
 
 import math
@@ -12,7 +12,7 @@ from tieout.ledger.books.bounds import MAX_AMOUNT
 from tieout.ledger.books.compiled import entry
 
 NO_AMOUNT = -(2**63)
-"""What a rounding returns when the result does not fit: the one int64 that is never an amount."""
+"""The result of a rounding that does not fit: the one int64 that is never an amount."""
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
@@ -23,11 +23,15 @@ _LARGEST = 9.2e18  # below 2**63, where a float64 still converts
 
 @entry
 def share(total: int, part: int, whole: int) -> int:
-    """``total * part // whole`` exactly, for 0 <= part <= whole, whole > 0 and total >= 0.
+    """Return ``total * part // whole`` exactly, for 0 <= part <= whole, whole > 0 and total >= 0.
 
-    Rounded down, so that what is left stays with what is left; the last part takes the rest.
+    It is rounded down, so that the remainder stays with the units that are left. The last part takes it.
     """
-    total, part, whole = int(total), int(part), int(whole)  # numpy's own, uncompiled, would warn of wrapping
+    total, part, whole = (
+        int(total),
+        int(part),
+        int(whole),
+    )  # uncompiled, those of numpy would warn of wrapping
     if part == whole or total == 0:
         return total
     if part == 0:
@@ -36,8 +40,8 @@ def share(total: int, part: int, whole: int) -> int:
     if product < _LARGEST:
         return total * part // whole
     if whole <= _NARROW:
-        # The quotient of floats is off by 2**12 at most, so that what it leaves of the product fits into 64
-        # bits, though neither product does: these wrap, and alike.
+        # The quotient of floats is off by 2**12 at most, so the difference of the two products fits into 64
+        # bits. Neither product may fit, but both wrap alike.
         estimate = int(product / float(whole))
         return estimate + (total * part - estimate * whole) // whole
 
@@ -51,7 +55,7 @@ def share(total: int, part: int, whole: int) -> int:
 
     # Long division. The remainder stays below `whole`, so it has room for as many more bits as `whole`
     # has leading zeros, and `high` is such a remainder because part < whole.
-    # One at least, though the float of the largest whole is already 2**63.
+    # At least one: the float of the largest whole is already 2**63.
     room = max(1, 64 - math.frexp(float(whole))[1])
     quotient, remainder, left = np.uint64(0), high, 64
     while left > 0:
@@ -66,7 +70,7 @@ def share(total: int, part: int, whole: int) -> int:
 
 @entry
 def less(total: int, part: int) -> int:
-    """``total - part``, or `NO_AMOUNT` where it does not fit or *total* is none."""
+    """Return ``total - part``, or `NO_AMOUNT` if it does not fit or *total* is `NO_AMOUNT`."""
     if total == NO_AMOUNT:
         return NO_AMOUNT
     if (part > 0 and total < part - MAX_AMOUNT) or (part < 0 and total > part + MAX_AMOUNT):
@@ -76,23 +80,23 @@ def less(total: int, part: int) -> int:
 
 @entry
 def notional(quantity: int, price: float, multiplier: float, ratio: float) -> int:
-    """Money for *quantity* units at *price*, or `NO_AMOUNT`: float64, left to right, half to even.
+    """Return the money for *quantity* units at *price*, or `NO_AMOUNT`: float64, left to right, half to even.
 
-    *ratio* is money units per quantity unit, ``10**(money scale - quantity scale)``. The one place where
-    a product of price and quantity is rounded.
+    *ratio* is money units per quantity unit, ``10**(money scale - quantity scale)``. This is the one place
+    where a product of price and quantity is rounded.
     """
     return rounded(float(quantity) * price * multiplier * ratio)
 
 
 @entry
 def fee(amount: int, rate: float, fixed: float) -> int:
-    """``amount * rate + fixed`` in money units by the same rule, or `NO_AMOUNT`."""
+    """Return ``amount * rate + fixed`` in money units by the same rule, or `NO_AMOUNT`."""
     return rounded(float(amount) * rate + fixed)
 
 
 @entry
 def rounded(value: float) -> int:
-    """*value* as a whole number, half to even; `NO_AMOUNT` for NaN and for what int64 cannot hold."""
+    """Round *value* to a whole number, half to even. `NO_AMOUNT` for NaN and for values beyond int64."""
     if not abs(value) < _LARGEST:
         return NO_AMOUNT
     return int(np.rint(value))
@@ -100,9 +104,9 @@ def rounded(value: float) -> int:
 
 @entry
 def higher_per_unit(cost: int, quantity: int, other_cost: int, other_quantity: int) -> bool:
-    """Whether cost / quantity > other_cost / other_quantity, exactly, for quantities > 0.
+    """Check whether cost / quantity > other_cost / other_quantity, exactly, for quantities > 0.
 
-    Compared as continued fractions: whole parts first, then the remainders upside down.
+    They are compared as continued fractions: whole parts first, then the remainders upside down.
     """
     while True:
         whole, other_whole = cost // quantity, other_cost // other_quantity

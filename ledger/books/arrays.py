@@ -1,8 +1,8 @@
 """The arrays that hold the books while they are open. Posting is their one writer.
 
 Everything that compiled code touches: balances, the open block of transactions and transfers, and the open
-lots, which are shares of account balances. Records sit in numpy structured arrays of a fixed size; when one
-is full, posting says so and undoes the transaction, the journal doubles the array and posts it again.
+lots, which are shares of account balances. Records sit in numpy structured arrays of a fixed size. When one
+is full, posting reports it and undoes the transaction. The journal then doubles the array and posts again.
 """
 
 from enum import IntEnum
@@ -61,7 +61,7 @@ LOT = np.dtype(
         ("previous", "i4"),  # slots, in the order of relief
         ("next", "i4"),
         ("side", "i4"),  # +1 long, -1 short
-        ("free", "i4"),  # no part of the lot: place i of the stack of free slots
+        ("free", "i4"),  # not of the lot: place i of the stack of free slots
     ]
 )
 QUEUE = np.dtype([("head", "i4"), ("tail", "i4")])
@@ -86,7 +86,7 @@ LONG, SHORT_SIDE = 1, -1
 
 
 class Relief(IntEnum):
-    """Which lot a sale gives up first."""
+    """Methods of relief: the lot that a sale gives up first."""
 
     FIFO = 0
     LIFO = 1
@@ -129,7 +129,7 @@ class Books(NamedTuple):
 
     accounts: Records
     commodities: Records
-    queues: Records  # two a commodity: long at 2n, short at 2n + 1
+    queues: Records  # two for each commodity: long at 2n, short at 2n + 1
     lots: Records
     txns: Records
     transfers: Records
@@ -156,7 +156,7 @@ def grown(old: Records, size: int) -> Records:
 
 
 def rows(size: int, dtype: "np.dtype[Any]") -> Records:
-    """Return an array of at least *size* records without defined values; exactly *size* if checked."""
+    """Return an array of at least *size* records without defined values, exactly *size* if checked."""
     array = pool.take(size, dtype)
     return (array[:size] if CHECKED else array).view(np.recarray)
 
@@ -180,7 +180,7 @@ def empty_books(block_transfers: int) -> Books:
 
 
 def with_more_lots(books: Books, size: int) -> Books:
-    """Return the books with room for *size* open lots. To be called between transactions only."""
+    """Return the books with room for *size* open lots. Call it only between transactions."""
     have = books.lots.size
     lots = grown(books.lots, size)
     lots["id"][have:] = -1
@@ -203,4 +203,4 @@ def _without_accounts() -> Books:
 
 
 _EMPTY_BOOKS = _without_accounts()
-"""Books without accounts and without room, of which new books are copies."""
+"""Books without accounts or room, from which new books are copied."""

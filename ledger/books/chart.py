@@ -128,7 +128,7 @@ MOVED_WITH_LOTS = frozenset({UNITS, MARKET, COST, SHORT})
 CARRYING = frozenset({COST, VALUATION, SHORT, SHORT_VALUATION})
 
 # Paths that are reserved for commodities, those declared later included.
-OWNED = re.compile(
+RESERVED = re.compile(
     "(Assets:(Cash|Positions|Margin)|Liabilities:(Short|MarginLoan)|Income:(Realised|Unrealised)|Market|Trading:FX):"
 )
 
@@ -183,7 +183,7 @@ class Chart:
         self.commodities = commodities
         self._size = 0
         self._unwritten = range(0)  # commodities, in the order of their runs
-        self._written: list[Account] = []
+        self._accounts: list[Account] = []
         self._numbers: dict[tuple[str, int], int] = {}
         self.may_be_overdrawn = may_be_overdrawn
 
@@ -191,7 +191,7 @@ class Chart:
         """Return the same chart for other books. A new account of one is not in the other."""
         chart = copy(self)
         chart.commodities = self.commodities.copy()
-        chart._written, chart._numbers = self._written.copy(), self._numbers.copy()  # noqa: SLF001  its own
+        chart._accounts, chart._numbers = self._accounts.copy(), self._numbers.copy()  # noqa: SLF001  its own
         return chart
 
     def __len__(self) -> int:
@@ -205,7 +205,7 @@ class Chart:
     def accounts(self) -> list[Account]:
         """Every account, by its number."""
         self._write_out()
-        return self._written
+        return self._accounts
 
     def open_commodities(self) -> None:
         """Open the runs of accounts of the commodities declared since the last time."""
@@ -220,7 +220,7 @@ class Chart:
 
     def commodities_and_floors(self, have: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Return commodity and floor of every account from number *have* on, int32[accounts]."""
-        parts = [np.array([(a.commodity, a.floor) for a in self._written], np.int32).reshape(-1, 2)]
+        parts = [np.array([(a.commodity, a.floor) for a in self._accounts], np.int32).reshape(-1, 2)]
         for is_currency, numbers in self._unwritten_runs():
             floors = _FLOORS[is_currency]
             part = np.empty((len(numbers), floors.size, 2), np.int32)
@@ -238,7 +238,7 @@ class Chart:
 
         Accounts that are not written out yet stay so.
         """
-        rows = self._written[have:]
+        rows = self._accounts[have:]
         paths = [account.path for account in rows]
         types = [account.type for account in rows]
         sides = [account.normal_side for account in rows]
@@ -253,7 +253,7 @@ class Chart:
             types += [kind for _, _, kind, _, _ in run] * len(numbers)
             sides += [side for _, _, _, side, _ in run] * len(numbers)
             instruments += [-1 if is_currency else number for number in numbers for _ in run]
-        skipped = max(have - len(self._written), 0)
+        skipped = max(have - len(self._accounts), 0)
         commodity, floor = self.commodities_and_floors(have)
         return {
             "path": paths[skipped:],
@@ -291,7 +291,7 @@ class Chart:
 
     def open(self, path: str, commodity: int, *, floored: bool) -> int:
         """Open an account such as ``Expenses:Fees:Data`` and return its number. Its root gives its type."""
-        if OWNED.match(text(path, InvalidAccount)):
+        if RESERVED.match(text(path, InvalidAccount)):
             raise InvalidAccount(f"{path}: declare the commodity, which opens its accounts")
         self._write_out()
         number = self._open(path, commodity, -1, floored=floored)
@@ -308,8 +308,8 @@ class Chart:
 
     def restore(self, account: Account) -> None:
         """Add an account that was read from a file."""
-        self._numbers[account.path, account.commodity] = len(self._written)
-        self._written.append(account)
+        self._numbers[account.path, account.commodity] = len(self._accounts)
+        self._accounts.append(account)
         self._size += 1
 
     def name(self, number: int) -> str:
@@ -329,8 +329,8 @@ class Chart:
         kind, side = TYPES[root]
         side = CONTRA.get(path, side)
         floored = floored and path not in self.may_be_overdrawn
-        number = self._numbers[path, commodity] = len(self._written)
-        self._written.append(Account(path, kind, commodity, side, instrument, floored))
+        number = self._numbers[path, commodity] = len(self._accounts)
+        self._accounts.append(Account(path, kind, commodity, side, instrument, floored))
         return number
 
     def _write_out(self) -> None:
@@ -344,8 +344,8 @@ class Chart:
                 unit = number if instrument >= 0 and offset < IN_UNITS else money
                 path = _path(before, after, commodity.symbol)
                 floored = is_floored and path not in self.may_be_overdrawn
-                self._numbers[path, unit] = len(self._written)
-                self._written.append(Account(path, kind, unit, side, instrument, floored))
+                self._numbers[path, unit] = len(self._accounts)
+                self._accounts.append(Account(path, kind, unit, side, instrument, floored))
 
     def _explain(self, path: str, commodity: int) -> str:
         symbol = self.commodities[commodity].symbol

@@ -77,7 +77,7 @@ _separate: "list[SeparateKernel]" = []
 class SeparateKernel:
     """A kernel called through a function pointer.
 
-    numba copies whatever a kernel calls into that kernel and optimises it again, so the lowest code is
+    numba copies everything that a kernel calls into that kernel and optimises it again, so the lowest code is
     compiled again at every level above it. No caller can be compiled before what it calls. Through a
     pointer two processes compile the two at a time.
     """

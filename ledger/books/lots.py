@@ -18,7 +18,7 @@ LOTS_A_TRADE = 1
 
 @inlined
 def charge(books: Books, money: int, fee: int, paying: int) -> None:
-    """Expense a commission; below zero it is a rebate."""
+    """Book a commission as an expense, or as a rebate if it is below zero."""
     if fee >= 0:
         move(books, money + chart.COMMISSIONS, paying, fee)
     else:
@@ -27,7 +27,7 @@ def charge(books: Books, money: int, fee: int, paying: int) -> None:
 
 @inlined
 def refuse_size(books: Books, instrument: int, quantity: int, amount: int) -> None:
-    """Refuse a trade of no units, or for less than nothing, and say which."""
+    """Refuse a trade whose quantity is not positive, or whose amount is negative, and report which it is."""
     first = books.commodities[instrument].first
     if quantity <= 0:
         refuse(books.state[0], STATUS.NOT_POSITIVE, first + chart.UNITS, quantity)
@@ -37,7 +37,7 @@ def refuse_size(books: Books, instrument: int, quantity: int, amount: int) -> No
 
 @inlined
 def _held_without_lots(books: Books, instrument: int, side: int) -> bool:
-    """Whether units are held that belong to no lot, as those of futures: the two are not mixed."""
+    """Check whether units are held that belong to no lot, such as futures. The two are not mixed."""
     units = books.accounts[books.commodities[instrument].first + chart.UNITS].balance
     return bool(units != 0) and not held(books, instrument, side)
 
@@ -77,7 +77,7 @@ def restrict(books: Books, instrument: int, amount: int) -> None:
 
 @inlined
 def give_up(books: Books, instrument: int, quantity: int, amount: int) -> None:
-    """Sell or cover without a fee and whatever the method of relief, at once."""
+    """Sell or cover at once, without a fee, from the head of the queue under any method of relief."""
     first = books.commodities[instrument].first
     side = LONG if books.accounts[first + chart.UNITS].balance > 0 else SHORT_SIDE
     money = books.commodities[instrument].money
@@ -89,7 +89,7 @@ def give_up(books: Books, instrument: int, quantity: int, amount: int) -> None:
 def relieve(
     books: Books, instrument: int, side: int, quantity: int, amount: int, cash: int, lot: int
 ) -> None:
-    """Close *quantity* for *amount*: the lots in the order of relief, or the one that is named."""
+    """Close *quantity* for *amount*: the lots in the order of relief, or only the one numbered *lot*."""
     slot = books.queues[2 * instrument + (side != LONG)].head
     if lot != -1:
         slot = find_lot(books, instrument, side, lot)
@@ -127,27 +127,27 @@ def _relieve_from(
         lot = books.lots[slot]
         have = abs(lot.quantity)
         if have > 0:  # a lot emptied earlier in this transaction is still in its list
-            taken = min(have, left)
-            part = share(amount, taken, left)
-            cost = share(abs(lot.cost), taken, have)
+            size = min(have, left)
+            part = share(amount, size, left)
+            cost = share(abs(lot.cost), size, have)
             if side != LONG:
                 _release(books, instrument, cost)
-            move_in_lot(books, slot, first + chart.MARKET, lot.units, side * taken)
+            move_in_lot(books, slot, first + chart.MARKET, lot.units, side * size)
             move_in_lot(books, slot, cash, lot.money, side * part)
             move_in_lot(books, slot, lot.money, first + chart.REALIZED, side * (part - cost))
             amount -= part
-            left -= taken
+            left -= size
         slot = -1 if only else lot.next
     if left > 0:
         refuse(books.state[0], STATUS.INSUFFICIENT_LOTS, first + chart.UNITS, quantity - left)
 
 
 @inlined
-def _release(books: Books, instrument: int, relieved: int) -> None:
-    """Free the proceeds that nothing will be owed for once *relieved* of the short is closed."""
+def _release(books: Books, instrument: int, cost: int) -> None:
+    """Release the proceeds beyond the liability that is left once *cost* of the short position is closed."""
     first = books.commodities[instrument].first
-    owed_then = -books.accounts[first + chart.SHORT].balance - relieved
-    excess = books.accounts[first + chart.SHORT_PROCEEDS].balance - owed_then
+    liability = -books.accounts[first + chart.SHORT].balance - cost
+    excess = books.accounts[first + chart.SHORT_PROCEEDS].balance - liability
     if excess > 0:
         cash = books.commodities[instrument].money + chart.CASH
         transfer(books, cash, first + chart.SHORT_PROCEEDS, excess, -1)
@@ -155,7 +155,7 @@ def _release(books: Books, instrument: int, relieved: int) -> None:
 
 @inlined
 def write_off(books: Books, instrument: int, slot: int) -> None:
-    """A lot that has no unit left realises what it carries: a loss when long, a gain when short."""
+    """Realize what a lot without units still carries: a loss when long, a gain when short."""
     lot = books.lots[slot]
     if lot.cost < 0:
         _release(books, instrument, -lot.cost)
@@ -164,7 +164,7 @@ def write_off(books: Books, instrument: int, slot: int) -> None:
 
 @inlined
 def move_in_lot(books: Books, slot: int, debit: int, credit: int, amount: int) -> None:
-    """A transfer of a lot's units or cost that may go either way: reversed below zero, none at zero."""
+    """Transfer a lot's units or cost, of either sign: below zero it goes the other way, zero does nothing."""
     if amount < 0:
         debit, credit, amount = credit, debit, -amount
     if amount != 0:

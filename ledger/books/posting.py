@@ -1,10 +1,10 @@
 """Posting: the one way to change the books, compiled.
 
     begin(books, when, kind, ...)        open a transaction
-    transfer(books, debit, credit, ...)  as often as needed; events.py says what each event transfers
+    transfer(books, debit, credit, ...)  as often as needed: see each event in events.py
     commit(books)                        test it as a whole, and keep all of it or nothing
 
-A refusal sticks: after the first, the transaction's further transfers do nothing and `commit` undoes the
+A refusal sticks: after the first, the transaction's further transfers do nothing. `commit` then undoes the
 earlier ones and returns the reason. So an event is written straight down, without a test after each line.
 """
 
@@ -100,7 +100,10 @@ def transfer(books: Books, debit: int, credit: int, amount: int, slot: int) -> N
 
 @entry
 def move(books: Books, debit: int, credit: int, amount: int) -> None:
-    """A transfer that may go either way: reversed below zero, none at zero, refused for `NO_AMOUNT`."""
+    """Transfer an amount of either sign: below zero it goes the other way. `NO_AMOUNT` is refused.
+
+    Zero transfers nothing.
+    """
     if amount == NO_AMOUNT:
         refuse(books.state[0], STATUS.OUT_OF_RANGE, debit, amount)
     elif amount > 0:
@@ -111,7 +114,7 @@ def move(books: Books, debit: int, credit: int, amount: int) -> None:
 
 @entry
 def commit(books: Books) -> int:
-    """Keep the transaction under way if it is whole and breaks no rule; else undo it. Returns a `Status`."""
+    """Keep the transaction under way if it is whole and breaks no rule, else undo it. Return a `Status`."""
     state = books.state[0]
     if state.status == STATUS.POSTED:
         _test(books)
@@ -152,7 +155,7 @@ def _test(books: Books) -> None:
                 or (lot.quantity == 0 and lot.cost != 0)
             ):
                 refuse(state, STATUS.LOT_DISTURBED, lot.id, lot.quantity)
-            # Nor are more proceeds set aside than are owed: their restriction has to be reversed first.
+            # Proceeds set aside must not exceed what is owed: their restriction has to be lifted first.
             restricted = books.accounts[lot.units - UNITS + SHORT_PROCEEDS].balance
             if lot.side != LONG and restricted > -books.accounts[lot.money].balance:
                 refuse(state, STATUS.LOT_DISTURBED, lot.id, lot.quantity)
@@ -185,12 +188,15 @@ def undo(books: Books) -> None:
 # --- lots --------------------------------------------------------------------------------------------
 #
 # The open lots of one instrument and side form a list in the order of relief, so that a sale takes from the
-# head whatever the method. A lot is emptied by transfers and leaves its list when they are committed.
+# head under every method. A lot is emptied by transfers and leaves its list when they are committed.
 
 
 @entry
 def open_lot(books: Books, instrument: int, side: int, quantity: int, cost: int) -> int:
-    """The slot for *quantity* units at *cost* (both without sign): a new lot, or the one of average cost."""
+    """Return the slot for *quantity* units at *cost*, both without sign.
+
+    It is the slot of a new lot, or under average cost that of the one open lot.
+    """
     state = books.state[0]
     queue = 2 * instrument + (side != LONG)
     if books.commodities[instrument].relief == RELIEF.AVERAGE and books.queues[queue].head >= 0:
@@ -203,7 +209,10 @@ def open_lot(books: Books, instrument: int, side: int, quantity: int, cost: int)
 
 @entry
 def restore_lot(books: Books, instrument: int, side: int, lot_id: int, quantity: int, cost: int) -> int:
-    """An empty lot numbered *lot_id*, ranked as *quantity* at *cost*, in its place among the open ones."""
+    """Open an empty lot numbered *lot_id* and return its slot, or -1 if there is no room.
+
+    It is ranked as *quantity* at *cost*, in its place among the open lots.
+    """
     state = books.state[0]
     if state.free == 0:
         refuse(state, STATUS.LOTS_FULL, 0, 0)
@@ -227,7 +236,7 @@ def restore_lot(books: Books, instrument: int, side: int, lot_id: int, quantity:
 
 @entry
 def find_lot(books: Books, instrument: int, side: int, lot_id: int) -> int:
-    """The slot of an open lot by its number, or -1."""
+    """Return the slot of an open lot by its number, or -1."""
     slot = books.queues[2 * instrument + (side != LONG)].head
     while slot >= 0 and books.lots[slot].id != lot_id:
         slot = books.lots[slot].next
@@ -236,7 +245,7 @@ def find_lot(books: Books, instrument: int, side: int, lot_id: int) -> int:
 
 @entry
 def held(books: Books, instrument: int, side: int) -> bool:
-    """Whether any lot of that side is open."""
+    """Check whether any lot of that side is open."""
     slot = books.queues[2 * instrument + (side != LONG)].head
     while slot >= 0 and books.lots[slot].quantity == 0:
         slot = books.lots[slot].next
@@ -255,7 +264,7 @@ def _relieved_before(a: Record, b: Record, relief: int) -> bool:
 
 @entry
 def _link(books: Books, slot: int, relief: int) -> None:
-    """Insert a lot where relief wants it, looking from the end at which a new one usually belongs."""
+    """Insert a lot in the order of relief. The search begins at the end where a new lot usually belongs."""
     lot = books.lots[slot]
     queue = books.queues[lot.queue]
     if relief in (RELIEF.LIFO, RELIEF.HIFO):
@@ -296,9 +305,9 @@ def _unlink(books: Books, slot: int) -> None:
 
 @entry
 def _take_out(books: Books, slot: int) -> None:
-    """Take a lot that has moved out of its list, once.
+    """Take a lot that a transfer changed out of its list, once.
 
-    All that moved leave before any comes back: they come back into what is in order.
+    All such lots leave before the first is put back, so that each is put back into a list that is in order.
     """
     if books.lots[slot].previous != OUT:
         _unlink(books, slot)
@@ -307,7 +316,7 @@ def _take_out(books: Books, slot: int) -> None:
 
 @entry
 def _put_back(books: Books, slot: int) -> None:
-    """Put a lot back by the cost per unit that it has now: a split changes it, and so does rounding."""
+    """Put a lot back by its present cost per unit: a split changes it, and so does rounding."""
     lot = books.lots[slot]
     lot.rank_quantity = abs(lot.quantity)
     lot.rank_cost = abs(lot.cost)
@@ -325,7 +334,7 @@ def _close_lot(books: Books, slot: int) -> None:
 
 @entry
 def _move_lot(lot: Record, debit: int, credit: int, amount: int) -> None:
-    """A lot is a share of two accounts: what enters or leaves them for this lot changes it alike."""
+    """Change a lot with its two accounts: it is a share of both, so a transfer for it changes it alike."""
     if debit == lot.units:
         lot.quantity += amount
     elif credit == lot.units:
@@ -349,10 +358,10 @@ def unload(
     amount: Int64s,
     lot: Int64s,
 ) -> bool:
-    """Copy the block's transfers into columns, refolding *opening* on the way; whether the books agree.
+    """Copy the block's transfers into columns, refold *opening*, and check whether the books agree.
 
-    True if every transaction is whole and in order and the opening balances plus all transfers are the
-    running balances. *opening* then holds the closing balances.
+    They agree if every transaction is whole and in order, and the opening balances plus all transfers are
+    the running balances. *opening* then holds the closing balances.
     """
     state = books.state[0]
     following = 0

@@ -11,7 +11,7 @@ from tieout.ledger.books.arrays import Books
 from tieout.ledger.books.chart import Chart
 from tieout.ledger.books.posting import unload
 from tieout.ledger.errors import InvalidRows, OutOfBalance
-from tieout.ledger.file.layout import Layout
+from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.seal import DTYPES, Columns
 
 
@@ -64,7 +64,7 @@ def transaction_tables(books: Books, opening: NDArray[np.int64], first_seq: int)
     return {"txn": txn, "transfer": transfer}
 
 
-def chart_tables(chart: Chart, layout: Layout, commodities: int, accounts: int) -> dict[str, Columns]:
+def chart_tables(chart: Chart, layout: SealLayout, commodities: int, accounts: int) -> dict[str, Columns]:
     """Return the commodities and accounts that follow the first *commodities* and *accounts*."""
     tables: dict[str, Columns] = {}
     if fresh := list(chart.commodities.since(commodities)):
@@ -93,7 +93,7 @@ def note_table(notes: Sequence[tuple[int, str]], first: int) -> dict[str, Column
     return {"note": {"id": ids, "txn": np.array(numbers, np.int64), "text": np.array(texts, object)}}
 
 
-def table_columns(table: str, columns: Mapping[str, Any], layout: Layout, first: int) -> Columns:
+def table_columns(table: str, columns: Mapping[str, Any], layout: SealLayout, first: int) -> Columns:
     """Return rows of another table as its columns, numbered from *first*.
 
     Raises `InvalidRows` where names, types or lengths do not fit the table.

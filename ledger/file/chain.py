@@ -10,7 +10,7 @@ from attrs import frozen
 from tieout.ledger.errors import DamagedFile
 from tieout.ledger.file import seal
 from tieout.ledger.file.database import explain_errors
-from tieout.ledger.file.layout import Layout
+from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.seal import Columns
 
@@ -135,7 +135,7 @@ def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]
 
 def _tables_of_another_layout(reader: Reader) -> list[str]:
     """List the sealed tables whose columns in the file are not those that the run row names."""
-    layout: Layout = {}
+    layout: SealLayout = {}
     for table, column, kind in reader.connection.execute(
         "select table_name, column_name, data_type from duckdb_columns()"
         " where not internal and schema_name = 'main' and database_name != 'temp'"

@@ -10,20 +10,20 @@ from tieout.ledger.file.seal import DTYPES
 if TYPE_CHECKING:
     import duckdb
 
-Layout = dict[str, dict[str, str]]
+SealLayout = dict[str, dict[str, str]]
 """The sealed tables in order, each with its columns and their SQL types in order."""
 
 _NOT_IN_BLOCKS = ("run", "seal", "provenance")
-_LAYOUTS: dict[tuple[Any, ...], Layout] = {}
+_LAYOUTS: dict[tuple[Any, ...], SealLayout] = {}
 
 
-def create_tables(connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema]) -> Layout:
+def create_tables(connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema]) -> SealLayout:
     """Create all tables and views of *schemas*, and return the layout of the sealed tables."""
     for schema in schemas:
         connection.execute(schema.tables)
     for statement in in_order(schemas).values():
         connection.execute(statement)
-    layout: Layout = {}
+    layout: SealLayout = {}
     for table, column, kind in connection.execute(
         "select table_name, column_name, data_type from duckdb_columns()"
         " where not internal and schema_name = 'main'"
@@ -35,7 +35,7 @@ def create_tables(connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Sch
     return layout
 
 
-def layout_of(schemas: Sequence[Schema]) -> Layout:
+def layout_of(schemas: Sequence[Schema]) -> SealLayout:
     """Return the layout of *schemas*. It is determined once a process."""
     key = schema_key(schemas)
     if key not in _LAYOUTS:
@@ -48,14 +48,14 @@ def schema_key(schemas: Sequence[Schema]) -> tuple[Any, ...]:
     return tuple((s.tables, *s.views.items(), *s.checks.items()) for s in schemas)
 
 
-def _layout_in_database(schemas: Sequence[Schema]) -> Layout:
+def _layout_in_database(schemas: Sequence[Schema]) -> SealLayout:
     with Database(None) as database:
         return create_tables(database.connection, schemas)
 
 
-def _layout_in_text(schemas: Sequence[Schema]) -> Layout | None:
+def _layout_in_text(schemas: Sequence[Schema]) -> SealLayout | None:
     """Read the layout from the SQL without a database. None where a word of the SQL is unknown."""
-    layout: Layout = {}
+    layout: SealLayout = {}
     for schema in schemas:
         columns = schema.columns
         if columns is None or columns.keys() & layout.keys():

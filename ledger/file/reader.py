@@ -25,7 +25,7 @@ from tieout.ledger.errors import (
 from tieout.ledger.file.columns import columns_of, read_columns
 from tieout.ledger.file.database import Database, explain_errors, is_blank, is_damage
 from tieout.ledger.file.instances import NAME
-from tieout.ledger.file.layout import Layout
+from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.query import Query, execute
 from tieout.ledger.file.schema import SCHEMA_VERSION, Schema, in_order, installed_schemas, ledger_schema
 from tieout.ledger.moment import Moment, end_of
@@ -57,7 +57,7 @@ class Reader(Closing):
             with explain_errors(self.path, DamagedFile):
                 tables = self._require_journal()
                 self.run = self._read_run()
-                self.layout: Layout = {t: dict(c) for t, c in json.loads(self.run["layout"])}
+                self.layout: SealLayout = {t: dict(c) for t, c in json.loads(self.run["layout"])}
                 self.policies: dict[str, Any] = json.loads(self.run["policies"])
                 self.schemas: list[Schema] = [
                     ledger_schema(),

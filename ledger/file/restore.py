@@ -12,7 +12,7 @@ from tieout.ledger.books.commodity import Commodity
 from tieout.ledger.errors import DamagedFile, SealBroken
 from tieout.ledger.file import chain
 from tieout.ledger.file.database import Database, explain_errors
-from tieout.ledger.file.layout import Layout
+from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.schema import in_order
 
@@ -23,7 +23,7 @@ class SealedFile:
 
     reader: Reader
     run: dict[str, Any]
-    layout: Layout
+    layout: SealLayout
     genesis: bytes
     digests: list[str]
 

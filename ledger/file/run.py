@@ -9,7 +9,7 @@ from attrs import field, frozen
 from tieout.ledger.books.bounds import MAX_AMOUNT
 from tieout.ledger.errors import InvalidPolicy
 from tieout.ledger.file.canonical import canonical
-from tieout.ledger.file.layout import Layout
+from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.schema import Schema
 from tieout.ledger.file.seal import genesis
 
@@ -87,7 +87,7 @@ def copy_run(run: Run) -> Run:
     )
 
 
-def run_row(run: Run, schemas: Sequence[Schema], layout: Layout) -> dict[str, str | int]:
+def run_row(run: Run, schemas: Sequence[Schema], layout: SealLayout) -> dict[str, str | int]:
     """Return the row of the table run, in the order of its columns."""
     policies = {
         "block_transfers": run.policies.block_transfers,

@@ -24,7 +24,7 @@ from tieout.ledger.file import seal
 from tieout.ledger.file.arrow import insert_rows
 from tieout.ledger.file.canonical import canonical
 from tieout.ledger.file.database import Database, explain_errors
-from tieout.ledger.file.layout import Layout
+from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.seal import Columns
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Store:
     def __init__(
         self,
         path: Path | None,
-        layout: Callable[[], Layout],
+        layout: Callable[[], SealLayout],
         connect: Callable[[], Storage],
         digests: Sequence[str] = (),
     ) -> None:
@@ -113,7 +113,7 @@ class Store:
         return columns
 
     @cached_property
-    def layout(self) -> Layout:
+    def layout(self) -> SealLayout:
         """The sealed tables with their columns."""
         return self._layout()
 

@@ -9,8 +9,8 @@ union all
 select 'time', subject, actual, expected
 from check_time
 union all
-select 'known', subject, actual, expected
-from check_known
+select 'references', subject, actual, expected
+from check_references
 union all
 select 'lots', subject, actual, expected
 from check_lots

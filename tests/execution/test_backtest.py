@@ -335,7 +335,7 @@ def test_only_an_order_can_be_replaced(replaces: Any) -> None:
 
 
 def two() -> Bars:
-    """ACME stops for a day and BOLT does not; hours of two days."""
+    """Return hourly bars of two days. ACME stops for a day and BOLT does not."""
     acme = np.array([10, 10, 10, 40, 20, np.nan, np.nan, np.nan, np.nan, 20.0])
     prices = np.stack([acme, np.full(10, 20.0)], axis=1)
     hours = np.append(np.arange(9), 24).astype("m8[h]")

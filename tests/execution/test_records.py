@@ -1,6 +1,6 @@
 """Checks of orders and fills against what was booked: in several currencies, on both sides, settled later.
 
-The books are posted by the rules all along; what is wrong is what a simulator would get wrong.
+The books are always posted by the rules. The faults are those that a simulator would make.
 """
 
 from decimal import Decimal

@@ -78,7 +78,7 @@ def tieout(*arguments: str | Path) -> Result:
 
 
 def ran(folder: Path) -> str:
-    """Run the spec; the head digest."""
+    """Run the spec. Return the head digest."""
     result = tieout("run", folder / "swing.toml")
 
     assert (0, "") == (result.exit_code, result.stderr)

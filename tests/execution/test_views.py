@@ -34,7 +34,7 @@ def rows(desk: Desk, query: str, at: int | None = None) -> list[tuple[Any, ...]]
 
 
 def lines(desk: Desk, columns: str, view: str = "trade", at: int | None = None) -> list[str]:
-    """The rows of a view in words; money and quantities without the zeros behind."""
+    """List the rows of a view in words, money and quantities without trailing zeros."""
     return [" ".join(map(_word, row)) for row in rows(desk, f"select {columns} from {view}", at)]  # noqa: S608  as said
 
 
@@ -66,9 +66,9 @@ def _word(value: object) -> str:
     ],
 )
 def test_numbers_have_the_same_names_in_python_and_in_sql(view: str, words: type[IntEnum]) -> None:
-    named = rows(Desk(), f"select id, name from {view} order by id")  # noqa: S608  named above
+    names = rows(Desk(), f"select id, name from {view} order by id")  # noqa: S608  named above
 
-    assert [(word.value, word.name.lower()) for word in sorted(words)] == named
+    assert [(word.value, word.name.lower()) for word in sorted(words)] == names
 
 
 def test_fills_events_and_links_are_listed_with_names(desk: Desk) -> None:

@@ -28,7 +28,7 @@ def test_a_run_finds_every_kernel_compiled_for_its_types() -> None:
         kernels: list[Any] = [begin, commit, deposit, perform, unload]
 
         assert [1] * len(kernels) == [len(kernel.signatures) for kernel in kernels]
-        assert warmup.done().exists()
+        assert warmup.marker().exists()
 
 
 @pytest.mark.skipif(not COMPILES, reason="nothing is compiled")

@@ -51,7 +51,7 @@ def result(backtest: Backtest) -> Iterator[Result]:
 
 @pytest.fixture(scope="module")
 def rows() -> pl.DataFrame:
-    """The bars as they are, read without us."""
+    """Return the bars unchanged, read without tieout."""
     table = pl.read_parquet(DATA).filter(pl.col("date").cast(pl.Date) >= pl.lit(FIRST).str.to_date())
     return table.sort("symbol", "date")
 

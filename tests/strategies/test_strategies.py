@@ -164,7 +164,7 @@ YEAR, SKIP, LIQUID = 40, 5, 4
 
 
 def panel(paths: dict[str, np.ndarray[Any, Any]], volume: dict[str, np.ndarray[Any, Any]]) -> Bars:
-    """Closes by symbol, one a day from New Year's Day; a NaN is a day without a bar."""
+    """Return closes by symbol, one a day from New Year's Day. A NaN is a day without a bar."""
     closes = np.column_stack([paths[symbol] for symbol in sorted(paths)])
     traded = np.column_stack([volume.get(s, np.full(len(closes), 1e6)) for s in sorted(paths)])
     days = FIRST_DAY + np.arange(len(closes)) * np.timedelta64(1, "D")

@@ -38,7 +38,7 @@ def moments(*days: int) -> NDArray[np.datetime64]:
 
 
 class Desk:
-    """A journal with the day that its next entries have; a test moves the day."""
+    """A journal with the day that its next entries have. A test moves the day."""
 
     def __init__(self, path: Path | None = None, policies: Policies | None = None) -> None:
         run = Run(spec={"desk": "by hand"}, seed=7, policies=policies or Policies())
@@ -55,7 +55,7 @@ class Desk:
         )
 
     def order(self, symbol: str, quantity: str, tag: str | int = "rebalance", **terms: float) -> int:
-        """Record an order alone; *terms* are where its row differs from that of a market order."""
+        """Record an order alone. *terms* are where its row differs from that of a market order."""
         number = self.journal.count("orders")
         units = self._commodity(symbol).units(quantity)
         row: Mapping[str, object] = {
@@ -89,7 +89,7 @@ class Desk:
         order: int | None = None,
         basis: Basis = Basis.QUANTITY,
     ) -> int:
-        """Record a fill alone, with its order unless *order* names one; nothing is posted."""
+        """Record a fill alone, with its order unless *order* names one. Nothing is posted."""
         units = self._commodity(symbol).units(quantity)
         number = self.journal.count("fill")
         row: Mapping[str, object] = {
@@ -135,7 +135,7 @@ class Desk:
         return self.journal.post(day(self.today), event, *args, note=note)
 
     def settle(self, fill: int, symbol: str, amount: str) -> None:
-        """Pay the payable of a purchase, or receive that of a sale; below zero where a sale costs money."""
+        """Pay the payable of a purchase, or receive that of a sale. Below zero, a sale costs money."""
         with self.booking(fill) as transaction:
             if self.journal.balance("Liabilities:Payable:Trades", symbol):
                 transaction.book(events.pay_trades, symbol, amount)
@@ -179,7 +179,7 @@ def event_for(have: Decimal, size: Decimal) -> Callable[..., None]:
 
 
 def first_days(desk: Desk) -> int:
-    """Post money, trades on both sides and a replaced order; return a fill of BOLT yet to be settled."""
+    """Post money, trades on both sides and a replaced order. Return a fill of BOLT yet to be settled."""
     desk.deposit("USD", "100000")
     desk.deposit("EUR", "50000")
 

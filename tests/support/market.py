@@ -47,7 +47,7 @@ def times(dates: Sequence[int]) -> list[np.datetime64]:
 def bars_of(
     symbols: Sequence[str], bars: Sequence[Mapping[str, oracle.Bar]], dates: Sequence[int], window: int = 0
 ) -> Bars:
-    """Return the engine's bars; *window* is the number that it takes at a time, 0 for all."""
+    """Return the engine's bars. *window* is the number that it takes at a time, 0 for all."""
     panels = {
         name: np.array(
             [[getattr(row[s], name) if s in row else None for s in symbols] for row in bars], np.float64

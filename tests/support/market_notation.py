@@ -67,7 +67,7 @@ def check(
     bars_a_date: int = 1,
     **rules: Any,
 ) -> market.Story:
-    """Perform a table and assert the outcomes of each of its orders; return the story of the run."""
+    """Perform a table and assert the outcomes of each of its orders. Return the story of the run."""
     table = parsed(text)
     symbols = sorted(table.bars)
     length = max(map(len, table.bars.values()))

@@ -18,7 +18,7 @@ LARGEST_QUANTITY = 2**53
 
 
 class Bar(NamedTuple):
-    """One instrument's prices over an interval; *volume* is None where it is not known."""
+    """One instrument's prices over an interval. *volume* is None where it is not known."""
 
     open: float
     high: float
@@ -75,7 +75,7 @@ class Wish(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """A fill; *quantity* is below zero for a sale."""
+    """A fill. *quantity* is below zero for a sale."""
 
     order: int
     bar: int
@@ -161,7 +161,7 @@ class Simulation:
         self.now = -1
 
     def run(self, wishes: Callable[["Simulation"], Iterable[Wish]]) -> None:
-        """Perform all bars; *wishes* returns the requests of each."""
+        """Perform all bars. *wishes* returns the requests of each."""
         for t in range(len(self.bars)):
             self.now, self.volume_used = t, dict.fromkeys(self.symbols, 0)
             self._close_ended_instruments()
@@ -478,7 +478,7 @@ def toward_zero(quantity: int, step: int) -> int:
 
 
 def largest(most: int, is_possible: Callable[[int], bool]) -> int:
-    """Return the largest number up to *most* that is possible, as all smaller ones are; else 0."""
+    """Return the largest number up to *most* that is possible, as all smaller ones are, else 0."""
     low, high = 0, max(0, most)
     while low < high:
         middle = (low + high + 1) // 2

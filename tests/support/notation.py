@@ -7,7 +7,7 @@
     ''')
 
 A row is an event, then its changes or, after an exclamation mark, the reason why it is refused. Events are
-named as in `ledger/books/events.py`; symbols and numbers follow in the order of its parameters, ``@`` gives
+named as in `ledger/books/events.py`. Symbols and numbers follow in the order of its parameters, ``@`` gives
 a total as quantity times price, ``for`` the total itself, a name gives that parameter. Effects are on the
 normal side of the account: liabilities and income grow above zero. All of them are listed but the mirror of
 another (Market, Memo:Margin:Contra). A refused row is also tested for changing nothing. Several events with
@@ -41,7 +41,7 @@ COMMODITIES = (
     instrument("ES", multiplier=50),
 )
 INSTRUMENTS = {commodity.symbol for commodity in COMMODITIES if not commodity.is_currency}
-# Short names of accounts; {} is the symbol after the slash, else USD or the instrument that is traded.
+# Short names of accounts. {} is the symbol after the slash, else USD or the instrument that is traded.
 NAMES = {
     "cash": "Assets:Cash:{}",
     "receivable": "Assets:Receivable:Trades",
@@ -95,7 +95,7 @@ class Bench:
         self.now = np.datetime64("2024-01-01", "ns")
 
     def check(self, rows: str) -> None:
-        """Post each row; assert its changes, or the reason of its refusal and that it changed nothing."""
+        """Post each row. Assert its changes, or the reason of its refusal and that it changed nothing."""
         for row in filter(None, map(str.strip, rows.splitlines())):
             self.now += DAY
             if "!" in row:
@@ -154,7 +154,7 @@ class Bench:
 
 
 def check(rows: str, relief: str = "fifo") -> Bench:
-    """Post *rows* to new books and compare; return the books."""
+    """Post *rows* to new books and compare. Return the books."""
     bench = Bench(relief)
     bench.check(rows)
     return bench

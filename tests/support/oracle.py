@@ -5,7 +5,7 @@ balance is a plain number in a dictionary, and an event changes one side of its 
 sides balance is therefore a finding here and not a construction. Lots are small objects picked by sorting,
 and a transaction is undone by going back to a copy.
 
-Amounts are whole units of a commodity; debit is above zero.
+Amounts are whole units of a commodity. Debit is above zero.
 """
 
 # ruff: noqa: FBT001, FBT002  the flags of the events themselves
@@ -30,7 +30,7 @@ class Refused(Exception):
 
 @dataclass
 class Lot:
-    """Units acquired together; quantity and cost are without sign."""
+    """Units acquired together. Quantity and cost are without sign."""
 
     number: int
     instrument: str
@@ -141,7 +141,7 @@ class Oracle:
     # --- transactions --------------------------------------------------------------------------------
 
     def post(self, time: int, *events: tuple[str, tuple[object, ...]]) -> int:
-        """Post events together and return the transaction's number; raise `Refused` and change nothing."""
+        """Post events together and return the transaction's number, or raise `Refused` and change nothing."""
         if "split" in [name for name, _ in events[1:]]:
             raise Refused("InvalidEvent")
         this = self._post(time, lambda: [getattr(self, name)(*args) for name, args in events])

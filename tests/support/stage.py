@@ -13,8 +13,8 @@ FIRST_DAY = np.datetime64("2024-01-01", "ns")
 def market(table: str) -> Bars:
     """Read bars from a table with one line a day, the first of which names the instruments.
 
-    A cell is ``10``, ``10>12`` from open to close, or ``-`` for no bar. ``10*0`` trades nothing; otherwise a
-    bar's volume is 10,000.
+    A cell is ``10``, ``10>12`` from open to close, or ``-`` for no bar. ``10*0`` trades nothing. Else a bar's
+    volume is 10,000.
     """
     head, *lines = [line.split() for line in table.strip().splitlines()]
     cells = np.array([[_cell(text) for text in line] for line in lines])
@@ -62,7 +62,8 @@ class Notified(Acts):
     """A strategy that also keeps its fills and rejections."""
 
     @property
-    def told(self) -> list[Fill | Rejection]:
+    def notices(self) -> list[Fill | Rejection]:
+        """Return the fills and rejections in order."""
         return self._notices
 
     def on_fill(self, fill: Fill, broker: Broker) -> None:
@@ -80,7 +81,7 @@ def perform(bars: Bars, strategy: Any, cash: str = "10000", **more: Any) -> Resu
 
 
 def perform_acts(bars: Bars, acts: Mapping[int, Act], **more: Any) -> tuple[Result, list[Any]]:
-    """Perform a run with an act at each bar; return it with the result of each act."""
+    """Perform a run with an act at each bar. Return it with the result of each act."""
     strategy = Acts(acts, more.pop("lookback", 0))
     return perform(bars, strategy, **more), strategy.results
 

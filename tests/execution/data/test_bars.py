@@ -315,7 +315,7 @@ def is_bar(row: Any) -> bool:
 
 
 def repaired(rows: list[Any]) -> set[Row]:
-    """What is to be left: of bars the first of each time, its range wide enough."""
+    """Return the rows that are to be left: of bars the first of each time, its range wide enough."""
     left: dict[tuple[int, str], Row] = {}
     for day, symbol, *numbers in filter(is_bar, rows):
         o, h, low, c, volume = numbers
@@ -405,7 +405,7 @@ DAYS = np.array(["2024-01-02", "2024-01-03", "2024-01-04"], "M8[D]")
 
 
 def arrays(**changed: Any) -> Bars:
-    """Two instruments on three days; *changed* is an argument, or a cell: ``(bar, column, value)``."""
+    """Return two instruments on three days. *changed* is an argument, or a cell: ``(bar, column, value)``."""
     given_arrays: dict[str, Any] = {
         "timestamp": DAYS,
         "symbols": ["ACME", "BOLT"],

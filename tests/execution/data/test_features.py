@@ -46,7 +46,7 @@ def moods(rows: Sequence[tuple[int, float | None]], name: str = "mood") -> pl.Da
     return pl.DataFrame({"timestamp": times(minutes), name: pl.Series(values, dtype=pl.Float64)})
 
 
-def taken(*frames: Any) -> list[FeatureFrame]:
+def feature_frames(*frames: Any) -> list[FeatureFrame]:
     return [FeatureFrame.of(frame, f"features {n}", {}, None) for n, frame in enumerate(frames, start=1)]
 
 
@@ -57,7 +57,7 @@ def digests(bars: Bars, features: list[FeatureFrame]) -> dict[str, Any]:
 def joined(bars: Bars, *frames: Any) -> dict[str, list[str]]:
     """Every feature, bar by bar, as text: ``nan`` is equal to itself then."""
     columns: dict[str, list[str]] = {}
-    for window in bars.windows(taken(*frames)):
+    for window in bars.windows(feature_frames(*frames)):
         for name, values in (window.features | window.context).items():
             columns.setdefault(name, []).extend(str(row) for row in values.tolist())
     return columns
@@ -107,7 +107,7 @@ def test_context_is_by_time_alone(window: int) -> None:
 
 
 @pytest.mark.parametrize("window", [1, 2, 3])
-def test_a_row_for_every_bar_and_instrument_is_seen_as_it_is(window: int) -> None:
+def test_a_row_for_every_bar_and_instrument_is_seen_unchanged(window: int) -> None:
     rows = [(minute, symbol, minute + n / 10) for minute in (10, 20, 30) for n, symbol in enumerate(SYMBOLS)]
 
     assert ["[10.0, 10.1, 10.2]", "[20.0, 20.1, 20.2]", "[30.0, 30.1, 30.2]"] == joined(
@@ -189,7 +189,7 @@ cases = st.builds(
 
 
 def naive(bars: list[int], rows: list[tuple[int, str, float | None]], symbol: str) -> list[float]:
-    """What each bar sees: of the rows not after it the newest."""
+    """Return the value that each bar sees: of the rows not after it the newest."""
     panel = []
     for bar in bars:
         newest, value = -1, NAN
@@ -218,9 +218,9 @@ def test_every_bar_sees_what_plain_loops_find(case: Case, window: int, is_lazy: 
 def test_the_order_of_rows_and_the_window_do_not_matter(case: Case, window: int, random: Any) -> None:
     frames = [scores(case.scores), moods(case.moods)]
     mixed = [f[random.sample(range(f.height), f.height)] for f in frames]
-    whole = digests(bars_at(case.bars), taken(*frames))
+    whole = digests(bars_at(case.bars), feature_frames(*frames))
 
-    assert whole == digests(bars_at(case.bars, window), taken(*mixed))
+    assert whole == digests(bars_at(case.bars, window), feature_frames(*mixed))
 
 
 # --- refusals ----------------------------------------------------------------------------------------------
@@ -328,7 +328,7 @@ def test_two_rows_of_context_of_one_time_are_refused() -> None:
 
 def test_a_name_in_two_frames_is_refused() -> None:
     with pytest.raises(BadFeatures, match=r"^score: in more than one feature frame; rename one$"):
-        list(bars_at([1, 2]).windows(taken(GOOD, moods([(1, 1.0)], "score"))))
+        list(bars_at([1, 2]).windows(feature_frames(GOOD, moods([(1, 1.0)], "score"))))
 
 
 def test_a_column_of_a_mapping_that_is_not_there_is_refused() -> None:

@@ -34,7 +34,7 @@ def long_frame() -> pl.DataFrame:
 
 
 def quoted(bars: Bars) -> dict[str, list[list[float]]]:
-    """What bars hold, by symbol."""
+    """Return the fields of each bar, by symbol."""
     (window,) = bars.windows()
     columns = [getattr(window.market, name) for name in FIELDS]
     return {
@@ -502,15 +502,17 @@ def test_rows_may_come_in_any_order_in_which_no_time_goes_back(order: list[int])
 
 # --- real bars ---------------------------------------------------------------------------------------------
 
-KEPT = Path(__file__).parents[4] / "shared" / "data" / "sp500_2015_2020.parquet"
-real = pytest.mark.skipif(not KEPT.exists(), reason="the real bars of ../shared/data are not on this machine")
+REAL_BARS = Path(__file__).parents[4] / "shared" / "data" / "sp500_2015_2020.parquet"
+real = pytest.mark.skipif(
+    not REAL_BARS.exists(), reason="the real bars of ../shared/data are not on this machine"
+)
 THREE = [("DXC", dt.date(2018, 6, 1)), ("CBOE", dt.date(2020, 1, 10)), ("DIS", dt.date(2020, 1, 10))]
 
 
 @real
 @pytest.mark.parametrize("window", [None, 300])
 def test_real_bars_are_read_as_their_description_says(window: int | None) -> None:
-    bars = Bars.read(KEPT, columns={"timestamp": "date"}, repair=True, window=window)
+    bars = Bars.read(REAL_BARS, columns={"timestamp": "date"}, repair=True, window=window)
     assert bars.repairs is not None
     ((text, count, rows),) = bars.repairs.entries
     market = [w.market for w in bars.windows()]
@@ -529,11 +531,12 @@ def test_real_bars_are_read_as_their_description_says(window: int | None) -> Non
 @real
 def test_real_bars_are_refused_by_name_where_repair_is_not_asked_for() -> None:
     with pytest.raises(BadBars) as caught:
-        Bars.read(KEPT, columns={"timestamp": "date"})
+        Bars.read(REAL_BARS, columns={"timestamp": "date"})
     message = str(caught.value)
 
     assert (
-        f"{KEPT}: the range does not hold open and close in 3 rows, the first:" == message.partition("\n")[0]
+        f"{REAL_BARS}: the range does not hold open and close in 3 rows, the first:"
+        == message.partition("\n")[0]
     )
     assert [f"{day} ┆ {symbol} " in message for symbol, day in THREE] == [True] * 3
     assert message.endswith("\nMend them, or ask for repair, which would widen the range to hold them.")

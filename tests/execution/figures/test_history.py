@@ -82,7 +82,7 @@ def fractions_for_cash() -> Desk:
 
 
 def several_trades_of_one_fill() -> Desk:
-    """One charge for two instruments and for one instrument twice, in turn; and charges in two currencies."""
+    """Return books with one charge for two instruments, for one twice in turn, and in two currencies."""
     desk = Desk()
     desk.deposit("USD", "10000")
     desk.deposit("EUR", "10000")
@@ -145,7 +145,10 @@ def contracts() -> Desk:
 
 
 def years_and_money() -> Desk:
-    """Paid in, taken out, exchanged, undone; a closing undone, another not; statements of one moment."""
+    """Return books with contributions, withdrawals, trades of currency, closings and corrections.
+
+    One closing is undone and another is not. Two statements are of one moment.
+    """
     desk = Desk()
     desk.statement()
     desk.deposit("USD", "500")
@@ -375,7 +378,7 @@ DEEDS = (
     end_day,
     end_day,
 )
-DONE = st.tuples(
+DEEDS_WITH_TERMS = st.tuples(
     st.sampled_from(DEEDS),
     st.sampled_from(SYMBOLS),
     st.integers(-4, 4),
@@ -386,7 +389,7 @@ DONE = st.tuples(
 
 @pytest.mark.long
 @settings(max_examples=min(settings().max_examples, 2_000) // 5)  # each asks much of SQL
-@given(st.lists(DONE, max_size=40), st.sampled_from([None, 1]))
+@given(st.lists(DEEDS_WITH_TERMS, max_size=40), st.sampled_from([None, 1]))
 def test_figures_of_random_books_are_those_of_the_views(deeds: Any, today: int | None) -> None:
     desk = Desk()
     for money in ("USD", "EUR"):

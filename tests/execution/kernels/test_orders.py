@@ -327,7 +327,7 @@ def test_a_limit_is_met_on_the_way_down_in_the_order_of_prices_and_of_submission
 
 
 def test_the_paths_of_all_instruments_are_walked_at_one_pace() -> None:
-    # Halfway down at the same moment: the first submitted; a quarter of the way: before both.
+    # Halfway down at the same moment the first submitted is first. A quarter of the way is before both.
     check(
         """
         ACME  10  10/10/6/10     10

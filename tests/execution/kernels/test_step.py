@@ -1,4 +1,4 @@
-"""What the bar step records at the end of a bar."""
+"""The records that the bar step writes at the end of a bar."""
 
 from decimal import Decimal
 

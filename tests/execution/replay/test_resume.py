@@ -35,7 +35,7 @@ def head(path: Path | None, strategy: Strategy | None = None) -> str:
 
 
 def interrupted(path: Path, bar: int) -> int:
-    """Interrupt the run at *bar*; how many blocks the file then has."""
+    """Interrupt the run at *bar*. Return the number of blocks that the file then has."""
 
     def interrupt(bars: int, _: int) -> None:
         if bars == bar:

@@ -85,7 +85,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def written(folder: Path, text: str) -> Path:
+def spec_file(folder: Path, text: str) -> Path:
     path = folder / "spec.toml"
     path.write_text(text, encoding="utf-8")
     return path
@@ -93,12 +93,12 @@ def written(folder: Path, text: str) -> Path:
 
 def refused(folder: Path, text: str) -> str:
     with pytest.raises(InvalidSpec) as error:
-        assemble(read(written(folder, text)))
+        assemble(read(spec_file(folder, text)))
     return str(error.value).removeprefix(f"{folder / 'spec.toml'}")
 
 
 def test_a_spec_is_the_backtest_that_it_describes(folder: Path) -> None:
-    backtest = assemble(read(written(folder, WHOLE)))
+    backtest = assemble(read(spec_file(folder, WHOLE)))
 
     assert ("2024-01-03", "2024-01-19") == tuple(
         str(np.datetime64(int(t), "ns"))[:10] for t in backtest.bars.timestamp[[0, -1]]
@@ -309,7 +309,7 @@ def test_a_missing_spec_is_refused() -> None:
 
 
 def test_a_part_of_a_spec_goes_into_a_journal_and_comes_back(folder: Path) -> None:
-    whole = read(written(folder, WHOLE))
+    whole = read(spec_file(folder, WHOLE))
 
     assert whole.spec == structure(part(whole.spec), whole.document)
 
@@ -331,7 +331,7 @@ def test_a_part_of_a_spec_goes_into_a_journal_and_comes_back(folder: Path) -> No
     ],
 )
 def test_what_a_journal_records_describes_the_same_run(folder: Path, text: str) -> None:
-    backtest = assemble(read(written(folder, text)))
+    backtest = assemble(read(spec_file(folder, text)))
     path = folder / "run.duckdb"
     with backtest.run(path) as result:
         fills = result.metrics.fills
@@ -349,10 +349,10 @@ def test_the_folder_and_the_window_change_no_digest(
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "folder"
     folder.rename(elsewhere)
     text = SCORED + ""
-    heads = [assemble(read(written(elsewhere, text))).run().head]
+    heads = [assemble(read(spec_file(elsewhere, text))).run().head]
     elsewhere.rename(folder)
     heads += [
-        assemble(read(written(folder, text.replace("[strategy]", "window = 7\n[strategy]")))).run().head
+        assemble(read(spec_file(folder, text.replace("[strategy]", "window = 7\n[strategy]")))).run().head
     ]
 
     assert heads[0] == heads[1]
@@ -360,7 +360,7 @@ def test_the_folder_and_the_window_change_no_digest(
 
 def test_signals_in_a_frame_are_the_arrays_that_they_spell(folder: Path) -> None:
     text = SIGNALS + 'percent = "0.1"\n'
-    backtest = assemble(read(written(folder, text)))
+    backtest = assemble(read(spec_file(folder, text)))
     grid = np.arange(90).reshape(30, 3)
 
     assert np.array_equal(grid % 9 == 0, backtest.strategy.entries)

@@ -364,7 +364,7 @@ def test_each_fill_and_each_rejection_is_notified_once_and_in_order(block_bars: 
         "04 order 5: +3 ACME @ 8",
         "04 order 4: BOLT insufficient_position",
         "05 order 7: +6 ACME @ 7",
-    ] == notes(strategy._notices)
+    ] == notes(strategy.notices)
     count = "select (select count(*) from fill) + (select count(*) from order_event where event = 3) as n"
     assert [{"n": 8}] == result.journal.sql(count).rows()
 
@@ -372,7 +372,7 @@ def test_each_fill_and_each_rejection_is_notified_once_and_in_order(block_bars: 
 def test_a_fill_at_the_last_close_is_notified_before_the_end() -> None:
     class Last(Notified):
         def on_end(self, broker: Broker) -> None:
-            self._results.append((len(self._notices), broker.positions, broker.cash))
+            self._results.append((len(self.notices), broker.positions, broker.cash))
 
     strategy = Last({4: lambda _, b: b.buy("ACME", 1)})
     perform(market(FALLING), strategy, fill="same_close")

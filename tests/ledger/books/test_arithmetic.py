@@ -1,4 +1,4 @@
-"""The integer arithmetic, against the same written the obvious way."""
+"""The integer arithmetic, compared with a naive version of it."""
 
 import numpy as np
 import pytest
@@ -36,13 +36,13 @@ def test_a_share_is_the_exact_product_rounded_down(total: int, part: int, whole:
 
 @given(AMOUNTS, st.lists(SMALL, min_size=1, max_size=6))
 def test_shares_taken_one_after_another_add_up_to_the_total(total: int, parts: list[int]) -> None:
-    left, whole, taken = total, sum(parts), 0
+    left, whole, shares = total, sum(parts), 0
     for part in parts:
         if whole:
             out = share(left, part, whole)
-            left, whole, taken = left - out, whole - part, taken + out
+            left, whole, shares = left - out, whole - part, shares + out
 
-    assert total == taken + left
+    assert total == shares + left
     assert left == 0 or sum(parts) == 0
 
 

@@ -1,4 +1,4 @@
-"""How kernels are compiled: once for every whole number, however wide and however it was given."""
+"""Compilation of kernels: once for whole numbers of every width, and of every type that holds them."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ from tieout.ledger.books import compiled
 
 
 def compile_here(function: Callable[..., int], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A kernel that is compiled though the suite may run without."""
+    """Compile a kernel, also where the suite runs without compilation."""
     monkeypatch.setattr(config, "DISABLE_JIT", 0)
     return compiled.entry(function)
 
@@ -36,12 +36,12 @@ def test_what_is_not_a_whole_number_with_a_sign_keeps_its_type(monkeypatch: pyte
 
     kernel = compile_here(same, monkeypatch)
 
-    given = (np.uint64(2**63), 0.5, True)
-    assert given == tuple(map(kernel, given))
+    values = (np.uint64(2**63), 0.5, True)
+    assert values == tuple(map(kernel, values))
     assert [(types.uint64,), (types.float64,), (types.boolean,)] == kernel.signatures
 
 
-def test_the_code_behind_a_kernel_is_that_for_the_types_it_was_asked_for(
+def test_a_specialised_kernel_is_compiled_for_the_types_of_the_arguments(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def first(numbers: Any, place: int) -> Any:
@@ -58,54 +58,54 @@ def test_the_code_behind_a_kernel_is_that_for_the_types_it_was_asked_for(
     assert first is compiled.specialised(first, numbers, 0)
 
 
-def from_behind(numbers: Any, place: int) -> int:
-    found: int = numbers[numbers.size - 1 - place]
-    return found
+def from_the_end(numbers: Any, place: int) -> int:
+    number: int = numbers[numbers.size - 1 - place]
+    return number
 
 
 def one_more(numbers: Any, place: int) -> int:
-    return from_behind(numbers, place) + 1
+    return from_the_end(numbers, place) + 1
 
 
 def twice_one_more(numbers: Any, place: int) -> int:
-    return 2 * one_more(numbers, place) + 0 * from_behind(numbers, place)
+    return 2 * one_more(numbers, place) + 0 * from_the_end(numbers, place)
 
 
 @pytest.fixture
 def kernels(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
-    """`twice_one_more`, `one_more` and, apart from both, `from_behind`, compiled whatever the suite is."""
+    """Compile `twice_one_more`, `one_more` and, separate from both, `from_the_end`, in every suite."""
     monkeypatch.setattr(config, "DISABLE_JIT", 0)
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path))
     compiling = compiled.compiler("tieout.ledger", forceinline=True)
-    own = globals()
+    module = globals()
     monkeypatch.setitem(
-        own, "from_behind", compiled.separate(compiling, lambda: (np.zeros(1, np.int64), 0))(from_behind)
+        module, "from_the_end", compiled.separate(compiling, lambda: (np.zeros(1, np.int64), 0))(from_the_end)
     )
-    monkeypatch.setitem(own, "one_more", compiling(one_more))
+    monkeypatch.setitem(module, "one_more", compiling(one_more))
     kernel: Any = compiling(twice_one_more)
-    return [kernel, own["one_more"], compiled._separate[-1].kernel]
+    return [kernel, module["one_more"], compiled._separate[-1].kernel]
 
 
-def test_what_is_apart_is_there_before_it_is_called_and_only_for_its_types(kernels: list[Any]) -> None:
-    twice, _, behind = kernels
+def test_a_separate_kernel_is_loaded_before_a_call_and_only_for_its_types(kernels: list[Any]) -> None:
+    twice, _, last = kernels
 
     assert [16, 6] == [twice(np.array([2, 7]), place) for place in range(2)]
-    assert [(types.int64[::1], types.int64)] == behind.signatures
+    assert [(types.int64[::1], types.int64)] == last.signatures
     with pytest.raises(TypingError, match="is called with"):
         twice(np.array([2.0, 7.0]), 0)
 
 
-def test_what_is_never_called_is_compiled_without_what_is_apart(kernels: list[Any]) -> None:
-    given = types.int64[::1], types.int64
+def test_a_kernel_that_is_never_called_is_compiled_without_the_separate_one(kernels: list[Any]) -> None:
+    signature = types.int64[::1], types.int64
     with compiled.without_separate():
-        kernels[1].compile(given)
+        kernels[1].compile(signature)
 
-    assert [[given], []] == [kernel.signatures for kernel in kernels[1:]]
+    assert [[signature], []] == [kernel.signatures for kernel in kernels[1:]]
     with pytest.raises(SystemError):
         kernels[1](np.array([2, 7]), 0)
 
 
-def test_nothing_is_apart_where_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_kernel_is_separate_where_nothing_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "DISABLE_JIT", 1)
 
     assert one_more is compiled.separate(compiled.entry, lambda: (np.zeros(1, np.int64), 0))(one_more)

@@ -96,7 +96,7 @@ def test_a_short_sale_owes_its_proceeds_and_sets_them_aside() -> None:
     """)
 
 
-def test_a_short_sale_unsettled_is_restricted_on_receipt_as_far_as_it_is_still_open() -> None:
+def test_a_short_sale_unsettled_is_restricted_on_receipt_for_the_part_still_open() -> None:
     check("""
         short_sale 10 ACME @ 100 unsettled | receivable +1000  holding -10  owed +1000
         cover 4 ACME @ 100 unsettled | payable +400  holding +4  owed -400

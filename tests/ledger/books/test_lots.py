@@ -1,4 +1,4 @@
-"""Which lot is given up, and what it costs: every method, both sides, to the last unit."""
+"""The lots that relief gives up, and their cost: every method, both sides, to the last unit."""
 
 from decimal import Decimal
 from itertools import permutations, product

@@ -66,7 +66,7 @@ def test_an_array_is_as_large_as_requested_and_not_much_larger() -> None:
 
 
 def test_free_memory_beyond_the_limit_is_returned_to_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pool, "KEPT", 20 * LARGE)
+    monkeypatch.setattr(pool, "MAX_FREE", 20 * LARGE)
     reference = [pool.take(LARGE, np.dtype("f8")) for _ in range(5)]
     reference.clear()
 

@@ -282,7 +282,7 @@ def test_checks_see_the_whole_journal_after_a_question_about_the_past(tmp_path: 
         assert verify(reader).ok
 
 
-def test_views_of_a_file_are_made_anew_before_it_is_gone_on_with(tmp_path: Path) -> None:
+def test_views_of_a_file_are_installed_again_before_it_is_continued(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     journal(path).close()
     with duckdb.connect(str(path)) as connection:

@@ -61,41 +61,57 @@ FAULTS = [
     ("dense", "update transfer set lot = lot + 1 where lot > 1", r"lot: number 3; expected: number 2"),
     ("dense", "update transfer set txn = 0 where txn = 1", r"transfer: number .* of transaction 2; expected"),
     (
-        "known",
+        "references",
         "update transfer set debit = 9999 where seq = 2",
         r"transfer 2: account 9999; expected: in the chart",
     ),
-    ("known", "update txn set kind = 200 where id = 3", r"transaction 3: kind 200; expected: a known kind"),
     (
-        "known",
+        "references",
+        "update txn set kind = 200 where id = 3",
+        r"transaction 3: kind 200; expected: a known kind",
+    ),
+    (
+        "references",
         "update txn set instrument = 0 where id = 2",
         r"transaction 2: instrument 0; expected: a declared",
     ),
     (
-        "known",
+        "references",
         "update txn set reverses = 9 where id = 2",
         r"transaction 2: reverses 9; expected: an earlier one",
     ),
-    ("known", "update account set commodity = 99 where id = 1", r"account 1: commodity 99, instrument -1"),
     (
-        "known",
+        "references",
+        "update account set commodity = 99 where id = 1",
+        r"account 1: commodity 99, instrument -1",
+    ),
+    (
+        "references",
         "update account set path = 'Assets:Cash:USD' where id = 1",
         r"account Assets:Cash:USD: 2 in commodity 0",
     ),
     (
-        "known",
+        "references",
         "update commodity set symbol = 'USD' where id = 1",
         r"commodity USD: 2 of that symbol; expected: one",
     ),
     (
-        "known",
+        "references",
         "update mark set instrument = 1 where id = 0",
         r"mark 0: instrument 1; expected: a declared instrument",
     ),
-    ("known", "update statement set currency = 2 where id = 0", r"statement 0: currency 2, transaction 3"),
-    ("known", "update statement set txn = 999 where id = 0", r"statement 0: currency 0, transaction 999"),
     (
-        "known",
+        "references",
+        "update statement set currency = 2 where id = 0",
+        r"statement 0: currency 2, transaction 3",
+    ),
+    (
+        "references",
+        "update statement set txn = 999 where id = 0",
+        r"statement 0: currency 0, transaction 999",
+    ),
+    (
+        "references",
         "update note set txn = 999 where id = 0",
         r"note 0: transaction 999; expected: a posted transaction",
     ),
@@ -219,7 +235,7 @@ def test_checks_of_fills_do_not_apply_to_books_without_a_simulator(tmp_path: Pat
     by_name = results(path)
     applicable = {name for name, result in by_name.items() if result.outcome is Outcome.OK}
 
-    assert {"seals", "balanced", "cash", "dense", "known", "lots", "overdraft", "time"} == applicable
+    assert {"seals", "balanced", "cash", "dense", "references", "lots", "overdraft", "time"} == applicable
     assert not any(result.outcome is Outcome.FAILED for result in by_name.values())
 
 

@@ -139,7 +139,7 @@ def test_figures_that_lack_a_trade_are_found(monkeypatch: pytest.MonkeyPatch) ->
 
     falsify(
         test_history.test_figures_of_random_books_are_those_of_the_views,
-        st.lists(test_history.DONE, max_size=40),
+        st.lists(test_history.DEEDS_WITH_TERMS, max_size=40),
         st.none(),
         share=5,
     )

@@ -1,6 +1,6 @@
--- Known: every account, commodity, instrument, kind and transaction that a row refers to exists, and (path, commodity)
+-- References: every account, commodity, instrument, kind and transaction that a row refers to exists, and (path, commodity)
 -- names one account.
-create or replace view check_known as
+create or replace view check_references as
 select 'transfer ' || seq as subject, 'account ' || account as actual, 'in the chart' as expected
 from leg
 anti join account on account.id = leg.account
@@ -58,7 +58,7 @@ select 'note ' || note.id as subject, 'transaction ' || note.txn as actual, 'a p
 from note
 anti join txn on txn.id = note.txn;
 
-create or replace view examined_known as
+create or replace view examined_references as
 select
     (select count(*) from transfer) + (select count(*) from txn)
     + (select count(*) from account) + (select count(*) from commodity) as rows;
