@@ -4,6 +4,7 @@ No other module writes the type, the remaining quantity or the trial bar of a wo
 """
 
 from tieout.execution.kernels.compiled import inlined, part, shared
+from tieout.execution.kernels.matching import reaches_stop
 from tieout.execution.kernels.orders import ORDER_EVENT, ORDER_TYPE, REASON, TIME_IN_FORCE
 from tieout.execution.kernels.state import Desk
 from tieout.ledger.numeric import CHECKED, Floats, Record
@@ -64,9 +65,10 @@ def begin_trial(order: Record, bar: int) -> None:
 
 
 @inlined
-def trigger(order: Record) -> None:
-    """Turn a stop order whose stop was touched into a market order."""
-    if order.type == ORDER_TYPE.STOP:
+def trigger(desk: Desk, order: Record, volume: float, price: float) -> None:
+    """Turn a stop order into a market order if *price* is beyond its stop, on a bar that can fill it."""
+    can_fill = volume != 0.0 or desk.policy[0].without_volume
+    if can_fill and reaches_stop(order.type, order.remaining, order.stop, price):
         order.type = ORDER_TYPE.MARKET
 
 
@@ -82,8 +84,6 @@ def take_fill(desk: Desk, order: Record, quantity: int, gross: int, fee: int) ->
     order.commission += fee
     if order.remaining == 0:
         instrument.working -= 1
-    else:
-        trigger(order)
 
 
 @inlined

@@ -9,17 +9,27 @@ NO_PRICE = math.nan
 
 
 @inlined
-def at_once(kind: int, quantity: int, limit: float, stop: float, price: float) -> float:
+def at_once(kind: int, quantity: int, limit: float, price: float) -> float:
     """Return *price*, at the open or the close, if it satisfies the order, else NaN.
 
-    A limit order takes any price as good as its limit, a stop order any price beyond its stop.
+    A limit order takes any price as good as its limit. An order that waits for its stop takes none.
     """
     buys = quantity > 0
     if kind == ORDER_TYPE.LIMIT:
         return price if (price <= limit if buys else price >= limit) else NO_PRICE
-    if kind == ORDER_TYPE.STOP:
-        return price if (price >= stop if buys else price <= stop) else NO_PRICE
-    return price
+    return price if kind == ORDER_TYPE.MARKET else NO_PRICE
+
+
+@inlined
+def reaches_stop(kind: int, quantity: int, stop: float, price: float) -> bool:
+    """Return whether an order waits for its stop, and *price* is beyond it."""
+    return waits_for_stop(kind) and bool(price >= stop if quantity > 0 else price <= stop)
+
+
+@inlined
+def waits_for_stop(kind: int) -> bool:
+    """Return whether an order of this type waits for its stop."""
+    return bool(kind == ORDER_TYPE.STOP)
 
 
 @inlined
@@ -28,7 +38,7 @@ def inside(kind: int, quantity: int, limit: float, stop: float, high: float, low
     buys = quantity > 0
     if kind == ORDER_TYPE.LIMIT:
         return limit if (low <= limit if buys else high >= limit) else NO_PRICE
-    if kind == ORDER_TYPE.STOP:
+    if waits_for_stop(kind):
         return stop if (high >= stop if buys else low <= stop) else NO_PRICE
     return NO_PRICE
 

@@ -185,13 +185,12 @@ def _match(market: Market, books: Books, desk: Desk, t: int, stage: int) -> None
             if not is_adding and not (position > 0 > order.remaining or position < 0 < order.remaining):
                 continue
             price = market.close[t, column] if stage == CLOSE else market.open[t, column]
-            price = at_once(order.type, order.remaining, order.limit, order.stop, price)
-            if math.isnan(price):
-                if stage == CLOSE:
-                    begin_trial(order, state.bar)
-                continue
+        trigger(desk, order, market.volume[t, column], price)
+        price = at_once(order.type, order.remaining, order.limit, price)
+        if stage == CLOSE or not math.isnan(price):
             begin_trial(order, state.bar)
-        _fill(books, desk, order, market.volume[t, column], price)
+        if not math.isnan(price):
+            _fill(books, desk, order, market.volume[t, column], price)
 
 
 @part
@@ -205,8 +204,6 @@ def _fill(books: Books, desk: Desk, order: Record, volume: float, reference: flo
     instrument = desk.instruments[order.column]
     demand = within_volume(policy, instrument, order.remaining, volume, state.bar)
     if demand == 0:
-        if volume != 0.0:
-            trigger(order)  # its stop was touched, though other orders took all the volume
         return
     price = slipped(order.type, demand, reference, policy.slippage)
     quantity, gross, fee, basis, reason = admit(books, desk, order, demand, price)

@@ -10,11 +10,11 @@ from tieout.execution.engine import Engine
 from tieout.execution.errors import MalformedOrder
 from tieout.execution.kernels.orders import OrderType, Sizing, TimeInForce
 from tieout.execution.strategy.queue import OrderQueue, Ticket, WorkingOrder
-from tieout.execution.strategy.requests import all_in_steps, blanks, in_steps
+from tieout.execution.strategy.requests import all_in_steps, blanks, in_steps, order_type
 from tieout.ledger.books.chart import CASH
 from tieout.ledger.numeric import Floats, Int64s, Records
 
-_MARKET, _LIMIT, _STOP = int(OrderType.MARKET), int(OrderType.LIMIT), int(OrderType.STOP)
+_MARKET = int(OrderType.MARKET)
 _TARGET = int(TimeInForce.TARGET)
 _NAN = float("nan")
 _TARGETS = frozenset([Sizing.TARGET_QUANTITY, Sizing.TARGET_VALUE, Sizing.TARGET_PERCENT])
@@ -101,7 +101,7 @@ class Broker:
     # --- orders by symbol --------------------------------------------------------------------------
 
     def buy(self, symbol: str, quantity: float, **terms: Any) -> Ticket:
-        """Buy *quantity* units. *terms*: limit or stop, tif (``"gtc"``, ``"day"``), tag, signal, replaces."""
+        """Buy *quantity* units. *terms*: limit, stop, tif (``"gtc"``, ``"day"``), tag, signal, replaces."""
         return self._by_quantity(symbol, quantity, 1, terms)
 
     def sell(self, symbol: str, quantity: float, **terms: Any) -> Ticket:
@@ -249,12 +249,13 @@ def _terms(
     if unknown := terms.keys() - _TERMS:
         raise MalformedOrder(f"{symbol}: an order has no {', '.join(sorted(unknown))}")
     limit, stop = terms.get("limit"), terms.get("stop")
-    if limit is not None and stop is not None:
-        raise MalformedOrder(f"{symbol}: an order has a limit or a stop, not both")
     for name, price in (("limit", limit), ("stop", stop)):
         if price is not None and not _number(price) > 0:
             raise MalformedOrder(f"{symbol}: {name} {price!r} is not a price above zero")
-    kind = _LIMIT if limit is not None else _STOP if stop is not None else _MARKET
+    try:
+        kind = order_type(has_limit=limit is not None, has_stop=stop is not None)
+    except MalformedOrder as error:
+        raise MalformedOrder(f"{symbol}: {error}") from None
     if is_target and (kind != _MARKET or "tif" in terms):
         raise MalformedOrder(f"{symbol}: a target is a market order, good for the next bar")
     try:

@@ -20,7 +20,7 @@ from tieout.execution.errors import ExecutionError, InvalidSetting, MalformedOrd
 from tieout.execution.kernels.orders import OrderType, Sizing, TimeInForce
 from tieout.execution.kernels.state import EMPTY_PROGRAM, Program, private_copy, read_only
 from tieout.execution.kernels.submission import ORDERS, SIGNALS, WEIGHTS
-from tieout.execution.strategy.requests import all_in_steps, blanks, check_prices, in_steps
+from tieout.execution.strategy.requests import all_in_steps, blanks, in_steps, set_types
 from tieout.ledger.books.commodity import Commodity
 from tieout.ledger.numeric import Flags, Floats, Int64s, Records
 
@@ -208,12 +208,7 @@ class Orders:
         for price in ("limit", "stop", "signal"):
             if price in rows.columns:
                 requests[price] = _numbers(rows, price)
-        requests["type"] = np.where(
-            ~np.isnan(requests["limit"]),
-            int(OrderType.LIMIT),
-            np.where(~np.isnan(requests["stop"]), int(OrderType.STOP), int(OrderType.MARKET)),
-        )
-        check_prices(requests)
+        set_types(requests)
         is_target = sizing in (Sizing.TARGET_QUANTITY, Sizing.TARGET_VALUE, Sizing.TARGET_PERCENT)
         if is_target and np.any(requests["type"] != int(OrderType.MARKET)):
             raise MalformedOrder("orders: a target is a market order, good for the next bar")

@@ -58,13 +58,28 @@ def _broken_step(symbol: str, quantity: float, step: float) -> MalformedOrder:
     return MalformedOrder(f"{symbol}: {quantity} is not a whole number of steps of {step}")
 
 
-def check_prices(requests: NDArray[Any]) -> None:
-    """Raise `MalformedOrder` for a limit or stop that is not a price, and for an order with both."""
-    for name, kind in (("limit", OrderType.LIMIT), ("stop", OrderType.STOP)):
-        prices = requests[name][requests["type"] == int(kind)]
+_BY_PRICES = {(False, False): OrderType.MARKET, (True, False): OrderType.LIMIT, (False, True): OrderType.STOP}
+"""The type of an order by whether it has a limit, and whether it has a stop."""
+
+
+def order_type(*, has_limit: bool, has_stop: bool) -> int:
+    """Return the type of an order with these prices. Raises `MalformedOrder` where there is none."""
+    if (has_limit, has_stop) not in _BY_PRICES:
+        raise MalformedOrder("an order has a limit or a stop, not both")
+    return int(_BY_PRICES[has_limit, has_stop])
+
+
+def set_types(requests: NDArray[Any]) -> None:
+    """Set the type of each order by its prices.
+
+    Raises `MalformedOrder` for a limit or a stop that is not above zero.
+    """
+    for name in ("limit", "stop"):
+        prices = requests[name][~np.isnan(requests[name])]
         bad = ~((prices > 0) & (prices < np.inf))
         if np.any(bad):
             raise MalformedOrder(f"{name} {prices[bad][0]} is not a price above zero")
-    both = ~np.isnan(requests["limit"]) & ~np.isnan(requests["stop"])
-    if np.any(both):
-        raise MalformedOrder("an order has a limit or a stop, not both")
+    has_limit, has_stop = ~np.isnan(requests["limit"]), ~np.isnan(requests["stop"])
+    for limit, stop in {*zip(has_limit.tolist(), has_stop.tolist(), strict=True)}:
+        kind = order_type(has_limit=limit, has_stop=stop)
+        requests["type"][(has_limit == limit) & (has_stop == stop)] = kind

@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from tieout.execution.errors import InvalidSetting
@@ -55,8 +56,12 @@ class CustomCommission:
         }
 
 
+@cache
 def _compiled(function: Callable[..., float]) -> Any:
-    """Compile a C function of type `COMMISSION`, or an interpreted one if numba is switched off."""
+    """Compile a C function of type `COMMISSION`, or an interpreted one if numba is switched off.
+
+    Cached, because the policy holds its address alone, which has to stay valid.
+    """
     import numba
     from numba.core import config
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.support.market_notation import check
-from tests.support.stage import fills, market, perform
+from tests.support.stage import Acts, fills, market, perform
 from tieout import TargetWeights
 
 NAN = float("nan")
@@ -34,3 +34,11 @@ def test_a_weight_of_zero_sells_a_holding_whose_last_target_ended_unfilled() -> 
     weights = np.array([[0.1], [0.2], [NAN], [0.0], [NAN]])
 
     assert ["1: +100 ACME @ 10", "4: -100 ACME @ 10"] == fills(perform(bars, TargetWeights(weights)))
+
+
+def test_a_stop_that_a_bar_without_volume_touches_stays_a_stop() -> None:
+    # The second bar passes the stop of 12 without volume. The third is below it, the fourth opens above it.
+    bars = market("ACME\n10\n13*0\n11\n14")
+    acts = {0: lambda _, broker: broker.buy("ACME", 1, stop=12)}
+
+    assert ["3: +1 ACME @ 14"] == fills(perform(bars, Acts(acts)))
