@@ -99,7 +99,7 @@ class Backtest:
         """Raise `InvalidSetting` for an argument of a wrong type."""
         strategy, is_class = self.strategy, isinstance(self.strategy, type)
         if is_class or not (isinstance(strategy, Strategy) or hasattr(strategy, "program")):
-            raise InvalidSetting(f"strategy {strategy!r} is neither a Strategy nor a program; is it a class?")
+            raise InvalidSetting(f"strategy must be a Strategy object or a program, not {strategy!r}")
         has_account = hasattr(self.account, "may_be_overdrawn") and not isinstance(self.account, type)
         for name, value, is_right, example in (
             ("account", self.account, has_account, "an account such as CashAccount(...)"),

@@ -70,7 +70,7 @@ def _print_reperformance(outcome: Reperformance) -> None:
     if outcome.failure:
         print(f"\n{outcome.failure}; the run ends there")
     for broken in outcome.seal_faults:
-        print(f"the file departs from its seals: {broken}")
+        print(f"the file does not match its seals: {broken}")
     for cause in outcome.causes:
         print(f"input changed: {cause}")
     first = outcome.first_difference

@@ -30,7 +30,7 @@ FlowFile = Annotated[
     typer.Option(
         metavar="FILE",
         help="Money that moved without a fill: timestamp, amount (positive: received), and optionally symbol"
-        " and kind: deposit, withdrawal, dividend, interest, borrow fee, fee, tax, funding, other.",
+        " and kind: deposit, withdrawal, transfer, dividend, interest, borrow fee, fee, tax, funding, other.",
     ),
 ]
 

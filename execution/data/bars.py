@@ -296,7 +296,7 @@ def _moments(values: ArrayLike) -> Int64s:
         raise BadBars(f"timestamp is neither datetime64 nor int64: {error}") from None
     if timestamp.ndim != 1 or timestamp.dtype.kind not in "Mi":
         raise BadBars(
-            f"timestamp is {timestamp.dtype}{list(timestamp.shape)}, not datetime64 or int64, one a bar"
+            f"timestamp is {timestamp.dtype}{list(timestamp.shape)}; give one datetime64 or int64 per bar"
         )
     if timestamp.dtype.kind == "M":
         exact = timestamp.astype("M8[ns]")

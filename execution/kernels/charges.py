@@ -46,7 +46,7 @@ def _compiled_call(address: Any, quantity: Any, value: Any, order_type: Any) -> 
 
 @inlined
 def due(policy: Record, instrument: Record, order: Record, quantity: int, gross: int) -> int:
-    """Return the commission of *order* once it has traded *quantity* (without sign) for *gross* in all."""
+    """Return the commission of the whole *order* after it traded *quantity* (unsigned) for *gross*."""
     if policy.address != 0:
         whole, money = float(quantity) / instrument.scale, float(gross) / policy.money_scale
         return rounded(_call(policy.address, whole, money, order.type) * policy.money_scale)

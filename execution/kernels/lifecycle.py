@@ -44,7 +44,7 @@ def start(desk: Desk, request: Record, number: int, quantity: int) -> None:
 
 @inlined
 def place_of(desk: Desk, number: int) -> int:
-    """Return the place of an order among the working ones, or -1 if it does not work."""
+    """Return the index of an order among the working ones, or -1 if it is not one of them."""
     if number >= 0:
         for place in range(desk.state[0].working):
             if desk.working[place].id == number and desk.working[place].remaining != 0:
@@ -145,5 +145,5 @@ def leave_open(desk: Desk) -> None:
     state = desk.state[0]
     for place in range(state.working):
         order = desk.working[place]
-        if order.remaining != 0:  # it may have been cancelled at this very bar
+        if order.remaining != 0:  # it may have been canceled at this bar
             record_event(desk, order.id, order.column, ORDER_EVENT.OPEN_AT_THE_END, state.end_reason)

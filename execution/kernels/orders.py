@@ -10,7 +10,7 @@ from tieout.ledger.numeric import constants
 
 
 class OrderType(IntEnum):
-    """Types of order, by how the price of a fill is found."""
+    """Types of order, which differ in the price of a fill."""
 
     MARKET = 0
     LIMIT = 1
@@ -18,15 +18,15 @@ class OrderType(IntEnum):
 
 
 class TimeInForce(IntEnum):
-    """Times for which an order is good."""
+    """Times in force: the period for which an order is good."""
 
-    GTC = 0  # until it is cancelled
+    GTC = 0  # until it is canceled
     DAY = 1  # through the last bar of the first date on which it could fill
     TARGET = 2  # of a target: the next bar of its instrument
 
 
 class Sizing(IntEnum):
-    """Meanings of the figure in a request. A target is the difference to the position and working targets."""
+    """Units of the size of a request. A target orders the difference to position and working targets."""
 
     QUANTITY = 0
     VALUE = 1
@@ -57,7 +57,7 @@ class Reason(IntEnum):
     INSUFFICIENT_POSITION = 4  # more to sell than is held
     INSUFFICIENT_CASH = 5  # price and commission exceed the cash
     DUST = 6  # worth less than half the smallest unit of money
-    INSTRUMENT_ENDED = 7  # no later bar: the position was closed and the order cancelled
+    INSTRUMENT_ENDED = 7  # no later bar: the position was closed and the order canceled
     RUN_STOPPED = 8  # the strategy raised an error
 
 

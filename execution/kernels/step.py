@@ -78,7 +78,7 @@ def perform(
                 _match(market, books, desk, t, INSIDE)  # 3
                 expire(desk, market.volume[t], market.closing[t])
         if part == BEFORE:
-            mark(market, books, desk, t)  # 5, which a program has done where it asks for equity
+            mark(market, books, desk, t)  # 5; for a program it runs where equity is asked for
         if part in (WHOLE, DECIDE):
             decide(market, books, desk, program, t)  # 6
         if part in (WHOLE, AFTER):
@@ -105,7 +105,7 @@ def _next_event(market: Market, desk: Desk, program: Program, t: int, stop: int)
     """Return the first bar from *t* on with an order, a statement or an instrument's end, else *stop*.
 
     Most minutes have none. The last bar of a window is performed in any case, because holdings are marked
-    where the prices still are. The prices that the bar will read are prefetched.
+    while its prices are in memory. The prices that the bar will read are prefetched.
     """
     state = desk.state[0]
     end = market.timestamp.size - 1

@@ -54,7 +54,7 @@ def submit(market: Market, books: Books, desk: Desk, request: Record, t: int) ->
     """Turn a request into a working or a rejected order. Return its number, or -1 if its size is zero.
 
     The size is determined at the instrument's close of bar *t* of the window, which may be missing. An order
-    that is replaced is cancelled unless its successor is rejected. An order that works no longer cannot be
+    that is replaced is canceled unless its successor is rejected. An order that works no longer cannot be
     replaced.
     """
     state = desk.state[0]

@@ -14,7 +14,7 @@ from tieout.execution.spec.schema import SpecSource
 from tieout.execution.spec.sources import Document, Folders
 from tieout.ledger.file.reader import Reader
 
-_REMEDY = "describe it in Python as it was, and call Backtest(...).reperform(PATH)"
+_REMEDY = "build the same Backtest in Python and call its reperform(PATH)"
 
 
 def spec_of(reader: Reader, folders: Folders) -> SpecSource:

@@ -114,7 +114,7 @@ def _costs(data: Any, kind: type[M]) -> M:
     _require_keys(table, _keys(kind))
     names = [name for name in kind.models if name in table] if table else ["percent"]
     if len(names) != 1:
-        raise Refused(f"has exactly one of the keys {', '.join(kind.models)}")
+        raise Refused(f"needs exactly one of the keys {', '.join(kind.models)}")
     return _model(kind, names[0], table)
 
 

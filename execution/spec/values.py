@@ -63,7 +63,7 @@ def money(value: object, _: Any) -> str:
     """Return an amount of money as text. A float has to be a whole number."""
     if isinstance(value, float):
         if not value.is_integer():
-            raise Refused(f'is text or a whole number, "{value}" and not {value}: a float is not exact')
+            raise Refused(f'is text such as "1000.50" or a whole number: {value} is not exact')
         value = int(value)
     rate(value, _)
     return str(value)

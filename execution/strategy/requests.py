@@ -23,7 +23,7 @@ _BLANK["order"] = -1
 
 
 def blanks(count: int) -> Records:
-    """Return *count* requests for market orders, good until cancelled, without a quantity."""
+    """Return *count* requests for market orders, good until canceled, without a quantity."""
     return _BLANK.repeat(count)
 
 

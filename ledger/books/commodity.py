@@ -107,7 +107,7 @@ def currency(symbol: str, scale: int = 6) -> Commodity:
 
 
 def instrument(symbol: str, *, currency: str = "USD", scale: int = 8, multiplier: float = 1.0) -> Commodity:
-    """An instrument that trades in *currency*, counted to *scale* decimals (default 8)."""
+    """Return an instrument that trades in *currency*, counted to *scale* decimals (default 8)."""
     return Commodity(symbol, "instrument", scale, currency, multiplier)
 
 
@@ -196,7 +196,7 @@ class Commodities:
         return number
 
     def _declared(self) -> str:
-        """The first symbols, for an error."""
+        """Return the first symbols, for an error."""
         if not self._numbers:
             return "none is"
         names, more = list(self._numbers)[:LISTED], " ..." * (len(self._numbers) > LISTED)

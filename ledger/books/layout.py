@@ -47,7 +47,7 @@ class Layout:
 
     @property
     def commodities(self) -> Commodities:
-        """The commodities, not to be changed."""
+        """The commodities, read-only."""
         return self._chart.commodities
 
     @property

@@ -21,7 +21,7 @@ def positions(books: Books) -> dict[int, int]:
 
 
 def money(books: Books, chart: Chart) -> dict[int, tuple[int, int]]:
-    """Cash and net assets by currency. Net assets leave out the accounts that carry positions."""
+    """Return cash and net assets by currency. Net assets leave out the accounts that carry positions."""
     totals: dict[int, tuple[int, int]] = {}
     for number, account in enumerate(chart.accounts):
         if account.type not in ("asset", "liability") or not chart.commodities[account.commodity].is_currency:

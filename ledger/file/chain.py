@@ -20,7 +20,7 @@ SHORTEST_ANCHOR = 16
 
 @frozen
 class Departure:
-    """A place where the file departs from its seals. *block* is -1 for the run itself."""
+    """A place where the file does not match its seals. *block* is -1 for the run itself."""
 
     block: int
     fault: str
@@ -58,7 +58,7 @@ def genesis(reader: Reader) -> bytes:
 def departures(
     reader: Reader, anchor: str | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Iterator[Departure]:
-    """List every place where the file departs from its seals or from the head digest *anchor*.
+    """List every place where the file does not match its seals or the head digest *anchor*.
 
     *progress* is called with the number of blocks checked and of all blocks. Raises `DamagedFile` where a
     part of the file cannot be read.

@@ -270,7 +270,7 @@ def _totals(answer: pa.Table) -> pa.Table | None:
 
 
 def _texts(answer: pa.Table, name: str, finest: Mapping[Any, int]) -> list[str]:
-    """The cells of a column."""
+    """Return the cells of a column."""
     values = _values(answer[name])
     if not pa.types.is_decimal(answer.schema.field(name).type):
         return [cell(value) for value in values]

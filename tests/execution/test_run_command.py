@@ -375,7 +375,7 @@ def test_a_file_that_departs_from_its_seals_is_not_equal(folder: Path) -> None:
     result = tieout("reperform", folder / "swing.duckdb")
 
     assert 1 == result.exit_code
-    assert "the file departs from its seals: block 0" in result.stdout
+    assert "the file does not match its seals: block 0" in result.stdout
 
 
 def test_what_cannot_be_performed_again_is_one_sentence(folder: Path) -> None:

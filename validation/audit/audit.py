@@ -128,7 +128,7 @@ def examine(files: Files, terms: Terms, journal: Path | None = None) -> Examinat
         cash, opening = opening_cash(fills_at_bars, prices, claims)
     if not 0 <= cash < math.inf:
         raise AuditRefused(
-            f"{fills.name}: opening cash is {cash:,.2f}, {opening}; give the opening cash with --cash"
+            f"{fills.name}: opening cash is {cash:,.2f}, {opening}; give zero or more with --cash"
         )
     books = book_fills(fills_at_bars, prices, cash, journal)
     if journal is not None:

@@ -170,7 +170,7 @@ class Suspicion:
             ):
                 if abs(paid) > self.tolerance and abs(jump.amount - times * paid) <= self.tolerance:
                     word = "less" if jump.amount < 0 else "more"
-                    text = f"{money(abs(jump.amount))} {word} than the fills leave: {what}"
+                    text = f"{money(abs(jump.amount))} {word} than the fills imply: {what}"
                     return Finding(fault, jump.bar, -1, text, jump.amount, tuple(fills.tolist()))
         return None
 

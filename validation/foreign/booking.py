@@ -351,7 +351,7 @@ def _require(shape: tuple[int, int], opening: Floats, prices: Floats, rows: tupl
             raise BookingRefused(f"a {name} is outside of the {shape[0]} bars and {shape[1]} columns")
         if np.any(np.diff(bar) < 0):
             at = int(np.flatnonzero(np.diff(bar) < 0)[0]) + 1
-            raise BookingRefused(f"{name} {at} is at bar {bar[at]}, before the one before it")
+            raise BookingRefused(f"{name} {at} is at bar {bar[at]}, earlier than the previous one")
 
 
 def _digest(array: Any) -> str:

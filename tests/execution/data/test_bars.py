@@ -456,12 +456,12 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"timestamp": DAYS[[0, 2, 1]]}, "timestamps do not rise at bar 2"),
     ({"timestamp": DAYS[[0, 1, 1]]}, "timestamps do not rise at bar 2"),
     ({"timestamp": DAYS[:2]}, "open is (3, 2), not 2 bars of 2 instruments"),
-    ({"timestamp": [0.0, 1.0, 2.0]}, "timestamp is float64[3], not datetime64 or int64, one a bar"),
+    ({"timestamp": [0.0, 1.0, 2.0]}, "timestamp is float64[3]; give one datetime64 or int64 per bar"),
     ({"timestamp": [DAYS, 1]}, "timestamp is neither datetime64 nor int64: "),
-    ({"timestamp": ["a", "b", "c"]}, "timestamp is <U1[3], not datetime64 or int64, one a bar"),
+    ({"timestamp": ["a", "b", "c"]}, "timestamp is <U1[3]; give one datetime64 or int64 per bar"),
     (
         {"timestamp": DAYS.reshape(3, 1)},
-        "timestamp is datetime64[D][3, 1], not datetime64 or int64, one a bar",
+        "timestamp is datetime64[D][3, 1]; give one datetime64 or int64 per bar",
     ),
     (
         {"timestamp": np.array(["NaT", *DAYS[1:]], "M8[D]")},

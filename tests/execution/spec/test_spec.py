@@ -168,7 +168,7 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
         ("= true", '= "yes"', ", line 22: fill_without_volume is true or false, not 'yes'"),
         ("2024-01-03", "2024-01-03T10:00:00", ", line 4: from is a date such as 2018-01-31, not 2024"),
         ("2024-01-20", "soon", ", line 5: to is a date such as 2018-01-31, not soon"),
-        ('"20000.50"', "20000.5", ', line 16: cash is text or a whole number, "20000.5" and not 20000.5'),
+        ('"20000.50"', "20000.5", ', line 16: cash is text such as "1000.50" or a whole number: 20000.5'),
         ('"20000.50"', '"1.2345678"', ", line 16: 1.2345678 EUR: more than 6 decimals"),
         ('"0.001"', '"-1"', ", line 19: percent is a number of zero or more, such as \"0.001\", not '-1'"),
         (
@@ -195,7 +195,7 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
         (
             "minimum = 1",
             "per_order = 1",
-            ", line 19: commission has exactly one of the keys per_order, per_share, percent",
+            ", line 19: commission needs exactly one of the keys per_order, per_share, percent",
         ),
         (
             'kind = "cash"',
@@ -228,7 +228,7 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
             "tieout.strategies.top:Tpo",
             ", line 12: tieout.strategies.top has no 'Tpo'; did you mean 'Top'?",
         ),
-        ("tieout.strategies.top:Top", "strategies.tpo:Top", ", line 12: there is no module strategies.tpo"),
+        ("tieout.strategies.top:Top", "plans.tpo:Top", ", line 12: there is no module plans.tpo"),
         ("tieout.strategies.top:Top", "mine.py:Top", ", line 12: there is no file mine.py in "),
         (
             "tieout.strategies.top:Top",
@@ -402,10 +402,10 @@ def test_a_run_that_says_where_its_bars_are_can_be_performed_again(folder: Path)
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (in_python, "the bars of this run were given in memory; describe it in Python"),
+        (in_python, "the bars of this run were given in memory; build the same Backtest"),
         (
             lambda folder: from_a_file(folder, costs=Costs(CustomCommission(flat))),
-            "the commission flat is a function; describe it in Python",
+            "the commission flat is a function; build the same Backtest",
         ),
         (
             lambda folder: in_python(

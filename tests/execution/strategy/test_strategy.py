@@ -413,7 +413,7 @@ def test_a_strategy_that_raises_before_the_first_bar_is_named_too() -> None:
 
 
 def test_a_class_is_not_a_strategy_until_it_is_made() -> None:
-    with pytest.raises(InvalidSetting, match="is neither a Strategy nor a program; is it a class"):
+    with pytest.raises(InvalidSetting, match="must be a Strategy object or a program"):
         Backtest(bars=market(FALLING), strategy=Notified, account=CashAccount("1"))
 
 

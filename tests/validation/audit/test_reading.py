@@ -400,7 +400,7 @@ def test_the_command_ends_with_1_and_tells_the_fault_where_and_by_how_much(tmp_p
 
     assert 1 == status
     assert "1. Commission counted twice, 7 times, from 2024-03-02, -8.51 in total" in output
-    assert "2.80 less than the fills leave: the amount of their commission" in output
+    assert "2.80 less than the fills imply: the amount of their commission" in output
     assert "First difference at 2024-03-02: cash by -2.80, equity by -2.80, P&L by -2.80" in output
 
 

@@ -257,7 +257,7 @@ def test_trades_out_of_order_and_unknown_words_are_refused() -> None:
     trades = states((0, 0, 5.0, 10.0, 0.0), (1, 0, 5.0, 10.0, 0.0))
     trades.bar = 1, 0
 
-    with pytest.raises(BookingRefused, match="trade 1 is at bar 0, before the one before it"):
+    with pytest.raises(BookingRefused, match="trade 1 is at bar 0, earlier than the previous one"):
         booked(trades)
     with pytest.raises(BookingRefused, match="'Bored' is not a known ending"):
         booked(None, refusals=[Refusal(0, 0, 0, "Bored")])

@@ -31,7 +31,7 @@ def set_prices(order: Record) -> None:
 
 @inlined
 def valid_until(days: float, now: int) -> int:
-    """Return the last moment of an order that is created *now*, -1 if it is good until cancelled."""
+    """Return the last moment of an order that is created *now*, -1 if it is good until canceled."""
     if math.isnan(days):
         return -1
     if days == 0.0:
