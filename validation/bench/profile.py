@@ -335,7 +335,7 @@ class Bench:
 
     def _frames(self) -> int:
         """Count the bytes of the feature frames."""
-        frames = (feature.named.frame.collect() for feature in self.case.backtest.features)
+        frames = (feature.source.frame.collect() for feature in self.case.backtest.features)
         return sum(int(frame.estimated_size()) for frame in frames)
 
 
