@@ -52,7 +52,7 @@ BARE_MARK = r"#\s*type:\s*ignore(?!\[)|#\s*noqa(?!:\s*[A-Z])"
 ELSEWHERE = r"(?<![\w.])/(home|root|Users|work|tmp|mnt|opt|srv)/|pypi[.]|python[h]osted|index[-]url"
 # Decorators without a dot in their name that make a definition known to others.
 REGISTERS = {"intrinsic", "overload"}
-COMPILERS = {"entry", "inlined", "kernel", "leaf", "part", "routine", "separate", "shared"}
+COMPILERS = {"entry", "inlined", "separate", "shared"}
 SKIP = r"pytest\.(mark\.)?(skip|skipif|xfail)"
 # The files in which the rules of words hold.
 PLAIN = (

@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from tieout.execution.kernels.affordability import affordable, is_borne, spendable, units_for
 from tieout.execution.kernels.charges import commission, value
-from tieout.execution.kernels.compiled import inlined, part
+from tieout.execution.kernels.compiled import inlined
 from tieout.execution.kernels.orders import BASIS, REASON
 from tieout.execution.kernels.state import Desk
 from tieout.ledger.books.arithmetic import NO_AMOUNT, less
@@ -30,7 +30,7 @@ INSUFFICIENT = constants(Insufficient)
 MOST_UNITS = 2**53 - 1  # what a float64 holds exactly
 
 
-@part
+@inlined
 def within_volume(policy: Record, instrument: Record, quantity: int, volume: float, bar: int) -> int:
     """Return as much of *quantity* as the volume of number *bar* allows, in whole steps."""
     if volume == 0.0 and not policy.without_volume:
@@ -45,7 +45,7 @@ def within_volume(policy: Record, instrument: Record, quantity: int, volume: flo
     return int(most) if quantity > 0 else -int(most)
 
 
-@part
+@inlined
 def admit(
     books: Books, desk: Desk, order: Record, demand: int, price: float
 ) -> tuple[int, int, int, int, int]:

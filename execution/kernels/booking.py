@@ -4,7 +4,7 @@ Whether it may happen was decided before (admission.py), so here nothing may be 
 `POSTED` is an error in those rules, and stops the run.
 """
 
-from tieout.execution.kernels.compiled import inlined, part, separate, shared
+from tieout.execution.kernels.compiled import inlined, separate, shared
 from tieout.execution.kernels.state import Desk
 from tieout.ledger.books.arrays import STATUS, Books, empty_books
 from tieout.ledger.books.chart import ACCRUED_INTEREST, CASH, COST, FUTURES_MARGIN, SHORT, SHORT_PROCEEDS
@@ -47,7 +47,7 @@ def post(books: Books, timestamp: int, kind: int, instrument: int, amount: int) 
     return commit(books)
 
 
-@part
+@inlined
 def book(books: Books, desk: Desk, order: Record, quantity: int, gross: int, fee: int) -> int:
     """Post a fill of *quantity*, below zero for a sale. Return its status."""
     state = desk.state[0]
@@ -61,7 +61,7 @@ def book(books: Books, desk: Desk, order: Record, quantity: int, gross: int, fee
     return int(commit(books))
 
 
-@part
+@inlined
 def record_fill(
     desk: Desk, order: Record, quantity: int, price: float, reference: float, fee: int, basis: int
 ) -> None:
@@ -115,7 +115,7 @@ def hold(books: Books, desk: Desk, column: int) -> None:
         instrument.holding = -1
 
 
-@part
+@inlined
 def close_out(books: Books, desk: Desk, column: int, amount: int) -> None:
     """Close the position of an instrument that has ended, for *amount* and without a fee."""
     state = desk.state[0]
@@ -126,7 +126,7 @@ def close_out(books: Books, desk: Desk, column: int, amount: int) -> None:
     hold(books, desk, column)
 
 
-@part
+@inlined
 def allow_for(books: Books, desk: Desk, column: int, worth: int) -> None:
     """Bring the valuation allowance of a holding to *worth*. Post nothing if it is there already."""
     state = desk.state[0]
@@ -142,7 +142,7 @@ def allow_for(books: Books, desk: Desk, column: int, worth: int) -> None:
         state.status = status
 
 
-@part
+@inlined
 def money(books: Books, desk: Desk) -> int:
     """Return assets less liabilities in the run's currency, without the carrying value of positions."""
     total = 0

@@ -7,7 +7,7 @@ compiled once, and `separate` from its callers where half of the room is behind 
 
 from tieout.ledger.books.compiled import cache_folder, compiler, separate
 
-__all__ = ["FOLDER", "entry", "inlined", "part", "separate", "shared"]
+__all__ = ["FOLDER", "entry", "inlined", "separate", "shared"]
 
 _ROOMS = ("tieout.ledger", "tieout.execution")
 
@@ -16,9 +16,6 @@ FOLDER = cache_folder(*_ROOMS)
 
 inlined = compiler(*_ROOMS, forceinline=True, no_cpython_wrapper=True)
 """For a kernel that is copied into its callers."""
-
-part = compiler(*_ROOMS, inline="always", no_cpython_wrapper=True)
-"""For a kernel with one caller, of which it becomes a part before that is compiled."""
 
 shared = compiler(*_ROOMS, no_cpython_wrapper=True)
 """For a kernel with several callers."""

@@ -3,7 +3,9 @@
 No other module writes the type, the remaining quantity or the trial bar of a working order.
 """
 
-from tieout.execution.kernels.compiled import inlined, part, shared
+import math
+
+from tieout.execution.kernels.compiled import inlined, shared
 from tieout.execution.kernels.matching import reaches_stop
 from tieout.execution.kernels.orders import ORDER_EVENT, ORDER_TYPE, REASON, TIME_IN_FORCE
 from tieout.execution.kernels.state import Desk
@@ -15,7 +17,7 @@ TRIALS_AN_ORDER = 1
 """Most trials of an order at one bar: after the first, `is_due` is false."""
 
 
-@part
+@inlined
 def start(desk: Desk, request: Record, number: int, quantity: int) -> None:
     """Put an order of *quantity* at the end of the working ones."""
     state = desk.state[0]
@@ -58,7 +60,7 @@ def is_due(order: Record, bar: int) -> bool:
     return bool(order.remaining != 0 and order.trial_bar != bar)
 
 
-@part
+@inlined
 def begin_trial(order: Record, bar: int) -> None:
     """Note that an order is tried at number *bar*, where it cannot be tried again."""
     order.trial_bar = bar
@@ -67,12 +69,14 @@ def begin_trial(order: Record, bar: int) -> None:
 @inlined
 def trigger(desk: Desk, order: Record, volume: float, price: float) -> None:
     """Turn a stop order into a market order if *price* is beyond its stop, on a bar that can fill it."""
-    can_fill = volume != 0.0 or desk.policy[0].without_volume
+    policy = desk.policy[0]
+    # A share of no volume is nothing, though bars without volume fill.
+    can_fill = volume != 0.0 or (policy.without_volume and policy.participation == math.inf)
     if can_fill and reaches_stop(order.type, order.remaining, order.stop, price):
         order.type = ORDER_TYPE.MARKET
 
 
-@part
+@inlined
 def take_fill(desk: Desk, order: Record, quantity: int, gross: int, fee: int) -> None:
     """Take a fill of *quantity* (below zero for a sale) off an order, which may be done then."""
     instrument = desk.instruments[order.column]
@@ -139,7 +143,7 @@ def expire(desk: Desk, volume: Floats, is_closing: bool) -> None:
     state.working = count
 
 
-@part
+@inlined
 def leave_open(desk: Desk) -> None:
     """Record the orders that work at the end of the data, or of a run that is stopped, as open."""
     state = desk.state[0]

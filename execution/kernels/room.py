@@ -6,7 +6,7 @@ appender asserts its room instead, and the arrays have no row more than the boun
 """
 
 from tieout.execution.kernels.booking import FILLS_A_TRIAL, TRANSFERS_A_FILL, TXNS_AN_INSTRUMENT
-from tieout.execution.kernels.compiled import part
+from tieout.execution.kernels.compiled import inlined
 from tieout.execution.kernels.lifecycle import EVENTS_AN_ORDER, TRIALS_AN_ORDER
 from tieout.execution.kernels.state import Desk, Market, Program
 from tieout.execution.kernels.submission import LINKS_A_REQUEST, NOTHING, ORDERS, ORDERS_A_REQUEST, REQUESTS
@@ -23,7 +23,7 @@ ARRAYS = (
 """The arrays that may lack room: those of the desk, then those of the books."""
 
 
-@part
+@inlined
 def max_requests(market: Market, desk: Desk, program: Program, t: int) -> int:
     """Return the most requests of a program at bar *t* of the window."""
     if program.kind == NOTHING:
@@ -36,7 +36,7 @@ def max_requests(market: Market, desk: Desk, program: Program, t: int) -> int:
     return int(market.close.shape[1])
 
 
-@part
+@inlined
 def first_full_array(books: Books, desk: Desk, requests: int) -> int:
     """Return the place in `ARRAYS` of the first array that lacks room for a bar with *requests*, or -1."""
     state = desk.state[0]

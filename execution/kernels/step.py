@@ -12,7 +12,7 @@ import math
 from tieout.execution.kernels.admission import admit, within_volume
 from tieout.execution.kernels.booking import book, close_out, hold, record_fill
 from tieout.execution.kernels.charges import value
-from tieout.execution.kernels.compiled import entry, inlined, part, separate, shared
+from tieout.execution.kernels.compiled import entry, inlined, separate, shared
 from tieout.execution.kernels.lifecycle import (
     begin_trial,
     end_order,
@@ -75,6 +75,7 @@ def perform(
             _end_instruments(market, books, desk, t)  # 1
             if state.working > 0:
                 _match(market, books, desk, t, OPEN)  # 2
+                collect_touches(market, books, desk, t)
                 _match(market, books, desk, t, INSIDE)  # 3
                 expire(desk, market.volume[t], market.closing[t])
         if part == BEFORE:
@@ -100,7 +101,7 @@ def perform(
     return t
 
 
-@part
+@inlined
 def _next_event(market: Market, desk: Desk, program: Program, t: int, stop: int) -> int:
     """Return the first bar from *t* on with an order, a statement or an instrument's end, else *stop*.
 
@@ -130,7 +131,7 @@ def _has_statement(market: Market, desk: Desk, t: int) -> bool:
     return bool(desk.policy[0].every_bar or market.closing[t])
 
 
-@part
+@inlined
 def _end_instruments(market: Market, books: Books, desk: Desk, t: int) -> None:
     """1: close an instrument without a later bar at its last close, and cancel its orders."""
     state = desk.state[0]
@@ -154,12 +155,10 @@ def _match(market: Market, books: Books, desk: Desk, t: int, stage: int) -> None
     """Fill the orders that the bar satisfies at one *stage* of it.
 
     2, `OPEN`: those that worked before and that the opening price satisfies. 3, `INSIDE`: limits and stops
-    along the path of each bar. All paths advance at one pace. 7, `CLOSE`: orders of this bar, which has no
-    later price for them. At one price, orders that reduce a position go first, each group as submitted.
+    that the path of each bar touches. All paths advance at one pace. 7, `CLOSE`: orders of this bar, which
+    has no later price for them. At one price, orders that reduce a position go first, each group as submitted.
     """
     state = desk.state[0]
-    if stage == INSIDE:
-        collect_touches(market, books, desk, t)
     place, is_adding = -1, False
     while True:  # with one call of _fill, because code that is inlined twice is compiled twice
         if stage == INSIDE:
@@ -193,7 +192,7 @@ def _match(market: Market, books: Books, desk: Desk, t: int, stage: int) -> None
             _fill(books, desk, order, market.volume[t, column], price)
 
 
-@part
+@inlined
 def _fill(books: Books, desk: Desk, order: Record, volume: float, reference: float) -> None:
     """Fill *order* at *reference*, made worse by slippage, as far as volume and account allow.
 

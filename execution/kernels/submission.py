@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tieout.execution.kernels.compiled import inlined, part
+from tieout.execution.kernels.compiled import inlined
 from tieout.execution.kernels.lifecycle import end_order, place_of, record_event, start
 from tieout.execution.kernels.orders import ORDER_EVENT, REASON, RELATION, SIZING, TIME_IN_FORCE
 from tieout.execution.kernels.prefetch import prefetch
@@ -49,7 +49,7 @@ def size(request: Record, instrument: Record, position: int, equity: int, price:
     return float(np.trunc(quantity / float(instrument.step)) * float(instrument.step))
 
 
-@part
+@inlined
 def submit(market: Market, books: Books, desk: Desk, request: Record, t: int) -> int:
     """Turn a request into a working or a rejected order. Return its number, or -1 if its size is zero.
 
@@ -88,7 +88,7 @@ def submit(market: Market, books: Books, desk: Desk, request: Record, t: int) ->
     return number
 
 
-@part
+@inlined
 def _record_order(desk: Desk, request: Record, number: int, quantity: int) -> None:
     """Record an order, and the one that it replaces."""
     state = desk.state[0]
@@ -136,7 +136,7 @@ def is_candidate(program: Program, t: int, column: int) -> bool:
     return bool(program.entries[t, column] != program.exits[t, column])
 
 
-@part
+@inlined
 def select_candidates(market: Market, desk: Desk, program: Program, t: int) -> int:
     """Put the columns that may get an order into `desk.candidates`. Return their number."""
     count = 0
@@ -152,7 +152,7 @@ def select_candidates(market: Market, desk: Desk, program: Program, t: int) -> i
     return count
 
 
-@part
+@inlined
 def decide(market: Market, books: Books, desk: Desk, program: Program, t: int) -> None:
     """Submit the requests of a program at bar *t* of the window, in order of instrument or of row.
 

@@ -5,7 +5,7 @@ The earliest is on top, and at one moment the first submitted.
 
 import math
 
-from tieout.execution.kernels.compiled import part
+from tieout.execution.kernels.compiled import inlined
 from tieout.execution.kernels.lifecycle import begin_trial, is_due
 from tieout.execution.kernels.matching import inside, moment
 from tieout.execution.kernels.orders import ORDER_TYPE
@@ -17,7 +17,7 @@ TOUCHES_AN_ORDER = 1
 """Most touches of an order at one bar."""
 
 
-@part
+@inlined
 def collect_touches(market: Market, books: Books, desk: Desk, t: int) -> None:
     """Put the orders that bar *t* touches on the heap, by when the bar's path reaches their price.
 
@@ -42,7 +42,7 @@ def collect_touches(market: Market, books: Books, desk: Desk, t: int) -> None:
             _push(desk, moment(price, market.open[t, column], first, second), place)
 
 
-@part
+@inlined
 def _push(desk: Desk, when: float, place: int) -> None:
     """Add a touch to the heap."""
     state = desk.state[0]
@@ -61,7 +61,7 @@ def _push(desk: Desk, when: float, place: int) -> None:
     desk.touches[i].place = place
 
 
-@part
+@inlined
 def pop_touch(desk: Desk) -> int:
     """Take the earliest touch off the heap. Return the place of its working order."""
     state = desk.state[0]

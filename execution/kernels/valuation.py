@@ -4,7 +4,7 @@ import math
 
 from tieout.execution.kernels.booking import allow_for, money
 from tieout.execution.kernels.charges import value
-from tieout.execution.kernels.compiled import inlined, part, shared
+from tieout.execution.kernels.compiled import inlined, shared
 from tieout.execution.kernels.state import Desk, Market
 from tieout.ledger.books.arithmetic import NO_AMOUNT, less
 from tieout.ledger.books.arrays import STATUS, Books
@@ -58,7 +58,7 @@ def mark(market: Market, books: Books, desk: Desk, t: int) -> None:
     state.equity = money(books, desk) + market_value
 
 
-@part
+@inlined
 def record_statement(books: Books, desk: Desk) -> None:
     """Record the last valuation, and the marks of its holdings."""
     state = desk.state[0]

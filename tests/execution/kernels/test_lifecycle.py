@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.support.market_notation import check
 from tests.support.stage import Acts, fills, market, perform
-from tieout import TargetWeights
+from tieout import Costs, TargetWeights
 
 NAN = float("nan")
 
@@ -42,3 +42,11 @@ def test_a_stop_that_a_bar_without_volume_touches_stays_a_stop() -> None:
     acts = {0: lambda _, broker: broker.buy("ACME", 1, stop=12)}
 
     assert ["3: +1 ACME @ 14"] == fills(perform(bars, Acts(acts)))
+
+
+def test_so_does_one_where_a_share_of_no_volume_is_all_that_may_fill() -> None:
+    bars = market("ACME\n10\n13*0\n11\n14")
+    acts = {0: lambda _, broker: broker.buy("ACME", 1, stop=12)}
+    costs = Costs(participation="0.1", fill_without_volume=True)
+
+    assert ["3: +1 ACME @ 14"] == fills(perform(bars, Acts(acts), costs=costs))
