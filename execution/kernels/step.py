@@ -156,7 +156,8 @@ def _match(market: Market, books: Books, desk: Desk, t: int, stage: int) -> None
 
     2, `OPEN`: those that worked before and that the opening price satisfies. 3, `INSIDE`: limits and stops
     that the path of each bar touches. All paths advance at one pace. 7, `CLOSE`: orders of this bar, which
-    has no later price for them. At one price, orders that reduce a position go first, each group as submitted.
+    has no later price for them. At one price, orders that reduce a position go first. Each group goes as
+    submitted.
     """
     state = desk.state[0]
     place, is_adding = -1, False
