@@ -34,7 +34,7 @@ def run(
         bool, typer.Option("--overwrite", help="Delete the existing journal and start over.")
     ] = False,
 ) -> None:
-    """Run the backtest that a file describes, start to verified journal.
+    """Run the backtest that a file describes, and verify its journal.
 
     Resumes an interrupted run. Reruns a finished one and compares it with its seals. Exit status 1 means that
     a check failed.
@@ -62,7 +62,7 @@ def reperform(
         ),
     ] = None,
 ) -> None:
-    """Perform a run again from what its journal records, and compare seal by seal.
+    """Rerun a backtest from its journal, and compare seal by seal.
 
     The file is only read. Exit status 1 means that a result or an input differs.
     """
