@@ -20,6 +20,9 @@ from tieout.validation.foreign.native import NativeRun
 from tieout.validation.foreign.outcome import Outcome
 from tieout.validation.foreign.requests import CannotCompare
 
+SPEC = "describe the run in a spec (docs/spec.md) and compare that: tieout compare SPEC.toml --against ENGINE"
+"""The remedy for a journal that does not record all of its run."""
+
 
 def run(source: Path, engine: str, folder: Path | None) -> bool:
     """Give the orders of a run to *engine*, print every difference, and return whether there is none.
@@ -71,7 +74,7 @@ def load_run(source: Path, folder: Path | None) -> NativeRun:
             return NativeRun.of(backtest, result.journal)
     places = (folder,) if folder is not None else (Path(), source.parent)
     with Reader(source) as reader:
-        backtest = assemble(spec_of(reader, Folders(places)))
+        backtest = assemble(spec_of(reader, Folders(places), SPEC))
         sealed = RunRecord.read(source)
         if causes := differences(sealed, backtest.description()):
             raise CannotCompare(

@@ -12,7 +12,10 @@ from attrs import evolve
 from typer.testing import CliRunner, Result
 
 from tests.support.rule_cases import CASES
+from tieout import Backtest, CashAccount
 from tieout.ledger.application import application
+from tieout.strategies.buy_and_hold import BuyAndHold
+from tieout.strategies.universe import generate
 from tieout.validation.compare.differences import Comparison
 from tieout.validation.engines import registry
 from tieout.validation.foreign.requests import CannotCompare
@@ -182,6 +185,21 @@ def test_a_journal_that_ends_before_its_bars_is_not_compared(tmp_path: Path) -> 
     result = tieout("compare", tmp_path / "stops.duckdb", "--against", "vectorbt")
 
     assert "ended before its bars do" in result.output
+    assert 2 == result.exit_code
+
+
+@pytest.mark.usefixtures("without_packages")
+def test_a_journal_of_bars_in_memory_is_refused_and_a_spec_is_named_as_the_way(tmp_path: Path) -> None:
+    bars, _ = generate(3, 8)
+    Backtest(bars=bars, strategy=BuyAndHold(), account=CashAccount("1000")).run(
+        tmp_path / "run.duckdb"
+    ).close()
+
+    result = tieout("compare", tmp_path / "run.duckdb", "--against", "backtrader")
+
+    assert "the bars of this run were given in memory; describe the run in a spec" in result.output
+    assert "tieout compare SPEC.toml --against" in result.output
+    assert "reperform" not in result.output
     assert 2 == result.exit_code
 
 
