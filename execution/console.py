@@ -97,9 +97,6 @@ def _print_result(result: Result) -> bool:
     print()
     report = verify(reader)
     show_report(report)
-    failed = sum(r.outcome.value == "FAILED" for r in report.results)
-    print(f"\n{failed or 'no'} check{'s' * (failed > 1)} failed; blocks: {report.blocks}")
-    print(f"head digest {report.head}")
     return report.ok
 
 

@@ -12,6 +12,7 @@ from tieout.execution.figures.history import History
 from tieout.execution.figures.metrics import Metrics, metrics
 from tieout.ledger.closing import Closing
 from tieout.ledger.errors import JournalClosed
+from tieout.ledger.file import chain
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.journal import Journal
 
@@ -73,12 +74,14 @@ class Result(Closing):
         path = journal.path
         head = journal.close()
         assert head is not None
-        return cls(Reader(path), head.digest.hex(), currency)
+        # A file that was there before may have another author.
+        reader = Reader.in_place(path, isolated=False) if journal.is_new else chain.open_verified(path)
+        return cls(reader, head.digest.hex(), currency)
 
     @classmethod
     def open(cls, path: str | Path, currency: str = "USD") -> Self:
-        """Open the result of a run in a file."""
-        reader = Reader(path)
+        """Open the result of a run in a file. Raises `SealBroken` where its seals do not hold."""
+        reader = chain.open_verified(Path(path))
         return cls(reader, reader.head, currency)
 
     def close(self) -> None:

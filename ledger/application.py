@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from tieout.ledger.errors import TieoutError
+from tieout.ledger.errors import SealBroken, TieoutError
 
 CHECK_FAILED, COULD_NOT_RUN = 1, 2
 
@@ -37,6 +37,9 @@ class Commands(TyperGroup):
             # The reader of the pipe has closed it. What is still buffered must not complain at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(COULD_NOT_RUN) from None
+        except SealBroken as error:
+            typer.echo(f"tieout: adverse: {_sentence(error)}", err=True)
+            raise typer.Exit(CHECK_FAILED) from None
         except (TieoutError, OSError) as error:
             typer.echo(f"tieout: {_sentence(error)}", err=True)
             raise typer.Exit(COULD_NOT_RUN) from None

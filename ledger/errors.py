@@ -157,6 +157,10 @@ class DamagedFile(StoreError):
     """The file is truncated or corrupt."""
 
 
+class TimeLimitReached(StoreError):
+    """Reading or checking the file takes longer than it may."""
+
+
 class LockedByWriter(StoreError):
     """Another process has the file open."""
 

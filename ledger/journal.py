@@ -39,7 +39,7 @@ from tieout.ledger.file.database import holds_nothing
 from tieout.ledger.file.layout import layout_of
 from tieout.ledger.file.query import Query, execute
 from tieout.ledger.file.run import Policies, Run, copy_run, run_row, stored_policies
-from tieout.ledger.file.schema import Schema, installed_schemas, ledger_schema
+from tieout.ledger.file.schema import Schema, ledger_schema
 from tieout.ledger.file.seal import Columns, genesis
 from tieout.ledger.file.store import Block, Head, Storage, Store
 from tieout.ledger.moment import Moment, end_of, iso, nanoseconds
@@ -121,9 +121,9 @@ class Journal(Closing):
                 raise errors.ReplayDiverged(
                     f"{target} was made from another spec, input, strategy, seed or policy"
                 )
-        start, layout = genesis(row), _layout(commodities, run.policies)
-        database = restore.reconnect(target, contents)
-        store = Store(target, lambda: columns, lambda: Storage(database, start, Head(0, start)), sealed)
+            start, layout = genesis(row), _layout(commodities, run.policies)
+            storage = restore.storage(target, contents, Head(0, start))
+        store = Store(target, lambda: columns, lambda: storage, sealed)
         return cls(store, layout, run, schemas)
 
     @classmethod
@@ -132,6 +132,9 @@ class Journal(Closing):
         target = Path(path)
         with restore.open_sealed(target) as contents:
             state = restore.state(contents)
+            digests, start = contents.digests, contents.genesis
+            head = Head(len(digests), bytes.fromhex(digests[-1]) if digests else start)
+            storage = restore.storage(target, contents, head)
         row = contents.run
         policies = stored_policies(json.loads(row["policies"]))
         run = Run(
@@ -141,12 +144,8 @@ class Journal(Closing):
             seed=int(row["seed"]),
             policies=policies,
         )
-        schemas = installed_schemas(restore.records_of(contents))
-        digests, start = contents.digests, contents.genesis
-        head = Head(len(digests), bytes.fromhex(digests[-1]) if digests else start)
-        database = restore.reconnect(target, contents)
-        store = Store(target, lambda: contents.layout, lambda: Storage(database, start, head))
-        journal = cls(store, _layout((), policies), run, schemas)
+        store = Store(target, lambda: contents.layout, lambda: storage)
+        journal = cls(store, _layout((), policies), run, contents.reader.schemas[1:])
         journal._restore(state)
         return journal
 
@@ -509,6 +508,11 @@ class Journal(Closing):
     def genesis(self) -> bytes:
         """The digest that the chain starts from."""
         return self._store.genesis
+
+    @property
+    def is_new(self) -> bool:
+        """Check whether the journal was begun here, so that no block of it has another author."""
+        return self._store.is_new
 
     @property
     def path(self) -> Path | None:

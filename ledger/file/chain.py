@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from attrs import frozen
 
-from tieout.ledger.errors import DamagedFile
+from tieout.ledger.errors import DamagedFile, SealBroken
 from tieout.ledger.file import seal
 from tieout.ledger.file.database import explain_errors
-from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.seal import Columns
 
@@ -39,6 +39,18 @@ class Seal:
     rows: dict[str, int]
     previous: str
     digest: str
+
+
+def open_verified(path: Path) -> Reader:
+    """Open a file and check all its seals. Raises `SealBroken` where one does not hold."""
+    reader = Reader(path)
+    try:
+        for departure in departures(reader):
+            raise SealBroken(f"{path}: {departure}; nothing of it is shown. `tieout verify` lists all faults")
+    except BaseException:
+        reader.close()
+        raise
+    return reader
 
 
 def seals(reader: Reader) -> list[Seal]:
@@ -73,9 +85,8 @@ def _departures(
     start = genesis(reader)
     if reader.run["id"] != start.hex()[:16]:
         yield Departure(-1, f"its digest is {start.hex()[:16]}, recorded is {reader.run['id']}")
-    if tables := _tables_of_another_layout(reader):
-        yield Departure(-1, f"its layout is not that of the file's {', '.join(tables)}")
-        return
+    for fault in reader.faults:
+        yield Departure(-1, fault)
     previous, chain = start.hex(), seals(reader)
     first_rows = dict.fromkeys(reader.layout, 0)
     for number, entry in enumerate(chain):
@@ -131,24 +142,6 @@ def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]
             f"transactions {entry.first_txn} to {entry.last_txn}: its digest is {digest[:16]}, sealed is"
             f" {entry.digest[:16]}",
         )
-
-
-def _tables_of_another_layout(reader: Reader) -> list[str]:
-    """List the sealed tables whose columns in the file are not those that the run row names."""
-    layout: SealLayout = {}
-    for table, column, kind in reader.connection.execute(
-        "select table_name, column_name, data_type from duckdb_columns()"
-        " where not internal and schema_name = 'main' and database_name != 'temp'"
-        " and (database_oid, schema_oid, table_oid) in"
-        " (select (database_oid, schema_oid, table_oid) from duckdb_tables())"
-        " order by column_index"
-    ).fetchall():
-        layout.setdefault(table, {})[column] = kind
-    return [
-        table
-        for table, columns in reader.layout.items()
-        if [*columns.items()] != [*layout.get(table, {}).items()]
-    ]
 
 
 def _rows(reader: Reader, table: str, first: int, count: int) -> dict[str, np.ndarray[Any, Any]]:

@@ -77,13 +77,14 @@ class Database(Closing):
     """A database file, or tables in memory where *path* is None. Closing it releases the file.
 
     *connection* is for SQL of the code that opened the database, which leaves nothing behind. SQL of others
-    goes through `lend` and `cursor`.
+    goes through `lend` and `cursor`. *isolated* is for a file that somebody else may have made, and for its
+    rows: the database has no way to any other file.
     """
 
-    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path | None, *, read_only: bool = False, isolated: bool = False) -> None:
         self._path = path
         with explain_errors(path, DamagedFile):
-            self._attachment = Attachment(path, read_only=read_only)
+            self._attachment = Attachment(path, read_only=read_only, isolated=isolated)
             self.connection = self._connect(is_lent=False)
 
     def lend(self) -> "duckdb.DuckDBPyConnection":

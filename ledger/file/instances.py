@@ -5,10 +5,12 @@ therefore kept for the next file. An instance serves one writer, or all readers 
 """
 
 import os
+import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from attrs import define
@@ -25,6 +27,16 @@ ROW_GROUP = 30_720
 """Rows that are compressed together. At DuckDB's own 122,880 many a journal has only one such group."""
 _WRITABLE = f"type duckdb, storage_version 'v1.2.0', row_group_size {ROW_GROUP}, block_size 65536"
 _MOST_IDLE = 2
+
+_NO_EXTENSIONS = {
+    "allow_community_extensions": "false",
+    "allow_persistent_secrets": "false",
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+"""Settings of an isolated instance from its start."""
+_ISOLATED = ("set enable_external_access = false", "set lock_configuration = true")
+"""Settings of an isolated instance once its database is attached. They end every other access to files."""
 
 
 @define(eq=False)
@@ -45,10 +57,13 @@ _IDLE: "list[duckdb.DuckDBPyConnection]" = []
 
 
 class Attachment:
-    """The use of an instance by one writer or one reader, with the file at *path* or an empty database."""
+    """The use of an instance by one writer or one reader, with the file at *path* or an empty database.
 
-    def __init__(self, path: Path | None, *, read_only: bool) -> None:
-        self._instance: _Instance | None = _attach(path, read_only=read_only)
+    An *isolated* instance reads and writes no other file, and loads no extension. Its settings are fixed.
+    """
+
+    def __init__(self, path: Path | None, *, read_only: bool, isolated: bool = False) -> None:
+        self._instance: _Instance | None = _attach(path, read_only=read_only, isolated=isolated)
 
     def connect(self, *, is_lent: bool) -> "duckdb.DuckDBPyConnection | None":
         """Return a new connection to the database, or None after `close`.
@@ -79,8 +94,11 @@ class Attachment:
                 _release(instance)
 
 
-def _attach(path: Path | None, *, read_only: bool) -> _Instance:
-    """Return an instance to which the file at *path* is attached."""
+def _attach(path: Path | None, *, read_only: bool, isolated: bool) -> _Instance:
+    """Return an instance to which the file at *path* is attached.
+
+    A file that this process reads already is read in the same instance, isolated or not.
+    """
     import duckdb  # imported here to spare runs in memory, which never come here, the memory it takes
 
     # A file has one full name. Under two names one process could write it twice.
@@ -93,16 +111,26 @@ def _attach(path: Path | None, *, read_only: bool) -> _Instance:
         if full is not None and read_only and (instance := _OPEN_FOR_READING.get(full)) is not None:
             instance.users += 1
             return instance
-        root = _IDLE.pop() if _IDLE else duckdb.connect(":memory:")
+        if isolated:
+            root = duckdb.connect(":memory:", config=_NO_EXTENSIONS | {"temp_directory": _spill_folder()})
+        else:
+            root = _IDLE.pop() if _IDLE else duckdb.connect(":memory:")
         try:
             root.execute(f"attach '{place}' as {NAME} ({options})")
+            for setting in _ISOLATED if isolated else ():
+                root.execute(setting)
         except BaseException:
             root.close()  # its state is not known
             raise
-        instance = _Instance(root, full if read_only else None)
+        instance = _Instance(root, full if read_only else None, is_lent=isolated)
         if instance.read_path is not None:
             _OPEN_FOR_READING[instance.read_path] = instance
         return instance
+
+
+def _spill_folder() -> str:
+    """Name a folder for rows that do not fit into memory. DuckDB makes it when needed, and removes it."""
+    return str(Path(tempfile.gettempdir()) / f"tieout-{uuid4().hex}")
 
 
 def _release(instance: _Instance) -> None:

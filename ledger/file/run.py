@@ -10,7 +10,7 @@ from tieout.ledger.books.bounds import MAX_AMOUNT
 from tieout.ledger.errors import InvalidPolicy
 from tieout.ledger.file.canonical import canonical
 from tieout.ledger.file.layout import SealLayout
-from tieout.ledger.file.schema import Schema
+from tieout.ledger.file.schema import Schema, ledger_schema
 from tieout.ledger.file.seal import genesis
 
 LARGEST_BLOCK = 100_000_000
@@ -93,7 +93,7 @@ def run_row(run: Run, schemas: Sequence[Schema], layout: SealLayout) -> dict[str
         "block_transfers": run.policies.block_transfers,
         "may_be_overdrawn": sorted(run.policies.may_be_overdrawn),
         "others": run.policies.others,
-        "records": [[s.name, s.version] for s in schemas],
+        "records": [[s.name, s.version] for s in (ledger_schema(), *schemas)],
         "relief": run.policies.relief,
         "semantics": SEMANTICS,
     }

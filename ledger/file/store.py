@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     import duckdb
 
 
+_SEAL = "insert into seal values (?, ?, ?, ?, ?, ?)"
+
+
 @frozen
 class Block:
     """Rows of several tables that are stored together, and the transactions among them."""
@@ -51,11 +54,16 @@ class Head:
 
 @frozen
 class Storage:
-    """A database with a journal's tables, and the start and end of its chain."""
+    """A database with a journal's tables, and the start and end of its chain.
+
+    *copy* has the rows of a file that was opened, not begun, here. Queries go there, because the statistics
+    of such a file are its author's.
+    """
 
     database: Database
     genesis: bytes
     head: Head
+    copy: Database | None = None
 
 
 class Store:
@@ -118,6 +126,11 @@ class Store:
         return self._layout()
 
     @property
+    def is_new(self) -> bool:
+        """Check whether the storage was begun here and not opened."""
+        return self._open().copy is None
+
+    @property
     def genesis(self) -> bytes:
         """The digest that the chain starts from."""
         return self._open().genesis
@@ -169,6 +182,8 @@ class Store:
                     self._database.checkpoint()
             finally:
                 self._database.close()
+                if self._storage.copy is not None:
+                    self._storage.copy.close()
         if not self._is_error_raised:
             self.require_sound()
 
@@ -181,7 +196,8 @@ class Store:
         Everything is the first *row_counts* rows of each table and *open_rows*.
         """
         self.sync()
-        cursor = self._database.cursor()
+        storage = self._open()
+        cursor = (storage.copy or storage.database).cursor()
         try:
             cursor.execute("begin")
             if self._head.blocks < len(self._digests):
@@ -245,16 +261,17 @@ class Store:
                 insert_rows(connection, tables)
                 digest = sealing.result()
                 rows = canonical({name: len(next(iter(c.values()))) for name, c in tables})
-                connection.execute(
-                    "insert into seal values (?, ?, ?, ?, ?, ?)",
-                    [
-                        block.number,
-                        block.first_txn,
-                        block.last_txn,
-                        rows,
-                        self._head.digest.hex(),
-                        digest.hex(),
-                    ],
-                )
+                row = [
+                    block.number,
+                    block.first_txn,
+                    block.last_txn,
+                    rows,
+                    self._head.digest.hex(),
+                    digest.hex(),
+                ]
+                connection.execute(_SEAL, row)
                 connection.execute("commit")
+                if (copy := self._open().copy) is not None:
+                    insert_rows(copy.connection, tables)
+                    copy.connection.execute(_SEAL, row)
         self._head = Head(block.number + 1, digest)

@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from tieout.ledger.file.verify import FINDINGS_IN_FULL, Outcome, Report
+from tieout.ledger.file.verify import FINDINGS_IN_FULL, Opinion, Outcome, Report, Result
 from tieout.ledger.show.tables import show
 
 FINDINGS = FINDINGS_IN_FULL + 1
@@ -10,14 +10,37 @@ FINDINGS = FINDINGS_IN_FULL + 1
 
 
 def show_report(report: Report) -> None:
-    """Print the rows that each check examined and its outcome, and the findings of a failed one."""
+    """Print the rows that each check examined and its outcome, the findings of failed ones, and the opinion."""
     wide = max(len(result.name) for result in report.results)
     for result in report.results:
-        has_failed = result.outcome is Outcome.FAILED
-        outcome = Text(result.outcome.value, "bold red" if has_failed else "")
-        show(Text(f"{result.name:<{wide}}  {result.examined:>13,}  ") + outcome)
-        if has_failed:
-            show(f"  {result.title}:")
-            show(*(f"    {finding}" for finding in result.findings[:FINDINGS]))
-            if (more := len(result.findings) - FINDINGS) > 0:
-                show(f"    and {more} more")
+        show_result(result, wide)
+    show_opinion(report)
+
+
+def show_result(result: Result, wide: int) -> None:
+    """Print one check, with its name *wide* columns wide."""
+    is_good = result.outcome in {Outcome.OK, Outcome.NOT_APPLICABLE}
+    outcome = Text(result.outcome.value, "" if is_good else "bold red")
+    show(Text(f"{result.name:<{wide}}  {result.examined:>13,}  ") + outcome)
+    if result.outcome is Outcome.FAILED:
+        show(f"  {result.title}:")
+        show(*(f"    {finding}" for finding in result.findings[:FINDINGS]))
+        if (more := len(result.findings) - FINDINGS) > 0:
+            show(f"    and {more} more")
+
+
+def show_opinion(report: Report) -> None:
+    """Print the opinion with its reasons, and both digests."""
+    failures = sum(result.outcome is Outcome.FAILED for result in report.results)
+    reasons = {
+        Opinion.UNQUALIFIED: "no check failed",
+        Opinion.ADVERSE: f"{failures} of {len(report.results)} checks FAILED",
+        Opinion.DISCLAIMER: "the file could not be examined in full",
+    }
+    show("", f"{report.opinion.value}: {reasons[report.opinion]}; blocks: {report.blocks}")
+    show(*(f"  not examined: {gap}" for gap in report.gaps))
+    if report.wal:
+        show(
+            f"verified with {report.wal} beside it: the file alone is another; `tieout doctor --merge` makes them one"
+        )
+    show(f"head digest {report.head}  file digest {report.file_digest}")
