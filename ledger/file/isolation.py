@@ -264,7 +264,7 @@ class _Copy:
 
     @classmethod
     def begin(cls, path: Path, description: Description) -> "_Copy":
-        """Create the tables and views of a description in an isolated database."""
+        """Create the tables of a description in an isolated database."""
         database = Database(None, isolated=True)
         try:
             _create(database.connection, description)
@@ -330,11 +330,11 @@ class _Copy:
 
 
 def _create(connection: "duckdb.DuckDBPyConnection", description: Description) -> None:
-    """Create the registered tables and views, and the tables of records that are not installed here."""
+    """Create the registered tables, and the tables of records that are not installed here."""
     schemas = description.schemas
     existing: set[str] = set()
     if schemas:
-        existing = {*create_tables(connection, schemas)}
+        existing = {*create_tables(connection, schemas, with_views=False)}
     else:
         # The tables outside of the layout are the same in every version.
         for name, names in (("run", RUN), ("provenance", _PROVENANCE), ("seal", _SEAL)):

@@ -51,7 +51,7 @@ class Reader(Closing):
         self.path = Path(path)
         _require_rows(self.path)
         contents = copy_of(self.path, with_catalogue=with_catalogue)
-        self._begin(contents, has_views=True, allow_gaps=allow_gaps)
+        self._begin(contents, allow_gaps=allow_gaps)
 
     @classmethod
     def in_place(cls, path: str | Path, *, isolated: bool = True) -> Self:
@@ -63,13 +63,13 @@ class Reader(Closing):
         reader = cls.__new__(cls)
         reader.path = Path(path)
         _require_rows(reader.path)
-        reader._begin(contents_in_place(reader.path, isolated=isolated), has_views=False, allow_gaps=False)
+        reader._begin(contents_in_place(reader.path, isolated=isolated), allow_gaps=False)
         return reader
 
-    def _begin(self, contents: Contents, *, has_views: bool, allow_gaps: bool) -> None:
+    def _begin(self, contents: Contents, *, allow_gaps: bool) -> None:
         self._contents = contents
         self._database = contents.database
-        self._has_views = has_views
+        self._has_views = False
         self._is_detached = False
         description = contents.description
         self.run = description.run
@@ -79,7 +79,7 @@ class Reader(Closing):
         if contents.gaps and not allow_gaps:
             self.close()
             raise _refusal(self.path, description)
-        if not has_views:
+        if not self.is_copy:
             prefer_builtin_functions(self._database.connection)
 
     @property
@@ -93,8 +93,9 @@ class Reader(Closing):
         return self._contents.catalogue
 
     def detach(self) -> Database:
-        """Return the copy of the rows, which is the caller's to close from now on."""
+        """Return the copy of the rows with all views. It is the caller's to close from now on."""
         assert self.is_copy
+        self.connection  # noqa: B018  installs the views
         self._is_detached = True
         return self._database
 
@@ -119,7 +120,7 @@ class Reader(Closing):
         connection = self._database.lend()
         if not self._has_views:
             self._has_views = True
-            install_views(connection, self.schemas)
+            install_views(connection, self.schemas, are_temporary=not self.is_copy)
         return connection
 
     @property
@@ -191,10 +192,13 @@ def _refusal(path: Path, description: Description) -> StoreError:
     return kind(f"{path} has another layout: {description.gaps[0]}")
 
 
-def install_views(connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema]) -> None:
-    """Install the views and checks of *schemas* for this connection."""
+def install_views(
+    connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema], *, are_temporary: bool
+) -> None:
+    """Install the views and checks of *schemas*, for this connection only if they are temporary."""
+    kind = "temp view" if are_temporary else "view"
     for statement in in_order(schemas).values():
-        connection.execute(statement.replace("create or replace view", "create or replace temp view"))
+        connection.execute(statement.replace("create or replace view", f"create or replace {kind}"))
 
 
 def prefer_builtin_functions(connection: "duckdb.DuckDBPyConnection") -> None:
