@@ -71,12 +71,17 @@ def verify(
 
     Exit status: 0 unqualified, 1 adverse, 2 a disclaimer, or the file could not be opened.
     """
+    from tieout.ledger.errors import DamagedFile, NewerSchema, NotAJournal, TimeLimitReached, Unexamined
     from tieout.ledger.file.reader import Reader
     from tieout.ledger.file.verify import Opinion, verify
     from tieout.ledger.show.progress import progress
     from tieout.ledger.show.report import show_opinion, show_result
 
-    with Reader(run, allow_gaps=True, with_catalogue=True) as reader, progress() as step:
+    try:
+        reader = Reader(run, allow_gaps=True, with_catalogue=True)
+    except (DamagedFile, NotAJournal, NewerSchema, TimeLimitReached) as error:
+        raise Unexamined(f"disclaimer: nothing could be examined: {error}") from error
+    with reader, progress() as step:
         names = ["seals", *(name for schema in reader.schemas for name in schema.checks)]
         wide = max(map(len, names))
         report = verify(reader, anchor, step, show=lambda result: show_result(result, wide), limit=time_limit)
@@ -93,7 +98,7 @@ def show(
     ] = None,
     at: At = None,
     form: Form = "table",
-    unverified: Unverified = False,  # noqa: FBT002  a flag on the command line
+    unverified: Unverified = False,
 ) -> None:
     """Print a statement: trial-balance, balance-sheet, income-statement, positions and others.
 
@@ -116,7 +121,7 @@ def sql(
     query: Annotated[str, typer.Argument(help="One query in the SQL of DuckDB.")],
     at: At = None,
     form: Form = "table",
-    unverified: Unverified = False,  # noqa: FBT002  a flag on the command line
+    unverified: Unverified = False,
 ) -> None:
     """Query the tables and views of a journal in SQL. The journal cannot be changed."""
     from tieout.ledger.show import tables
@@ -134,7 +139,7 @@ def trace(
     transaction: Annotated[
         int | None, typer.Option(min=0, metavar="N", help="Number of the transaction to trace.")
     ] = None,
-    unverified: Unverified = False,  # noqa: FBT002  a flag on the command line
+    unverified: Unverified = False,
 ) -> None:
     """Show everything that an order, a fill or a transaction caused.
 
@@ -170,7 +175,7 @@ def export(
         Path | None,
         typer.Option(metavar="FOLDER", help="Folder for the files (default: RUN-FORMAT beside the run)."),
     ] = None,
-    unverified: Unverified = False,  # noqa: FBT002  a flag on the command line
+    unverified: Unverified = False,
 ) -> None:
     """Write the books as files for another program."""
     from tieout.ledger.export import export

@@ -161,6 +161,10 @@ class TimeLimitReached(StoreError):
     """Reading or checking the file takes longer than it may."""
 
 
+class Unexamined(StoreError):
+    """Nothing of the file could be examined, so there is no opinion on it."""
+
+
 class LockedByWriter(StoreError):
     """Another process has the file open."""
 

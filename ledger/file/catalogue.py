@@ -24,7 +24,9 @@ Catalogue = Mapping[tuple[str, str], str]
 _OBJECTS = {
     "schema": "select schema_name, '' from system.main.duckdb_schemas() where schema_name != 'main'",
     "table": "select table_name, sql || coalesce(comment, '') from system.main.duckdb_tables() where true",
-    "view": "select view_name, sql || coalesce(comment, '') from system.main.duckdb_views() where not internal",
+    "view": (
+        "select view_name, sql || coalesce(comment, '') from system.main.duckdb_views() where not internal"
+    ),
     "index": "select index_name, sql from system.main.duckdb_indexes() where true",
     "sequence": "select sequence_name, sql from system.main.duckdb_sequences() where true",
     "type": "select type_name, logical_type from system.main.duckdb_types() where not internal",

@@ -45,12 +45,19 @@ def open_verified(path: Path) -> Reader:
     """Open a file and check all its seals. Raises `SealBroken` where one does not hold."""
     reader = Reader(path)
     try:
-        for departure in departures(reader):
-            raise SealBroken(f"{path}: {departure}; nothing of it is shown. `tieout verify` lists all faults")
+        require_sealed(reader)
     except BaseException:
         reader.close()
         raise
     return reader
+
+
+def require_sealed(reader: Reader) -> None:
+    """Raise `SealBroken` where a seal of the file does not hold."""
+    for departure in departures(reader):
+        raise SealBroken(
+            f"{reader.path}: {departure}; nothing of it is used. `tieout verify` lists all faults"
+        )
 
 
 def seals(reader: Reader) -> list[Seal]:

@@ -29,11 +29,18 @@ import duckdb
 from attrs import asdict, evolve, field, frozen
 
 from tieout.ledger import errors
-from tieout.ledger.errors import DamagedFile, WriteFailed
+from tieout.ledger.errors import DamagedFile, TimeLimitReached, WriteFailed
 from tieout.ledger.file import chain
 from tieout.ledger.file.chain import Seal
 from tieout.ledger.file.database import USE_DOCTOR, Database, explain_errors
+from tieout.ledger.file.identifier import quoted
+from tieout.ledger.file.instances import NAME
+from tieout.ledger.file.limits import default_limit, time_limit
 from tieout.ledger.file.reader import Reader
+
+_TABLES = (
+    "select table_name from system.main.duckdb_tables() where schema_name = 'main' and database_name = $1"
+)
 
 _LOOK = (
     "import sys; from tieout.ledger.file import doctor; sys.stdout.write(doctor.look(*sys.argv[1:]).json())"
@@ -159,7 +166,7 @@ def examine(path: str | Path, anchor: str = "") -> Report:
 def look(path: str, anchor: str = "") -> Report:
     """Examine a file as `examine` does, but in this process, which damage may end."""
     try:
-        with Reader(path) as reader:
+        with Reader(path, with_catalogue=True) as reader:
             return _report(reader, anchor)
     except DamagedFile as error:
         return Report(path, refusal=_fault(error), tables=_rows_of_any_file(Path(path)))
@@ -190,31 +197,30 @@ def _report(reader: Reader, anchor: str) -> Report:
         last_txn=sound[-1].last_txn if sound else -1,
         head=sound[-1].digest if sound else head,
         departures=departures,
-        tables=_rows(reader.path, reader.connection, list(reader.layout)) if departures else {},
+        tables=_rows_of_any_file(reader.path) if departures else {},
     )
 
 
 def _rows_of_any_file(path: Path) -> dict[str, int | str]:
-    """Count the rows of a file that does not open as a journal."""
+    """Count the rows of each table by reading every value. An error takes the place of the number."""
+    limit = default_limit(path)
     try:
-        with explain_errors(path, DamagedFile), Database(path, read_only=True) as database:
-            names = database.connection.execute("select table_name from duckdb_tables()").fetchall()
-            return _rows(path, database.connection, [name for (name,) in names])
+        with explain_errors(path, DamagedFile), Database(path, read_only=True, isolated=True) as database:
+            names = database.connection.execute(_TABLES, [NAME]).fetchall()
+            return {name: _rows(path, database.connection, name, limit) for (name,) in names}
     except DamagedFile:
         return {}  # the report has the error already
 
 
-def _rows(path: Path, connection: duckdb.DuckDBPyConnection, tables: list[str]) -> dict[str, int | str]:
-    """Count the rows of each table by reading every value. An error takes the place of the number."""
-    rows: dict[str, int | str] = {}
-    for table in tables:
-        query = f'select count(*), bit_xor(hash(t)) from "{table}" as t'  # noqa: S608  from the file
-        try:
-            with explain_errors(path, DamagedFile):
-                rows[table] = connection.execute(query).fetchall()[0][0]
-        except DamagedFile as error:
-            rows[table] = _fault(error)
-    return rows
+def _rows(path: Path, connection: duckdb.DuckDBPyConnection, table: str, limit: float) -> int | str:
+    place = f"{NAME}.main.{quoted(table)}"
+    query = f"select count(*), bit_xor(system.main.hash(t)) from {place} as t"  # noqa: S608  quoted
+    try:
+        with explain_errors(path, DamagedFile), time_limit(path, limit, connection):
+            count: int = connection.execute(query).fetchall()[0][0]
+            return count
+    except (DamagedFile, TimeLimitReached) as error:
+        return str(error)
 
 
 def repair(path: str | Path) -> Repair:

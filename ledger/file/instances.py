@@ -28,7 +28,7 @@ ROW_GROUP = 30_720
 _WRITABLE = f"type duckdb, storage_version 'v1.2.0', row_group_size {ROW_GROUP}, block_size 65536"
 _MOST_IDLE = 2
 
-_NO_EXTENSIONS = {
+_NO_EXTENSIONS: dict[str, str | bool | int | float | list[str]] = {
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",
     "autoinstall_known_extensions": "false",

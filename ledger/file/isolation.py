@@ -78,8 +78,8 @@ class Contents:
     """The rows of a file in a *database* of this process.
 
     *row_counts* has the number of rows of each table. *faults* and *gaps* are those of the description, and
-    those that reading has shown. *wal* is the name of a WAL that was read with the file, or empty. *is_copy* is
-    false where the database is the file itself. *catalogue* is that of the file.
+    those that reading has shown. *wal* is the name of a WAL that was read with the file, or empty.
+    *is_copy* is false where the database is the file itself. *catalogue* is that of the file.
     """
 
     database: Database
@@ -93,7 +93,9 @@ class Contents:
 
 
 def describe(path: Path, run: Mapping[str, Any], version: int) -> Description:
-    """Return what the row of a run says. *version* is that of the ledger's tables where the row names none.
+    """Return what the row of a run says.
+
+    *version* is that of the ledger's tables where the row names none.
 
     Raises `DamagedFile` where the row cannot be read.
     """
@@ -157,12 +159,13 @@ def copy_of(path: Path, *, with_catalogue: bool = False) -> Contents:
 
     Raises a `StoreError` where the file cannot be opened, is not a journal, or does not describe its run.
     """
+    _require_bytes(path)
     limit = default_limit(path) if path.is_file() else 0.0
     with Database(path, read_only=True, isolated=True) as source, explain_errors(path, DamagedFile):
         connection = source.connection
         with time_limit(path, limit, connection):
             tables = {name for (name,) in connection.execute(_TABLES, [NAME]).fetchall()}
-            _require_tables(path, tables, connection)
+            _require_tables(path, tables)
             objects = catalogue(connection) | macros(connection) if with_catalogue else {}
             unsealed = {
                 table: _read_whole(connection, table, names)
@@ -192,20 +195,20 @@ def contents_in_place(path: Path, *, isolated: bool) -> Contents:
     That is for a file that this process has just written. An *isolated* one has no way to other files.
     Raises as `copy_of` does.
     """
+    _require_bytes(path)
     database = Database(path, read_only=True, isolated=isolated)
     try:
         with explain_errors(path, DamagedFile):
             connection = database.connection
             counts: dict[str, int] = dict(connection.execute(_ROW_COUNTS, [NAME]).fetchall())
-            _require_tables(path, {*counts}, connection)
+            _require_tables(path, {*counts})
             unsealed = {
                 table: _read_whole(connection, table, names)
                 for table, names in (("run", RUN), ("provenance", _PROVENANCE))
             }
             run, version = _run_row(path, unsealed, connection)
             description = describe(path, run, version)
-            if missing := description.layout.keys() - counts.keys():
-                raise DamagedFile(f"{path} has lost the table {', '.join(sorted(missing))}")
+            _require_layout(path, description, counts)
     except BaseException:
         database.close()
         raise
@@ -213,11 +216,21 @@ def contents_in_place(path: Path, *, isolated: bool) -> Contents:
     return Contents(database, description, counts, is_copy=False, faults=faults, gaps=gaps, wal=_wal(path))
 
 
-def _require_tables(path: Path, tables: set[str], connection: "duckdb.DuckDBPyConnection") -> None:
+def _require_bytes(path: Path) -> None:
+    if path.is_file() and path.stat().st_size == 0:
+        raise NotAJournal(f"{path} is empty: a journal that was never begun; delete it")
+
+
+def _require_tables(path: Path, tables: set[str]) -> None:
     if missing := {*REQUIRED_TABLES} - tables:
         if not tables:
             raise NotAJournal(f"{path} is empty: a journal that was never begun; delete it")
         raise NotAJournal(f"{path} is a DuckDB file but not a journal: no table {', '.join(sorted(missing))}")
+
+
+def _require_layout(path: Path, description: Description, counts: Mapping[str, int]) -> None:
+    if missing := description.layout.keys() - counts.keys():
+        raise DamagedFile(f"{path} has lost the table {', '.join(sorted(missing))}")
 
 
 def _run_row(

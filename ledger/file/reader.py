@@ -15,7 +15,6 @@ from tieout.ledger.errors import (
     DamagedFile,
     InvalidQuery,
     NewerSchema,
-    NotAJournal,
     OlderSchema,
     StoreError,
     UnknownRecords,
@@ -41,32 +40,23 @@ FEW_ROWS = 20_000
 class Reader(Closing):
     """A journal's file, read-only. Raises a `StoreError` where it cannot be read as one.
 
-    The file may come from somebody else. Its rows are copied once, and everything is read from that copy. With
-    *allow_gaps* a file of another version is opened too, and one with records that are not installed. Only the
-    seals of such a file can be checked in full. *with_catalogue* compares the definitions in the file with the
-    registered ones too. No answer depends on them.
+    The file may come from somebody else. Its rows are copied once, and everything is read from that copy.
+
+    With *allow_gaps* a file of another version is opened too, and one with records that are not installed.
+    Only the seals of such a file can be checked in full. *with_catalogue* compares the definitions in the
+    file with the registered ones too. No answer depends on them. *contents* are given where the file is open.
     """
 
-    def __init__(self, path: str | Path, *, allow_gaps: bool = False, with_catalogue: bool = False) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        contents: Contents | None = None,
+        *,
+        allow_gaps: bool = False,
+        with_catalogue: bool = False,
+    ) -> None:
         self.path = Path(path)
-        _require_rows(self.path)
-        contents = copy_of(self.path, with_catalogue=with_catalogue)
-        self._begin(contents, allow_gaps=allow_gaps)
-
-    @classmethod
-    def in_place(cls, path: str | Path, *, isolated: bool = True) -> Self:
-        """Open a file without a copy. Its answers are those of its own catalogue and statistics.
-
-        That is for a large file of one's own. A file that this process has just written is opened without
-        isolation, so that a query may read other files too.
-        """
-        reader = cls.__new__(cls)
-        reader.path = Path(path)
-        _require_rows(reader.path)
-        reader._begin(contents_in_place(reader.path, isolated=isolated), allow_gaps=False)
-        return reader
-
-    def _begin(self, contents: Contents, *, allow_gaps: bool) -> None:
+        contents = contents or copy_of(self.path, with_catalogue=with_catalogue)
         self._contents = contents
         self._database = contents.database
         self._has_views = False
@@ -81,6 +71,15 @@ class Reader(Closing):
             raise _refusal(self.path, description)
         if not self.is_copy:
             prefer_builtin_functions(self._database.connection)
+
+    @classmethod
+    def in_place(cls, path: str | Path, *, isolated: bool = True) -> Self:
+        """Open a file without a copy. Its answers are those of its own catalogue and statistics.
+
+        That is for a large file of one's own. A file that this process has just written is opened without
+        isolation, so that a query may read other files too.
+        """
+        return cls(path, contents_in_place(Path(path), isolated=isolated))
 
     @property
     def is_copy(self) -> bool:
@@ -177,11 +176,6 @@ class Reader(Closing):
             names = (v for v in self.views if not v.startswith(("check_", "examined_")))
             raise UnknownView(f"there is no view {name!r}{nearest(view, names)}")
         return self.sql(f"from {view}", at=at)
-
-
-def _require_rows(path: Path) -> None:
-    if path.is_file() and path.stat().st_size == 0:
-        raise NotAJournal(f"{path} is empty: a journal that was never begun; delete it")
 
 
 def _refusal(path: Path, description: Description) -> StoreError:

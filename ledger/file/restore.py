@@ -11,7 +11,7 @@ from tieout.ledger.books.chart import Account
 from tieout.ledger.books.commodity import Commodity
 from tieout.ledger.errors import DamagedFile, SealBroken
 from tieout.ledger.file import chain
-from tieout.ledger.file.catalogue import catalogue, macros
+from tieout.ledger.file.catalogue import Catalogue, catalogue, macros
 from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.reader import Reader
@@ -66,8 +66,7 @@ class State:
 def open_sealed(path: Path) -> Iterator[SealedFile]:
     """Open a file for reading after a check of all its seals. Raises `SealBroken` where one does not hold."""
     with Reader(path, with_catalogue=True) as reader:
-        for departure in chain.departures(reader):
-            raise SealBroken(f"{path}: {departure}; nothing may be added to it")
+        chain.require_sealed(reader)
         digests = [seal.digest for seal in chain.seals(reader)]
         yield SealedFile(reader, reader.run, reader.layout, chain.genesis(reader), digests)
 
@@ -84,12 +83,16 @@ def storage(path: Path, file: SealedFile, head: Head) -> Storage:
             connection = database.connection
             objects = catalogue(connection) | macros(connection)
             digests = connection.execute("select digest from seal order by block").fetchall()
-        if [digest for (digest,) in digests] != file.digests or objects != file.reader.catalogue:
-            raise SealBroken(f"{path} was written to by another process meanwhile; open it again")
+        _require_same(path, file, objects, [digest for (digest,) in digests])
     except BaseException:
         database.close()
         raise
     return Storage(database, file.genesis, head, file.reader.detach())
+
+
+def _require_same(path: Path, file: SealedFile, objects: Catalogue, digests: list[str]) -> None:
+    if digests != file.digests or objects != file.reader.catalogue:
+        raise SealBroken(f"{path} was written to by another process meanwhile; open it again")
 
 
 def state(file: SealedFile) -> State:

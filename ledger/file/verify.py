@@ -58,8 +58,8 @@ class Report:
     """All checks of a file, and the digests that identify it.
 
     *head* is the digest of the last seal. Noted elsewhere, it is the anchor that reveals a tail cut off.
-    *file_digest* covers the head and the provenance. *gaps* name what could not be examined. *wal* is the name
-    of the WAL that was read with the file, empty where there was none.
+    *file_digest* covers the head and the provenance. *gaps* name what could not be examined. *wal* is the
+    name of the WAL that was read with the file, empty where there was none.
     """
 
     results: list[Result]

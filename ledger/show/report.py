@@ -10,7 +10,7 @@ FINDINGS = FINDINGS_IN_FULL + 1
 
 
 def show_report(report: Report) -> None:
-    """Print the rows that each check examined and its outcome, the findings of failed ones, and the opinion."""
+    """Print each check with the rows it examined, its outcome and its findings, and then the opinion."""
     wide = max(len(result.name) for result in report.results)
     for result in report.results:
         show_result(result, wide)
@@ -41,6 +41,7 @@ def show_opinion(report: Report) -> None:
     show(*(f"  not examined: {gap}" for gap in report.gaps))
     if report.wal:
         show(
-            f"verified with {report.wal} beside it: the file alone is another; `tieout doctor --merge` makes them one"
+            f"verified with {report.wal} beside it: the file alone is another;"
+            " `tieout doctor --merge` makes them one"
         )
     show(f"head digest {report.head}  file digest {report.file_digest}")

@@ -583,11 +583,21 @@ def test_a_file_that_another_writer_changed_while_it_was_checked_is_not_opened(t
     path = tmp_path / "books.duckdb"
     with Journal.create(path, [currency("USD")]) as journal:
         journal.post(0, deposit, "USD", "1")
-    with restore.open_sealed(path) as held:
-        checked = held
-    restore.reconnect(path, checked).close()
-    with Journal.open(path) as other:
-        other.post(1, deposit, "USD", "2")
+    with restore.open_sealed(path) as checked:
+        with Journal.open(path) as other:
+            other.post(1, deposit, "USD", "2")
 
-    with pytest.raises(SealBroken, match="another process"):
-        restore.reconnect(path, checked)
+        with pytest.raises(SealBroken, match="another process"):
+            restore.storage(path, checked, Head(0, checked.genesis))
+
+
+def test_a_file_that_got_a_macro_while_it_was_checked_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    with Journal.create(path, [currency("USD")]) as journal:
+        journal.post(0, deposit, "USD", "1")
+    with restore.open_sealed(path) as checked:
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("create macro greatest(a, b) as 0")
+
+        with pytest.raises(SealBroken, match="another process"):
+            restore.storage(path, checked, Head(0, checked.genesis))

@@ -155,7 +155,7 @@ def test_a_short_lot_is_opened_by_a_sale_and_relieved_by_a_cover(tmp_path: Path)
 def test_a_trace_is_printed_with_reversals_and_the_rows_of_other_rooms(
     reader: Reader, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_trace(trace(reader, "fill", 2), places(reader))
+    show_trace(trace(reader, "fill", 2), places(reader), is_verified=True)
 
     lines = capsys.readouterr().out.splitlines()
     assert "transaction 3  2024-01-03  sell  ACME  order 1  fill 2" in lines
