@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tieout.ledger.application import CHECK_FAILED
+from tieout.ledger.show.terminal import say
 
 if TYPE_CHECKING:
     from tieout.ledger.file.query import Query
@@ -65,8 +66,8 @@ def verify(
     show_report(report)
     failures = sum(result.outcome.value == "FAILED" for result in report.results)
     verdict = f"{failures} of {len(report.results)} checks FAILED" if failures else "no check failed"
-    typer.echo(f"\n{verdict}; blocks: {report.blocks}")
-    typer.echo(f"head digest {report.head}  file digest {report.file_digest}")
+    say("", f"{verdict}; blocks: {report.blocks}")
+    say(f"head digest {report.head}  file digest {report.file_digest}")
     if not report.ok:
         raise typer.Exit(CHECK_FAILED)
 
@@ -157,16 +158,18 @@ def export(
         typer.Option(metavar="FOLDER", help="Folder for the files (default: RUN-FORMAT beside the run)."),
     ] = None,
 ) -> None:
-    """Write the books as files for another program."""
-    from tieout.ledger.export import export
+    """Write the books as files for another program.
+
+    The folder may hold earlier exports, and nothing else. Only a file that an export wrote is replaced.
+    """
+    from tieout.ledger.export import default_folder, export
     from tieout.ledger.file.reader import Reader
     from tieout.ledger.show.progress import progress
 
-    folder = output or run.with_name(f"{run.stem}-{form}")
+    folder = output or default_folder(run, form)
     with Reader(run) as reader, progress() as step:
         paths = export(reader, form, folder, lambda count, total: step(form, count, total))
-    for path in paths:
-        typer.echo(path)
+    say(*map(str, paths))
 
 
 def doctor(run: Run) -> None:
@@ -179,7 +182,7 @@ def doctor(run: Run) -> None:
     from tieout.ledger.file.doctor import repair
 
     outcome = repair(run)
-    typer.echo(outcome)
+    say(*str(outcome).split("\n"))
     if not outcome.before.sound:
         raise typer.Exit(CHECK_FAILED)
 

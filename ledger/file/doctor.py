@@ -34,6 +34,7 @@ from tieout.ledger.file import chain
 from tieout.ledger.file.chain import Seal
 from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.reader import Reader
+from tieout.ledger.text import line
 
 _LOOK = (
     "import sys; from tieout.ledger.file import doctor; sys.stdout.write(doctor.look(*sys.argv[1:]).json())"
@@ -127,7 +128,7 @@ class Repair:
             )
         if self.is_repaired:
             lines.append("blocks acknowledged after that are lost; run again to resume")
-        return "\n".join(lines)
+        return "\n".join(map(line, lines))
 
 
 def examine(path: str | Path, anchor: str = "") -> Report:

@@ -1,9 +1,7 @@
 """The printed form of a verification."""
 
-from rich.text import Text
-
 from tieout.ledger.file.verify import FINDINGS_IN_FULL, Outcome, Report
-from tieout.ledger.show.tables import show
+from tieout.ledger.show.terminal import Styled, say
 
 FINDINGS = FINDINGS_IN_FULL + 1
 """Findings of one check that are printed: those of `verify`, and its line that counts the others."""
@@ -14,10 +12,10 @@ def show_report(report: Report) -> None:
     wide = max(len(result.name) for result in report.results)
     for result in report.results:
         has_failed = result.outcome is Outcome.FAILED
-        outcome = Text(result.outcome.value, "bold red" if has_failed else "")
-        show(Text(f"{result.name:<{wide}}  {result.examined:>13,}  ") + outcome)
+        style = "bold red" if has_failed else ""
+        say(Styled(result.outcome.value, style, lead=f"{result.name:<{wide}}  {result.examined:>13,}  "))
         if has_failed:
-            show(f"  {result.title}:")
-            show(*(f"    {finding}" for finding in result.findings[:FINDINGS]))
+            say(f"  {result.title}:")
+            say(*(f"    {finding}" for finding in result.findings[:FINDINGS]))
             if (more := len(result.findings) - FINDINGS) > 0:
-                show(f"    and {more} more")
+                say(f"    and {more} more")
