@@ -1,6 +1,5 @@
 """The commands of this package: run, reperform."""
 
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tieout.ledger.application import CHECK_FAILED, COULD_NOT_RUN
+from tieout.ledger.show.terminal import say
 
 
 def register(app: typer.Typer) -> None:
@@ -90,16 +90,16 @@ def _explain_errors() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("tieout: interrupted; sealed blocks are kept. Run the same command to resume.", err=True)
+        say("tieout: interrupted; sealed blocks are kept. Run the same command to resume.", error=True)
         raise typer.Exit(COULD_NOT_RUN) from None
     except StrategyFailed as error:
         cause = error.__cause__
-        traceback.print_exception(cause, file=sys.stderr)
-        typer.echo(f"tieout: {error}", err=True)
+        say(*"".join(traceback.format_exception(cause)).rstrip().split("\n"), error=True)
+        say(f"tieout: {error}", error=True)
         raise typer.Exit(COULD_NOT_RUN) from None
     except (InputChanged, ReplayDiverged) as error:
-        typer.echo(f"tieout: {error}. Nothing was changed; --overwrite starts over.", err=True)
+        say(f"tieout: {error}. Nothing was changed; --overwrite starts over.", error=True)
         raise typer.Exit(COULD_NOT_RUN) from None
     except (BadBars, BadFeatures, MalformedOrder) as error:
-        typer.echo(f"tieout: {error}", err=True)
+        say(*f"tieout: {error}".split("\n"), error=True)
         raise typer.Exit(COULD_NOT_RUN) from None

@@ -17,6 +17,7 @@ from tieout.ledger.file.verify import verify
 from tieout.ledger.show import tables as present
 from tieout.ledger.show.progress import progress
 from tieout.ledger.show.report import show_report
+from tieout.ledger.show.terminal import say
 
 Step = Callable[[int, int], None]
 """Takes the number of finished bars, and the number of all bars."""
@@ -31,19 +32,19 @@ def run(backtest: Backtest, path: Path, title: str, *, overwrite: bool = False, 
     path.parent.mkdir(parents=True, exist_ok=True)
     if overwrite:
         delete_journal(path, generator=generator)
-    print(f"{title}\n{_extent(backtest.bars)} -> {path}")
+    say(title, f"{_extent(backtest.bars)} -> {path}")
     with _progress(len(backtest.bars), "run and stored") as step:
         stored = run_into(path, backtest, step)
     with stored.result as result:
         if backtest.bars.repairs and backtest.bars.repairs.entries:
-            print(f"\nrepaired:\n{backtest.bars.repairs}")
+            say("", "repaired:", *str(backtest.bars.repairs).split("\n"))
         _print_comparison(stored)
         return _print_result(result)
 
 
 def reperform(backtest: Backtest, path: Path) -> bool:
     """Perform the run in *path* again and print the outcome of each block. Return true if all are equal."""
-    print(f"{path}\n{_extent(backtest.bars)}, again")
+    say(str(path), f"{_extent(backtest.bars)}, again")
     with _progress(len(backtest.bars), "performed") as step:
         outcome = backtest.reperform(path, progress=step)
     _print_reperformance(outcome)
@@ -58,43 +59,41 @@ def _print_comparison(stored: StoredRun) -> None:
     """Print what happened to the blocks that the file had already."""
     before, added = stored.blocks_before, stored.blocks - stored.blocks_before
     if before and added:
-        print(f"resumed: {before} sealed blocks were performed again and are equal, {added} were added")
+        say(f"resumed: {before} sealed blocks were performed again and are equal, {added} were added")
     elif before:
-        print(f"performed again: all {before} sealed blocks are equal")
+        say(f"performed again: all {before} sealed blocks are equal")
 
 
 def _print_reperformance(outcome: Reperformance) -> None:
     """Print each block, the causes of a difference, and both head digests."""
     for block in outcome.blocks:
-        print(block)
+        say(str(block))
     if outcome.failure:
-        print(f"\n{outcome.failure}; the run ends there")
+        say("", f"{outcome.failure}; the run ends there")
     for broken in outcome.seal_faults:
-        print(f"the file does not match its seals: {broken}")
+        say(f"the file does not match its seals: {broken}")
     for cause in outcome.causes:
-        print(f"input changed: {cause}")
+        say(f"input changed: {cause}")
     first = outcome.first_difference
     equal = sum(block.equal for block in outcome.blocks)
-    print(
-        f"\n{equal} of {len(outcome.blocks)} blocks equal"
-        + (f", the first difference is in block {first.number}" if first else "")
+    say(
+        "",
+        f"{equal} of {len(outcome.blocks)} blocks equal"
+        + (f", the first difference is in block {first.number}" if first else ""),
+        f"recorded  head digest {outcome.recorded_head}",
+        f"performed head digest {outcome.performed_head}",
     )
-    print(f"recorded  head digest {outcome.recorded_head}")
-    print(f"performed head digest {outcome.performed_head}")
 
 
 def _print_result(result: Result) -> bool:
     """Print the figures, the trial balance and the checks of a run. Return true if no check failed."""
     reader = result.journal
     assert isinstance(reader, Reader)
-    print()
-    for name, value in _lines(result.metrics):
-        print(f"{name:<22}{value:>22}")
-    print()
+    say("", *(f"{name:<22}{value:>22}" for name, value in _lines(result.metrics)), "")
     present.write(
         reader.view("trial_balance_summary"), "table", present.places(reader), "Trial balance in money"
     )
-    print()
+    say("")
     report = verify(reader)
     show_report(report)
     return report.ok
@@ -107,7 +106,7 @@ def _progress(total: int, action: str) -> Iterator[Step]:
     with progress("compiling, the first time on a machine", total, with_rate=True) as step:
         yield lambda count, total: step("bars", count, total)
     spent = time.perf_counter() - started
-    print(f"{action} in {spent:.2f} s")
+    say(f"{action} in {spent:.2f} s")
 
 
 def _lines(m: Metrics) -> list[tuple[str, str]]:

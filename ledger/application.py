@@ -7,6 +7,7 @@ needs when it runs, so that a small question is answered quickly.
 
 import os
 import sys
+import traceback
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from tieout.ledger.errors import SealBroken, TieoutError
+from tieout.ledger.show.terminal import say
 
 CHECK_FAILED, COULD_NOT_RUN = 1, 2
 
@@ -38,10 +40,10 @@ class Commands(TyperGroup):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(COULD_NOT_RUN) from None
         except SealBroken as error:
-            typer.echo(f"tieout: adverse: {_sentence(error)}", err=True)
+            say(f"tieout: adverse: {_sentence(error)}", error=True)
             raise typer.Exit(CHECK_FAILED) from None
         except (TieoutError, OSError) as error:
-            typer.echo(f"tieout: {_sentence(error)}", err=True)
+            say(f"tieout: {_sentence(error)}", error=True)
             raise typer.Exit(COULD_NOT_RUN) from None
         return result
 
@@ -50,9 +52,9 @@ def main() -> None:
     """Run the command that the arguments name."""
     try:
         application()()
-    except Exception:  # noqa: BLE001  any error at all is printed in full
+    except Exception as error:  # noqa: BLE001  any error at all is printed in full
         # An uncaught error would end with 1, which means that a check failed.
-        sys.excepthook(*sys.exc_info())
+        say(*"".join(traceback.format_exception(error)).rstrip().split("\n"), error=True)
         sys.exit(COULD_NOT_RUN)
 
 
@@ -73,16 +75,16 @@ def application() -> typer.Typer:
             point.load()(app)
         except ImportError as error:
             # A broken package of another author must not keep the books closed.
-            typer.echo(f"tieout: the commands of {name!r} are missing: {error}", err=True)
+            say(f"tieout: the commands of {name!r} are missing: {error}", error=True)
     return app
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001  as typer calls it
     if is_asked:
         try:
-            typer.echo(f"tieout {version('tieout')}")
+            say(f"tieout {version('tieout')}")
         except PackageNotFoundError:
-            typer.echo("tieout (not installed)")
+            say("tieout (not installed)")
         raise typer.Exit
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tieout.ledger.application import CHECK_FAILED, COULD_NOT_RUN
+from tieout.ledger.show.terminal import say
 
 if TYPE_CHECKING:
     from tieout.ledger.file.query import Query
@@ -177,15 +178,17 @@ def export(
     ] = None,
     unverified: Unverified = False,
 ) -> None:
-    """Write the books as files for another program."""
-    from tieout.ledger.export import export
+    """Write the books as files for another program.
+
+    The folder may hold earlier exports, and nothing else. Only a file that an export wrote is replaced.
+    """
+    from tieout.ledger.export import default_folder, export
     from tieout.ledger.show.progress import progress
 
-    folder = output or run.with_name(f"{run.stem}-{form}")
+    folder = output or default_folder(run, form)
     with _open(run, unverified=unverified) as reader, progress() as step:
         paths = export(reader, form, folder, lambda count, total: step(form, count, total))
-    for path in paths:
-        typer.echo(path)
+    say(*map(str, paths))
 
 
 def doctor(run: Run) -> None:
@@ -198,7 +201,7 @@ def doctor(run: Run) -> None:
     from tieout.ledger.file.doctor import repair
 
     outcome = repair(run)
-    typer.echo(outcome)
+    say(*str(outcome).split("\n"))
     if not outcome.before.sound:
         raise typer.Exit(CHECK_FAILED)
 
@@ -210,7 +213,7 @@ def _open(run: Path, *, unverified: bool) -> "Reader":
 
     if not unverified:
         return chain.open_verified(run)
-    typer.echo(f"{run.name}: the seals were not checked", err=True)
+    say(f"{run.name}: the seals were not checked", error=True)
     return Reader.in_place(run)
 
 

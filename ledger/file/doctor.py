@@ -37,6 +37,7 @@ from tieout.ledger.file.identifier import quoted
 from tieout.ledger.file.instances import NAME
 from tieout.ledger.file.limits import default_limit, time_limit
 from tieout.ledger.file.reader import Reader
+from tieout.ledger.text import line
 
 _TABLES = (
     "select table_name from system.main.duckdb_tables() where schema_name = 'main' and database_name = $1"
@@ -135,7 +136,7 @@ class Repair:
             )
         if self.is_repaired:
             lines.append("blocks acknowledged after that are lost; run again to resume")
-        return "\n".join(lines)
+        return "\n".join(map(line, lines))
 
 
 def examine(path: str | Path, anchor: str = "") -> Report:

@@ -26,7 +26,7 @@ from tieout.ledger.file.catalogue import (
 from tieout.ledger.file.database import Database, explain_errors, is_blank
 from tieout.ledger.file.identifier import quoted
 from tieout.ledger.file.instances import NAME
-from tieout.ledger.file.layout import SealLayout, create_tables, layout_of
+from tieout.ledger.file.layout import SealLayout, layout_of
 from tieout.ledger.file.limits import default_limit, time_limit
 from tieout.ledger.file.schema import SCHEMA_VERSION, Schema, installed_schema, ledger_schema
 from tieout.ledger.file.seal import DTYPES
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
 REQUIRED_TABLES = ("run", "seal", "provenance", "transfer", "txn")
 """Tables without which a DuckDB file is not a journal."""
-UNSEALED_TABLES = ("run", "seal", "provenance")
-"""Tables outside of the layout of the seals: the start of the chain, its links, and the circumstances."""
 RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
 """Columns of the table run."""
 
@@ -53,8 +51,12 @@ _ROWS_A_BYTE = 100
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _INCOMING = "incoming_rows"
 """Name of the rows of a table on their way into the copy."""
-_PROVENANCE = ("schema_version", "created", "host", "versions", "revision")
-_SEAL = ("block", "first_txn", "last_txn", "rows", "previous", "digest")
+_UNSEALED = {
+    "run": RUN,
+    "provenance": ("schema_version", "created", "host", "versions", "revision"),
+    "seal": ("block", "first_txn", "last_txn", "rows", "previous", "digest"),
+}
+"""The tables outside of the layout of the seals, with their columns. They are the same in every version."""
 
 
 @frozen
@@ -105,9 +107,7 @@ def describe(path: Path, run: Mapping[str, Any], version: int) -> Description:
         records = [(str(name), int(number)) for name, number in policies["records"]]
         json.loads(run["spec"]), json.loads(run["fingerprints"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedFile(
-            f"{path}: the table run cannot be read: {type(error).__name__} {error}; `tieout verify` says more"
-        ) from error
+        raise DamagedFile(f"{path}: the table run cannot be read: {error!r}") from error
     if records and records[0][0] == "ledger":
         version = records.pop(0)[1]
     if version != SCHEMA_VERSION:
@@ -148,7 +148,7 @@ def _bad_tables(layout: SealLayout) -> dict[str, str]:
         if not kinds
         or not all(map(_NAME.fullmatch, (table, *kinds)))
         or not {*kinds.values()} <= DTYPES.keys()
-        or table in UNSEALED_TABLES
+        or table in _UNSEALED
     }
 
 
@@ -167,10 +167,7 @@ def copy_of(path: Path, *, with_catalogue: bool = False) -> Contents:
             tables = {name for (name,) in connection.execute(_TABLES, [NAME]).fetchall()}
             _require_tables(path, tables)
             objects = catalogue(connection) | macros(connection) if with_catalogue else {}
-            unsealed = {
-                table: _read_whole(connection, table, names)
-                for table, names in (("run", RUN), ("provenance", _PROVENANCE), ("seal", _SEAL))
-            }
+            unsealed = {table: _read_whole(connection, table, names) for table, names in _UNSEALED.items()}
         run, version = _run_row(path, unsealed, connection)
         description = describe(path, run, version)
         copy = _Copy.begin(path, description)
@@ -204,7 +201,8 @@ def contents_in_place(path: Path, *, isolated: bool) -> Contents:
             _require_tables(path, {*counts})
             unsealed = {
                 table: _read_whole(connection, table, names)
-                for table, names in (("run", RUN), ("provenance", _PROVENANCE))
+                for table, names in _UNSEALED.items()
+                if table != "seal"
             }
             run, version = _run_row(path, unsealed, connection)
             description = describe(path, run, version)
@@ -246,7 +244,7 @@ def _run_row(
     run, version = runs[0], provenance[0]["schema_version"]
     texts = [run[name] for name in RUN if name != "seed"]
     if not all(isinstance(text, str) for text in texts) or type(run["seed"]) is not int:
-        raise DamagedFile(f"{path}: the table run has values of other types; `tieout verify` says more")
+        raise DamagedFile(f"{path}: the table run has values of other types")
     if type(version) is not int:
         raise DamagedFile(f"{path}: the table provenance has no version")
     return run, version
@@ -280,7 +278,7 @@ class _Copy:
         """Create the tables of a description in an isolated database."""
         database = Database(None, isolated=True)
         try:
-            _create(database.connection, description)
+            _create(database.connection, description.layout)
         except BaseException:
             database.close()
             raise
@@ -342,23 +340,23 @@ class _Copy:
             self.connection.unregister(_INCOMING)
 
 
-def _create(connection: "duckdb.DuckDBPyConnection", description: Description) -> None:
-    """Create the registered tables, and the tables of records that are not installed here."""
-    schemas = description.schemas
-    existing: set[str] = set()
-    if schemas:
-        existing = {*create_tables(connection, schemas, with_views=False)}
-    else:
-        # The tables outside of the layout are the same in every version.
-        for name, names in (("run", RUN), ("provenance", _PROVENANCE), ("seal", _SEAL)):
-            kinds = {n: "BIGINT" if n in _NUMBERS else "VARCHAR" for n in names}
-            _create_table(connection, name, kinds)
-    for table, kinds in description.layout.items():
-        if table not in existing:
-            _create_table(connection, table, kinds)
+def _create(connection: "duckdb.DuckDBPyConnection", layout: SealLayout) -> None:
+    """Create the tables without conditions, so that checks find the rows that break one."""
+    for table, names in _UNSEALED.items():
+        kinds = {name: f"{_NUMBERS.get(name, 'VARCHAR')} not null" for name in names}
+        _create_table(connection, table, kinds)
+    for table, kinds in layout.items():
+        _create_table(connection, table, kinds)
 
 
-_NUMBERS = ("seed", "schema_version", "block", "first_txn", "last_txn")
+_NUMBERS = {
+    "block": "BIGINT",
+    "first_txn": "BIGINT",
+    "last_txn": "BIGINT",
+    "schema_version": "INTEGER",
+    "seed": "BIGINT",
+}
+"""Types of the columns of those tables that are not texts."""
 
 
 def _create_table(connection: "duckdb.DuckDBPyConnection", table: str, kinds: Mapping[str, str]) -> None:

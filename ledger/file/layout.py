@@ -17,13 +17,11 @@ _NOT_IN_BLOCKS = ("run", "seal", "provenance")
 _LAYOUTS: dict[tuple[Any, ...], SealLayout] = {}
 
 
-def create_tables(
-    connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema], *, with_views: bool = True
-) -> SealLayout:
+def create_tables(connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema]) -> SealLayout:
     """Create all tables and views of *schemas*, and return the layout of the sealed tables."""
     for schema in schemas:
         connection.execute(schema.tables)
-    for statement in in_order(schemas).values() if with_views else ():
+    for statement in in_order(schemas).values():
         connection.execute(statement)
     layout: SealLayout = {}
     for table, column, kind in connection.execute(

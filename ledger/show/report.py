@@ -1,9 +1,7 @@
 """The printed form of a verification."""
 
-from rich.text import Text
-
 from tieout.ledger.file.verify import FINDINGS_IN_FULL, Opinion, Outcome, Report, Result
-from tieout.ledger.show.tables import show
+from tieout.ledger.show.terminal import Styled, say
 
 FINDINGS = FINDINGS_IN_FULL + 1
 """Findings of one check that are printed: those of `verify`, and its line that counts the others."""
@@ -20,13 +18,13 @@ def show_report(report: Report) -> None:
 def show_result(result: Result, wide: int) -> None:
     """Print one check, with its name *wide* columns wide."""
     is_good = result.outcome in {Outcome.OK, Outcome.NOT_APPLICABLE}
-    outcome = Text(result.outcome.value, "" if is_good else "bold red")
-    show(Text(f"{result.name:<{wide}}  {result.examined:>13,}  ") + outcome)
+    style = "" if is_good else "bold red"
+    say(Styled(result.outcome.value, style, lead=f"{result.name:<{wide}}  {result.examined:>13,}  "))
     if result.outcome is Outcome.FAILED:
-        show(f"  {result.title}:")
-        show(*(f"    {finding}" for finding in result.findings[:FINDINGS]))
+        say(f"  {result.title}:")
+        say(*(f"    {finding}" for finding in result.findings[:FINDINGS]))
         if (more := len(result.findings) - FINDINGS) > 0:
-            show(f"    and {more} more")
+            say(f"    and {more} more")
 
 
 def show_opinion(report: Report) -> None:
@@ -37,11 +35,11 @@ def show_opinion(report: Report) -> None:
         Opinion.ADVERSE: f"{failures} of {len(report.results)} checks FAILED",
         Opinion.DISCLAIMER: "the file could not be examined in full",
     }
-    show("", f"{report.opinion.value}: {reasons[report.opinion]}; blocks: {report.blocks}")
-    show(*(f"  not examined: {gap}" for gap in report.gaps))
+    say("", f"{report.opinion.value}: {reasons[report.opinion]}; blocks: {report.blocks}")
+    say(*(f"  not examined: {gap}" for gap in report.gaps))
     if report.wal:
-        show(
+        say(
             f"verified with {report.wal} beside it: the file alone is another;"
             " `tieout doctor --merge` makes them one"
         )
-    show(f"head digest {report.head}  file digest {report.file_digest}")
+    say(f"head digest {report.head}  file digest {report.file_digest}")

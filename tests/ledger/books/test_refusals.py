@@ -36,6 +36,7 @@ from tieout.ledger.books.posting import transfer
 from tieout.ledger.errors import LedgerError
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
+from tieout.ledger.file.schema import SCHEMA_VERSION
 from tieout.ledger.journal import Journal
 
 LARGEST = "9223372036854.775807"
@@ -370,9 +371,10 @@ def closed_books(path: Path) -> Path:
 def test_a_file_of_another_schema(tmp_path: Path, way: Way, version: int, error: type[LedgerError]) -> None:
     path = closed_books(tmp_path / "books.duckdb")
     with duckdb.connect(str(path)) as connection:
-        connection.execute("update provenance set schema_version = ?", [version])
+        named = f'["ledger",{SCHEMA_VERSION}]', f'["ledger",{version}]'
+        connection.execute("update run set policies = replace(policies, ?, ?)", named)
 
-    with pytest.raises(error, match=f"schema version {version}"):
+    with pytest.raises(error, match=f"its tables have version {version}"):
         way(path)
 
 

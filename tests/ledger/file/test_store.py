@@ -33,6 +33,7 @@ from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.file.seal import Columns
+from tieout.ledger.file.store import Head
 from tieout.ledger.file.verify import Outcome, verify
 from tieout.ledger.journal import Journal
 

@@ -226,7 +226,7 @@ def test_a_cent_is_found_by_beancount_in_the_smallest_journal_of_ci(tmp_path: Pa
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outsiders, "export", wrong)
-        comparisons = outsiders.compare(journal, tmp_path, ["beancount"])
+        comparisons = outsiders.compare(journal, tmp_path / "out", ["beancount"])
 
     assert any(comparison.differences for comparison in comparisons)
 
