@@ -81,7 +81,7 @@ def verify(
     try:
         reader = Reader(run, allow_gaps=True, with_catalogue=True)
     except (DamagedFile, NotAJournal, NewerSchema, TimeLimitReached) as error:
-        raise Unexamined(f"disclaimer: nothing could be examined: {error}") from error
+        raise Unexamined(f"{error}. Nothing could be examined: the opinion is a disclaimer") from error
     with reader, progress() as step:
         names = ["seals", *(name for schema in reader.schemas for name in schema.checks)]
         wide = max(map(len, names))

@@ -483,7 +483,7 @@ def test_every_refusal_of_the_core_is_in_the_gallery() -> None:
     source = Path(__file__).read_text("utf-8")
     elsewhere = {
         "DiskFull", "WriteFailed", "ReadOnly", "SealBroken", "UnknownRecords", "UnknownView",
-        "ExportFailed", "OutOfBalance", "InvalidRecords",
+        "ExportFailed", "OutOfBalance", "InvalidRecords", "TimeLimitReached", "Unexamined",
     }  # fmt: skip
     classes = {
         name

@@ -395,15 +395,23 @@ def test_a_second_writer_is_refused_with_the_reason(path: Path) -> None:
     assert 2 == stored(path)[0]
 
 
-def test_a_reader_keeps_writers_out_and_lets_readers_in(path: Path) -> None:
+def test_a_reader_in_place_keeps_writers_out_and_lets_readers_in(path: Path) -> None:
     Journal.create(path, COMMODITIES).close()
-    with Reader(path) as first:
-        with Reader(path) as second:
-            assert first.run == second.run
+    with Reader.in_place(path) as first:
+        with Reader.in_place(path) as second, Reader(path) as third:
+            assert first.run == second.run == third.run
         # A file that is opened and closed again gives up the locks of its whole process.
         assert "LockedByWriter" in write_as_another_process(path)
 
     assert "" == write_as_another_process(path)
+
+
+def test_a_copy_lets_writers_in(path: Path) -> None:
+    Journal.create(path, COMMODITIES).close()
+    with Reader(path) as reader:
+        assert "" == write_as_another_process(path)
+
+        assert [{"n": 0}] == reader.sql("select count(*) as n from txn").rows()
 
 
 def test_an_existing_file_is_not_overwritten(path: Path) -> None:
