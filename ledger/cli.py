@@ -28,7 +28,7 @@ Form = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the commands of the ledger."""
     for command, example in (
-        (verify, "tieout verify run.duckdb --anchor 1256be4e52dac90b"),
+        (verify, "tieout verify run.duckdb"),
         (show, "tieout show run.duckdb trial-balance --at 2024-03-31"),
         (sql, 'tieout sql run.duckdb "select kind, count(*) from posting group by kind"'),
         (trace, "tieout trace run.duckdb --transaction 3"),
@@ -44,7 +44,7 @@ def verify(
         str | None,
         typer.Option(
             metavar="DIGEST",
-            help="Head digest that was noted when the run ended, at least its first 16 digits."
+            help="Head digest or file digest that was noted when the run ended, all 64 digits."
             " Without it a journal whose last blocks were cut off passes.",
         ),
     ] = None,
@@ -55,18 +55,22 @@ def verify(
 
     Exit status: 0 ok, 1 a check failed, 2 could not run.
     """
+    from tieout.ledger.file.anchor import parse
     from tieout.ledger.file.reader import Reader
     from tieout.ledger.file.verify import verify
     from tieout.ledger.show.progress import progress
     from tieout.ledger.show.report import show_report
 
+    noted = None if anchor is None else parse(anchor)
     with Reader(run) as reader, progress() as step:
-        report = verify(reader, anchor, step)
+        report = verify(reader, noted, step)
     show_report(report)
     failures = sum(result.outcome.value == "FAILED" for result in report.results)
     verdict = f"{failures} of {len(report.results)} checks FAILED" if failures else "no check failed"
     typer.echo(f"\n{verdict}; blocks: {report.blocks}")
     typer.echo(f"head digest {report.head}  file digest {report.file_digest}")
+    if noted is not None and report.is_sealed:
+        typer.echo(noted.agreement(report.head))
     if not report.ok:
         raise typer.Exit(CHECK_FAILED)
 

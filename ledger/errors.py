@@ -213,6 +213,13 @@ class ExportFailed(LedgerError):
     """The books cannot be written in that form."""
 
 
+# --- notes of a file outside it ----------------------------------------------------------------------
+
+
+class InvalidAnchor(LedgerError):
+    """An anchor is not a whole digest."""
+
+
 def nearest(name: object, names: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the closest of *names*, or a list of them."""
     by_lower = {other.lower(): other for other in names}
