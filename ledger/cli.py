@@ -1,4 +1,4 @@
-"""The commands of the ledger, which need only a journal: verify, show, sql, trace, export, doctor."""
+"""The commands of the ledger, which need only a journal: verify, sign, show, sql, trace, export, doctor."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tieout.ledger.application import CHECK_FAILED
+from tieout.ledger.sign.cli import Anchor, Pub, Signed, sign, witness
 
 if TYPE_CHECKING:
     from tieout.ledger.file.query import Query
@@ -28,7 +29,8 @@ Form = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the commands of the ledger."""
     for command, example in (
-        (verify, "tieout verify run.duckdb"),
+        (verify, "tieout verify run.duckdb --signed run.duckdb.note --pub jane.key.pub"),
+        (sign, "tieout sign run.duckdb --key jane.key"),
         (show, "tieout show run.duckdb trial-balance --at 2024-03-31"),
         (sql, 'tieout sql run.duckdb "select kind, count(*) from posting group by kind"'),
         (trace, "tieout trace run.duckdb --transaction 3"),
@@ -38,30 +40,19 @@ def register(app: typer.Typer) -> None:
         app.command(epilog=f"Example: {example}")(command)
 
 
-def verify(
-    run: Run,
-    anchor: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIGEST",
-            help="Head digest or file digest that was noted when the run ended, all 64 digits."
-            " Without it a journal whose last blocks were cut off passes.",
-        ),
-    ] = None,
-) -> None:
+def verify(run: Run, anchor: Anchor = None, signed: Signed = None, pub: Pub = None) -> None:
     """Check the seals of a journal, then every rule of its books.
 
     Prints the number of rows that each check examined, and both digests at the end.
 
     Exit status: 0 ok, 1 a check failed, 2 could not run.
     """
-    from tieout.ledger.file.anchor import parse
     from tieout.ledger.file.reader import Reader
     from tieout.ledger.file.verify import verify
     from tieout.ledger.show.progress import progress
     from tieout.ledger.show.report import show_report
 
-    noted = None if anchor is None else parse(anchor)
+    noted = witness(anchor, signed, pub)
     with Reader(run) as reader, progress() as step:
         report = verify(reader, noted, step)
     show_report(report)

@@ -26,7 +26,7 @@ from tieout.ledger.application import application
 from tieout.ledger.file.query import Query
 from tieout.ledger.show import tables as present
 
-COMMANDS = ("verify", "show", "sql", "trace", "export", "doctor")
+COMMANDS = ("verify", "sign", "show", "sql", "trace", "export", "doctor")
 
 
 @pytest.fixture(scope="module")
