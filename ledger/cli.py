@@ -1,4 +1,4 @@
-"""The commands of the ledger, which need only a journal: verify, show, sql, trace, export, doctor."""
+"""The commands of the ledger, which need only a journal: verify, sign, show, sql, trace, export, doctor."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -7,6 +7,7 @@ import typer
 
 from tieout.ledger.application import CHECK_FAILED, COULD_NOT_RUN
 from tieout.ledger.show.terminal import say
+from tieout.ledger.sign.cli import Anchor, Pub, Signed, sign, witness
 
 if TYPE_CHECKING:
     from tieout.ledger.file.query import Query
@@ -36,7 +37,8 @@ Unverified = Annotated[
 def register(app: typer.Typer) -> None:
     """Add the commands of the ledger."""
     for command, example in (
-        (verify, "tieout verify run.duckdb --anchor 1256be4e52dac90b"),
+        (verify, "tieout verify run.duckdb --signed run.duckdb.note --pub jane.key.pub"),
+        (sign, "tieout sign run.duckdb --key jane.key"),
         (show, "tieout show run.duckdb trial-balance --at 2024-03-31"),
         (sql, 'tieout sql run.duckdb "select kind, count(*) from posting group by kind"'),
         (trace, "tieout trace run.duckdb --transaction 3"),
@@ -48,14 +50,9 @@ def register(app: typer.Typer) -> None:
 
 def verify(
     run: Run,
-    anchor: Annotated[
-        str | None,
-        typer.Option(
-            metavar="DIGEST",
-            help="Head digest that was noted when the run ended, at least its first 16 digits."
-            " Without it a journal whose last blocks were cut off passes.",
-        ),
-    ] = None,
+    anchor: Anchor = None,
+    signed: Signed = None,
+    pub: Pub = None,
     time_limit: Annotated[
         float | None,
         typer.Option(
@@ -78,6 +75,7 @@ def verify(
     from tieout.ledger.show.progress import progress
     from tieout.ledger.show.report import show_opinion, show_result
 
+    noted = witness(anchor, signed, pub)
     try:
         reader = Reader(run, allow_gaps=True, with_catalogue=True)
     except (DamagedFile, NotAJournal, NewerSchema, TimeLimitReached) as error:
@@ -85,8 +83,10 @@ def verify(
     with reader, progress() as step:
         names = ["seals", *(name for schema in reader.schemas for name in schema.checks)]
         wide = max(map(len, names))
-        report = verify(reader, anchor, step, show=lambda result: show_result(result, wide), limit=time_limit)
+        report = verify(reader, noted, step, show=lambda result: show_result(result, wide), limit=time_limit)
     show_opinion(report)
+    if noted is not None and report.is_sealed:
+        say(noted.agreement(report.head))
     if report.opinion is not Opinion.UNQUALIFIED:
         raise typer.Exit(CHECK_FAILED if report.opinion is Opinion.ADVERSE else COULD_NOT_RUN)
 

@@ -221,6 +221,25 @@ class ExportFailed(LedgerError):
     """The books cannot be written in that form."""
 
 
+# --- notes of a file outside it ----------------------------------------------------------------------
+
+
+class InvalidAnchor(LedgerError):
+    """An anchor is not a whole digest."""
+
+
+class InvalidKey(LedgerError):
+    """A key cannot be read or created."""
+
+
+class InvalidNote(LedgerError):
+    """A signed note cannot be read, or the key has not signed it."""
+
+
+class UnsoundJournal(LedgerError):
+    """A journal is not signed, because a check failed."""
+
+
 def nearest(name: object, names: Iterable[str]) -> str:
     """Return ``; did you mean 'x'?`` for the closest of *names*, or a list of them."""
     by_lower = {other.lower(): other for other in names}

@@ -1,7 +1,7 @@
 """The chain of seals of a file: its rows, and a walk that checks every block against its sealed digest."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,10 @@ from attrs import frozen
 
 from tieout.ledger.errors import DamagedFile, SealBroken
 from tieout.ledger.file import seal
+from tieout.ledger.file.anchor import Witness
 from tieout.ledger.file.database import explain_errors
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.seal import Columns
-
-SHORTEST_ANCHOR = 16
-"""Least number of hex digits in an anchor."""
 
 
 @frozen
@@ -74,10 +72,20 @@ def genesis(reader: Reader) -> bytes:
     return seal.genesis(reader.run)
 
 
+def file_digests(reader: Reader, heads: Sequence[str]) -> list[str]:
+    """Return the file digest at each of *heads*, empty where the head is not hexadecimal."""
+    row = reader.connection.execute("from provenance").fetchnumpy()
+    provenance = {name: np.ma.getdata(values) for name, values in row.items()}
+    return [
+        seal.digest(previous, [("provenance", provenance)]).hex() if (previous := _bytes(head)) else ""
+        for head in heads
+    ]
+
+
 def departures(
-    reader: Reader, anchor: str | None = None, progress: Callable[[int, int], None] | None = None
+    reader: Reader, anchor: Witness | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Iterator[Departure]:
-    """List every place where the file does not match its seals or the head digest *anchor*.
+    """List every place where the file does not match its seals or what was noted of it elsewhere.
 
     *progress* is called with the number of blocks checked and of all blocks. Raises `DamagedFile` where a
     part of the file cannot be read.
@@ -87,13 +95,13 @@ def departures(
 
 
 def _departures(
-    reader: Reader, anchor: str | None, progress: Callable[[int, int], None] | None
+    reader: Reader, anchor: Witness | None, progress: Callable[[int, int], None] | None
 ) -> Iterator[Departure]:
     start = genesis(reader)
     if reader.run["id"] != start.hex()[:16]:
         yield Departure(-1, f"its digest is {start.hex()[:16]}, recorded is {reader.run['id']}")
-    for fault in reader.faults:
-        yield Departure(-1, fault)
+    for text in reader.faults:
+        yield Departure(-1, text)
     previous, chain = start.hex(), seals(reader)
     first_rows = dict.fromkeys(reader.layout, 0)
     for number, entry in enumerate(chain):
@@ -115,8 +123,10 @@ def _departures(
         ).fetchall()
         if outside:
             yield Departure(len(chain), f"{table} has {outside} rows that no seal covers")
-    if anchor is not None and not _is(previous, anchor):
-        yield _departure_from_anchor(anchor, [start.hex(), *(entry.digest for entry in chain)])
+    if anchor is not None:
+        heads = [start.hex(), *(entry.digest for entry in chain)]
+        if (fault := anchor.fault(heads, file_digests(reader, heads))) is not None:
+            yield Departure(*fault)
 
 
 def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]) -> Iterator[Departure]:
@@ -142,7 +152,7 @@ def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]
             yield Departure(entry.block, f"{table} has NULL in {', '.join(nulls)}")
             return
         tables.append((table, {name: np.ma.getdata(values) for name, values in columns.items()}))
-    digest = seal.digest(_previous(entry), tables).hex()
+    digest = seal.digest(_bytes(entry.previous), tables).hex()
     if digest != entry.digest:
         yield Departure(
             entry.block,
@@ -166,13 +176,13 @@ def _rows(reader: Reader, table: str, first: int, count: int) -> dict[str, np.nd
     return columns
 
 
-def _previous(entry: Seal) -> bytes:
-    """Return the previous digest of a seal, empty where it is not hexadecimal.
+def _bytes(digest: str) -> bytes:
+    """Return a digest of a seal in bytes, empty where it is not hexadecimal.
 
-    The walk has reported such a seal already, because it does not follow the chain.
+    The walk reports such a seal, because it does not follow the chain.
     """
     try:
-        return bytes.fromhex(entry.previous)
+        return bytes.fromhex(digest)
     except ValueError:
         return b""
 
@@ -182,20 +192,3 @@ def _counts(rows: str) -> dict[str, int]:
         return {str(table): int(count) for table, count in json.loads(rows).items()}
     except (ValueError, AttributeError, TypeError):
         return {}
-
-
-def _is(digest: str, anchor: str) -> bool:
-    """Check whether *anchor* is *digest*, or its first 16 digits or more."""
-    return len(anchor) >= SHORTEST_ANCHOR and digest.startswith(anchor.lower())
-
-
-def _departure_from_anchor(anchor: str, digests: list[str]) -> Departure:
-    for number, digest in enumerate(digests):
-        if _is(digest, anchor):
-            after = len(digests) - 1 - number
-            return Departure(number, f"the anchor is the head before it; {after} blocks were added after it")
-    return Departure(
-        len(digests) - 1,
-        f"missing or replaced: the chain ends at {digests[-1][:16]} and the anchor is {anchor[:16]};"
-        " the tail was cut off or the chain was rewritten",
-    )

@@ -77,8 +77,8 @@ class Database(Closing):
     """A database file, or tables in memory where *path* is None. Closing it releases the file.
 
     *connection* is for SQL of the code that opened the database, which leaves nothing behind. SQL of others
-    goes through `lend` and `cursor`. *isolated* is for a file that somebody else may have made, and for its
-    rows: the database has no way to any other file.
+    goes through `lend` and `cursor`. *isolated* is for the file of another author, and for its rows: the
+    database has no way to any other file.
     """
 
     def __init__(self, path: Path | None, *, read_only: bool = False, isolated: bool = False) -> None:

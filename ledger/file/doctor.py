@@ -31,6 +31,7 @@ from attrs import asdict, evolve, field, frozen
 from tieout.ledger import errors
 from tieout.ledger.errors import DamagedFile, TimeLimitReached, WriteFailed
 from tieout.ledger.file import chain
+from tieout.ledger.file.anchor import parse
 from tieout.ledger.file.chain import Seal
 from tieout.ledger.file.database import USE_DOCTOR, Database, explain_errors
 from tieout.ledger.file.identifier import quoted
@@ -188,7 +189,7 @@ def _report(reader: Reader, anchor: str) -> Report:
             sound.append(seals[number - 1])
 
     try:
-        for departure in chain.departures(reader, anchor or None, step):
+        for departure in chain.departures(reader, parse(anchor) if anchor else None, step):
             departures.append(str(departure))  # noqa: PERF401  `step` reads the list meanwhile
     except DamagedFile as error:
         departures.append(_fault(error))

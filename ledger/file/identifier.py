@@ -2,5 +2,5 @@
 
 
 def quoted(name: str) -> str:
-    """Return *name* as an identifier of SQL, whatever its characters are."""
+    """Return *name* as an identifier of SQL, with any character in it."""
     return '"' + name.replace('"', '""') + '"'

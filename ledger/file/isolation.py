@@ -1,4 +1,4 @@
-"""A private copy of the rows of a file that somebody else may have made.
+"""A private copy of the rows of a file that may have another author.
 
 The author of a file decides what DuckDB answers about it: by generated columns, statistics, macros, views and
 the layout in the row of the run. So the file is asked for whole tables only. Each is read once, without a

@@ -40,7 +40,7 @@ FEW_ROWS = 20_000
 class Reader(Closing):
     """A journal's file, read-only. Raises a `StoreError` where it cannot be read as one.
 
-    The file may come from somebody else. Its rows are copied once, and everything is read from that copy.
+    The file may have another author. Its rows are copied once, and everything is read from that copy.
 
     With *allow_gaps* a file of another version is opened too, and one with records that are not installed.
     Only the seals of such a file can be checked in full. *with_catalogue* compares the definitions in the

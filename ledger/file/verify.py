@@ -9,11 +9,11 @@ import re
 from collections.abc import Callable
 from enum import Enum
 
-import numpy as np
 from attrs import field, frozen
 
 from tieout.ledger.errors import DamagedFile, TimeLimitReached
-from tieout.ledger.file import chain, seal
+from tieout.ledger.file import chain
+from tieout.ledger.file.anchor import Witness
 from tieout.ledger.file.database import explain_errors
 from tieout.ledger.file.limits import default_limit, time_limit
 from tieout.ledger.file.reader import Reader
@@ -57,9 +57,9 @@ class Result:
 class Report:
     """All checks of a file, and the digests that identify it.
 
-    *head* is the digest of the last seal. Noted elsewhere, it is the anchor that reveals a tail cut off.
-    *file_digest* covers the head and the provenance. *gaps* name what could not be examined. *wal* is the
-    name of the WAL that was read with the file, empty where there was none.
+    *head* is the digest of the last seal. *file_digest* covers it and the provenance. Noted elsewhere, either
+    is the anchor that reveals a tail cut off. *gaps* name what could not be examined. *wal* is the name of
+    the WAL that was read with the file, empty where there was none.
     """
 
     results: list[Result]
@@ -81,16 +81,21 @@ class Report:
         """Check whether everything was examined and no check failed."""
         return self.opinion is Opinion.UNQUALIFIED
 
+    @property
+    def is_sealed(self) -> bool:
+        """Check whether the file is as it was sealed, and as it was noted elsewhere."""
+        return self.results[0].outcome is not Outcome.FAILED
+
 
 def verify(
     reader: Reader,
-    anchor: str | None = None,
+    anchor: Witness | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     *,
     show: Callable[[Result], None] | None = None,
     limit: float | None = None,
 ) -> Report:
-    """Check a file. *anchor* is a head digest noted earlier, 16 hex digits of it or more.
+    """Check a file against itself, and against *anchor* where something was noted of it elsewhere.
 
     *progress* is called with the name of a step, the parts of it that are finished, and all its parts. *show*
     is called with each result at once. A check may take *limit* seconds, by default by the size of the file.
@@ -118,17 +123,13 @@ def verify(
         add(result)
     seals = chain.seals(reader)
     head = seals[-1].digest if seals else chain.genesis(reader).hex()
-    return Report(results, head, file_digest(reader, head), len(seals), gaps, reader.wal)
+    (file_digest,) = chain.file_digests(reader, [head])
+    return Report(results, head, file_digest, len(seals), gaps, reader.wal)
 
 
-def file_digest(reader: Reader, head: str) -> str:
-    """Return the digest of a file's head and provenance."""
-    row = reader.connection.execute("from provenance").fetchnumpy()
-    provenance = {name: np.ma.getdata(values) for name, values in row.items()}
-    return seal.digest(bytes.fromhex(head), [("provenance", provenance)]).hex()
-
-
-def _seals(reader: Reader, anchor: str | None, progress: Callable[[str, int, int], None] | None) -> Result:
+def _seals(
+    reader: Reader, anchor: Witness | None, progress: Callable[[str, int, int], None] | None
+) -> Result:
     def step(number: int, count: int) -> None:
         if progress is not None:
             progress("seals", number, count)

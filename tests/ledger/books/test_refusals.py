@@ -371,8 +371,8 @@ def closed_books(path: Path) -> Path:
 def test_a_file_of_another_schema(tmp_path: Path, way: Way, version: int, error: type[LedgerError]) -> None:
     path = closed_books(tmp_path / "books.duckdb")
     with duckdb.connect(str(path)) as connection:
-        named = f'["ledger",{SCHEMA_VERSION}]', f'["ledger",{version}]'
-        connection.execute("update run set policies = replace(policies, ?, ?)", named)
+        versions = f'["ledger",{SCHEMA_VERSION}]', f'["ledger",{version}]'
+        connection.execute("update run set policies = replace(policies, ?, ?)", versions)
 
     with pytest.raises(error, match=f"its tables have version {version}"):
         way(path)

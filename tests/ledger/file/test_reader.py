@@ -84,8 +84,8 @@ def test_a_file_of_another_version_is_refused_and_left_alone(
     path: Path, version: int, refusal: type[errors.StoreError], remedy: str
 ) -> None:
     with duckdb.connect(str(path)) as connection:
-        named = f'["ledger",{SCHEMA_VERSION}]', f'["ledger",{version}]'
-        connection.execute("update run set policies = replace(policies, ?, ?)", named)
+        versions = f'["ledger",{SCHEMA_VERSION}]', f'["ledger",{version}]'
+        connection.execute("update run set policies = replace(policies, ?, ?)", versions)
     before = path.read_bytes()
     message = f"its tables have version {version}, this tieout reads version {SCHEMA_VERSION}; {remedy}"
 

@@ -28,12 +28,11 @@ from tieout.ledger.errors import (
     StoreError,
     WriteFailed,
 )
-from tieout.ledger.file import chain, restore
+from tieout.ledger.file import chain
 from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.file.seal import Columns
-from tieout.ledger.file.store import Head
 from tieout.ledger.file.verify import Outcome, verify
 from tieout.ledger.journal import Journal
 
@@ -586,27 +585,3 @@ def test_a_file_that_may_not_be_opened_is_read_only(path: Path) -> None:
 def test_a_connection_in_memory_needs_no_file() -> None:
     with Database(None) as database:
         assert [(1,)] == database.connection.execute("select 1").fetchall()
-
-
-def test_a_file_that_another_writer_changed_while_it_was_checked_is_not_opened(tmp_path: Path) -> None:
-    path = tmp_path / "books.duckdb"
-    with Journal.create(path, [currency("USD")]) as journal:
-        journal.post(0, deposit, "USD", "1")
-    with restore.open_sealed(path) as checked:
-        with Journal.open(path) as other:
-            other.post(1, deposit, "USD", "2")
-
-        with pytest.raises(SealBroken, match="another process"):
-            restore.storage(path, checked, Head(0, checked.genesis))
-
-
-def test_a_file_that_got_a_macro_while_it_was_checked_is_not_opened(tmp_path: Path) -> None:
-    path = tmp_path / "books.duckdb"
-    with Journal.create(path, [currency("USD")]) as journal:
-        journal.post(0, deposit, "USD", "1")
-    with restore.open_sealed(path) as checked:
-        with duckdb.connect(str(path)) as connection:
-            connection.execute("create macro greatest(a, b) as 0")
-
-        with pytest.raises(SealBroken, match="another process"):
-            restore.storage(path, checked, Head(0, checked.genesis))

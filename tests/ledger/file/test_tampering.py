@@ -21,6 +21,7 @@ from tieout.execution.kernels.orders import OrderEvent, Reason
 from tieout.ledger.application import CHECK_FAILED, application
 from tieout.ledger.books.events import margin_requirement
 from tieout.ledger.file import chain
+from tieout.ledger.file.anchor import parse
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies
 from tieout.ledger.file.verify import Outcome, Report, verify
@@ -332,12 +333,12 @@ NAMES_EDITED = (
 def departing_blocks(path: Path, anchor: str | None = None) -> set[int]:
     """Return the blocks at which a file departs from its seals, and `RUN` for the run itself."""
     with Reader(path) as reader:
-        return {departure.block for departure in chain.departures(reader, anchor)}
+        return {departure.block for departure in chain.departures(reader, parse(anchor) if anchor else None)}
 
 
 def verified(path: Path, anchor: str | None = None) -> Report:
     with Reader(path) as reader:
-        return verify(reader, anchor)
+        return verify(reader, parse(anchor) if anchor else None)
 
 
 def status(path: Path, *arguments: str) -> int:
@@ -386,7 +387,8 @@ def test_a_file_left_alone_has_nothing_wrong(original: Closed) -> None:
     assert original.head == report.head == computed[-1]
     assert original.blocks == report.blocks == len(computed) - 1 > 10
     assert foots(original.trial_balance)
-    assert 0 == status(original.path, "--anchor", original.head[:16])
+    assert 0 == status(original.path, "--anchor", original.head)
+    assert 0 == status(original.path, "--anchor", report.file_digest)
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)
@@ -537,13 +539,13 @@ def test_a_block_sealed_again_after_a_change_is_found_by_the_block_that_follows_
 
 
 def found_with_the_anchor_alone(file: File, block: int) -> bool:
-    """Check that every check passes without the anchor, and that the seals name the block with it."""
-    path, anchor = file.closed(), file.original.head
-    report = verified(path)
-    statuses = status(path), status(path, "--anchor", anchor), status(path, "--anchor", anchor[:16])
+    """Check that every check passes without an anchor, and that the seals name the block with either."""
+    path, head = file.closed(), file.original.head
+    report, file_digest = verified(path), verified(file.original.path).file_digest
+    statuses = status(path), status(path, "--anchor", head), status(path, "--anchor", file_digest)
     return (
         report.ok
-        and {block} == departing_blocks(path, anchor)
+        and {block} == departing_blocks(path, head) == departing_blocks(path, file_digest)
         and (0, CHECK_FAILED, CHECK_FAILED) == statuses
     )
 
@@ -582,16 +584,14 @@ def test_blocks_added_since_the_anchor_was_noted_are_counted(original: Closed) -
     assert f"{original.blocks - 3} blocks were added" in report.results[0].findings[0]
 
 
-def test_an_anchor_too_short_to_be_one_is_not_taken_for_it(original: Closed) -> None:
-    assert set() != departing_blocks(original.path, original.head[:15])
-    assert set() == departing_blocks(original.path, original.head[:16].upper())
-
-
 def test_the_provenance_is_outside_the_chain_and_in_the_digest_of_the_file(file: File) -> None:
     before = verified(file.original.path)
     file.run("update provenance set host = 'elsewhere'")
     after = verified(file.closed(), file.original.head)
+    against_the_file = verified(file.path, before.file_digest)
 
     assert after.ok
     assert before.head == after.head
     assert before.file_digest != after.file_digest
+    assert not against_the_file.ok
+    assert "the provenance was changed" in against_the_file.results[0].findings[0]

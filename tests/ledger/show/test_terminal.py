@@ -1,4 +1,4 @@
-"""Lines on the terminal: one each, whatever text they hold."""
+"""Lines on the terminal: one each, for any text."""
 
 import io
 import sys

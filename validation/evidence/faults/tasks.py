@@ -13,6 +13,7 @@ from tieout.execution.spec.reading import read
 from tieout.ledger.books.events import deposit
 from tieout.ledger.errors import DiskFull, JournalClosed, StoreError
 from tieout.ledger.file import chain
+from tieout.ledger.file.anchor import parse
 from tieout.ledger.file.database import Database
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.journal import Journal
@@ -97,7 +98,9 @@ def inspect(_: Report, path: Path, anchor: str | None = None) -> Contents:
     """Read a file as an auditor would, then all its rows."""
     try:
         with Reader(path) as reader:
-            broken = [str(departure) for departure in chain.departures(reader, anchor)]
+            broken = [
+                str(departure) for departure in chain.departures(reader, parse(anchor) if anchor else None)
+            ]
             blocks = len(chain.seals(reader))
     except StoreError as error:
         return Contents(refused=f"{type(error).__name__}: {error}")
