@@ -67,7 +67,7 @@ def test_a_folder_with_other_files_is_refused_and_stays(
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_remedy_is_a_new_folder(reader: Reader, tmp_path: Path, form: str) -> None:
-    (tmp_path / "kept.txt").write_text("")
+    (tmp_path / "letter.txt").write_text("")
     with pytest.raises(ExportFailed, match="give a new or empty folder"):
         export(reader, form, tmp_path)
     (tmp_path / "empty").mkdir()
@@ -135,13 +135,13 @@ def test_a_file_that_appears_meanwhile_stays(
 ) -> None:
     def progress(count: int, total: int) -> None:
         if count == total:
-            (tmp_path / "out" / "lots.beancount").write_text("kept")
+            (tmp_path / "out" / "lots.beancount").write_text("letter")
 
     if not has_links:
         without_links(monkeypatch)
     with pytest.raises(ExportFailed, match=r"lots\.beancount cannot be written"):
         export(reader, "beancount", tmp_path / "out", progress)
-    assert "kept" == (tmp_path / "out" / "lots.beancount").read_text()
+    assert "letter" == (tmp_path / "out" / "lots.beancount").read_text()
     assert [] == [path for path in (tmp_path / "out").iterdir() if path.suffix == ".partial"]
 
 
@@ -239,8 +239,8 @@ def test_a_file_that_was_changed_since_is_refused_and_stays(
     if change == "edit":
         path.write_bytes(content + b"\n; my remark")
     elif change == "link":
-        (tmp_path / "kept").write_bytes(content)
-        path.symlink_to(tmp_path / "kept")
+        (tmp_path / "letter").write_bytes(content)
+        path.symlink_to(tmp_path / "letter")
     else:
         path.mkdir()
     before = {each.name for each in (tmp_path / "out").iterdir()}
@@ -257,11 +257,11 @@ def test_a_file_that_is_changed_meanwhile_is_refused_and_stays(reader: Reader, t
 
     def progress(count: int, total: int) -> None:
         if count == total:
-            lots.write_text("kept")
+            lots.write_text("letter")
 
     with pytest.raises(ExportFailed, match=r"lots\.hledger was changed while the export ran"):
         export(reader, "hledger", tmp_path / "out", progress)
-    assert "kept" == lots.read_text()
+    assert "letter" == lots.read_text()
     assert exact.is_file()
 
 
@@ -302,16 +302,16 @@ def test_a_manifest_that_no_export_wrote_is_another_file(
 
 
 def test_a_manifest_that_names_files_elsewhere_moves_nothing(reader: Reader, tmp_path: Path) -> None:
-    kept = tmp_path / "mine.csv"
-    kept.write_text("the only copy")
-    digest = hashlib.sha256(kept.read_bytes()).hexdigest()
+    letter = tmp_path / "mine.csv"
+    letter.write_text("the only copy")
+    digest = hashlib.sha256(letter.read_bytes()).hexdigest()
     (tmp_path / "out").mkdir()
-    names = {"../mine.csv": digest, str(kept): digest}
+    names = {"../mine.csv": digest, str(letter): digest}
     (tmp_path / "out" / MANIFEST).write_text(json.dumps({"files": names}))
 
     export(reader, "csv", tmp_path / "out")
 
-    assert "the only copy" == kept.read_text()
+    assert "the only copy" == letter.read_text()
     assert names.keys().isdisjoint(json.loads((tmp_path / "out" / MANIFEST).read_text())["files"])
 
 
