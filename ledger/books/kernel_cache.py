@@ -41,7 +41,7 @@ class _Locator(UserProvidedCacheLocator):
 
 
 class _Implementation(CompileResultCacheImpl):
-    _locator_classes: list[type] = [_Locator]  # noqa: RUF012  as numba declares it
+    _locator_classes: list[type[object]] = [_Locator]  # noqa: RUF012  as numba declares it
 
 
 class KernelCache(FunctionCache):
