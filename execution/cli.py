@@ -11,6 +11,8 @@ import typer
 from tieout.ledger.application import CHECK_FAILED, COULD_NOT_RUN
 from tieout.ledger.show.terminal import say
 
+_RESUMABLE = "sealed blocks are kept. Run the same command to resume."
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -47,7 +49,10 @@ def run(
         source = read(spec)
         name = source.spec.run.journal
         path = journal or (spec.parent / name if name else spec.with_suffix(".duckdb"))
-        is_verified = run(assemble(source), path, str(spec), overwrite=overwrite)
+        try:
+            is_verified = run(assemble(source), path, str(spec), overwrite=overwrite)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_RESUMABLE) from None
     if not is_verified:
         raise typer.Exit(CHECK_FAILED)
 
@@ -89,9 +94,6 @@ def _explain_errors() -> Iterator[None]:
 
     try:
         yield
-    except KeyboardInterrupt:
-        say("tieout: interrupted; sealed blocks are kept. Run the same command to resume.", error=True)
-        raise typer.Exit(COULD_NOT_RUN) from None
     except StrategyFailed as error:
         cause = error.__cause__
         say(*"".join(traceback.format_exception(cause)).rstrip().split("\n"), error=True)

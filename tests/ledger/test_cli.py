@@ -538,6 +538,8 @@ def greet():
     print("hello")
 
 def fail(how: str):
+    if how == "keys":
+        raise KeyboardInterrupt
     raise {"disk": OSError(28, "No space left on device", "out"), "pipe": BrokenPipeError()}[how]
 
 def register(app):
@@ -569,6 +571,7 @@ def test_another_room_brings_its_commands_and_a_broken_one_does_no_harm(books: P
 @pytest.mark.parametrize(
     ("how", "message"),
     [
+        ("keys", "tieout: interrupted"),
         ("disk", "tieout: out: No space left on device"),
         ("pipe", ""),
         ("bug", "KeyError: 'bug'"),
