@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tieout.ledger.application import CHECK_FAILED, COULD_NOT_RUN
-from tieout.ledger.show.terminal import say
+from tieout.ledger.terminal import say
 
 _RESUMABLE = "sealed blocks are kept. Run the same command to resume."
 

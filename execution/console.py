@@ -17,7 +17,7 @@ from tieout.ledger.file.verify import verify
 from tieout.ledger.show import tables as present
 from tieout.ledger.show.progress import progress
 from tieout.ledger.show.report import show_report
-from tieout.ledger.show.terminal import say
+from tieout.ledger.terminal import say
 
 Step = Callable[[int, int], None]
 """Takes the number of finished bars, and the number of all bars."""

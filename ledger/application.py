@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from tieout.ledger.errors import SealBroken, TieoutError
-from tieout.ledger.show.terminal import say
+from tieout.ledger.terminal import say
 
 CHECK_FAILED, COULD_NOT_RUN = 1, 2
 _LAST_STREAM = 2

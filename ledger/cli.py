@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tieout.ledger.application import CHECK_FAILED, COULD_NOT_RUN
-from tieout.ledger.show.terminal import say
 from tieout.ledger.sign.cli import Anchor, Pub, Signed, sign, witness
+from tieout.ledger.terminal import say
 
 if TYPE_CHECKING:
     from tieout.ledger.file.query import Query

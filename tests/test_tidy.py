@@ -58,7 +58,7 @@ PRINTS = (
     r"print|(typer|click)\.s?echo|(.*\.)?([cC]onsole|Console\(.*\))\.print"
     r"|sys\.std(out|err)\.write(lines)?|traceback\.print_\w+"
 )
-TERMINAL = ("ledger/show/terminal.py", "ledger/show/tables.py")
+TERMINAL = ("ledger/terminal.py", "ledger/show/tables.py")
 # The part of validation that users run on the files of others. The rest measures and proves.
 PRODUCT_OF_VALIDATION = (
     "validation/cli.py",

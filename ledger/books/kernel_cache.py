@@ -22,6 +22,8 @@ import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, UserProvidedCacheLocator
 from numba.core.serialize import dumps
 
+from tieout.ledger.terminal import say
+
 SUFFIX = ".nbi"
 """Suffix of the file of a kernel."""
 
@@ -173,7 +175,7 @@ def _say(sentence: Callable[..., str], folder: Path, *reason: str | None) -> Non
     """Write a sentence to the standard error, the first time."""
     if sentence not in _sentences and sys.stderr is not None:
         _sentences.add(sentence)
-        sys.stderr.write(f"tieout: {sentence(folder, *reason)}\n")
+        say(f"tieout: {sentence(folder, *reason)}", error=True)
 
 
 def _damaged(path: Path, reason: str) -> str:

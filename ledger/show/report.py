@@ -1,7 +1,7 @@
 """The printed form of a verification."""
 
 from tieout.ledger.file.verify import FINDINGS_IN_FULL, Opinion, Outcome, Report, Result
-from tieout.ledger.show.terminal import Styled, say
+from tieout.ledger.terminal import Styled, say
 
 FINDINGS = FINDINGS_IN_FULL + 1
 """Findings of one check that are printed: those of `verify`, and its line that counts the others."""

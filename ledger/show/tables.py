@@ -22,7 +22,7 @@ from rich.table import Table
 
 from tieout.ledger.file.query import Query
 from tieout.ledger.file.reader import Reader
-from tieout.ledger.show.terminal import Styled, say, write_plain
+from tieout.ledger.terminal import Styled, say, write_plain
 from tieout.ledger.text import json_text, line, spreadsheet_cell
 
 Form = Literal["table", "csv", "json"]

@@ -8,7 +8,7 @@ import typer
 
 from tieout.ledger.application import CHECK_FAILED
 from tieout.ledger.errors import InvalidNote, UnsoundJournal
-from tieout.ledger.show.terminal import say
+from tieout.ledger.terminal import say
 
 if TYPE_CHECKING:
     from tieout.ledger.file.anchor import Witness

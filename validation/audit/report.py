@@ -8,7 +8,7 @@ import numpy as np
 from tieout.ledger.file.verify import Outcome
 from tieout.ledger.show import tables as present
 from tieout.ledger.show.tables import Column, Grid
-from tieout.ledger.show.terminal import Styled
+from tieout.ledger.terminal import Styled
 from tieout.validation.audit.audit import Audit
 from tieout.validation.audit.books import Books
 from tieout.validation.audit.faults import Finding, moment, money

@@ -17,7 +17,7 @@ from tieout.ledger.errors import LedgerError
 from tieout.ledger.file.query import Query
 from tieout.ledger.show import tables
 from tieout.ledger.show.progress import progress
-from tieout.ledger.show.terminal import Styled, say
+from tieout.ledger.terminal import Styled, say
 
 CONTROLS = {
     *map(chr, range(0x20)),
