@@ -10,11 +10,11 @@ compiles them beforehand.
 """
 
 import hashlib
-import subprocess
 import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import numba
@@ -29,6 +29,7 @@ from tieout.ledger.books.arrays import empty_books
 from tieout.ledger.books.compiled import load_separate, without_separate
 from tieout.ledger.books.events import deposit
 from tieout.ledger.books.posting import begin, commit, undo, unload
+from tieout.ledger.process import start
 
 _CHILD = "child"
 
@@ -38,8 +39,7 @@ def compile_once() -> None:
     """Compile the kernels of a run unless they are in the cache. The cache is asked once a process."""
     if config.DISABLE_JIT or marker().exists():  # type: ignore[attr-defined]  # set from the environment
         return
-    command = [sys.executable, "-m", "tieout.execution.warmup", _CHILD]
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603  this very module
+    child = start("-m", "tieout.execution.warmup", _CHILD, stderr=DEVNULL)
     try:
         compile_all([begin, commit, undo])
         load_separate()
