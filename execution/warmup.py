@@ -10,11 +10,11 @@ compiles them beforehand. Where nothing can be kept, this process compiles all.
 """
 
 import hashlib
-import subprocess
 import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import numba
@@ -30,6 +30,7 @@ from tieout.ledger.books.compiled import load_separate, without_separate
 from tieout.ledger.books.events import deposit
 from tieout.ledger.books.kernel_cache import can_keep
 from tieout.ledger.books.posting import begin, commit, undo, unload
+from tieout.ledger.process import start
 
 _CHILD = "child"
 
@@ -43,8 +44,7 @@ def compile_once() -> None:
         compile_all([begin, commit, undo, perform, deposit, unload])
         compile_kernels()
         return
-    command = [sys.executable, "-m", "tieout.execution.warmup", _CHILD]
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603  this very module
+    child = start("-m", "tieout.execution.warmup", _CHILD, stderr=DEVNULL)
     try:
         compile_all([begin, commit, undo])
         load_separate()

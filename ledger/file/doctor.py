@@ -20,15 +20,14 @@ import os
 import re
 import shutil
 import struct
-import subprocess
-import sys
 from itertools import count
 from pathlib import Path
+from subprocess import PIPE
 
 import duckdb
 from attrs import asdict, evolve, field, frozen
 
-from tieout.ledger import errors
+from tieout.ledger import errors as ledger_errors
 from tieout.ledger.errors import DamagedFile, TimeLimitReached, WriteFailed
 from tieout.ledger.file import chain
 from tieout.ledger.file.anchor import parse
@@ -38,6 +37,7 @@ from tieout.ledger.file.identifier import quoted
 from tieout.ledger.file.instances import NAME
 from tieout.ledger.file.limits import default_limit, time_limit
 from tieout.ledger.file.reader import Reader
+from tieout.ledger.process import start
 from tieout.ledger.text import line
 
 _TABLES = (
@@ -146,20 +146,15 @@ def examine(path: str | Path, anchor: str = "") -> Report:
     Raises a `StoreError` for reasons other than damage: there is no such file, it is open elsewhere, or
     another version wrote it.
     """
-    child = subprocess.run(  # noqa: S603  this interpreter
-        [sys.executable, "-c", _LOOK, str(path), anchor],
-        capture_output=True,
-        check=False,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    with start("-c", _LOOK, str(path), anchor, stdout=PIPE, stderr=PIPE) as child:
+        output, errors = child.communicate()
     if child.returncode == 0:
-        return evolve(Report(**json.loads(child.stdout)), torn_bytes=_torn_bytes(_default_wal(Path(path))))
+        return evolve(Report(**json.loads(output)), torn_bytes=_torn_bytes(_default_wal(Path(path))))
     if child.returncode < 0:
         return Report(str(path), refusal=f"reading it ends the process with signal {-child.returncode}")
-    last = child.stderr.strip().rpartition("\n")[2]
+    last = errors.strip().rpartition("\n")[2]
     name, _, message = last.removeprefix("tieout.ledger.errors.").partition(": ")
-    kind = getattr(errors, name, None)
+    kind = getattr(ledger_errors, name, None)
     if kind is None:
         return Report(str(path), refusal=f"reading it fails: {last}")
     raise kind(message)
