@@ -71,14 +71,13 @@ def record(
         try:
             with _explained_divergence():
                 perform(journal)
+                return Result.of(journal, currency)
         except StrategyFailed as failure:
             raise _closed(journal, failure) from failure.__cause__
         except BaseException:
             # Sealed here, the open block would end at a bar where no other run's block ends.
             journal.discard()
             raise
-        with _explained_divergence():
-            return Result.of(journal, currency)
 
 
 def repeat(recorded: RunRecord, layout: Layout, causes: list[str], perform: Perform) -> Reperformance:
@@ -112,6 +111,9 @@ def _open(claim: Claim | None, layout: Layout, run: Run, overwrite: Consent | No
 
 def _closed(journal: Journal, failure: StrategyFailed) -> StrategyFailed:
     """Close the journal of a run that its strategy ended. Return the error, with the state of the file."""
+    if journal.store.has_yet_to_replace:
+        journal.discard()
+        return StrategyFailed(f"{failure}; no block was sealed, and the journal that was there is unchanged")
     try:
         journal.close()
     except ReplayDiverged:

@@ -76,11 +76,11 @@ class Result(Closing):
         """
         if journal.path is None:
             return cls(journal, "", currency)
-        before, identity = journal.blocks_before, journal.identity
+        before, identity = journal.store.blocks_before, journal.store.identity
         head = journal.close()
         assert head is not None
         assert identity is not None
-        return cls(written(journal.path, identity, head.digest.hex()), head.digest.hex(), currency, before)
+        return cls(reopen(journal.path, identity, head.digest.hex()), head.digest.hex(), currency, before)
 
     @classmethod
     def open(cls, path: str | Path, currency: str = "USD") -> Self:
@@ -143,7 +143,7 @@ class Result(Closing):
         return frame
 
 
-def written(path: Path, identity: Identity, head: str) -> Reader:
+def reopen(path: Path, identity: Identity, head: str) -> Reader:
     """Open the file that this process has just written. Raises `FileReplaced` where it is another one."""
     readers: list[Reader] = []
     try:

@@ -15,7 +15,7 @@ from tieout.ledger.errors import OpenedBeforeFork
 _forks = 0
 """Number of forks between the first process and this one."""
 
-_KEPT: WeakSet[Any] = WeakSet()
+_IMMORTAL: WeakSet[Any] = WeakSet()
 _IN_CHILD: list[Callable[[], None]] = []
 
 
@@ -41,7 +41,7 @@ class Home:
 
 def keep_in_child(thing: object) -> None:
     """Never delete *thing* in a forked process. Its deletion would wait for threads that are not there."""
-    _KEPT.add(thing)
+    _IMMORTAL.add(thing)
 
 
 def act_in_child(action: Callable[[], None]) -> None:
@@ -52,7 +52,7 @@ def act_in_child(action: Callable[[], None]) -> None:
 def _after_fork() -> None:
     global _forks  # noqa: PLW0603  a count for the whole process
     _forks += 1
-    for thing in _KEPT:
+    for thing in _IMMORTAL:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
     for action in _IN_CHILD:
         action()

@@ -38,7 +38,7 @@ from tieout.ledger.file.columns import columns_of, read_columns
 from tieout.ledger.file.creation import Consent, create_storage, discard_blank, make_way
 from tieout.ledger.file.database import holds_nothing
 from tieout.ledger.file.layout import layout_of
-from tieout.ledger.file.place import Identity, is_there, place_of
+from tieout.ledger.file.place import is_there, place_of
 from tieout.ledger.file.query import Query, execute
 from tieout.ledger.file.run import Run, copy_run, layout_for, run_row, stored_run
 from tieout.ledger.file.schema import Schema, installed_schemas, ledger_schema
@@ -554,14 +554,9 @@ class Journal(Closing, Exclusive):
         return self._store.genesis
 
     @property
-    def blocks_before(self) -> int:
-        """Number of sealed blocks that a replay compares, because the file held them before."""
-        return self._store.blocks_before
-
-    @property
-    def identity(self) -> Identity | None:
-        """The file that is written, None in memory."""
-        return self._store.identity
+    def store(self) -> Store:
+        """The store of the blocks, for code that records runs."""
+        return self._store
 
     @property
     def path(self) -> Path | None:

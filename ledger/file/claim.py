@@ -29,6 +29,7 @@ from tieout.ledger.errors import JournalExists, LockedByWriter, WriteFailed
 from tieout.ledger.file.database import explain_errors
 from tieout.ledger.file.place import place_of, wals_of
 from tieout.ledger.forking import Home, act_in_child
+from tieout.ledger.interruption import uninterrupted
 
 _RECORD = re.compile(rb"tieout (\d+) ([0-9a-f]{32})\n")
 _BEGIN = b"tieout "
@@ -73,7 +74,8 @@ class Claim(Closing):
         """End a use. The last one ends the claim, and removes what was staged and the lock file."""
         self._uses -= 1
         if self._uses <= 0:
-            self._end()
+            with uninterrupted():
+                self._end()
 
     def leave_to_parent(self) -> None:
         """End the claim in this forked process only."""

@@ -19,7 +19,7 @@ _KINDS = (
 
 @frozen
 class Identity:
-    """The file that lies at a path, whatever other file may lie there later."""
+    """The file that lies at a path. Another one may lie there later."""
 
     device: int
     inode: int
@@ -45,7 +45,7 @@ class Identity:
 def place_of(path: str | Path) -> Path:
     """Return the full path, so that a later change of the folder does not matter.
 
-    Links among the folders are followed. The last part is left as it is.
+    Links among the folders are followed. The last part is not followed.
     """
     text = os.fspath(path)
     if "\0" in text:

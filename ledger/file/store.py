@@ -137,6 +137,11 @@ class Store:
         return ThreadPoolExecutor(max_workers=1, thread_name_prefix="tieout-seal")
 
     @property
+    def has_yet_to_replace(self) -> bool:
+        """Check whether the file waits for its first block to take the place of another."""
+        return self.path is not None and self._open().replace is not None
+
+    @property
     def identity(self) -> Identity | None:
         """The file, None in memory."""
         return None if self.path is None else self._open().identity

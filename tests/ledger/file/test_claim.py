@@ -133,7 +133,8 @@ def test_a_lock_file_that_is_removed_while_it_is_locked_is_made_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The claim before this one ends between the opening of the lock file and its locking."""
-    right, times = claims._is_at, []
+    right = claims._is_at
+    times: list[Path] = []
 
     def is_at(file: FileIO, place: Path) -> bool:
         if not times:
