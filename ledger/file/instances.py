@@ -7,6 +7,7 @@ therefore kept for the next file. An instance serves one writer, or all readers 
 import os
 import tempfile
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,9 @@ from uuid import uuid4
 from weakref import WeakValueDictionary
 
 from attrs import define
+
+from tieout.ledger.errors import LockedByWriter
+from tieout.ledger.forking import keep_in_child
 
 if TYPE_CHECKING:
     import duckdb
@@ -75,6 +79,7 @@ class Attachment:
                 return None
             self._instance.is_lent |= is_lent
             connection = self._instance.root.cursor()
+            keep_in_child(connection)
             connection.execute(f"use {NAME}")
             return connection
 
@@ -85,6 +90,21 @@ class Attachment:
                 return False
             self._instance.is_lent = True
             return True
+
+    def reattach(self, path: Path, rename: Callable[[], None]) -> None:
+        """Detach the file of a writer, let *rename* give it the name *path*, and attach it again.
+
+        Raises `LockedByWriter`, and renames nothing, where this process reads another file of that name.
+        """
+        with _LOCK:
+            assert self._instance is not None
+            if path.resolve() in _OPEN_FOR_READING:
+                raise LockedByWriter(f"{path}: the file is open in this process; close it first")
+            root = self._instance.root
+            root.execute(f"detach {NAME}")
+            rename()
+            root.execute(f"attach {_quoted(path)} as {NAME} ({_WRITABLE})")
+            root.execute("reset checkpoint_threshold")
 
     def close(self) -> None:
         """End the use. Safe to call twice."""
@@ -103,7 +123,6 @@ def _attach(path: Path | None, *, read_only: bool, isolated: bool) -> _Instance:
 
     # A file has one full name. Under two names one process could write it twice.
     full = None if path is None else path.resolve()
-    place = ":memory:" if full is None else str(full).replace("'", "''")
     # Without the type DuckDB takes files of other formats for databases and downloads extensions for them.
     options = "type duckdb, read_only" if read_only else _WRITABLE
     with _LOCK:
@@ -115,8 +134,9 @@ def _attach(path: Path | None, *, read_only: bool, isolated: bool) -> _Instance:
             root = duckdb.connect(":memory:", config=_NO_EXTENSIONS | {"temp_directory": _spill_folder()})
         else:
             root = _IDLE.pop() if _IDLE else duckdb.connect(":memory:")
+        keep_in_child(root)
         try:
-            root.execute(f"attach '{place}' as {NAME} ({options})")
+            root.execute(f"attach {_quoted(full)} as {NAME} ({options})")
             for setting in _ISOLATED if isolated else ():
                 root.execute(setting)
         except BaseException:
@@ -131,6 +151,12 @@ def _attach(path: Path | None, *, read_only: bool, isolated: bool) -> _Instance:
 def _spill_folder() -> str:
     """Name a folder for rows that do not fit into memory. DuckDB makes it when needed, and removes it."""
     return str(Path(tempfile.gettempdir()) / f"tieout-{uuid4().hex}")
+
+
+def _quoted(path: Path | None) -> str:
+    """Return the path as SQL, or that of a database in memory."""
+    name = ":memory:" if path is None else str(path).replace("'", "''")
+    return f"'{name}'"
 
 
 def _release(instance: _Instance) -> None:
@@ -158,6 +184,12 @@ def _before_fork() -> None:
         _IDLE.pop().close()
 
 
+def _in_child() -> None:
+    """Forget the readers of the parent. Files are opened again here."""
+    _OPEN_FOR_READING.clear()
+    _LOCK.release()
+
+
 # A forked process has the instances without their threads, and would wait for those threads forever.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
+    os.register_at_fork(before=_before_fork, after_in_parent=_LOCK.release, after_in_child=_in_child)

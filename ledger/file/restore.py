@@ -12,6 +12,7 @@ from tieout.ledger.books.commodity import Commodity
 from tieout.ledger.errors import DamagedFile, SealBroken
 from tieout.ledger.file import chain
 from tieout.ledger.file.catalogue import Catalogue, catalogue, macros
+from tieout.ledger.file.claim import Claim
 from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.reader import Reader
@@ -71,12 +72,13 @@ def open_sealed(path: Path) -> Iterator[SealedFile]:
         yield SealedFile(reader, reader.run, reader.layout, chain.genesis(reader), digests)
 
 
-def storage(path: Path, file: SealedFile, head: Head) -> Storage:
+def storage(file: SealedFile, head: Head, claim: Claim) -> Storage:
     """Open the same file for writing, and take over the copy of its rows for queries.
 
-    *head* is the end of the chain for blocks to come. Raises `SealBroken` where another process has changed
-    the file meanwhile.
+    *head* is the end of the chain for blocks to come, and *claim* that on the file's path. Raises
+    `SealBroken` where another process has changed the file meanwhile.
     """
+    path = claim.path
     database = Database(path)
     try:
         with explain_errors(path, DamagedFile):
@@ -87,7 +89,7 @@ def storage(path: Path, file: SealedFile, head: Head) -> Storage:
     except BaseException:
         database.close()
         raise
-    return Storage(database, file.genesis, head, file.reader.detach())
+    return Storage.of(database, file.genesis, head, claim, file.reader.detach())
 
 
 def _require_same(path: Path, file: SealedFile, objects: Catalogue, digests: list[str]) -> None:

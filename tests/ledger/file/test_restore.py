@@ -11,6 +11,7 @@ from tieout.ledger.books.commodity import currency, instrument
 from tieout.ledger.books.events import buy, deposit
 from tieout.ledger.errors import DamagedFile, SealBroken
 from tieout.ledger.file import restore
+from tieout.ledger.file.claim import Claim
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Run
 from tieout.ledger.file.store import Head
@@ -133,6 +134,11 @@ def test_a_run_that_cannot_be_read_is_damage_and_the_file_is_released(
     assert is_free(path)
 
 
+def reconnect(path: Path, checked: restore.SealedFile) -> None:
+    with Claim(path) as claim:
+        restore.storage(checked, Head(0, checked.genesis), claim).close()
+
+
 def test_a_file_that_another_writer_changed_while_it_was_checked_is_not_opened(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     with Journal.create(path, [currency("USD")]) as journal:
@@ -142,7 +148,7 @@ def test_a_file_that_another_writer_changed_while_it_was_checked_is_not_opened(t
             other.post(1, deposit, "USD", "2")
 
         with pytest.raises(SealBroken, match="another process"):
-            restore.storage(path, checked, Head(0, checked.genesis))
+            reconnect(path, checked)
 
 
 def test_a_file_that_got_a_macro_while_it_was_checked_is_not_opened(tmp_path: Path) -> None:
@@ -154,4 +160,4 @@ def test_a_file_that_got_a_macro_while_it_was_checked_is_not_opened(tmp_path: Pa
             connection.execute("create macro greatest(a, b) as 0")
 
         with pytest.raises(SealBroken, match="another process"):
-            restore.storage(path, checked, Head(0, checked.genesis))
+            reconnect(path, checked)
