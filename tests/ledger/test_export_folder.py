@@ -302,16 +302,16 @@ def test_a_manifest_that_no_export_wrote_is_another_file(
 
 
 def test_a_manifest_that_names_files_elsewhere_moves_nothing(reader: Reader, tmp_path: Path) -> None:
-    mine = tmp_path / "mine.csv"
-    mine.write_text("the only copy")
-    digest = hashlib.sha256(mine.read_bytes()).hexdigest()
+    copy = tmp_path / "mine.csv"
+    copy.write_text("the only copy")
+    digest = hashlib.sha256(copy.read_bytes()).hexdigest()
     (tmp_path / "out").mkdir()
-    names = {"../mine.csv": digest, str(mine): digest}
+    names = {"../mine.csv": digest, str(copy): digest}
     (tmp_path / "out" / MANIFEST).write_text(json.dumps({"files": names}))
 
     export(reader, "csv", tmp_path / "out")
 
-    assert "the only copy" == mine.read_text()
+    assert "the only copy" == copy.read_text()
     assert names.keys().isdisjoint(json.loads((tmp_path / "out" / MANIFEST).read_text())["files"])
 
 
@@ -383,13 +383,13 @@ def test_batches_make_no_difference_to_csv(
 def test_csv_has_the_rows_of_duckdb_in_its_words(reader: Reader, tmp_path: Path, name: str) -> None:
     export(reader, "csv", tmp_path / "out")
     rows = dict(tables._queries(reader))[name]
-    theirs = tmp_path / "theirs.csv"
+    by_duckdb = tmp_path / "theirs.csv"
     with duckdb.connect() as other:
         other.register("answer", reader.connection.sql(rows).to_arrow_table())
-        other.execute(f"copy (from answer) to '{theirs}' (format csv)")
+        other.execute(f"copy (from answer) to '{by_duckdb}' (format csv)")
 
-    ours = (tmp_path / "out" / f"{name}.csv").read_bytes()
-    assert theirs.read_bytes() == ours.replace(b"'=1+1", b"=1+1")
+    by_export = (tmp_path / "out" / f"{name}.csv").read_bytes()
+    assert by_duckdb.read_bytes() == by_export.replace(b"'=1+1", b"=1+1")
 
 
 def test_parquet_has_a_row_group_for_each_batch(

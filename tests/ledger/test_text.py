@@ -1,4 +1,4 @@
-"""Text on its way out: whatever it is, it is one line, one cell, one string."""
+"""Text on its way out: any text is one line, one cell, one string."""
 
 import csv
 import html.parser
@@ -38,13 +38,13 @@ TEXTS = st.text() | st.text(st.sampled_from([*"\\x1bu202eU0", *"=+-@'\t\r\n \x1b
 @example("\u2066\u2067\u2068\u2069\u200e\u200f\u061c")
 @example("\u3164\u115f\ufe0f\U000e0041")
 def test_a_line_has_no_character_that_a_terminal_acts_on(text: str) -> None:
-    shown = line(text)
+    printed = line(text)
 
-    assert shown.isprintable()
-    assert 1 == len(f"{shown}.".splitlines())
-    assert {unicodedata.category(c) for c in shown}.isdisjoint({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-    assert {unicodedata.bidirectional(c) for c in shown}.isdisjoint({"R", "AL", "AN"})
-    assert all(byte >= 0x20 and byte != 0x7F for byte in shown.encode())
+    assert printed.isprintable()
+    assert 1 == len(f"{printed}.".splitlines())
+    assert {unicodedata.category(c) for c in printed}.isdisjoint({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+    assert {unicodedata.bidirectional(c) for c in printed}.isdisjoint({"R", "AL", "AN"})
+    assert all(byte >= 0x20 and byte != 0x7F for byte in printed.encode())
 
 
 @given(TEXTS)
@@ -53,7 +53,7 @@ def test_a_line_may_be_passed_again(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "printed"),
     [
         ("Ünïted, 東京 €5 — naïve", "Ünïted, 東京 €5 — naïve"),
         ("C:\\runs\\user", "C:\\runs\\user"),
@@ -69,8 +69,8 @@ def test_a_line_may_be_passed_again(text: str) -> None:
         (5, "5"),
     ],
 )
-def test_a_line_shows_what_it_does_not_send(text: str, shown: str) -> None:
-    assert shown == line(text)
+def test_a_line_shows_what_it_does_not_send(text: str, printed: str) -> None:
+    assert printed == line(text)
 
 
 # --- spreadsheets --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Lines on the terminal: one each, whatever text they hold."""
+"""Lines on the terminal: one each, with any text in them."""
 
 import io
 import sys
