@@ -11,6 +11,7 @@ from tieout.execution.figures import schedules
 from tieout.execution.figures.history import History
 from tieout.execution.figures.metrics import Metrics, metrics
 from tieout.ledger.closing import Closing
+from tieout.ledger.errors import JournalClosed
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.journal import Journal
 
@@ -48,7 +49,11 @@ class Result(Closing):
 
     @property
     def journal(self) -> Journal | Reader:
-        """Journal of the run. A run in memory is sealed at the first use."""
+        """Journal of the run. A run in memory is sealed at the first use.
+
+        Raises `JournalClosed` after `close`, and so do the figures that are read from it.
+        """
+        self._require_open()
         if isinstance(self._journal, Journal) and not self._head:
             self._head = self._journal.commit().digest.hex()
         return self._journal
@@ -56,7 +61,8 @@ class Result(Closing):
     @property
     def head(self) -> str:
         """Digest of the last block."""
-        self.journal  # noqa: B018  seals it
+        if not self._head:
+            self.journal  # noqa: B018  seals it
         return self._head
 
     @classmethod
@@ -86,12 +92,12 @@ class Result(Closing):
     @property
     def equity(self) -> pl.DataFrame:
         """Cash, market value and equity at every statement."""
-        return schedules.equity(self._history)
+        return schedules.equity(self._open_history)
 
     @property
     def trades(self) -> pl.DataFrame:
         """Round trips, from flat to flat."""
-        return schedules.trades(self._history)
+        return schedules.trades(self._open_history)
 
     @property
     def positions(self) -> pl.DataFrame:
@@ -110,7 +116,22 @@ class Result(Closing):
 
     def metrics_for(self, periods_per_year: float = 252.0) -> Metrics:
         """Compute `metrics` for another number of statements a year."""
-        return metrics(self._history, self.currency, periods_per_year)
+        return metrics(self._open_history, self.currency, periods_per_year)
+
+    @property
+    def _open_history(self) -> History:
+        self._require_open()
+        return self._history
+
+    def _require_open(self) -> None:
+        """Raise `JournalClosed` for a closed result: its figures are read from the journal when needed."""
+        if not self._is_open:
+            remedy = (
+                f"open it again with Result.open({str(path)!r})"
+                if (path := self._journal.path)
+                else "its run was in memory: read the figures before closing it, or run into a file"
+            )
+            raise JournalClosed(f"the result is closed; {remedy}")
 
     @cached_property
     def _history(self) -> History:

@@ -30,12 +30,16 @@ _UNITS = {"ms": 1_000_000, "us": 1_000, "ns": 1}
 
 @frozen
 class NamedFrame:
-    """A frame with its name in errors, and the class of these. It *is_lazy* if it may exceed memory."""
+    """A frame with its name in errors, and the class of these. It *is_lazy* if it may exceed memory.
+
+    *suffix* is that of the file that it was read from, empty for a frame in memory.
+    """
 
     frame: pl.LazyFrame
     name: str
     is_lazy: bool
     error: type[ExecutionError] = ExecutionError
+    suffix: str = ""
 
     def collect(self, query: pl.LazyFrame | None = None) -> pl.DataFrame:
         """Return the rows of *query*, which is built on the frame, or by default all rows."""
@@ -55,7 +59,7 @@ def lazy(
     renamed column replaces a column that has the name already. Errors call the frame *name*, or its path.
     Raises *error* if *data* is no frame, cannot be read, or lacks a column of *columns*.
     """
-    is_lazy = False
+    is_lazy, suffix = False, ""
     if isinstance(data, str | PathLike):
         path = Path(data)
         if path.suffix.lower() not in _SUFFIXES:
@@ -64,9 +68,9 @@ def lazy(
             )
         if not path.exists():
             raise error(f"{name}: there is no file {line(path)}")
-        name, is_lazy = line(path), True
+        name, is_lazy, suffix = line(path), True, path.suffix.lower()
     with reading(name, error):
-        if is_lazy:
+        if suffix:
             frame = _scan(path, columns, error)
         elif isinstance(data, pl.LazyFrame):
             frame, is_lazy = data, True
@@ -78,7 +82,7 @@ def lazy(
     for column in columns.values():
         if column not in names:
             raise error(f"{name}: there is no column {column!r}{nearest(column, names)}")
-    return NamedFrame(_rename(frame, names, columns), name, is_lazy, error)
+    return NamedFrame(_rename(frame, names, columns), name, is_lazy, error, suffix)
 
 
 @contextmanager
@@ -212,6 +216,10 @@ def _refuse_kind(source: NamedFrame, column: str, fault: str, remedy: str) -> No
         is_other = text.is_not_null() & text.cast(pl.Float64, strict=False).is_null()
         other = source.collect(numbered.filter(is_other).head(ERROR_ROWS))
         rows = rows if other.is_empty() else other
+        if source.suffix:
+            row, value = rows.row(0)
+            remedy = "write a number there" if source.suffix == ".csv" else "store the column as numbers"
+            raise source.error(f"{source.name}, row {row + 1}: {column} is text, {value!r}; {remedy}")
     raise source.error(f"{source.name}: {column} {fault}, first\n{first_rows(rows)}\nPlease {remedy}.")
 
 

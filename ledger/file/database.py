@@ -23,6 +23,8 @@ from tieout.ledger.file.instances import NAME, Attachment
 if TYPE_CHECKING:
     import duckdb
 
+USE_DOCTOR = "run `tieout doctor` on it"
+"""The remedy for a damaged file."""
 # Words in a message of DuckDB 2.0 or the system, the error that they mean, and the remedy. The first match
 # counts.
 _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
@@ -46,7 +48,7 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
         # The writer of the file wrote its WAL too, so an unknown version of the WAL is damage.
         ("replaying WAL", "replaying checkpoint WAL"),
         DamagedFile,
-        "the last commits are damaged; run `tieout doctor` on it",
+        f"the last commits are damaged; {USE_DOCTOR}",
     ),
     (
         ("newer version of DuckDB", "Unsupported Storage Version"),
@@ -61,7 +63,12 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
     (
         ("orrupt", "Could not read", "Serialization Error", "INTERNAL Error"),
         DamagedFile,
-        "the file is damaged; run `tieout doctor` on it",
+        f"the file is damaged; {USE_DOCTOR}",
+    ),
+    (
+        ("Connection already closed", "Connection has already been closed"),
+        JournalClosed,
+        "the file is closed; open it again",
     ),
 )
 
@@ -80,8 +87,12 @@ class Database(Closing):
             self.connection = self._connect(is_lent=False)
 
     def lend(self) -> "duckdb.DuckDBPyConnection":
-        """Return the connection for SQL that may leave settings behind. The instance ends with it."""
-        self._attachment.lend()
+        """Return the connection for SQL that may leave settings behind. The instance ends with it.
+
+        Raises `JournalClosed` after `close`.
+        """
+        if not self._attachment.lend():
+            raise self._closed()
         return self.connection
 
     def cursor(self) -> "duckdb.DuckDBPyConnection":
@@ -94,8 +105,11 @@ class Database(Closing):
     def _connect(self, *, is_lent: bool) -> "duckdb.DuckDBPyConnection":
         connection = self._attachment.connect(is_lent=is_lent)
         if connection is None:
-            raise JournalClosed(f"{self._path or 'the journal'} is closed")
+            raise self._closed()
         return connection
+
+    def _closed(self) -> JournalClosed:
+        return JournalClosed(f"{self._path or 'the journal'} is closed; open it again")
 
     def checkpoint(self) -> None:
         """Move committed rows from the WAL into the file.

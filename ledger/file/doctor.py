@@ -32,7 +32,7 @@ from tieout.ledger import errors
 from tieout.ledger.errors import DamagedFile, WriteFailed
 from tieout.ledger.file import chain
 from tieout.ledger.file.chain import Seal
-from tieout.ledger.file.database import Database, explain_errors
+from tieout.ledger.file.database import USE_DOCTOR, Database, explain_errors
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.text import line
 
@@ -116,6 +116,7 @@ class Repair:
             lines += [f"table {name}: {rows}" for name, rows in report.tables.items()]
             if self.backup:
                 lines.append(f"a copy of it is {self.backup}")
+            lines.append("restore the file from a backup, or run again into a new file")
         if report.blocks:
             lines.append(
                 f"it holds blocks 0 to {report.blocks - 1}, transactions up to {report.last_txn},"
@@ -162,7 +163,12 @@ def look(path: str, anchor: str = "") -> Report:
         with Reader(path) as reader:
             return _report(reader, anchor)
     except DamagedFile as error:
-        return Report(path, refusal=str(error), tables=_rows_of_any_file(Path(path)))
+        return Report(path, refusal=_fault(error), tables=_rows_of_any_file(Path(path)))
+
+
+def _fault(error: DamagedFile) -> str:
+    """Return the message of an error without the advice to use this module."""
+    return str(error).replace(f"; {USE_DOCTOR}", "")
 
 
 def _report(reader: Reader, anchor: str) -> Report:
@@ -178,7 +184,7 @@ def _report(reader: Reader, anchor: str) -> Report:
         for departure in chain.departures(reader, anchor or None, step):
             departures.append(str(departure))  # noqa: PERF401  `step` reads the list meanwhile
     except DamagedFile as error:
-        departures.append(str(error))
+        departures.append(_fault(error))
     return Report(
         str(reader.path),
         blocks=len(sound),
@@ -208,7 +214,7 @@ def _rows(path: Path, connection: duckdb.DuckDBPyConnection, tables: list[str]) 
             with explain_errors(path, DamagedFile):
                 rows[table] = connection.execute(query).fetchall()[0][0]
         except DamagedFile as error:
-            rows[table] = str(error)
+            rows[table] = _fault(error)
     return rows
 
 

@@ -63,11 +63,13 @@ class Attachment:
             connection.execute(f"use {NAME}")
             return connection
 
-    def lend(self) -> None:
-        """Mark the instance as lent, as `connect` does."""
+    def lend(self) -> bool:
+        """Mark the instance as lent, as `connect` does. Returns false after `close`."""
         with _LOCK:
-            if self._instance is not None:
-                self._instance.is_lent = True
+            if self._instance is None:
+                return False
+            self._instance.is_lent = True
+            return True
 
     def close(self) -> None:
         """End the use. Safe to call twice."""

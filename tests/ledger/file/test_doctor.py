@@ -107,6 +107,7 @@ def test_a_damaged_wal_is_cut_before_the_damage_and_copied_first(
         Journal.open(killed.path)
     repair = doctor.repair(killed.path)
 
+    assert repair.before.refusal.startswith(f"{killed.path}: the last commits are damaged (")
     assert repair.is_repaired
     assert (block, killed.heads[block - 1]) == (repair.after.blocks, repair.after.head)
     assert f"head digest {killed.heads[block - 1]}" in str(repair)
@@ -216,6 +217,8 @@ def test_a_file_that_does_not_open_without_its_wal_either_is_left_as_it_was(
 
     assert not repair.is_repaired
     assert f"a copy of it is {repair.backup}" in str(repair)
+    assert str(repair).endswith("restore the file from a backup, or run again into a new file")
+    assert "tieout doctor" not in str(repair) + repair.before.json()
     assert before.items() <= files(tmp_path).items()
 
 
