@@ -1,6 +1,9 @@
 """Exports: names that can be read back, the two layers, and what outsiders say of them."""
 
+import json
+import os
 import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,7 +17,7 @@ from beancount.core.data import Transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.text import restored
+from tests.support.text import HOSTILE, restored
 from tieout.ledger.books.commodity import SYMBOL, currency, instrument
 from tieout.ledger.books.events import buy, cash_in_lieu, cover, deposit, sell, short_sale, split
 from tieout.ledger.errors import ExportFailed
@@ -231,6 +234,31 @@ def test_any_note_is_the_narration(tmp_path_factory: pytest.TempPathFactory, not
 
     assert [] == errors
     assert notes == [restored(entry.narration or "") for entry in entries if isinstance(entry, Transaction)]
+
+
+@pytest.mark.outsiders
+def test_any_note_is_the_description_in_hledger(tmp_path: Path) -> None:
+    notes = [
+        "a | b",
+        " two  spaces ",
+        "; date:2020-01-01",
+        "\\",
+        "(1) *",
+        "=1",
+        "\u2028é\u202e\xa0",
+        *HOSTILE,
+    ]
+    with Journal.create(tmp_path / "books.duckdb", [currency("USD")]) as journal:
+        for note in notes:
+            journal.post("2024-01-02", deposit, "USD", 1, note=note)
+    with Reader(tmp_path / "books.duckdb") as reader:
+        exact, _ = export(reader, "hledger", tmp_path / "out")
+
+    command = ["hledger", "-f", str(exact), "print", "-O", "json"]
+    printed = subprocess.run(command, capture_output=True, check=True, env=os.environ | {"LC_ALL": "C.UTF-8"})
+    descriptions = [entry["tdescription"] for entry in json.loads(printed.stdout)]
+
+    assert notes == [QUOTED.unescape(text.removeprefix("deposit | ")) for text in descriptions]
 
 
 def differences(comparisons: Iterable[outsiders.Comparison]) -> list[str]:

@@ -67,7 +67,7 @@ def test_a_folder_with_other_files_is_refused_and_stays(
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_the_remedy_is_a_new_folder(reader: Reader, tmp_path: Path, form: str) -> None:
-    (tmp_path / "letter.txt").write_text("")
+    (tmp_path / "mine.txt").write_text("")
     with pytest.raises(ExportFailed, match="give a new or empty folder"):
         export(reader, form, tmp_path)
     (tmp_path / "empty").mkdir()
@@ -135,13 +135,13 @@ def test_a_file_that_appears_meanwhile_stays(
 ) -> None:
     def progress(count: int, total: int) -> None:
         if count == total:
-            (tmp_path / "out" / "lots.beancount").write_text("letter")
+            (tmp_path / "out" / "lots.beancount").write_text("mine")
 
     if not has_links:
         without_links(monkeypatch)
     with pytest.raises(ExportFailed, match=r"lots\.beancount cannot be written"):
         export(reader, "beancount", tmp_path / "out", progress)
-    assert "letter" == (tmp_path / "out" / "lots.beancount").read_text()
+    assert "mine" == (tmp_path / "out" / "lots.beancount").read_text()
     assert [] == [path for path in (tmp_path / "out").iterdir() if path.suffix == ".partial"]
 
 
@@ -239,8 +239,8 @@ def test_a_file_that_was_changed_since_is_refused_and_stays(
     if change == "edit":
         path.write_bytes(content + b"\n; my remark")
     elif change == "link":
-        (tmp_path / "letter").write_bytes(content)
-        path.symlink_to(tmp_path / "letter")
+        (tmp_path / "mine").write_bytes(content)
+        path.symlink_to(tmp_path / "mine")
     else:
         path.mkdir()
     before = {each.name for each in (tmp_path / "out").iterdir()}
@@ -257,11 +257,11 @@ def test_a_file_that_is_changed_meanwhile_is_refused_and_stays(reader: Reader, t
 
     def progress(count: int, total: int) -> None:
         if count == total:
-            lots.write_text("letter")
+            lots.write_text("mine")
 
     with pytest.raises(ExportFailed, match=r"lots\.hledger was changed while the export ran"):
         export(reader, "hledger", tmp_path / "out", progress)
-    assert "letter" == lots.read_text()
+    assert "mine" == lots.read_text()
     assert exact.is_file()
 
 
@@ -302,16 +302,16 @@ def test_a_manifest_that_no_export_wrote_is_another_file(
 
 
 def test_a_manifest_that_names_files_elsewhere_moves_nothing(reader: Reader, tmp_path: Path) -> None:
-    letter = tmp_path / "mine.csv"
-    letter.write_text("the only copy")
-    digest = hashlib.sha256(letter.read_bytes()).hexdigest()
+    copy = tmp_path / "mine.csv"
+    copy.write_text("the only copy")
+    digest = hashlib.sha256(copy.read_bytes()).hexdigest()
     (tmp_path / "out").mkdir()
-    names = {"../mine.csv": digest, str(letter): digest}
+    names = {"../mine.csv": digest, str(copy): digest}
     (tmp_path / "out" / MANIFEST).write_text(json.dumps({"files": names}))
 
     export(reader, "csv", tmp_path / "out")
 
-    assert "the only copy" == letter.read_text()
+    assert "the only copy" == copy.read_text()
     assert names.keys().isdisjoint(json.loads((tmp_path / "out" / MANIFEST).read_text())["files"])
 
 
@@ -383,13 +383,13 @@ def test_batches_make_no_difference_to_csv(
 def test_csv_has_the_rows_of_duckdb_in_its_words(reader: Reader, tmp_path: Path, name: str) -> None:
     export(reader, "csv", tmp_path / "out")
     rows = dict(tables._queries(reader))[name]
-    other_file = tmp_path / "theirs.csv"
+    by_duckdb = tmp_path / "theirs.csv"
     with duckdb.connect() as other:
         other.register("answer", reader.connection.sql(rows).to_arrow_table())
-        other.execute(f"copy (from answer) to '{other_file}' (format csv)")
+        other.execute(f"copy (from answer) to '{by_duckdb}' (format csv)")
 
-    content = (tmp_path / "out" / f"{name}.csv").read_bytes()
-    assert other_file.read_bytes() == content.replace(b"'=1+1", b"=1+1")
+    by_export = (tmp_path / "out" / f"{name}.csv").read_bytes()
+    assert by_duckdb.read_bytes() == by_export.replace(b"'=1+1", b"=1+1")
 
 
 def test_parquet_has_a_row_group_for_each_batch(

@@ -1,4 +1,4 @@
-"""Lines on the terminal: one each, for any text."""
+"""Lines on the terminal: one each, with any text in them."""
 
 import io
 import sys
