@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 from attrs import frozen
 
+from tieout.execution.data.forking import require_threads
 from tieout.execution.errors import ExecutionError
 from tieout.ledger.errors import nearest
 from tieout.ledger.moment import DAY
@@ -29,16 +30,12 @@ _UNITS = {"ms": 1_000_000, "us": 1_000, "ns": 1}
 
 @frozen
 class NamedFrame:
-    """A frame with its name in errors, and the class of these. It *is_lazy* if it may exceed memory.
-
-    *suffix* is that of the file that it was read from, empty for a frame in memory.
-    """
+    """A frame with its name in errors, and the class of these. It *is_lazy* if it may exceed memory."""
 
     frame: pl.LazyFrame
     name: str
     is_lazy: bool
     error: type[ExecutionError] = ExecutionError
-    suffix: str = ""
 
     def collect(self, query: pl.LazyFrame | None = None) -> pl.DataFrame:
         """Return the rows of *query*, which is built on the frame, or by default all rows."""
@@ -58,16 +55,16 @@ def lazy(
     renamed column replaces a column that has the name already. Errors call the frame *name*, or its path.
     Raises *error* if *data* is no frame, cannot be read, or lacks a column of *columns*.
     """
-    is_lazy, suffix = False, ""
+    is_lazy = False
     if isinstance(data, str | PathLike):
         path = Path(data)
         if path.suffix.lower() not in _SUFFIXES:
             raise error(f"{name}: {path} is neither .parquet nor .csv; convert it, or give a Polars frame")
         if not path.exists():
             raise error(f"{name}: there is no file {path}")
-        name, is_lazy, suffix = str(path), True, path.suffix.lower()
+        name, is_lazy = str(path), True
     with reading(name, error):
-        if suffix:
+        if is_lazy:
             frame = _scan(path, columns, error)
         elif isinstance(data, pl.LazyFrame):
             frame, is_lazy = data, True
@@ -79,12 +76,13 @@ def lazy(
     for column in columns.values():
         if column not in names:
             raise error(f"{name}: there is no column {column!r}{nearest(column, names)}")
-    return NamedFrame(_rename(frame, names, columns), name, is_lazy, error, suffix)
+    return NamedFrame(_rename(frame, names, columns), name, is_lazy, error)
 
 
 @contextmanager
 def reading(name: str, error: type[ExecutionError]) -> Iterator[None]:
     """Raise every failure to read as *error*, in one sentence."""
+    require_threads(name)
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as problem:
@@ -213,10 +211,6 @@ def _refuse_kind(source: NamedFrame, column: str, fault: str, remedy: str) -> No
         is_other = text.is_not_null() & text.cast(pl.Float64, strict=False).is_null()
         other = source.collect(numbered.filter(is_other).head(ERROR_ROWS))
         rows = rows if other.is_empty() else other
-        if source.suffix:
-            row, value = rows.row(0)
-            remedy = "write a number there" if source.suffix == ".csv" else "store the column as numbers"
-            raise source.error(f"{source.name}, row {row + 1}: {column} is text, {value!r}; {remedy}")
     raise source.error(f"{source.name}: {column} {fault}, first\n{first_rows(rows)}\nPlease {remedy}.")
 
 

@@ -7,7 +7,7 @@ from attrs import field, frozen
 from tieout.execution.errors import InvalidSetting
 from tieout.execution.models.commissions.commission import Commission
 from tieout.execution.models.commissions.percent import PercentCommission
-from tieout.execution.models.model import Rate, as_number
+from tieout.execution.models.model import Rate, as_optional_rate
 from tieout.execution.models.slippage.percent import PercentSlippage
 from tieout.execution.models.slippage.slippage import Slippage
 from tieout.ledger.books.commodity import Commodity
@@ -17,10 +17,6 @@ from tieout.ledger.numeric import Record
 def _slippage(value: Rate | Slippage) -> Slippage:
     """Return a slippage model. A number is a share of the price."""
     return PercentSlippage(value) if isinstance(value, Rate) else value
-
-
-def _participation(value: Rate | None) -> float | None:
-    return None if value is None else as_number("participation", value)
 
 
 @frozen
@@ -34,7 +30,7 @@ class Costs:
 
     commission: Commission = field(factory=PercentCommission)
     slippage: Slippage = field(factory=PercentSlippage, converter=_slippage)
-    participation: float | None = field(default=None, converter=_participation)
+    participation: float | None = field(default=None, converter=as_optional_rate)
     fill_without_volume: bool = False
 
     def __attrs_post_init__(self) -> None:

@@ -45,35 +45,17 @@ def models_in(package: str) -> dict[str, type[Model]]:
     return models
 
 
-def as_number(name: str, value: Rate) -> float:
-    """Convert the setting *name* to float64. Raises `InvalidSetting` for a value below zero or no number."""
+def as_rate(value: Rate) -> float:
+    """Convert a rate, an amount or a share to float64. Raises `InvalidSetting` for one below zero."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = float("nan")
     if not 0 <= number < float("inf"):
-        raise InvalidSetting(f"{name} is a number of zero or more, not {value!r}")
+        raise InvalidSetting(f"a rate, amount or share is a number of zero or more, not {value!r}")
     return number
 
 
-# A converter is not told which attribute it converts, so each name has a converter.
-
-
-def as_rate(value: Rate) -> float:
-    """Convert a rate to float64."""
-    return as_number("rate", value)
-
-
-def as_amount(value: Rate) -> float:
-    """Convert an amount of money to float64."""
-    return as_number("amount", value)
-
-
-def as_minimum(value: Rate) -> float:
-    """Convert a minimum to float64."""
-    return as_number("minimum", value)
-
-
-def as_maximum(value: Rate | None) -> float | None:
-    """Convert a maximum to float64. None stays None."""
-    return None if value is None else as_number("maximum", value)
+def as_optional_rate(value: Rate | None) -> float | None:
+    """Convert as `as_rate` does. None stays None."""
+    return None if value is None else as_rate(value)

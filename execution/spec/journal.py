@@ -14,22 +14,19 @@ from tieout.execution.spec.schema import SpecSource
 from tieout.execution.spec.sources import Document, Folders
 from tieout.ledger.file.reader import Reader
 
-REPERFORM = "build the same Backtest in Python and call its reperform(PATH)"
+_REMEDY = "build the same Backtest in Python and call its reperform(PATH)"
 
 
-def spec_of(reader: Reader, folders: Folders, remedy: str = REPERFORM) -> SpecSource:
-    """Read the spec that a journal records.
-
-    Raises `CannotReperform` with *remedy* where the record is incomplete.
-    """
+def spec_of(reader: Reader, folders: Folders) -> SpecSource:
+    """Read the spec that a journal records. Raises `CannotReperform` where the record is incomplete."""
     document = Document(str(reader.path), error=CannotReperform)
     spec, policies = json.loads(reader.run["spec"]), reader.policies
     if "execution" not in policies["others"]:
         raise document.wrong((), "this journal was not written by a backtest")
     if "bars" not in spec:
-        raise document.wrong((), f"the bars of this run were given in memory; {remedy}")
+        raise document.wrong((), f"the bars of this run were given in memory; {_REMEDY}")
     try:
-        data = _tables(spec, policies, reader.run["seed"], document, remedy)
+        data = _tables(spec, policies, reader.run["seed"], document)
     except (KeyError, TypeError, AttributeError) as error:
         raise document.wrong((), f"its description of the run cannot be read: {error!r}") from None
     others = {name: value for name, value in spec.items() if name not in _ASSEMBLED}
@@ -37,7 +34,7 @@ def spec_of(reader: Reader, folders: Folders, remedy: str = REPERFORM) -> SpecSo
 
 
 def _tables(
-    spec: Mapping[str, Any], policies: Mapping[str, Any], seed: int, document: Document, remedy: str
+    spec: Mapping[str, Any], policies: Mapping[str, Any], seed: int, document: Document
 ) -> dict[str, Any]:
     """Return the record of a run in the form of a spec file."""
     strategy = spec["strategy"]
@@ -45,7 +42,7 @@ def _tables(
         "bars": spec["bars"],
         "features": spec.get("features", []),
         "account": spec["account"],
-        "costs": _costs(spec["costs"], document, remedy),
+        "costs": _costs(spec["costs"], document),
         "instruments": spec["instruments"]["default"] | {"by_symbol": spec["instruments"]["by_symbol"]},
         "run": {
             "fill": spec["fill"],
@@ -59,13 +56,13 @@ def _tables(
     }
     if "program" in strategy:
         if "path" not in strategy:
-            raise document.wrong((), f"the program of this run was given in memory; {remedy}")
+            raise document.wrong((), f"the program of this run was given in memory; {_REMEDY}")
         data["program"] = {"kind": strategy["program"]} | {
             name: value for name, value in strategy.items() if name != "program"
         }
     else:
         if strategy["class"].startswith(":"):
-            raise document.wrong((), f"the strategy of this run was in a script; {remedy}")
+            raise document.wrong((), f"the strategy of this run was in a script; {_REMEDY}")
         data["strategy"] = {"name": strategy["class"], "parameters": strategy["parameters"]}
     return data
 
@@ -75,9 +72,9 @@ _ASSEMBLED |= {"fill", "looks_ahead", "statements", "currency"}
 """Entries of a recorded spec that assembling it produces again."""
 
 
-def _costs(costs: Mapping[str, Any], document: Document, remedy: str) -> dict[str, Any]:
+def _costs(costs: Mapping[str, Any], document: Document) -> dict[str, Any]:
     commission = costs["commission"]
     if "function" in commission:
-        raise document.wrong((), f"the commission {commission['function']} is a function; {remedy}")
+        raise document.wrong((), f"the commission {commission['function']} is a function; {_REMEDY}")
     models = {"commission": {name: value for name, value in commission.items() if value is not None}}
     return {name: value for name, value in costs.items() if value is not None} | models

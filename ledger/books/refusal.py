@@ -13,7 +13,7 @@ def refusal(status: Status, books: Books, chart: Chart, timestamp: int) -> error
     account = chart.name(number)
     quantity = f"{amount} units"
     if 0 <= number < len(chart):
-        quantity = f"{chart.commodities[chart.accounts[number].commodity].decimal(amount).normalize():f}"
+        quantity = str(chart.commodities[chart.accounts[number].commodity].decimal(amount))
     match status:
         case Status.BACKDATED:
             return errors.BackdatedTransaction(
@@ -37,7 +37,7 @@ def refusal(status: Status, books: Books, chart: Chart, timestamp: int) -> error
         case Status.OVERDRAFT:
             return errors.Overdraft(f"{account} would be left at {quantity}")
         case Status.INSUFFICIENT_LOTS:
-            return errors.InsufficientLots(f"{account}: the open lots hold only {quantity}; give up no more")
+            return errors.InsufficientLots(f"{account}: only {quantity} can be given up")
         case Status.UNKNOWN_LOT:
             return errors.UnknownLot(f"lot {number} is not open on that side")
         case Status.LOT_NOT_NAMED:

@@ -1,15 +1,12 @@
 """The result of a run, in memory and in a file."""
 
-import re
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
 from polars.testing import assert_frame_equal
 
 from tests.support.ties import assert_tied, frame
 from tieout import Backtest, Bars, CashAccount, Costs, PercentCommission, Result
-from tieout.ledger.errors import JournalClosed
 from tieout.strategies.buy_and_hold import BuyAndHold
 from tieout.strategies.universe import generate
 
@@ -57,30 +54,6 @@ def test_a_result_and_its_bars_print_what_they_hold() -> None:
     assert "Result: closed" == repr(result)
     assert "Bars 8 x 7, 2023-01-02 to 2023-01-11: S000, S001, S002, S003, S004, ..." == repr(bars)
     assert "Bars 1 x 1, 2023-01-02 to 2023-01-02: ACME" == repr(one)
-
-
-FIGURES = ("metrics", "equity", "trades", "positions", "orders", "journal")
-
-
-@pytest.mark.parametrize("figure", FIGURES)
-@pytest.mark.parametrize("is_in_memory", [True, False])
-def test_a_closed_result_says_that_it_is_closed_and_how_to_read_it(
-    figure: str, tmp_path: Path, *, is_in_memory: bool
-) -> None:
-    path = tmp_path / "run.duckdb"
-    result = run(None if is_in_memory else path)
-    head = result.head
-    before = getattr(result, figure)
-    result.close()
-    remedy = "run into a file" if is_in_memory else f"open it again with Result.open('{path}')"
-
-    with pytest.raises(JournalClosed, match=f"^the result is closed; .*{re.escape(remedy)}$"):
-        getattr(result, figure)
-
-    assert head == result.head
-    if not is_in_memory:
-        with Result.open(path) as again:
-            assert repr(before) == repr(getattr(again, figure)) or figure == "journal"
 
 
 def test_figures_are_of_as_many_periods_a_year_as_one_says() -> None:

@@ -71,11 +71,9 @@ def _compiled(function: Callable[..., float]) -> Any:
     if not config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
         try:
             compiled = numba.njit(f"float64({types})", error_model="numpy")(function)
-        except Exception as error:  # noqa: BLE001  numba raises errors of Python too
+        except numba.core.errors.NumbaError as error:
             raise InvalidSetting(
-                f"the commission function {function.__qualname__} cannot be compiled: {_cause(error)};"
-                " it takes two numbers, or three with the order type, and returns one: write it with"
-                " arithmetic and the module math alone"
+                f"{function.__qualname__} cannot be compiled: {str(error).splitlines()[0]}"
             ) from None
 
     def charge(quantity: float, notional: float, _order_type: int) -> float:
@@ -94,13 +92,3 @@ def _compiled(function: Callable[..., float]) -> Any:
     if config.DISABLE_JIT:  # type: ignore[attr-defined]
         return COMMISSION(c_function)
     return numba.cfunc("float64(float64, float64, int64)", error_model="numpy")(c_function).ctypes
-
-
-def _cause(error: Exception) -> str:
-    """Return the line of numba's message that names the cause. The first one names only a step of numba."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    start = next((row for row, line in enumerate(lines) if not line.startswith("Failed in ")), 0)
-    cause = lines[start] if lines else type(error).__name__
-    if cause.endswith(":") and len(lines) > start + 1:
-        cause += f" {lines[start + 1].removeprefix('>>> ')}"
-    return cause.removesuffix(", defined at None").removesuffix("Raised from None").rstrip(" .")

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from tieout.execution.models.model import Model, as_amount
+from tieout.execution.models.model import Model, as_rate
 from tieout.ledger.books.commodity import Commodity
 from tieout.ledger.numeric import Record
 
@@ -16,7 +16,7 @@ class PerOrderCommission(Model):
     name = "per_order"
     keys: ClassVar = {"per_order": "amount"}
 
-    amount: float = field(default=0.0, converter=as_amount)
+    amount: float = field(default=0.0, converter=as_rate)
 
     def fill_in(self, policy: Record, currency: Commodity) -> None:
         """Write the model into the policy that compiled code reads."""

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from tieout.execution.models.model import Model, as_maximum, as_minimum, as_rate
+from tieout.execution.models.model import Model, as_optional_rate, as_rate
 from tieout.ledger.books.commodity import Commodity
 from tieout.ledger.numeric import Record
 
@@ -17,8 +17,8 @@ class PerShareCommission(Model):
     keys: ClassVar = {"per_share": "rate", "minimum": "minimum", "maximum": "maximum"}
 
     rate: float = field(default=0.0, converter=as_rate)
-    minimum: float = field(default=0.0, converter=as_minimum)
-    maximum: float | None = field(default=None, converter=as_maximum)
+    minimum: float = field(default=0.0, converter=as_rate)
+    maximum: float | None = field(default=None, converter=as_optional_rate)
 
     def fill_in(self, policy: Record, currency: Commodity) -> None:
         """Write the model into the policy that compiled code reads."""

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from attrs import field, frozen
 
-from tieout.execution.models.model import Model, as_minimum, as_rate
+from tieout.execution.models.model import Model, as_rate
 from tieout.ledger.books.commodity import Commodity
 from tieout.ledger.numeric import Record
 
@@ -17,7 +17,7 @@ class PercentCommission(Model):
     keys: ClassVar = {"percent": "rate", "minimum": "minimum"}
 
     rate: float = field(default=0.0, converter=as_rate)
-    minimum: float = field(default=0.0, converter=as_minimum)
+    minimum: float = field(default=0.0, converter=as_rate)
 
     def fill_in(self, policy: Record, currency: Commodity) -> None:
         """Write the model into the policy that compiled code reads."""

@@ -5,12 +5,8 @@ from typing import Any, ClassVar
 from attrs import field, frozen
 
 from tieout.execution.errors import InvalidSetting
-from tieout.execution.models.model import Model, Rate, as_number
+from tieout.execution.models.model import Model, as_rate
 from tieout.ledger.numeric import Record
-
-
-def _as_rate(value: Rate) -> float:
-    return as_number("slippage", value)
 
 
 @frozen
@@ -20,7 +16,7 @@ class PercentSlippage(Model):
     name = "percent"
     keys: ClassVar = {"percent": "rate"}
 
-    rate: float = field(default=0.0, converter=_as_rate)
+    rate: float = field(default=0.0, converter=as_rate)
 
     def __attrs_post_init__(self) -> None:
         if self.rate >= 1:

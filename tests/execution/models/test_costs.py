@@ -1,14 +1,11 @@
 """Costs, accounts and instruments: the values that they take, their effects, and refusals."""
 
-import os
 from collections.abc import Callable
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from numba.core import config
 
 from tests.support.stage import fills, market, orders, perform_acts
 from tieout import (
@@ -139,49 +136,6 @@ def test_a_function_without_a_source_is_refused() -> None:
         CustomCommission(names["fee"])
 
 
-def with_an_attribute_of_a_module(quantity: float, notional: float) -> float:
-    return quantity * os.getpid() + notional
-
-
-def with_text(quantity: float, _notional: float) -> float:
-    return quantity + "1"  # type: ignore[operator]
-
-
-def with_a_file(quantity: float, _notional: float) -> float:
-    with Path("fees.csv").open() as file:
-        return quantity * float(file.read())
-
-
-def of_units_alone(quantity: float) -> float:
-    return quantity
-
-
-@pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")  # type: ignore[attr-defined]
-@pytest.mark.parametrize(
-    ("function", "cause"),
-    [
-        (with_an_attribute_of_a_module, "Unknown attribute 'getpid' of type Module("),
-        (with_text, "found for signature: add(float64, Literal[str](1)); it takes"),
-        (with_a_file, "construct is not supported; it takes"),
-        (
-            of_units_alone,
-            "Signature mismatch: 2 argument types given, but function takes 1 arguments; it takes",
-        ),
-    ],
-)
-def test_a_function_that_cannot_be_compiled_is_refused_with_the_cause(
-    function: Callable[..., float], cause: str
-) -> None:
-    with pytest.raises(InvalidSetting) as caught:
-        bought(1, Costs(CustomCommission(function)))
-
-    message = str(caught.value)
-    assert message.startswith(f"the commission function {function.__name__} cannot be compiled: ")
-    assert cause in message
-    assert "nopython" not in message
-    assert 1 == len(message.splitlines())
-
-
 # --- slippage and volume ------------------------------------------------------------------------------------
 
 
@@ -240,12 +194,6 @@ SETTINGS: list[tuple[Callable[[], Any], str]] = [
     (lambda: CashAccount(0.5), 'cash 0.5 is a float and not exact; give text, such as "0.5", or a Decimal'),
     (lambda: UnlimitedAccount(float("inf")), "cash inf is a float and not exact"),
     (lambda: CashAccount("1", insufficient="ignore"), "one of reject, cut, cut_to_lots, not 'ignore'"),  # type: ignore[arg-type]
-    (lambda: PercentCommission("-0.001"), "rate is a number of zero or more, not '-0.001'"),
-    (lambda: PercentCommission(minimum=-1), "minimum is a number of zero or more, not -1"),
-    (lambda: PerShareCommission("0.01", maximum="much"), "maximum is a number of zero or more, not 'much'"),
-    (lambda: PerOrderCommission(None), "amount is a number of zero or more, not None"),  # type: ignore[arg-type]
-    (lambda: Costs(slippage=-1), "slippage is a number of zero or more, not -1"),
-    (lambda: Costs(participation=float("inf")), "participation is a number of zero or more, not inf"),
     (lambda: InstrumentSpec(step=0), "step 0 is not a quantity above zero"),
     (lambda: InstrumentSpec(step="NaN"), "step 'NaN' is not a quantity above zero"),
     (lambda: InstrumentSpec(lot="-1"), "lot '-1' is not a quantity above zero"),
