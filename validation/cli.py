@@ -71,9 +71,8 @@ def compare(
     """Give the orders of a run to another engine, and list every difference.
 
     The engine fills, refuses and values the orders by its own rules. Without its package our imitation takes
-    its place, if there is one, and the output says so. Known differences of rules are named.
-
-    Exit status: 0 no difference, 1 a difference, 2 could not run.
+    its place, and the output says so. Known differences of rules are named. Exit status: 0 no difference, 1 a
+    difference, 2 could not run.
     """
     from tieout.validation.compare import command
 

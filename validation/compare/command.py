@@ -1,6 +1,5 @@
 """The command `tieout compare`: a run's orders in another engine, and every difference."""
 
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -15,51 +14,37 @@ from tieout.ledger.file.reader import Reader
 from tieout.validation.compare.differences import Comparison
 from tieout.validation.compare.render import show
 from tieout.validation.engines import registry
-from tieout.validation.engines.interface import Adapter
 from tieout.validation.foreign.native import NativeRun
-from tieout.validation.foreign.outcome import Outcome
 from tieout.validation.foreign.requests import CannotCompare
-
-SPEC = "describe the run in a spec (docs/spec.md) and compare that: tieout compare SPEC.toml --against ENGINE"
-"""The remedy for a journal that does not record all of its run."""
 
 
 def run(source: Path, engine: str, folder: Path | None) -> bool:
     """Give the orders of a run to *engine*, print every difference, and return whether there is none.
 
     *source* is a spec or a journal. Without its package the engine is the imitation, and the output says so.
-    Raises `CannotCompare` for a run that the engine cannot take, and for an engine with neither.
+    Raises `CannotCompare` for a run that the engine cannot take.
     """
     adapter = registry.adapter(engine)
-    perform, version, *notes = _implementation(engine, adapter)
+    version = installed_version(engine)
     tieout_run = load_run(source, folder)
+    perform = adapter.by_package if version else adapter.by_imitation
     try:
         outcome = perform(tieout_run)
     except ValueError as error:
         raise CannotCompare(f"{adapter.name} does not take this run: {error}") from error
     comparison = Comparison(engine, tieout_run, outcome)
-    show(comparison, f"{source} against {adapter.name} {version}", *notes)
+    imitation = adapter.imitation_version
+    notes = [] if version else [f"{engine} is not installed: compared with our imitation of {imitation}"]
+    show(comparison, f"{source} against {adapter.name} {version or imitation}", *notes)
     return not comparison.differences
 
 
-def _implementation(
-    engine: str, adapter: Adapter
-) -> tuple[Callable[[NativeRun], Outcome], str, *tuple[str, ...]]:
-    """Return the package of an engine, or its imitation, with the version and the notes for the output."""
+def installed_version(engine: str) -> str | None:
+    """Return the version of an engine's package, or None if it is not installed."""
     try:
-        return adapter.by_package, adapter.version()
-    except PackageNotFoundError as missing:
-        if adapter.by_imitation is None:
-            raise CannotCompare(
-                f"{adapter.name} is not installed, and tieout has no imitation of it; install its package:"
-                f" pip install {missing.name}"
-            ) from None
-    version = str(adapter.imitation_version)
-    return (
-        adapter.by_imitation,
-        version,
-        f"{engine} is not installed: compared with our imitation of {version}",
-    )
+        return registry.adapter(engine).version()
+    except PackageNotFoundError:
+        return None
 
 
 def load_run(source: Path, folder: Path | None) -> NativeRun:
@@ -74,7 +59,7 @@ def load_run(source: Path, folder: Path | None) -> NativeRun:
             return NativeRun.of(backtest, result.journal)
     places = (folder,) if folder is not None else (Path(), source.parent)
     with Reader(source) as reader:
-        backtest = assemble(spec_of(reader, Folders(places), SPEC))
+        backtest = assemble(spec_of(reader, Folders(places)))
         sealed = RunRecord.read(source)
         if causes := differences(sealed, backtest.description()):
             raise CannotCompare(

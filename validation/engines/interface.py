@@ -16,18 +16,18 @@ class Adapter:
     """Everything that `tieout compare` needs to know of an engine.
 
     *name* is spelled as its authors spell it. *version* returns the version of the installed package and
-    raises `PackageNotFoundError` without one. *by_package* and *by_imitation* give the orders of a run to the
-    engine and return its outcome. They raise `CannotCompare` or `ValueError` for a run that the engine cannot
-    take. *imitation_version* is the version that the imitation reproduces. Both are None for an engine
-    without an imitation. *rules* are the known differences of rules, tried in order. *reasons* translates
-    the engine's refusals. A refusal in *catch_all* matches any reason.
+    raises `PackageNotFoundError` without one. *imitation_version* is the version that the imitation
+    reproduces. *by_package* and *by_imitation* give the orders of a run to the engine and return its outcome.
+    They raise `CannotCompare` or `ValueError` for a run that the engine cannot take. *rules* are the known
+    differences of rules, tried in order. *reasons* translates the engine's refusals. A refusal in *catch_all*
+    matches any reason.
     """
 
     name: str
     version: Callable[[], str]
+    imitation_version: str
     by_package: Callable[[NativeRun], Outcome]
-    by_imitation: Callable[[NativeRun], Outcome] | None = None
-    imitation_version: str | None = None
+    by_imitation: Callable[[NativeRun], Outcome]
     commissions: Sequence[type] = ()
     rules: Sequence[Rule] = SHARED_RULES
     reasons: Mapping[str, Reason] = REASONS

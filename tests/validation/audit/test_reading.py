@@ -238,16 +238,6 @@ REFUSED: list[tuple[Callable[[Account], Account], dict[str, Any], str]] = [
         "curve.csv, row 1: the claim at 2025-03-01T00:00:00 is after the last bar of",
     ),
     (
-        lambda a: evolve(
-            a,
-            prices=a.prices.with_columns(
-                low=pl.when(pl.int_range(pl.len()) == 2).then(pl.lit("much")).otherwise(pl.col("low"))
-            ),
-        ),
-        {},
-        "prices.csv, row 3: low is text, 'much'; write a number there",
-    ),
-    (
         lambda a: evolve(a, prices=a.prices.with_columns(close=-pl.col("close"))),
         {},
         "prices.csv: a price is not above zero in 60 rows",

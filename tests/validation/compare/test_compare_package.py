@@ -8,14 +8,11 @@ from typing import Any
 
 import duckdb
 import pytest
-from attrs import evolve
 from typer.testing import CliRunner, Result
 
-from tests.support.rule_cases import CASES
-from tieout import Backtest, CashAccount
+from tests.validation.compare.test_compare import CASES, PACKAGE_ONLY
 from tieout.ledger.application import application
-from tieout.strategies.buy_and_hold import BuyAndHold
-from tieout.strategies.universe import generate
+from tieout.validation.compare.command import installed_version
 from tieout.validation.compare.differences import Comparison
 from tieout.validation.engines import registry
 from tieout.validation.foreign.requests import CannotCompare
@@ -189,21 +186,6 @@ def test_a_journal_that_ends_before_its_bars_is_not_compared(tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("without_packages")
-def test_a_journal_of_bars_in_memory_is_refused_and_a_spec_is_named_as_the_way(tmp_path: Path) -> None:
-    bars, _ = generate(3, 8)
-    Backtest(bars=bars, strategy=BuyAndHold(), account=CashAccount("1000")).run(
-        tmp_path / "run.duckdb"
-    ).close()
-
-    result = tieout("compare", tmp_path / "run.duckdb", "--against", "backtrader")
-
-    assert "the bars of this run were given in memory; describe the run in a spec" in result.output
-    assert "tieout compare SPEC.toml --against" in result.output
-    assert "reperform" not in result.output
-    assert 2 == result.exit_code
-
-
-@pytest.mark.usefixtures("without_packages")
 def test_a_journal_that_was_changed_after_it_was_sealed_is_not_compared(tmp_path: Path) -> None:
     spec = write_spec(tmp_path, "next_open", "1")
     assert 0 == tieout("run", spec, "--journal", tmp_path / "run.duckdb").exit_code
@@ -244,23 +226,6 @@ def test_an_engine_that_is_not_installed_is_imitated_and_the_output_says_so(
 
 
 @pytest.mark.usefixtures("without_packages")
-@pytest.mark.parametrize("engine", IMITATIONS)
-def test_an_engine_without_a_package_and_an_imitation_is_refused_with_the_remedy(
-    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    adapter = evolve(registry.adapter(engine), by_imitation=None, imitation_version=None)
-    monkeypatch.setattr(f"tieout.validation.engines.{engine}.adapter.ADAPTER", adapter)
-
-    result = tieout("compare", write_spec(tmp_path, "next_open", "1"), "--against", engine)
-
-    assert (
-        f"tieout: {adapter.name} is not installed, and tieout has no imitation of it; install its package:"
-        f" pip install {engine}\n"
-    ) == result.output
-    assert 2 == result.exit_code
-
-
-@pytest.mark.usefixtures("without_packages")
 def test_the_imitation_finds_and_names_a_difference(tmp_path: Path) -> None:
     spec = write_spec(tmp_path, "next_open", "1")
     spec.write_text(spec.read_text().replace("count = 3", "count = 3, invested = 1.0"))
@@ -293,22 +258,23 @@ def test_an_engine_without_a_folder_is_refused_with_the_choices(tmp_path: Path) 
 @pytest.mark.reference
 @needs_packages
 def test_an_installed_engine_has_its_version() -> None:
-    assert "1.9.78.123" == registry.adapter("backtrader").version()
-    assert registry.adapter("vectorbt").version().startswith("1.2.0, ")
+    assert "1.9.78.123" == installed_version("backtrader")
+    assert (installed_version("vectorbt") or "").startswith("1.2.0, ")
 
 
 @pytest.mark.reference
-@pytest.mark.parametrize(("engine", "rule"), CASES)
-def test_a_known_difference_of_rules_is_named_with_the_package(engine: str, rule: str) -> None:
-    adapter, tieout_run = registry.adapter(engine), CASES[engine, rule]()
-    try:
-        adapter.version()
-    except metadata.PackageNotFoundError:
-        pytest.skip(f"{adapter.name} is not installed")
+@needs_packages
+@pytest.mark.parametrize("name", CASES)
+def test_a_known_difference_of_rules_is_named_with_the_package(name: str) -> None:
+    engine, make = CASES[name]
+    tieout_run = make()
+    outcome = registry.adapter(engine).by_package(tieout_run)
 
-    differences = Comparison(engine, tieout_run, adapter.by_package(tieout_run)).differences
+    assert name in {difference.rule for difference in Comparison(engine, tieout_run, outcome).differences}
 
-    assert rule in {difference.rule for difference in differences}
+
+def test_rules_that_only_a_package_shows_have_a_name() -> None:
+    assert CASES.keys() >= PACKAGE_ONLY
 
 
 def test_a_run_that_cannot_be_compared_is_an_error_of_tieout() -> None:

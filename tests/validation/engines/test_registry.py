@@ -13,15 +13,13 @@ STUB = """\
 from tieout.validation.engines.interface import Adapter
 from tieout.validation.foreign.outcome import Outcome
 
-ADAPTER = Adapter("Stub", lambda: "0.0", by_package=lambda run: Outcome([], [], run, run))
+ADAPTER = Adapter("Stub", str, "0.0", by_package=None, by_imitation=lambda run: Outcome([], [], run, run))
 """
 
 
 def test_engines_are_listed_by_the_files_of_their_folders() -> None:
-    for module in ("adapter", "export"):
-        files = Path(engines.__path__[0]).glob(f"*/{module}.py")
-        assert tuple(sorted(file.parent.name for file in files)) == registry.names(module)
-        assert {"backtrader", "vectorbt"} <= set(registry.names(module))
+    assert ("backtrader", "vectorbt") == registry.names("adapter")
+    assert ("backtrader", "ml4t", "vectorbt", "zipline") == registry.names("export")
     assert () == registry.names("nothing")
 
 
@@ -31,7 +29,6 @@ def test_each_adapter_names_its_engine_and_its_rules_once() -> None:
 
         assert sorted(set(names)) == sorted(names)
         assert adapter.name
-        assert (adapter.by_imitation is None) == (adapter.imitation_version is None)
 
 
 def test_the_formats_of_an_audit_are_the_exports_of_the_engines() -> None:
@@ -46,6 +43,4 @@ def test_a_third_engine_is_one_folder(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(engines, "__path__", [*engines.__path__, str(tmp_path)])
 
     assert "stub_of_a_test" in registry.names("adapter")
-    adapter = registry.adapter("stub_of_a_test")
-    assert isinstance(adapter.by_package([]), Outcome)  # type: ignore[arg-type]
-    assert adapter.by_imitation is None
+    assert isinstance(registry.adapter("stub_of_a_test").by_imitation([]), Outcome)  # type: ignore[arg-type]

@@ -26,12 +26,10 @@ from tieout.validation.foreign.explanations import (
 )
 from tieout.validation.foreign.native import NativeRun, Order
 from tieout.validation.foreign.outcome import Outcome, renumbered
-from tieout.validation.foreign.requests import CannotCompare, charges, last_valid_bar, orders_by_bar
+from tieout.validation.foreign.requests import charges, last_valid_bar, orders_by_bar
 
 NAME = "Backtrader"
 COMMISSIONS = (PercentCommission, PerShareCommission)
-_TYPES = {OrderType.MARKET: "Market", OrderType.LIMIT: "Limit", OrderType.STOP: "Stop"}
-"""Execution types by order type. An order of any other type is refused."""
 
 
 def scenario_of(run: NativeRun, *, checks_submission: bool = True) -> tuple[Scenario, list[int]]:
@@ -83,11 +81,6 @@ def _actions(run: NativeRun) -> tuple[list[Action], list[int]]:
 
 
 def _action(run: NativeRun, order: Order) -> Action:
-    if order.type not in _TYPES:
-        name = order.type.name.lower().replace("_", "-")
-        raise CannotCompare(
-            f"order {order.number} is of the type {name}; {NAME} is given market, limit and stop orders alone"
-        )
     last = last_valid_bar(run, order)
     price = order.limit if order.type is OrderType.LIMIT else order.stop
     return Action(
@@ -95,7 +88,7 @@ def _action(run: NativeRun, order: Order) -> Action:
         "buy" if order.quantity > 0 else "sell",
         abs(order.quantity),
         order.column,
-        _TYPES[order.type],
+        {OrderType.MARKET: "Market", OrderType.LIMIT: "Limit", OrderType.STOP: "Stop"}[order.type],
         price=None if order.type is OrderType.MARKET else price,
         valid=None if last < 0 else float(run.panels.timestamp[last] - run.panels.timestamp[order.bar]) / DAY,
     )
@@ -238,9 +231,9 @@ RULES = (
 ADAPTER = Adapter(
     NAME,
     lambda: package_version("backtrader"),
+    "1.9.78.123",
     by_package,
     by_imitation,
-    "1.9.78.123",
     COMMISSIONS,
     RULES,
 )

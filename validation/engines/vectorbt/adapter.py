@@ -81,9 +81,9 @@ def version() -> str:
 ADAPTER = Adapter(
     NAME,
     version,
+    "1.2.0",
     by_package,
     by_imitation,
-    "1.2.0",
     COMMISSIONS,
     rules=(*(rule for rule in SHARED_RULES if rule is not UNLIMITED), _LAST_FRACTION, UNLIMITED),
     # VectorBT also says PartialFill where more is sold than is held.

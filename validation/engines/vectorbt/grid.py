@@ -31,10 +31,9 @@ class Grid:
         by_row: defaultdict[int, list[Order]] = defaultdict(list)
         for order in run.orders:
             if order.type is not OrderType.MARKET:
-                name = order.type.name.lower().replace("_", "-")
                 raise CannotCompare(
-                    f"order {order.number} is of the type {name}; VectorBT's from_orders takes market orders"
-                    " alone"
+                    f"order {order.number} is a {order.type.name.lower()} order; VectorBT's from_orders takes"
+                    " market orders alone"
                 )
             row = _row(run, order)
             if row < 0:
