@@ -23,7 +23,7 @@ from tieout.ledger.errors import (
     nearest,
 )
 from tieout.ledger.file.columns import columns_of, read_columns
-from tieout.ledger.file.database import USE_DOCTOR, Database, explain_errors, is_blank, is_damage
+from tieout.ledger.file.database import Database, explain_errors, is_blank, is_damage
 from tieout.ledger.file.instances import NAME
 from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.query import Query, execute
@@ -97,7 +97,7 @@ class Reader(Closing):
             return execute(self.connection, query, parameters, moment)
         except InvalidQuery as error:
             if is_damage(error.__cause__):
-                raise DamagedFile(f"{self.path}: the file is damaged; {USE_DOCTOR} ({error})") from error
+                raise DamagedFile(f"{self.path}: run `tieout doctor` on it ({error})") from error
             raise
 
     def columns(self, table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:

@@ -109,20 +109,3 @@ def test_a_file_without_exactly_one_version_is_damaged(path: Path, rows: int) ->
 
     with pytest.raises(errors.DamagedFile, match=f"{rows} rows in the table provenance, not one"):
         Reader(path)
-
-
-READS: dict[str, Callable[[Reader], object]] = {
-    "sql": lambda reader: reader.sql("from posting").rows(),
-    "view": lambda reader: reader.view("posting").rows(),
-    "columns": lambda reader: reader.columns("txn", ("id", "timestamp")),
-    "head": lambda reader: reader.head,
-}
-
-
-@pytest.mark.parametrize("name", READS)
-def test_a_closed_reader_says_that_it_is_closed(path: Path, name: str) -> None:
-    with Reader(path) as reader:
-        assert READS[name](reader) is not None
-
-    with pytest.raises(errors.JournalClosed, match="closed; open it again"):
-        READS[name](reader)
