@@ -1,6 +1,5 @@
 """A run on the terminal: its progress, its figures, the checks of its books, and the head digest."""
 
-import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -114,32 +113,24 @@ def _progress(total: int, action: str) -> Iterator[Step]:
 
 
 def _lines(m: Metrics) -> list[tuple[str, str]]:
-    """Return the figures, each with its label."""
+    """Return the figures, each with its label. A figure that does not exist is its reason."""
     lines = [
         ("from", str(m.start)[:10]),
         ("to", str(m.end)[:10]),
-        ("start equity", f"{m.start_equity:,.2f}"),
-        ("end equity", f"{m.end_equity:,.2f}"),
-        ("total return", _percent(m.total_return)),
-        ("CAGR", _percent(m.cagr)),
-        ("volatility", _percent(m.volatility)),
-        ("Sharpe ratio", _ratio(m.sharpe)),
-        ("Sortino ratio", _ratio(m.sortino)),
-        ("maximum drawdown", _percent(m.max_drawdown)),
-        ("annual turnover", _ratio(m.turnover)),
-        ("average exposure", _percent(m.average_exposure)),
+        ("start equity", m.text("start_equity", ",.2f")),
+        ("end equity", m.text("end_equity", ",.2f")),
+        ("total return", m.text("total_return", ".2%")),
+        ("CAGR", m.text("cagr", ".2%")),
+        ("volatility", m.text("volatility", ".2%")),
+        ("Sharpe ratio", m.text("sharpe", ".2f")),
+        ("Sortino ratio", m.text("sortino", ".2f")),
+        ("maximum drawdown", m.text("max_drawdown", ".2%")),
+        ("annual turnover", m.text("turnover", ".2f")),
+        ("average exposure", m.text("average_exposure", ".2%")),
         ("commission", f"{m.commission:,.2f}"),
         ("trades", f"{m.trades:,} ({m.open_trades} open)"),
-        ("win rate", _percent(m.win_rate)),
+        ("win rate", m.text("win_rate", ".2%")),
         ("fills", f"{m.fills:,}"),
     ]
     lines.extend((f"orders {name.replace('_', ' ')}", f"{count:,}") for name, count in m.orders.items())
     return lines
-
-
-def _percent(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2%}"
-
-
-def _ratio(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}"

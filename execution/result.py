@@ -37,11 +37,11 @@ class Result(Closing):
         return "\n".join(
             (
                 f"Result {self.head[:16]}, {start} to {end}",
-                f"  end equity    {figures.end_equity:,.2f} {figures.currency}",
-                f"  total return  {figures.total_return:.2%}",
-                f"  CAGR          {figures.cagr:.2%}",
-                f"  Sharpe        {figures.sharpe:.2f}",
-                f"  max drawdown  {figures.max_drawdown:.2%}",
+                f"  end equity    {figures.text('end_equity', ',.2f')} {figures.currency}",
+                f"  total return  {figures.text('total_return', '.2%')}",
+                f"  CAGR          {figures.text('cagr', '.2%')}",
+                f"  Sharpe        {figures.text('sharpe', '.2f')}",
+                f"  max drawdown  {figures.text('max_drawdown', '.2%')}",
                 f"  trades        {figures.trades:,}",
             )
         )
