@@ -39,6 +39,8 @@ SIZES: Final = {
     "two blocks swapped": Size(8, 40),
     "full disk, small blocks": Size(3, 12),
     "full disk, large blocks": Size(3, 12),
+    # Alterations of journals, alone and in pairs, over everything that is registered.
+    "alterations by a forger": Size(300, 3_000),
 }
 """The size of every slow proof by name."""
 

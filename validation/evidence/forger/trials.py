@@ -1,0 +1,189 @@
+"""Trials: a file is altered, `verify` is asked with the digest noted before, and every figure is compared."""
+
+import traceback
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from itertools import count
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+
+import duckdb
+from attrs import frozen
+
+from tieout.ledger.errors import StoreError, TieoutError
+from tieout.ledger.file.anchor import Anchor
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.verify import Opinion, verify
+from tieout.validation.evidence.forger import base as bases
+from tieout.validation.evidence.forger import definitions, description, lies, rows, storage
+from tieout.validation.evidence.forger.alteration import KINDS, Alteration, several
+from tieout.validation.evidence.forger.base import Base
+from tieout.validation.evidence.forger.figures import Figures, differences, figures_of
+from tieout.validation.evidence.forger.file import File, NotMade
+
+MODULES = (rows, definitions, lies, description, storage)
+"""The modules that register the kinds."""
+PAIRS = "two alterations at once"
+"""The kind of a pair."""
+_SHOWN = 4
+"""Wrong figures that a trial names."""
+
+
+class Outcome(Enum):
+    """The outcome of a trial. All are sound but the last one."""
+
+    ADVERSE = "adverse"
+    DISCLAIMER = "disclaimer"
+    EQUAL = "figures equal"
+    WRONG = "WRONG"
+
+
+@frozen
+class Trial:
+    """One alteration of one base, its outcome, and what is wrong.
+
+    *is_quiet* says whether DuckDB still answered every `select *` over a table as before.
+    """
+
+    base: str
+    alteration: Alteration
+    outcome: Outcome
+    is_quiet: bool
+    fault: str = ""
+
+
+def make_bases(folder: Path) -> list[Base]:
+    """Write the sound journals to a folder, and describe them."""
+    made = []
+    for write in (bases.backtest, bases.books):
+        path = folder / f"{write.__name__}.duckdb"
+        write(path)
+        made.append(Base.of(path))
+    return made
+
+
+def perform(base: Base, alteration: Alteration, folder: Path) -> Trial | None:
+    """Alter a copy of *base*, and judge it. None where the alteration cannot be made there."""
+    with TemporaryDirectory(dir=folder) as place:
+        file = File(base, Path(place) / "books.duckdb")
+        anchor, figures = base.anchor, base.figures
+        try:
+            with file:
+                if alteration.preparation is not None:
+                    alteration.preparation(file)
+                    file.close()
+                    anchor, figures = _noted(file, figures)
+                alteration.change(file)
+                is_quiet = file.has_rows_of_base()
+        except (duckdb.Error, NotMade):
+            return None
+        outcome, fault = judge(file.path, anchor, figures, base)
+        return Trial(base.name, alteration, outcome, is_quiet, fault)
+
+
+def _noted(file: File, figures: Figures) -> tuple[str, Figures]:
+    """Return what is noted of a file that its author has prepared: its digest, and its figures.
+
+    Where it shows no figures, those of the base stay.
+    """
+    with Reader(file.path, allow_gaps=True) as reader:
+        noted = verify(reader).file_digest
+    try:
+        return noted, figures_of(file.path, file.base.limits)
+    except TieoutError:
+        return noted, figures
+
+
+def judge(path: Path, anchor: str, figures: Figures, base: Base) -> tuple[Outcome, str]:
+    """Return the outcome for an altered file, and what is wrong."""
+    try:
+        opinion = _opinion(path, anchor)
+    except StoreError:
+        return Outcome.DISCLAIMER, ""
+    except Exception as error:
+        return Outcome.WRONG, f"verify ends with {_place(error)}"
+    if opinion is not Opinion.UNQUALIFIED:
+        return Outcome(opinion.value), ""
+    try:
+        wrong = differences(figures_of(path, base.limits), figures)
+    except Exception as error:
+        return Outcome.WRONG, f"it verifies, and reading it ends with {_place(error)}"
+    if not wrong:
+        return Outcome.EQUAL, ""
+    more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+    return Outcome.WRONG, f"it verifies, and otherwise than before: {', '.join(wrong[:_SHOWN])}{more}"
+
+
+def _opinion(path: Path, anchor: str) -> Opinion:
+    """Return the opinion on a file, as the command `verify --anchor` gives it."""
+    with Reader(path, allow_gaps=True, with_catalogue=True) as reader:
+        return verify(reader, Anchor(anchor)).opinion
+
+
+def _place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {frame.name}: {str(error)[:200]}"
+
+
+# --- the choice ----------------------------------------------------------------------------------------
+
+
+def alterations(base: Base, kinds: Sequence[str] = ()) -> list[Alteration]:
+    """List the alterations of a base, of all kinds or of some."""
+    return [one for name in kinds or KINDS for one in KINDS[name](base)]
+
+
+def chosen(
+    made: Sequence[Base], random: Random, kinds: Sequence[str] = ()
+) -> Iterator[tuple[Base, Alteration]]:
+    """Yield alterations without end: first one of each kind and each subject, then others and pairs.
+
+    Three in four of the others are quiet ones. A third of these are pairs.
+    """
+    every = [(base, one) for base in made for one in alterations(base, kinds)]
+    random.shuffle(every)
+    every.sort(key=lambda item: not item[1].is_quiet)
+    seen: set[str] = set()
+    rest: dict[bool, list[tuple[Base, Alteration]]] = {True: [], False: []}
+    for base, one in every:
+        names = {one.kind, *one.subjects}
+        if names <= seen:
+            rest[one.is_quiet].append((base, one))
+        else:
+            seen |= names
+            yield base, one
+    for number in count():
+        pool = rest[number % 4 != 3] or rest[True] or rest[False] or every
+        base, one = pool.pop() if len(pool) > 1 else random.choice(every)
+        yield base, one
+        if number % 3 == 0:
+            first, second = random.choice(every), random.choice(every)
+            pair = paired(first[1], second[1]) if first[0] is second[0] else None
+            if pair is not None:
+                yield first[0], pair
+
+
+def paired(first: Alteration, second: Alteration) -> Alteration | None:
+    """Return the alteration that makes two, that of bytes last. None for those that need a preparation."""
+    if first.preparation or second.preparation:
+        return None
+    one, two = sorted((first, second), key=lambda a: a.is_of_bytes)
+    return Alteration(
+        PAIRS,
+        f"{one}, {two}",
+        one.subjects | two.subjects,
+        several(one.change, two.change),
+        is_quiet=one.is_quiet and two.is_quiet,
+        is_of_bytes=two.is_of_bytes,
+    )
+
+
+def perform_all(
+    made: Sequence[Base], number: int, folder: Path, seed: int = 0, kinds: Sequence[str] = ()
+) -> Iterator[Trial]:
+    """Perform a *number* of alterations that can be made. The same seed chooses the same ones."""
+    trials = (perform(base, one, folder) for base, one in chosen(made, Random(seed), kinds))
+    performed = (trial for trial in trials if trial is not None)
+    for _ in range(number):
+        yield next(performed)
