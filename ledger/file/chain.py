@@ -11,6 +11,7 @@ from attrs import frozen
 from tieout.ledger.errors import DamagedFile, SealBroken
 from tieout.ledger.file import seal
 from tieout.ledger.file.anchor import Witness
+from tieout.ledger.file.canonical import canonical
 from tieout.ledger.file.database import explain_errors
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.seal import Columns
@@ -29,11 +30,12 @@ class Departure:
 
 @frozen
 class Seal:
-    """One row of the table seal. *rows* are the numbers of rows by table."""
+    """One row of the table seal. *rows* are the numbers of rows by table, in the file as *text*."""
 
     block: int
     first_txn: int
     last_txn: int
+    text: str
     rows: dict[str, int]
     previous: str
     digest: str
@@ -64,7 +66,9 @@ def seals(reader: Reader) -> list[Seal]:
         rows = reader.connection.execute(
             "select block, first_txn, last_txn, rows, previous, digest from seal order by block"
         ).fetchall()
-    return [Seal(block, first, last, _counts(text), *digests) for block, first, last, text, *digests in rows]
+    return [
+        Seal(block, first, last, text, _counts(text), *digests) for block, first, last, text, *digests in rows
+    ]
 
 
 def genesis(reader: Reader) -> bytes:
@@ -116,13 +120,7 @@ def _departures(
             first_rows[table] = first_rows.get(table, 0) + count
         if progress is not None:
             progress(number + 1, len(chain))
-    for table, columns in reader.layout.items():
-        ((outside,),) = reader.connection.execute(
-            f'select count(*) from "{table}" where ("{next(iter(columns))}" between 0 and ?) is not true',  # noqa: S608  from the layout
-            [first_rows[table] - 1],
-        ).fetchall()
-        if outside:
-            yield Departure(len(chain), f"{table} has {outside} rows that no seal covers")
+    yield from _unsealed_rows(reader, first_rows, len(chain))
     if anchor is not None:
         heads = [start.hex(), *(entry.digest for entry in chain)]
         if (fault := anchor.fault(heads, file_digests(reader, heads))) is not None:
@@ -136,8 +134,11 @@ def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]
             entry.block,
             f"its seal names transactions {entry.first_txn} to {entry.last_txn}, its rows start at {first}",
         )
+    # The digest covers the numbers. Another text for the same ones would be shown as sealed.
     if strange := entry.rows.keys() - reader.layout.keys():
         yield Departure(entry.block, f"its seal counts rows of {', '.join(sorted(strange))}")
+    elif entry.text != canonical({table: count for table, count in entry.rows.items() if count}):
+        yield Departure(entry.block, "its seal has the numbers of rows in another form")
     tables: list[tuple[str, Columns]] = []
     for table in reader.layout:
         count = entry.rows.get(table, 0)
@@ -159,6 +160,18 @@ def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]
             f"transactions {entry.first_txn} to {entry.last_txn}: its digest is {digest[:16]}, sealed is"
             f" {entry.digest[:16]}",
         )
+
+
+def _unsealed_rows(reader: Reader, counts: dict[str, int], block: int) -> Iterator[Departure]:
+    """Yield the tables with rows beyond the *counts* of all seals."""
+    for table, columns in reader.layout.items():
+        dense = next(iter(columns))
+        ((outside,),) = reader.connection.execute(
+            f'select count(*) from "{table}" where ("{dense}" between 0 and ?) is not true',  # noqa: S608  from the layout
+            [counts[table] - 1],
+        ).fetchall()
+        if outside:
+            yield Departure(block, f"{table} has {outside} rows that no seal covers")
 
 
 def _rows(reader: Reader, table: str, first: int, count: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -190,5 +203,5 @@ def _bytes(digest: str) -> bytes:
 def _counts(rows: str) -> dict[str, int]:
     try:
         return {str(table): int(count) for table, count in json.loads(rows).items()}
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         return {}

@@ -28,6 +28,7 @@ from tests.support.generators_market import cases
 from tests.support.oracle import Oracle
 from tieout.execution.figures import schedules
 from tieout.ledger.export import export
+from tieout.ledger.file import chain
 from tieout.validation.engines.backtrader import imitation as backtrader_imitation
 from tieout.validation.engines.vectorbt import adapter as vectorbt_adapter
 from tieout.validation.evidence import backtrader, native, outsiders, vectorbt
@@ -35,6 +36,8 @@ from tieout.validation.evidence.faults import campaign, tasks, trials
 from tieout.validation.evidence.faults.campaign import Fault
 from tieout.validation.evidence.faults.program import SMALL, Program
 from tieout.validation.evidence.faults.tasks import Report, Start
+from tieout.validation.evidence.forger import base as forged_bases
+from tieout.validation.evidence.forger import trials as forgeries
 from tieout.validation.evidence.sample import sample
 from tieout.validation.evidence.sizes import SIZES, size
 from tieout.validation.foreign.outcome import Difference, Fill, Outcome, differences
@@ -253,3 +256,19 @@ def test_blocks_acknowledged_before_they_are_durable_are_found(
 
     assert count <= CI["kill -9, small blocks"]
     assert any(trial.lost for trial in row.trials)
+
+
+# --- a forger ------------------------------------------------------------------------------------------
+
+
+def test_a_chain_that_compares_no_digest_is_found_by_the_forger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forged_bases.books(tmp_path / "books.duckdb")
+    base = forged_bases.Base.of(tmp_path / "books.duckdb")
+    monkeypatch.setattr(chain, "_departures_of_block", lambda *_: iter(()))
+    count = 12
+    performed = [*forgeries.perform_all([base], count, tmp_path, kinds=["value changed"])]
+
+    assert count <= CI["alterations by a forger"]
+    assert any(trial.outcome is forgeries.Outcome.WRONG for trial in performed)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 from rich.progress import Progress
 
-from tieout.validation.evidence.forger.trials import PAIRS, KINDS, Outcome, Trial, make_bases, perform_all
+from tieout.validation.evidence.forger.trials import KINDS, PAIRS, Outcome, Trial, make_bases, perform_all
 from tieout.validation.evidence.sizes import size
 from tieout.validation.workloads.markdown import Table
 

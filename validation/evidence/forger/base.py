@@ -1,5 +1,6 @@
 """The sound journals that the forger alters: a backtest that was gone on with by hand, and books by hand."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -121,18 +122,18 @@ def _contents(path: Path) -> tuple[dict[str, dict[str, str]], dict[str, Rows]]:
     rows: dict[str, Rows] = {}
     with duckdb.connect(str(path), read_only=True) as connection:
         for table, column, kind in connection.execute(
-            "select table_name, column_name, data_type from duckdb_columns() where not internal and table_name in"
-            " (select table_name from duckdb_tables()) order by table_oid, column_index"
+            "select table_name, column_name, data_type from duckdb_columns()"
+            " where not internal and table_name in (select table_name from duckdb_tables())"
+            " order by table_oid, column_index"
         ).fetchall():
             columns.setdefault(table, {})[column] = kind
-        for table in columns:
+        for table, kinds in columns.items():
             # Python has no nanoseconds, so times are read as numbers.
             names = ", ".join(
-                f"epoch_ns({quoted(c)})" if k == "TIMESTAMP_NS" else quoted(c)
-                for c, k in columns[table].items()
+                f"epoch_ns({quoted(c)})" if k == "TIMESTAMP_NS" else quoted(c) for c, k in kinds.items()
             )
             answers = connection.execute(f"select {names} from {quoted(table)} order by 1").fetchall()  # noqa: S608
-            rows[table] = [dict(zip(columns[table], answer, strict=True)) for answer in answers]
+            rows[table] = [dict(zip(kinds, answer, strict=True)) for answer in answers]
     return columns, rows
 
 
@@ -166,7 +167,7 @@ def _limits(columns: Mapping[str, Mapping[str, str]], rows: Mapping[str, Rows]) 
             continue
         for column, kind in kinds.items():
             values = sorted({row[column] for row in rows[table]} - {None})
-            if kind in {"VARCHAR", "BOOLEAN"} or len(values) < 2 or any(value != value for value in values):
+            if kind in {"VARCHAR", "BOOLEAN"} or len(values) < 2 or any(map(math.isnan, values)):
                 continue
             middle = values[-2]
             limits[table, column] = f"make_timestamp_ns({middle})" if kind == "TIMESTAMP_NS" else repr(middle)

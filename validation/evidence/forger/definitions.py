@@ -23,6 +23,7 @@ OTHER_TYPES = {
 
 @kind("column of another type")
 def column_of_another_type(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Give a column a type that holds the same values."""
     for table, kinds in base.columns.items():
         for column, sql_type in kinds.items():
             for other_type in OTHER_TYPES[sql_type]:
@@ -34,6 +35,7 @@ def column_of_another_type(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("column of an enumeration")
 def column_of_an_enumeration(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Store texts as an enumeration in another order."""
     for table, kinds in base.columns.items():
         for column, sql_type in kinds.items():
             if sql_type == "VARCHAR" and base.rows[table]:
@@ -48,6 +50,7 @@ def column_of_an_enumeration(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("column with a collation")
 def column_with_a_collation(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Compare texts without regard to case."""
     for table, kinds in base.columns.items():
         for column, sql_type in kinds.items():
             if sql_type == "VARCHAR":
@@ -57,6 +60,7 @@ def column_with_a_collation(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("column with a default")
 def column_with_a_default(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Give a column a default."""
     for table, kinds in base.columns.items():
         for column, sql_type in kinds.items():
             value = ANYTHING.get(sql_type, "1")
@@ -66,6 +70,7 @@ def column_with_a_default(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("column without its constraint")
 def column_without_its_constraint(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Allow NULL."""
     for table, kinds in base.columns.items():
         for column in kinds:
             text = f"alter table {quoted(table)} alter {quoted(column)} drop not null"
@@ -74,6 +79,7 @@ def column_without_its_constraint(base: Base, make: Maker) -> Iterator[Alteratio
 
 @kind("column with a comment")
 def column_with_a_comment(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Comment on a column."""
     for table, kinds in base.columns.items():
         for column in kinds:
             text = f"comment on column {quoted(table)}.{quoted(column)} is 'audited'"
@@ -82,6 +88,7 @@ def column_with_a_comment(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("column under another name", quiet=False)
 def column_under_another_name(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Rename a column, or let two exchange their names."""
     for table, kinds in base.columns.items():
         columns = [*kinds]
         for place, column in enumerate(columns):
@@ -106,6 +113,7 @@ def column_under_another_name(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("column added, removed or moved", quiet=False)
 def column_added_removed_or_moved(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Add a column, remove one or put it last."""
     for table, kinds in base.columns.items():
         name = quoted(table)
         yield make(f"{table}, one more", statements(f"alter table {name} add column more integer"), table)
@@ -123,6 +131,7 @@ def column_added_removed_or_moved(base: Base, make: Maker) -> Iterator[Alteratio
 
 @kind("table defined otherwise")
 def table_defined_otherwise(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Define a table without constraints, with a key, an index or a comment."""
     for table in base.columns:
         name, dense = quoted(table), quoted(base.dense(table))
         again = (
@@ -148,6 +157,7 @@ def table_defined_otherwise(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("object that no journal has")
 def further_object(_: Base, make: Maker) -> Iterator[Alteration]:
+    """Add an object that no journal has."""
     for name, text in {
         "schema": "create schema aside",
         "table": "create table more as select 1 as id",

@@ -70,6 +70,7 @@ def a_change_of(base: Base, table: str) -> Change:
 
 @kind("layout without a table, by the author", quiet=False)
 def layout_without_a_table(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Leave a table out of what is sealed, and change its rows once the digest was noted."""
     for table in base.layout:
         prepared = several(leave_out(table), reseal)
         yield make(table, a_change_of(base, table), preparation=prepared)
@@ -77,6 +78,7 @@ def layout_without_a_table(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("table of the layout without seals, by the author", quiet=False)
 def table_without_seals(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Seal no row of a table, and change its rows once the digest was noted."""
     for table in base.layout:
         prepared = several(edit_counts(lambda counts, table=table: counts.pop(table, None)), reseal)
         yield make(table, a_change_of(base, table), preparation=prepared)
@@ -84,6 +86,8 @@ def table_without_seals(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("layout altered")
 def layout_altered(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Alter the layout in the row of the run."""
+
     def edits(table: str, column: str) -> dict[str, Callable[[Layout], object]]:
         def of_table(layout: Layout) -> list[list[str]]:
             return dict(layout)[table]
@@ -126,6 +130,8 @@ def _double(table: str) -> Callable[[Layout], object]:
 
 @kind("records altered", quiet=False)
 def records_altered(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Alter the records that a journal names."""
+
     def without(name: str) -> Callable[[dict[str, Any]], object]:
         return lambda policies: policies.update(records=[r for r in policies["records"] if r[0] != name])
 
@@ -152,6 +158,7 @@ def records_altered(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("row of the run altered", quiet=False)
 def row_of_the_run(_: Base, make: Maker) -> Iterator[Alteration]:
+    """Put another text into the row of the run."""
     texts = {"empty": "", "no JSON": "{", "deep": "[" * 20_000 + "]" * 20_000, "null": "null", "list": "[]"}
     for column in RUN:
         for name, text in texts.items():
@@ -162,6 +169,7 @@ def row_of_the_run(_: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("seal in another form", quiet=False)
 def seal_in_another_form(_: Base, make: Maker) -> Iterator[Alteration]:
+    """Write a seal otherwise."""
     for column in ("previous", "digest"):
         yield make(f"{column} in capitals", assign("seal", column, f"upper({column})"), f"seal.{column}")
         yield make(f"{column} with a space", assign("seal", column, f"{column} || ' '"), f"seal.{column}")
@@ -174,6 +182,11 @@ def seal_in_another_form(_: Base, make: Maker) -> Iterator[Alteration]:
         "with fractions": "regexp_replace(rows, ':([0-9]+)', ':\\1.25', 'g')",
         "below zero": "replace(rows, '{', '{\"benchmark\":-1,')",
         "with a number twice": "replace(rows, '{', '{\"txn\":1,')",
+        "without end": "replace(rows, '{', '{\"benchmark\":1e999,')",
+        "past 128 bits": f"replace(rows, '{{', '{{\"benchmark\":1{'0' * 60},')",
+        "past 64 bits": f"replace(rows, '{{', '{{\"benchmark\":1{'0' * 25},')",
+        "of half a letter": "replace(rows, '{', '{\"\\ud800\":0,')",
+        "deep": f"'{'[' * 20_000}'",
         "without any": "'{}'",
         "no JSON": "'x'",
     }
@@ -200,6 +213,7 @@ def _reseal_or_not(file: File) -> None:
 
 @kind("provenance altered", quiet=False)
 def provenance_altered(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Alter the provenance."""
     for column, sql_type in base.columns["provenance"].items():
         for name, value in {
             "another": other(column, sql_type),

@@ -29,7 +29,10 @@ _METRICS = "fill"
 
 
 def figures_of(path: Path, limits: Limits) -> Figures:
-    """Return every figure of a journal, read as every command reads it. Raises where its seals do not hold."""
+    """Return every figure of a journal, read as every command reads it.
+
+    Raises a `StoreError` where its seals do not hold.
+    """
     with chain.open_verified(path) as reader:
         figures = dict(_rows(reader, limits))
         figures |= dict(_traces(reader))

@@ -69,6 +69,7 @@ def generate(base: Base, table: str, column: str, condition: str) -> Change:
 
 @kind("stored column computed")
 def stored_column_computed(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Put a generated column in the place of a stored one."""
     for number, (table, kinds) in enumerate(base.columns.items()):
         for place, column in enumerate(kinds):
             if place and base.rows[table]:
@@ -80,6 +81,7 @@ def stored_column_computed(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("view in the place of a table")
 def view_for_table(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Put a view in the place of a table, which lies elsewhere."""
     for number, (table, kinds) in enumerate(base.columns.items()):
         column, sql_type = [*kinds.items()][-1]
         for step in range(len(TELLS)):
@@ -100,15 +102,17 @@ def view_for_table(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("function of the views replaced")
 def function_replaced(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Define a function of the views once more."""
     for name in base.functions:
         text = f"create macro {quoted(name)}(a) as 7, (a, b) as 7, (a, b, c) as 7"
         yield make(f"{name}()", statements(text))
 
 
 @kind("function of the catalogue replaced")
-def catalogue_function_replaced(base: Base, make: Maker) -> Iterator[Alteration]:
+def catalogue_function_replaced(_: Base, make: Maker) -> Iterator[Alteration]:
+    """Define a function once more by which a file is examined."""
     for name in ("duckdb_tables", "duckdb_columns", "duckdb_views", "duckdb_functions", "duckdb_indexes"):
-        text = f"create macro {name}() as table select * from system.main.{name}() limit 3"
+        text = f"create macro {name}() as table from system.main.{name}() limit 3"
         yield make(f"{name}()", statements(text))
     for name in ("current_query", "epoch_ns", "make_timestamp_ns", "getvariable", "current_setting"):
         yield make(f"{name}()", statements(f"create macro {name}() as 7, (a) as 7"))
@@ -116,6 +120,7 @@ def catalogue_function_replaced(base: Base, make: Maker) -> Iterator[Alteration]
 
 @kind("view replaced")
 def view_replaced(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Define a view or a check otherwise, or remove it."""
     for number, view in enumerate(base.names("view")):
         name, other_name = quoted(view), quoted(f"{view}_of_it")
         what, condition = tell(number)
@@ -133,6 +138,7 @@ def view_replaced(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("tables of the same names elsewhere")
 def tables_elsewhere(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Add a table of the same name and other rows in another schema."""
     for schema in ("aside", "journal", "temp", "system", "Main"):
         for table, kinds in base.columns.items():
             column, sql_type = [*kinds.items()][-1]
@@ -141,10 +147,8 @@ def tables_elsewhere(base: Base, make: Maker) -> Iterator[Alteration]:
                 file: File, schema: str = schema, table: str = table, lie: str = other(column, sql_type)
             ) -> None:
                 file.run(f"create schema {quoted(schema)}")
-                column = [*file.base.columns[table]][-1]
-                file.run(
-                    f"create table {quoted(schema)}.{quoted(table)} as"
-                    f" select * replace ({lie} as {quoted(column)}) from main.{quoted(table)}"  # noqa: S608
-                )
+                column = quoted([*file.base.columns[table]][-1])
+                text = f"select * replace ({lie} as {column}) from main.{quoted(table)}"  # noqa: S608  quoted
+                file.run(f"create table {quoted(schema)}.{quoted(table)} as {text}")
 
             yield make(f"{schema}.{table}", change, table, schema)

@@ -72,12 +72,14 @@ def values(base: Base) -> Iterator[tuple[str, str, Change]]:
 
 @kind("value changed", quiet=False)
 def value_changed(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Change one value of a column."""
     for table, column, change in values(base):
         yield make(f"{table}.{column}", change)
 
 
 @kind("value missing", quiet=False)
 def value_missing(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Put NULL in the place of a value, in a table without constraints."""
     for table, kinds in base.columns.items():
         for column in kinds:
             if base.rows[table]:
@@ -103,7 +105,7 @@ def insert(table: str, *, numbered: bool = True) -> Change:
             parts = ["0", *(ANYTHING.get(sql_type, "1") for _, sql_type in rest)]
             if first[1] == "VARCHAR":
                 raise NotMade(f"{table} has no row to copy")
-            file.run(f"insert into {quoted(table)} select {', '.join(parts)}")  # noqa: S608  quoted
+            file.run(f"insert into {quoted(table)} select {', '.join(parts)}")
             return
         is_number = numbered and kinds[dense] != "VARCHAR"
         names = ", ".join(f"{quoted(c)} + 1" if c == dense and is_number else quoted(c) for c in kinds)
@@ -117,6 +119,7 @@ def insert(table: str, *, numbered: bool = True) -> Change:
 
 @kind("row added", quiet=False)
 def row_added(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Add a row with the next number, or one that is there already."""
     for table in base.columns:
         yield make(f"{table}, a further one", insert(table), table)
         yield make(f"{table}, one twice", insert(table, numbered=False), table)
@@ -124,6 +127,7 @@ def row_added(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("row removed", quiet=False)
 def row_removed(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Remove the first or the last row."""
     for table, rows in base.rows.items():
         dense = quoted(base.dense(table))
         for which, most in (("first", "min"), ("last", "max")):
@@ -136,6 +140,7 @@ def row_removed(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("rows exchanged", quiet=False)
 def rows_exchanged(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Number the rows of a table from the other end."""
     for table, rows in base.rows.items():
         if base.is_sealed(table) and len(rows) > 1:
             yield make(
@@ -145,6 +150,7 @@ def rows_exchanged(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("rows in another order")
 def rows_in_another_order(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Store the same rows in another order."""
     for table, rows in base.rows.items():
         name = quoted(table)
         if len(rows) > 1:
@@ -199,6 +205,7 @@ def _arrays(
 
 @kind("other rows, sealed from the start", quiet=False)
 def sealed_from_the_start(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Change a value and seal every block again, as the author could."""
     for table, column, change in values(base):
         if table in base.layout or (table == "run" and column not in {"id", "layout", "policies"}):
             yield make(f"{table}.{column}", several(change, reseal))
@@ -206,6 +213,8 @@ def sealed_from_the_start(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("blocks cut off or added", quiet=False)
 def blocks(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Cut blocks off, or add one, with seals that are right."""
+
     def cut(file: File) -> None:
         ((text,),) = file.run("select rows from seal order by block desc limit 1")
         for table, count in json.loads(text).items():

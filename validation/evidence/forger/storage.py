@@ -3,6 +3,7 @@
 A file of DuckDB has three headers of 4,096 bytes, then blocks of one size. Each begins with a checksum.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from random import Random
@@ -112,13 +113,14 @@ def ranges(base: Base) -> Iterator[tuple[str, str, tuple[float, float], list[flo
     for table, kinds in base.columns.items():
         for column, sql_type in kinds.items():
             values = [row[column] for row in base.rows[table]]
-            if values and sql_type != "VARCHAR" and not any(value != value for value in values):
+            if values and sql_type != "VARCHAR" and not any(map(math.isnan, values)):
                 ordered = sorted({*values})
                 yield f"{table}.{column}", sql_type, (ordered[0], ordered[-1]), ordered
 
 
 @kind("statistics that lie", of_bytes=True)
 def statistics_that_lie(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Change the range of a column among the statistics, and mend the checksums."""
     for name, sql_type, true, ordered in ranges(base):
         least, greatest = true
         middle = ordered[(len(ordered) - 1) // 2]
@@ -134,12 +136,14 @@ def statistics_that_lie(base: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("statistics that say NULL", of_bytes=True)
 def statistics_that_say_null(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Let the statistics say that a column has nothing but NULL."""
     for name, sql_type, true, _ in ranges(base):
         yield make(name, all_null(sql_type, true))
 
 
 @kind("statistics of texts that lie", of_bytes=True)
 def statistics_of_texts(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Change the range of a column of texts among the statistics."""
     for table, kinds in base.columns.items():
         for column, sql_type in kinds.items():
             texts = (
@@ -178,6 +182,7 @@ def flip(seed: int, *, mend: bool, headers: bool) -> Change:
 
 @kind("bit flipped", of_bytes=True)
 def bit_flipped(_: Base, make: Maker) -> Iterator[Alteration]:
+    """Flip a bit, in a header with the right checksum too."""
     for seed in range(FLIPS):
         yield make(f"in a header, {seed}", flip(seed, mend=False, headers=True), "headers")
         yield make(f"in a block, {seed}", flip(seed, mend=False, headers=False), "blocks")
@@ -186,6 +191,8 @@ def bit_flipped(_: Base, make: Maker) -> Iterator[Alteration]:
 
 @kind("bytes moved", of_bytes=True)
 def bytes_moved(_: Base, make: Maker) -> Iterator[Alteration]:
+    """Exchange, cut and add whole parts of a file."""
+
     def exchange(file: File) -> None:
         content = file.content
         first, second = (content[FIRST_BLOCK + n * BLOCK : FIRST_BLOCK + (n + 1) * BLOCK] for n in (0, 1))
@@ -213,6 +220,8 @@ def _doubled_header(content: bytes) -> bytes:
 
 @kind("WAL beside the file")
 def wal_beside_the_file(base: Base, make: Maker) -> Iterator[Alteration]:
+    """Leave changes in the WAL beside the file."""
+
     def in_wal(change: Change) -> Change:
         def perform(file: File) -> None:
             file.run("pragma disable_checkpoint_on_shutdown")

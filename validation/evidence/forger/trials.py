@@ -3,7 +3,7 @@
 import traceback
 from collections.abc import Iterator, Sequence
 from enum import Enum
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -101,13 +101,13 @@ def judge(path: Path, anchor: str, figures: Figures, base: Base) -> tuple[Outcom
         opinion = _opinion(path, anchor)
     except StoreError:
         return Outcome.DISCLAIMER, ""
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  any other error is what the forger looks for
         return Outcome.WRONG, f"verify ends with {_place(error)}"
     if opinion is not Opinion.UNQUALIFIED:
         return Outcome(opinion.value), ""
     try:
         wrong = differences(figures_of(path, base.limits), figures)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  as above
         return Outcome.WRONG, f"it verifies, and reading it ends with {_place(error)}"
     if not wrong:
         return Outcome.EQUAL, ""
@@ -143,31 +143,42 @@ def chosen(
     """
     every = [(base, one) for base in made for one in alterations(base, kinds)]
     random.shuffle(every)
+    partners = [item for item in every if item[1].preparation is None]
     every.sort(key=lambda item: not item[1].is_quiet)
+    rest = {True: list[tuple[Base, Alteration]](), False: list[tuple[Base, Alteration]]()}
     seen: set[str] = set()
-    rest: dict[bool, list[tuple[Base, Alteration]]] = {True: [], False: []}
+    for names in (_kind, _subjects):
+        later = []
+        for base, one in every:
+            if names(one) <= seen:
+                later.append((base, one))
+            else:
+                seen |= names(one)
+                yield base, one
+        every = later
     for base, one in every:
-        names = {one.kind, *one.subjects}
-        if names <= seen:
-            rest[one.is_quiet].append((base, one))
-        else:
-            seen |= names
-            yield base, one
+        rest[one.is_quiet].append((base, one))
     for number in count():
-        pool = rest[number % 4 != 3] or rest[True] or rest[False] or every
-        base, one = pool.pop() if len(pool) > 1 else random.choice(every)
-        yield base, one
-        if number % 3 == 0:
-            first, second = random.choice(every), random.choice(every)
-            pair = paired(first[1], second[1]) if first[0] is second[0] else None
-            if pair is not None:
-                yield first[0], pair
+        if pool := rest[number % 4 != 3]:
+            yield pool.pop()
+        if number % 3 == 0 and partners:
+            (base, first), (other, second) = random.choice(partners), random.choice(partners)
+            if base is other:
+                yield base, paired(first, second)
+        if not (partners or rest[True] or rest[False]):
+            return
 
 
-def paired(first: Alteration, second: Alteration) -> Alteration | None:
-    """Return the alteration that makes two, that of bytes last. None for those that need a preparation."""
-    if first.preparation or second.preparation:
-        return None
+def _kind(one: Alteration) -> set[str]:
+    return {one.kind}
+
+
+def _subjects(one: Alteration) -> frozenset[str]:
+    return one.subjects
+
+
+def paired(first: Alteration, second: Alteration) -> Alteration:
+    """Return the alteration that makes two, that of bytes last. Neither may need a preparation."""
     one, two = sorted((first, second), key=lambda a: a.is_of_bytes)
     return Alteration(
         PAIRS,
@@ -184,6 +195,4 @@ def perform_all(
 ) -> Iterator[Trial]:
     """Perform a *number* of alterations that can be made. The same seed chooses the same ones."""
     trials = (perform(base, one, folder) for base, one in chosen(made, Random(seed), kinds))
-    performed = (trial for trial in trials if trial is not None)
-    for _ in range(number):
-        yield next(performed)
+    return islice((trial for trial in trials if trial is not None), number)
