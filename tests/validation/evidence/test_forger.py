@@ -34,9 +34,7 @@ WEATHER = Schema(
     "weather",
     1,
     "create table weather (id integer not null, rain double not null, place varchar not null);",
-    {
-        "wet_place": "-- Wet places.\ncreate or replace view wet_place as select place from weather where rain > 1;"
-    },
+    {"wet_place": "create or replace view wet_place as select place from weather where rain > 1;"},
     {
         "rain": "-- Rain: no rain is below zero.\ncreate or replace view check_rain as\n"
         "select place as subject, rain as actual, 0 as expected from weather where rain < 0;\n"

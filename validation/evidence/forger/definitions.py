@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from tieout.ledger.file.identifier import quoted
-from tieout.validation.evidence.forger.alteration import Alteration, Maker, kind, statements
+from tieout.validation.evidence.forger.alteration import Alteration, Maker, kind, several, statements
 from tieout.validation.evidence.forger.base import Base
-from tieout.validation.evidence.forger.rows import ANYTHING
+from tieout.validation.evidence.forger.rows import ANYTHING, altered
 
 OTHER_TYPES = {
     "BIGINT": ("hugeint", "double", "varchar"),
@@ -30,7 +30,7 @@ def column_of_another_type(base: Base, make: Maker) -> Iterator[Alteration]:
                 text = f"alter table {quoted(table)} alter {quoted(column)} type {other_type}"
                 if (sql_type, other_type) == ("TIMESTAMP_NS", "bigint"):
                     text += f" using epoch_ns({quoted(column)})"
-                yield make(f"{table}.{column} as {other_type}", statements(text), f"{table}.{column}")
+                yield make(f"{table}.{column} as {other_type}", altered(table, text), f"{table}.{column}")
 
 
 @kind("column of an enumeration")
@@ -43,9 +43,10 @@ def column_of_an_enumeration(base: Base, make: Maker) -> Iterator[Alteration]:
                 create = (
                     f"create type words as enum (select distinct {name} from {of_table} order by all desc)"  # noqa: S608
                 )
-                yield make(
-                    f"{table}.{column}", statements(create, f"alter table {of_table} alter {name} type words")
+                change = several(
+                    statements(create), altered(table, f"alter table {of_table} alter {name} type words")
                 )
+                yield make(f"{table}.{column}", change)
 
 
 @kind("column with a collation")
@@ -55,7 +56,7 @@ def column_with_a_collation(base: Base, make: Maker) -> Iterator[Alteration]:
         for column, sql_type in kinds.items():
             if sql_type == "VARCHAR":
                 text = f"alter table {quoted(table)} alter {quoted(column)} type varchar collate nocase"
-                yield make(f"{table}.{column}", statements(text))
+                yield make(f"{table}.{column}", altered(table, text))
 
 
 @kind("column with a default")
@@ -93,13 +94,13 @@ def column_under_another_name(base: Base, make: Maker) -> Iterator[Alteration]:
         columns = [*kinds]
         for place, column in enumerate(columns):
             rename = f"alter table {quoted(table)} rename {{}} to {{}}"
-            new = statements(rename.format(quoted(column), quoted(f"{column}_")))
+            new = altered(table, rename.format(quoted(column), quoted(f"{column}_")))
             yield make(f"{table}.{column}_", new, f"{table}.{column}")
             upper = [
                 rename.format(quoted(column), "aside"),
                 rename.format("aside", quoted(column.upper())),
             ]
-            yield make(f"{table}.{column.upper()}", statements(*upper), f"{table}.{column}")
+            yield make(f"{table}.{column.upper()}", altered(table, *upper), f"{table}.{column}")
             for partner in columns[place + 1 :]:
                 if kinds[partner] == kinds[column]:
                     texts = [
@@ -108,7 +109,7 @@ def column_under_another_name(base: Base, make: Maker) -> Iterator[Alteration]:
                         rename.format("aside", quoted(partner)),
                     ]
                     name = f"{table}.{column} and {partner} exchanged"
-                    yield make(name, statements(*texts), f"{table}.{column}", f"{table}.{partner}")
+                    yield make(name, altered(table, *texts), f"{table}.{column}", f"{table}.{partner}")
 
 
 @kind("column added, removed or moved", quiet=False)
@@ -118,7 +119,7 @@ def column_added_removed_or_moved(base: Base, make: Maker) -> Iterator[Alteratio
         name = quoted(table)
         yield make(f"{table}, one more", statements(f"alter table {name} add column more integer"), table)
         for column in kinds:
-            removed = statements(f"alter table {name} drop column {quoted(column)}")
+            removed = altered(table, f"alter table {name} drop column {quoted(column)}")
             yield make(f"{table}.{column}, removed", removed, f"{table}.{column}")
             columns = ", ".join(quoted(c) for c in kinds if c != column)
             moved = statements(
@@ -165,7 +166,7 @@ def further_object(_: Base, make: Maker) -> Iterator[Alteration]:
         "table with a computed column": "create table more (id integer, more integer as (id + 1))",
         "table that names a file": 'create table "data.csv" as select 1 as id',
         "view": "create view more as select 1 as id",
-        "view of a file": "create view more as from read_text('more.txt')",
+        "view of a file": "create view more as from read_text('/dev/null')",
         "sequence": "create sequence numbers",
         "type": "create type words as enum ('one')",
         "alias of a type": "create type money as bigint",

@@ -205,7 +205,7 @@ def _reseal_or_not(file: File) -> None:
     texts = [text for (text,) in file.run("select rows from seal")]
     try:
         counts = [count for text in texts for count in json.loads(text).values()]
-    except ValueError:
+    except (ValueError, AttributeError, RecursionError):
         return
     if all(type(count) is int and count >= 0 for count in counts):
         reseal(file)

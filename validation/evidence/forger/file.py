@@ -60,10 +60,13 @@ class File(Closing):
     def has_rows_of_base(self) -> bool:
         """Check whether DuckDB answers `select *` over every table as for the base."""
         try:
+            if self._connection is None:
+                self._connection = duckdb.connect(str(self.path), read_only=True)
             return all(
                 rows == sorted_texts(self.run(f"select * from main.{quoted(table)}"))  # noqa: S608  quoted
                 for table, rows in self.base.selected.items()
             )
-        except (duckdb.Error, OSError):
-            self.close()
+        except (duckdb.Error, OSError, UnicodeDecodeError):
             return False
+        finally:
+            self.close()

@@ -139,7 +139,7 @@ def view_replaced(base: Base, make: Maker) -> Iterator[Alteration]:
 @kind("tables of the same names elsewhere")
 def tables_elsewhere(base: Base, make: Maker) -> Iterator[Alteration]:
     """Add a table of the same name and other rows in another schema."""
-    for schema in ("aside", "journal", "temp", "system", "Main"):
+    for schema in ("aside", "journal", "temp", "system"):
         for table, kinds in base.columns.items():
             column, sql_type = [*kinds.items()][-1]
 

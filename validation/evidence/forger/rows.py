@@ -9,7 +9,7 @@ import numpy as np
 from tieout.ledger.file import seal
 from tieout.ledger.file.identifier import quoted
 from tieout.ledger.file.isolation import RUN
-from tieout.validation.evidence.forger.alteration import Alteration, Change, Maker, kind, several
+from tieout.validation.evidence.forger.alteration import Alteration, Change, Maker, kind, several, statements
 from tieout.validation.evidence.forger.base import Base
 from tieout.validation.evidence.forger.file import File, NotMade
 
@@ -41,17 +41,25 @@ def loosened(file: File, table: str) -> None:
     file.run(f"alter table forged rename to {quoted(table)}")
 
 
+def altered(table: str, *texts: str) -> Change:
+    """Return the change that performs SQL on a table, without its constraints where they forbid it."""
+
+    def change(file: File) -> None:
+        try:
+            statements(*texts)(file)
+        except duckdb.Error:
+            loosened(file, table)
+            statements(*texts)(file)
+
+    return change
+
+
 def assign(table: str, column: str, value: str, row: int | None = None) -> Change:
     """Return the change that gives a column another value, in one *row* or in all."""
 
     def change(file: File) -> None:
         where = "" if row is None else f" where {quoted(file.base.dense(table))} = {row}"
-        text = f"update {quoted(table)} set {quoted(column)} = {value}{where}"  # noqa: S608  quoted
-        try:
-            file.run(text)
-        except duckdb.ConstraintException:
-            loosened(file, table)
-            file.run(text)
+        altered(table, f"update {quoted(table)} set {quoted(column)} = {value}{where}")(file)  # noqa: S608
 
     return change
 
@@ -174,7 +182,7 @@ def reseal(file: File) -> None:
     run = dict(zip(RUN, values_of_run, strict=True))
     previous = seal.genesis(run)
     file.run("update run set id = ?", previous.hex()[:16])
-    layout = [(table, dict(kinds)) for table, kinds in json.loads(run["layout"])]
+    layout = _layout(file, run["layout"])
     first_rows: dict[str, int] = {}
     for block, text in file.run("select block, rows from seal order by block"):
         tables = []
@@ -190,17 +198,27 @@ def reseal(file: File) -> None:
         previous = digest
 
 
+def _layout(file: File, text: str) -> list[tuple[str, dict[str, str]]]:
+    """Return the layout in the row of the run, or that of the base where this is none."""
+    try:
+        return [(table, dict(kinds)) for table, kinds in json.loads(text)]
+    except (ValueError, TypeError, RecursionError):
+        return [*file.base.layout.items()]
+
+
 def _arrays(
     file: File, table: str, kinds: dict[str, str], first: int, count: int
 ) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]:
-    dense, names = next(iter(kinds)), ", ".join(map(quoted, kinds))
+    """Return rows of a table in the types of a layout."""
+    dense = quoted(next(iter(kinds)))
+    names = ", ".join(f"{quoted(name)}::{sql_type} as {quoted(name)}" for name, sql_type in kinds.items())
     last = first + count - 1
     columns = file.arrays(
-        f"select {names} from {quoted(table)} where {quoted(dense)} between {first} and {last} order by 1"  # noqa: S608
+        f"select {names} from {quoted(table)} where {dense} between {first} and {last} order by 1"  # noqa: S608
     )
-    return {
-        name: np.ma.getdata(columns[name]).astype(seal.DTYPES[sql_type]) for name, sql_type in kinds.items()
-    }
+    if any(np.ma.is_masked(values) for values in columns.values()):
+        raise NotMade(f"{table} has NULL, which has no digest")
+    return {name: np.ma.getdata(values) for name, values in columns.items()}
 
 
 @kind("other rows, sealed from the start", quiet=False)
@@ -219,7 +237,7 @@ def blocks(base: Base, make: Maker) -> Iterator[Alteration]:
         ((text,),) = file.run("select rows from seal order by block desc limit 1")
         for table, count in json.loads(text).items():
             dense = quoted(file.base.dense(table))
-            most = len(file.base.rows[table]) - count
+            most = f"(select count(*) from {quoted(table)}) - {count}"  # noqa: S608  quoted
             file.run(f"delete from {quoted(table)} where {dense} >= {most}")  # noqa: S608  quoted
         file.run("delete from seal where block = (select max(block) from seal)")
 

@@ -11,7 +11,7 @@ from random import Random
 import numpy as np
 
 from tieout.ledger.file.identifier import quoted
-from tieout.validation.evidence.forger.alteration import Alteration, Change, Maker, kind, several
+from tieout.validation.evidence.forger.alteration import Alteration, Change, Maker, kind
 from tieout.validation.evidence.forger.base import Base
 from tieout.validation.evidence.forger.description import a_change_of
 from tieout.validation.evidence.forger.file import File, NotMade
@@ -32,7 +32,7 @@ FLIPS = 40
 def mended(content: bytes) -> bytes:
     """Return the bytes of a file with the right checksum in every header and block."""
     data = bytearray(content)
-    places = [(place, HEADER) for place in range(HEADER, FIRST_BLOCK, HEADER)]
+    places = [(place, HEADER) for place in range(0, FIRST_BLOCK, HEADER)]
     places += [(place, BLOCK) for place in range(FIRST_BLOCK, len(data) - BLOCK + 1, BLOCK)]
     for place, size in places:
         words = np.frombuffer(data[place + 8 : place + size], "<u8")
@@ -236,7 +236,6 @@ def wal_beside_the_file(base: Base, make: Maker) -> Iterator[Alteration]:
             name = quoted(table)
             file.run(f"create temp table aside as from {name}")
             a_change_of(base, table)(file)
-            file.run("drop view if exists more")
             file.run("checkpoint")
             file.run("pragma disable_checkpoint_on_shutdown")
             file.run(f"truncate {name}")
@@ -250,9 +249,5 @@ def wal_beside_the_file(base: Base, make: Maker) -> Iterator[Alteration]:
     for view in base.names("view"):
         empty = f"create or replace view {quoted(view)} as select 1 as one"
         yield make(f"{view}, another in the WAL", in_wal(lambda f, empty=empty: f.run(empty)), view)
-    yield make("noise", several(_close, lambda f: f.wal.write_bytes(bytes(range(256)) * 8)), "WAL")
-    yield make("nothing", several(_close, lambda f: f.wal.write_bytes(b"")), "WAL")
-
-
-def _close(file: File) -> None:
-    file.close()
+    yield make("noise", lambda f: f.wal.write_bytes(bytes(range(256)) * 8), "WAL")
+    yield make("nothing", lambda f: f.wal.write_bytes(b""), "WAL")

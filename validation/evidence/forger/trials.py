@@ -87,9 +87,10 @@ def _noted(file: File, figures: Figures) -> tuple[str, Figures]:
 
     Where it shows no figures, those of the base stay.
     """
-    with Reader(file.path, allow_gaps=True) as reader:
-        noted = verify(reader).file_digest
+    noted = file.base.anchor
     try:
+        with Reader(file.path, allow_gaps=True) as reader:
+            noted = verify(reader).file_digest
         return noted, figures_of(file.path, file.base.limits)
     except TieoutError:
         return noted, figures
