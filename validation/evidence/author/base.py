@@ -1,4 +1,4 @@
-"""The base of the inputs: an honest study and its journal, and the seals that an author can make for any rows."""
+"""The base of the inputs: an honest study, its journal, and seals as an author can make them."""
 
 import json
 from collections.abc import Iterable
@@ -83,18 +83,24 @@ def _bars() -> pl.DataFrame:
     )
 
 
-def edited(base: Path, path: Path, statements: Iterable[tuple[str, list[Any]] | str]) -> Path:
-    """Copy a journal, perform *statements* on the copy, and make its seals hold again."""
+def edited(
+    base: Path, path: Path, statements: Iterable[tuple[str, list[Any]] | str], *, is_endless: bool = False
+) -> Path:
+    """Copy a journal, perform *statements* on the copy, and make its seals hold again.
+
+    The seals of an *is_endless* one stay: they cannot be computed.
+    """
     copy(base, path)
     with duckdb.connect(str(path), config={"autoinstall_known_extensions": "false"}) as connection:
         for statement in statements:
             connection.execute(*(statement if isinstance(statement, tuple) else (statement,)))
-        reseal(connection)
+        if not is_endless:
+            reseal(connection)
     return path
 
 
 def reseal(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give a journal the seals that its rows have now, as its author can. Parts that are gone stay unsealed."""
+    """Give a journal the seals that its rows have now, as its author can."""
     try:
         values = connection.execute(f"select {', '.join(RUN)} from run").fetchone()
         assert values is not None
@@ -127,6 +133,6 @@ def _rows(
 ) -> dict[str, Any]:
     names = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
     quoted = '"' + table.replace('"', '""') + '"'
-    query = f"select {names} from {quoted} where {names.split(', ')[0]} between ? and ? order by 1"  # noqa: S608  quoted
+    query = f"select {names} from {quoted} where {names.split(', ')[0]} between ? and ? order by 1"
     rows = connection.execute(query, [first, first + count - 1]).fetchnumpy()
     return {name: np.ma.getdata(rows[name]) for name in columns}

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
@@ -50,6 +50,10 @@ from importlib.metadata import entry_points
 (command,) = entry_points(group="console_scripts", name="tieout")
 command.load()()
 """
+
+
+class WorkerFailed(Exception):
+    """The long-lived process did not start."""
 
 
 @frozen
@@ -121,7 +125,7 @@ class Campaign:
         output.mkdir()
         decoys(inbox)
         copy(inbox / "secret.csv", folder)
-        here = os.getcwd()
+        here = Path.cwd()
         os.chdir(self.study.bait)  # an author binds views to files by the names that they have for him
         try:
             path = item.write(inbox)
@@ -158,26 +162,25 @@ class Campaign:
         module = [sys.executable, "-P", "-m", worker.__name__, *arguments]
         with self._traced(module, log, pass_fds=(writing,)) as process:
             os.close(writing)
-            number, limit = first, _STARTING
+            reports = Reports(reading)
+            number, pid = first, reports.following(_STARTING)
+            if pid is None:
+                raise WorkerFailed(f"the worker ended with status {process.wait()} before its first call")
             try:
-                for report in _reports(reading):
-                    line = report(limit)
-                    if line is None:
-                        break
-                    outcome = outcomes[line["number"]]
-                    outcome.status, outcome.seconds = line["status"], line["seconds"]
-                    _take_output(outcome, line["output"], line["error"])
-                    number, limit = line["number"] + 1, self.limit
+                while (report := reports.following(self.limit)) is not None:
+                    outcome = outcomes[report["number"]]
+                    outcome.status, outcome.seconds = report["status"], report["seconds"]
+                    _take_output(outcome, report["output"], report["error"])
+                    number = report["number"] + 1
                     progress()
+                status = process.wait(self.limit)
                 if number < len(outcomes):
-                    end = "ended" if process.poll() is not None else "was ended"
-                    outcomes[number].violations.append(
-                        Violation("crash", f"the process {end} with status {process.wait(self.limit)}")
-                    )
+                    outcomes[number].violations.append(Violation("crash", f"the process ended with {status}"))
             except TimeoutError:
-                if number == first and limit == _STARTING:
-                    raise RuntimeError("the worker does not start") from None
-                outcomes[number].violations.append(Violation("hang", f"no end after {limit:.0f} s"))
+                outcomes[number].violations.append(Violation("hang", f"no end after {self.limit:.0f} s"))
+                # strace writes the rest of its log once the process is gone.
+                os.kill(pid, signal.SIGKILL)
+                process.wait(self.limit)
             finally:
                 _end(process)
         return number + 1
@@ -263,27 +266,27 @@ def _take_output(outcome: Outcome, output: str, error: str) -> None:
     outcome.violations += judge.of_output(output, may_leak=bool(outcome.trial.item.names))
 
 
-def _reports(descriptor: int) -> Iterator[Callable[[float], Any]]:
-    """Yield functions that wait for the next report. None comes at the end."""
-    lines: Queue[str | None] = Queue()
+class Reports:
+    """The lines that a worker writes to the file descriptor *descriptor*."""
 
-    def read() -> None:
-        with os.fdopen(descriptor, encoding="utf-8") as file:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lines: Queue[str | None] = Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        with os.fdopen(self._descriptor, encoding="utf-8") as file:
             for line in file:
-                lines.put(line)
-        lines.put(None)
+                self._lines.put(line)
+        self._lines.put(None)
 
-    threading.Thread(target=read, daemon=True).start()
-
-    def following(limit: float) -> Any:
+    def following(self, limit: float) -> Any:
+        """Return the next report, or None after the last. Raises `TimeoutError` after *limit* seconds."""
         try:
-            line = lines.get(timeout=limit)
+            line = self._lines.get(timeout=limit)
         except Empty:
             raise TimeoutError from None
         return None if line is None else json.loads(line)
-
-    while True:
-        yield following
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

@@ -173,4 +173,4 @@ def registered() -> list[str]:
 
 def invocations(item: Input, place: Place, turn: int) -> list[Invocation]:
     """Give an input to every command. *turn* chooses views, tables and formats."""
-    return [call for name in DRIVERS for call in DRIVERS[name](item, place, turn)]
+    return [call for name in item.only or DRIVERS for call in DRIVERS[name](item, place, turn)]

@@ -23,8 +23,9 @@ class Study:
 class Input:
     """An input of a *kind*. *write* makes its file in a folder and returns the path.
 
-    *text* goes where a command takes a text, *query* where it takes a query. *names* are the paths that a spec
-    names, relative to its folder: to run it is to read and write those.
+    *text* goes where a command takes a text, *query* where it takes a query. *names* are the paths that a
+    spec names, relative to its folder: to run it is to read and write those. *only* are the commands
+    for an input that is not for all of them.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Input:
     text: str = "transfer"
     query: str = "select * from transfer"
     names: tuple[str, ...] = field(default=())
+    only: tuple[str, ...] = field(default=())
 
 
 def chosen(kinds: Mapping[str, Iterable[Input]], count: int, seed: int) -> list[Input]:

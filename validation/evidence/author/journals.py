@@ -13,11 +13,12 @@ import duckdb
 
 from tieout.ledger.file.schema import Schema
 from tieout.validation.evidence.author import texts
-from tieout.validation.evidence.author.base import RUN, edited, reseal
+from tieout.validation.evidence.author.base import RUN, edited
 from tieout.validation.evidence.author.inputs import Input, Study
 
 FILE = "books.duckdb"
 _DEEP = 100_000
+_ENDLESS = "view without an end"
 _OUTSIDE = ("run", "provenance", "seal")
 
 
@@ -28,7 +29,7 @@ def kinds(study: Study, schemas: list[Schema]) -> dict[str, list[Input]]:
         "name in the catalogue": names_in_the_catalogue,
         "name in the layout": names_in_the_layout,
         "view that reads": views_that_read,
-        "view without an end": views_without_an_end,
+        _ENDLESS: views_without_an_end,
         "macro": macros,
         "row of the run": rows_of_the_run,
         "code that a journal names": code_that_a_journal_names,
@@ -39,7 +40,7 @@ def kinds(study: Study, schemas: list[Schema]) -> dict[str, list[Input]]:
 
 def _input(study: Study, kind: str, name: str, *statements: Any, text: str = "transfer") -> Input:
     def write(folder: Path) -> Path:
-        return edited(study.journal, folder / FILE, statements)
+        return edited(study.journal, folder / FILE, statements, is_endless=kind == _ENDLESS)
 
     return Input(kind, name, write, text)
 
@@ -69,7 +70,7 @@ def _texts(study: Study) -> tuple[str, ...]:
 
 
 def texts_in_columns(study: Study, schemas: list[Schema]) -> Iterator[Input]:
-    """Put each text into a column that holds texts, another one each time, until both had each of their turns."""
+    """Put each text into a column that holds texts, another one each time."""
     columns = [(t, c) for t, cs in tables_of(schemas).items() for c, kind in cs.items() if kind == "VARCHAR"]
     values = _texts(study)
     for turn in range(max(len(values), len(columns)) * 2):
@@ -150,9 +151,9 @@ def _with_run(
 ) -> Path:
     """Change the value of a column of the table run, which is JSON."""
     with duckdb.connect(str(study.journal), read_only=True) as connection:
-        ((value,),) = connection.execute(f"select {column} from run").fetchall()  # noqa: S608  one of ours
+        ((value,),) = connection.execute(f"select {column} from run").fetchall()
     text = json.dumps(change(json.loads(value)), separators=(",", ":"), sort_keys=True)
-    update = (f"update run set {column} = ?", [text])  # noqa: S608  as above
+    update = (f"update run set {column} = ?", [text])
     return edited(study.journal, folder / FILE, [*statements, update])
 
 
@@ -162,32 +163,26 @@ def _views(schemas: list[Schema]) -> list[str]:
 
 def views_that_read(study: Study, schemas: list[Schema]) -> Iterator[Input]:
     """Put a view that reads a file in the place of each view, and of tables."""
-    readers = texts.readers(study.bait)
-    objects = [*_views(schemas), *tables_of(schemas)]
+    readers, tables = texts.readers(study.bait), tables_of(schemas)
+    objects = [*_views(schemas), *(table for table in tables if table not in _OUTSIDE)]
     for turn, name in enumerate(objects):
         reader = readers[turn % len(readers)]
-        is_table = name in tables_of(schemas)
-        drop = f"drop {'table' if is_table else 'view'} if exists {_q(name)}"
-        # Every column of the table, with the contents of a file in the place of its texts.
-        columns = tables_of(schemas).get(name, {"x": "VARCHAR"})
-        values = ", ".join(
-            f"{f'(select max(t::varchar) from {reader} as t)' if kind == 'VARCHAR' else f'0::{kind}'} as {_q(column)}"
-            for column, kind in columns.items()
-        )
-        create = f"create view {_q(name)} as select {values}"
-
-        def write(folder: Path, drop: str = drop, create: str = create) -> Path:
-            path = edited(study.journal, folder / FILE, [drop])
-            with duckdb.connect(str(path)) as connection:
-                # A view is bound when it is made, from the folder of its author.
-                try:
-                    connection.execute(create)
-                except duckdb.Error:
-                    connection.execute(create.replace("select max", "select count(*) || max"))
-                reseal(connection)
-            return path
-
-        yield Input("view that reads", f"{name} from {reader[:40]}", write, text=name.replace("_", "-"))
+        is_table = name in tables
+        content = f"(select max(t::varchar) from {reader} as t)"
+        if is_table:
+            # The rows of the table, with the contents of a file in the place of its texts or numbers.
+            kind, column = next(
+                ((k, c) for c, k in reversed(tables[name].items()) if k == "VARCHAR"), ("", "")
+            )
+            column = column or [*tables[name]][-1]
+            kind = kind or tables[name][column]
+            value = content if kind == "VARCHAR" else f"coalesce(try_cast({content} as {kind}), {_q(column)})"
+            first = f"alter table {_q(name)} rename to planted"
+            create = f"create view {_q(name)} as select * replace ({value} as {_q(column)}) from planted"
+        else:
+            first, create = f"drop view {_q(name)}", f"create view {_q(name)} as select {content} as x"
+        title = f"{name} from {reader[:40]}"
+        yield _input(study, "view that reads", title, first, create, text=name.replace("_", "-"))
 
 
 def views_without_an_end(study: Study, schemas: list[Schema]) -> Iterator[Input]:
@@ -205,7 +200,7 @@ def views_without_an_end(study: Study, schemas: list[Schema]) -> Iterator[Input]
         column = next(iter(tables_of(schemas).get(name, {"x": ""})))
         yield _input(
             study,
-            "view without an end",
+            _ENDLESS,
             f"{name}: {endless[turn % len(endless)][:40]}",
             f"drop {'table' if is_table else 'view'} if exists {_q(name)}",
             f"create view {_q(name)} as {endless[turn % len(endless)].format(_q(column))}",
@@ -261,7 +256,7 @@ def rows_of_the_run(study: Study, schemas: list[Schema]) -> Iterator[Input]:
         for name, value in values.items():
             if column == "seed":
                 continue
-            update = (f"update run set {column} = ?", [value])  # noqa: S608  one of ours
+            update = (f"update run set {column} = ?", [value])
             yield _input(study, "row of the run", f"{column}: {name}", update)
     for column in ("spec", "policies", "layout", "strategy"):
         yield _input(study, "row of the run", f"{column} without text", *_nulled(column))
@@ -272,14 +267,14 @@ def _nulled(column: str) -> list[str]:
         "create table planted as from run",
         "drop table run",
         "alter table planted rename to run",
-        f"update run set {column} = null",  # noqa: S608  one of ours
+        f"update run set {column} = null",
     ]
 
 
 def code_that_a_journal_names(study: Study, schemas: list[Schema]) -> Iterator[Input]:
     """Name other code as the strategy or as the function that generates the bars."""
     del schemas
-    for name in texts.modules(study.bait):
+    for name in (*texts.modules(study.bait), *texts.PROGRAMS):
         for place in ("strategy", "generated"):
 
             def write(folder: Path, name: str = name, place: str = place) -> Path:

@@ -60,12 +60,12 @@ _SYSTEM = re.compile(
     r"|/proc/(?:self|\d+|self/task/\d+)/(?:maps|stat|status|cgroup|mountinfo|fd|task|comm|mounts|exe|cmdline)"
     r"|/proc/(?:cpuinfo|meminfo|stat|mounts|filesystems|version|sys/vm/\w+|sys/kernel/\w+)"
     r"|/sys/(?:fs/cgroup|devices/system|kernel/mm)(?:/.*)?"
-    r"|/etc/(?:ld\.so\.cache|ld\.so\.preload|localtime|timezone|os-release|passwd|group|nsswitch\.conf|mime\.types"
-    r"|ssl/openssl\.cnf|malloc\.conf|debian_version|lsb-release|terminfo/.*)"
+    r"|/etc/(?:ld\.so\.cache|ld\.so\.preload|localtime|timezone|os-release|passwd|group|nsswitch\.conf"
+    r"|mime\.types|ssl/openssl\.cnf|malloc\.conf|debian_version|lsb-release|terminfo/.*)"
     r"|/(?:usr/)?(?:local/)?lib(?:64|exec)?/.*"
     r"|/usr/share/(?:zoneinfo|locale|terminfo|mime)(?:/.*)?"
 )
-"""Files that Python, the C library and the kernel's interfaces need. No input may add to them."""
+"""Files that Python and the C library need. No input may add to them."""
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _DIRECTIVE = re.compile(
     r'^\s*(?:plugin\b|include\b|pushtag\b|poptag\b|comment\b|end comment|option\s+"insert_pythonpath"|alias\b)'
@@ -95,7 +95,7 @@ class Allowed:
         base = sysconfig.get_paths(vars={"base": sys.base_prefix, "platbase": sys.base_prefix})
         programs += [base[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
         programs += [sys.executable, f"{sys.prefix}/pyvenv.cfg", f"{sys.prefix}/bin/pyvenv.cfg"]
-        programs += [f"{os.path.dirname(sys.executable)}", f"{sys.base_prefix}/lib"]
+        programs += [str(Path(sys.executable).parent), f"{sys.base_prefix}/lib"]
         programs += [str(path) for path in product_files("tieout").values()]
         programs += [str(_home())]
         writable = [str(temporary), str(FOLDER), str(FOLDER.parent)]
@@ -141,7 +141,7 @@ def _of_open(event: Event, call: Invocation, allowed: Allowed) -> Violation | No
     tried = "" if event.succeeded else "tried: "
     if any(flag in event.arguments for flag in _WRITES) or event.name == "creat":
         return None if _may_write(path, call, allowed) else Violation("write", f"{tried}{path}")
-    if "O_DIRECTORY" in event.arguments and path in {*_both(os.path.dirname(name) for name in call.reads)}:
+    if "O_DIRECTORY" in event.arguments and path in {*_both(str(Path(name).parent) for name in call.reads)}:
         return None  # the files beside a file that was named are listed
     if _may_read(path, call, allowed):
         return None

@@ -1,4 +1,4 @@
-"""strace as the witness: its options, and what its log says that a process did to files, processes, networks."""
+"""strace as the witness: its options, and what its log says of files, processes and networks."""
 
 import os
 import re
@@ -85,7 +85,7 @@ def _event(section: int, pid: int, name: str, arguments: str, result: str) -> Ev
     succeeded = not result.startswith(("-1 ", "?"))
     strings = [decoded(text) for text in _STRING.findall(arguments)]
     folders = [decoded(text) for text in _FOLDER.findall(arguments)]
-    paths = [os.path.normpath(os.path.join(folders[0] if folders else "", text)) for text in strings]
+    paths = [os.path.normpath(Path(folders[0] if folders else "") / text) for text in strings]
     if name.startswith(("open", "creat")):
         # An open file has its real path, with links followed.
         opened = _RESULT.match(result)

@@ -63,7 +63,7 @@ def statements(bait: Path) -> tuple[str, ...]:
 
 
 def paths(bait: Path) -> tuple[str, ...]:
-    """Return names that lead out of a folder, or to a device."""
+    """Return names that lead out of a folder. None is of a device: a command that fails might remove it."""
     return (
         "../secret.csv",
         "../../home/secret.csv",
@@ -71,8 +71,6 @@ def paths(bait: Path) -> tuple[str, ...]:
         f"{bait}/planted",
         "~/secret.csv",
         "$HOME/secret.csv",
-        "/dev/stdout",
-        "/dev/zero",
         "/etc/hostname",
         "/proc/self/environ",
         f"file://{bait}/secret.csv",
@@ -97,7 +95,6 @@ def modules(bait: Path) -> tuple[str, ...]:
         "strategy:Canary",
         "ledger:Canary",
         "os:system",
-        "antigravity:x",
         "this:s",
         "os.path:join",
         "subprocess:Popen",
@@ -111,10 +108,12 @@ def modules(bait: Path) -> tuple[str, ...]:
         "",
         "strategy.py:Canary\x1b[2J",
         "strategy\x00.py:Canary",
-        "/dev/zero.py:x",
-        "pip.__main__:x",
-        "idlelib.idle:x",
+        "/etc/hostname.py:x",
     )
+
+
+PROGRAMS = ("antigravity:x", "idlelib.idle:x", "pip.__main__:x", "test.__main__:x")
+"""Objects of modules that start a program when they are imported. A spec may name them, a journal may not."""
 
 
 def readers(bait: Path) -> tuple[str, ...]:

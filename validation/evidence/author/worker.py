@@ -3,7 +3,7 @@
     python -P -m tieout.validation.evidence.author.worker PLAN FIRST REPORTS PLANT
 
 performs the calls of the file PLAN from number FIRST on, and writes a line of JSON for each to the file
-descriptor REPORTS. PLANT is empty, or names a function that is called before. Nothing here opens a file after
+descriptor REPORTS, after one with its process id. PLANT is empty, or names a function that is called before. Nothing here opens a file after
 the first marker.
 """
 
@@ -26,7 +26,7 @@ END = "end"
 OTHER_ENGINES = ("vectorbt", "backtrader")
 """Packages that open and start much by themselves. Without them imitations take their place."""
 LARGEST_OUTPUT = 100_000
-_MEMORY = 24 << 30
+_MEMORY = 12 << 30
 """Address space of the worker, so that an input cannot take the machine's memory."""
 
 
@@ -69,6 +69,8 @@ def main() -> None:
         module, _, name = plant.partition(":")
         getattr(import_module(module), name)()
     with os.fdopen(int(reports), "w", encoding="utf-8") as file:
+        file.write(f"{os.getpid()}\n")
+        file.flush()
         perform(json.loads(Path(plan).read_text("utf-8")), int(first), file)
 
 

@@ -40,7 +40,7 @@ def connect() -> None:
 
 def load() -> None:
     def attempt() -> None:
-        sys.path.insert(0, os.getcwd())
+        sys.path.insert(0, str(Path.cwd()))
         try:
             with suppress(SystemError):
                 __import__("strategy")
