@@ -60,15 +60,15 @@ _SYSTEM = re.compile(
     r"|/proc/(?:self|\d+|self/task/\d+)/(?:maps|stat|status|cgroup|mountinfo|fd|task|comm|mounts|exe|cmdline)"
     r"|/proc/(?:cpuinfo|meminfo|stat|mounts|filesystems|version|sys/vm/\w+|sys/kernel/\w+)"
     r"|/sys/(?:fs/cgroup|devices/system|kernel/mm)(?:/.*)?"
-    r"|/etc/(?:ld\.so\.cache|ld\.so\.preload|localtime|timezone|os-release|passwd|group|nsswitch\.conf"
-    r"|mime\.types|ssl/openssl\.cnf|malloc\.conf|debian_version|lsb-release|terminfo/.*)"
+    r"|/etc/(?:ld\.so\.cache|ld\.so\.preload|localtime|timezone|os-release|passwd|group|nsswitch\.conf)"
+    r"|/etc/(?:mime\.types|ssl/openssl\.cnf|malloc\.conf|debian_version|lsb-release|terminfo/.*)"
     r"|/(?:usr/)?(?:local/)?lib(?:64|exec)?/.*"
     r"|/usr/share/(?:zoneinfo|locale|terminfo|mime)(?:/.*)?"
 )
 """Files that Python and the C library need. No input may add to them."""
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _DIRECTIVE = re.compile(
-    r'^\s*(?:plugin\b|include\b|pushtag\b|poptag\b|comment\b|end comment|option\s+"insert_pythonpath"|alias\b)'
+    r'^\s*(?:(?:plugin|include|pushtag|poptag|comment|end comment|alias)\b|option\s+"insert_pythonpath")'
 )
 
 

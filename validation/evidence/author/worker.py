@@ -2,9 +2,9 @@
 
     python -P -m tieout.validation.evidence.author.worker PLAN FIRST REPORTS PLANT
 
-performs the calls of the file PLAN from number FIRST on, and writes a line of JSON for each to the file
-descriptor REPORTS, after one with its process id. PLANT is empty, or names a function that is called before. Nothing here opens a file after
-the first marker.
+performs the calls of the file PLAN from number FIRST on. It writes its process id to the file descriptor
+REPORTS, then a line of JSON for each call. PLANT is empty, or names a function that is called before. Nothing
+here opens a file after the first marker.
 """
 
 import json
