@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from shutil import copy
 from socket import AF_UNIX, socket
@@ -12,6 +13,8 @@ from tieout.validation.evidence.author.base import SPEC
 from tieout.validation.evidence.author.inputs import Input, Study
 
 _DEEP = 20_000
+_HEADERS = 12_288
+"""Bytes of a file of DuckDB before its first block."""
 _PATHS = ("prices.csv", "swing.py")
 """Files beside a spec that it names."""
 
@@ -235,37 +238,40 @@ def file_names(study: Study) -> Iterator[Input]:
 
 def files_of_other_bytes(study: Study) -> Iterator[Input]:
     """Write files that are no journal, or only a part of one."""
-    whole = study.journal.read_bytes()
-    contents: dict[str, bytes] = {
-        "empty": b"",
-        "one byte": b"\x00",
-        "cut": whole[: len(whole) // 2],
-        "header only": whole[:12_288],
-        "turned": whole[::-1],
-        "SQLite": b"SQLite format 3\x00" + bytes(4_096),
-        "Parquet": b"PAR1" + bytes(100) + b"PAR1",
-        "CSV": b"a,b\n=1+1,2\n",
-        "Python": b"open('planted','w')\n",
-        "pickle": b"cos\nsystem\n(S'true'\ntR.",
-        "zeros": bytes(100_000),
+    contents: dict[str, Callable[[bytes], bytes]] = {
+        "empty": lambda _: b"",
+        "one byte": lambda _: bytes(1),
+        "cut": lambda whole: whole[: len(whole) // 2],
+        "header only": lambda whole: whole[:_HEADERS],
+        "turned": lambda whole: whole[::-1],
+        "SQLite": lambda _: b"SQLite format 3\x00" + bytes(4_096),
+        "Parquet": lambda _: b"PAR1" + bytes(100) + b"PAR1",
+        "CSV": lambda _: b"a,b\n=1+1,2\n",
+        "Python": lambda _: b"open('planted','w')\n",
+        "pickle": lambda _: b"cos\nsystem\n(S'true'\ntR.",
+        "zeros": lambda _: bytes(100_000),
+        "a journal": lambda whole: whole,
+        "SQL": lambda _: b"attach 'planted.duckdb'; " * 100,
     }
-    for name, content in contents.items():
-        yield _bytes(name, content)
-        yield _bytes(f"{name}, beside it a WAL", whole, content)
-    for place in range(0, 12_288, 1_024):
-        changed = bytearray(whole)
-        changed[place : place + 16] = b"\xff" * 16
-        yield _bytes(f"16 bytes at {place}", bytes(changed))
-    yield _bytes("its own WAL", whole, whole)
-    yield _bytes("WAL with SQL", whole, b"attach 'planted.duckdb'; " * 100)
+    for name, change in contents.items():
+        yield _bytes(study, name, change)
+        yield _bytes(study, f"a journal, as its WAL: {name}", lambda whole: whole, change)
+    for place in range(0, _HEADERS, 1_024):
+        yield _bytes(study, f"16 bytes at {place}", partial(_overwritten, place))
 
 
-def _bytes(name: str, content: bytes, wal: bytes | None = None) -> Input:
+def _overwritten(place: int, whole: bytes) -> bytes:
+    return whole[:place] + b"\xff" * 16 + whole[place + 16 :]
+
+
+def _bytes(
+    study: Study, name: str, change: Callable[[bytes], bytes], wal: Callable[[bytes], bytes] | None = None
+) -> Input:
     def write(folder: Path) -> Path:
-        path = folder / "books.duckdb"
-        path.write_bytes(content)
+        path, whole = folder / "books.duckdb", study.journal.read_bytes()
+        path.write_bytes(change(whole))
         if wal is not None:
-            (folder / "books.duckdb.wal").write_bytes(wal)
+            (folder / "books.duckdb.wal").write_bytes(wal(whole))
         return path
 
     return Input("bytes", name, write)
