@@ -10,7 +10,6 @@ import duckdb
 import numpy as np
 import polars as pl
 
-from tieout.execution.console import run
 from tieout.execution.spec.assembly import assemble
 from tieout.execution.spec.reading import read
 from tieout.ledger.file import seal
@@ -60,7 +59,7 @@ def study(folder: Path) -> Path:
     )
     first.select("timestamp", cash=pl.lit(1_000.0)).write_csv(folder / "claims.csv")
     path = folder / "swing.duckdb"
-    run(assemble(read(folder / "swing.toml")), path, "base")
+    assemble(read(folder / "swing.toml")).run(path).close()
     with duckdb.connect(str(path)) as connection:
         # No backtest writes a note, and a note is a place for a text.
         connection.execute("insert into note values (0, 0, 'opening')")

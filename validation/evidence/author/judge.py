@@ -18,22 +18,6 @@ from tieout.validation.evidence.author.drivers import Invocation
 from tieout.validation.evidence.author.strace import Event
 from tieout.validation.evidence.author.texts import CANARY
 
-KINDS = (
-    "write",
-    "read",
-    "execve",
-    "connect",
-    "import",
-    "hang",
-    "crash",
-    "traceback",
-    "leak",
-    "terminal",
-    "directive",
-    "formula",
-)
-"""Kinds of violations."""
-
 _OPENS = {"open", "openat", "openat2", "creat", "open_by_handle_at"}
 _CHANGES = re.compile(
     r"mkdir|rmdir|unlink|rename|link|symlink|mknod|chmod|fchmod|chown|lchown|fchown|truncate|utime|futimes"

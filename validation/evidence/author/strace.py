@@ -10,7 +10,6 @@ from attrs import frozen
 
 from tieout.validation.evidence.author.worker import END, MARKER
 
-PATH = "path"
 _CALLS = "%file,%process,%network,io_uring_setup,open_by_handle_at"
 _WHOLE = re.compile(r"(\d+) +(\w+)\((.*)\) += (.*)$")
 _BEGUN = re.compile(r"(\d+) +(\w+)\((.*?) *<unfinished \.\.\.>$")
@@ -34,7 +33,6 @@ class Event:
     """
 
     section: int
-    pid: int
     name: str
     arguments: str
     paths: tuple[str, ...]
@@ -67,21 +65,21 @@ def parsed(lines: Iterable[str]) -> Iterator[Event]:
             continue
         if match := _RESUMED.match(text):
             name, start = begun.pop(match[1], (match[2], ""))
-            pid, arguments, result = match[1], start + match[3], match[4]
+            arguments, result = start + match[3], match[4]
         elif match := _WHOLE.match(text):
-            pid, name, arguments, result = match.groups()
+            _, name, arguments, result = match.groups()
         else:
             continue
         if f'"{MARKER}' in arguments:
             place = arguments.partition(MARKER)[2].partition('"')[0]
             section = section + 1 if place == END else int(place)
             continue
-        yield _event(section, int(pid), name, arguments, result)
-    for pid, (name, arguments) in begun.items():
-        yield _event(section, int(pid), name, arguments, "?")
+        yield _event(section, name, arguments, result)
+    for name, arguments in begun.values():
+        yield _event(section, name, arguments, "?")
 
 
-def _event(section: int, pid: int, name: str, arguments: str, result: str) -> Event:
+def _event(section: int, name: str, arguments: str, result: str) -> Event:
     succeeded = not result.startswith(("-1 ", "?"))
     strings = [decoded(text) for text in _STRING.findall(arguments)]
     folders = [decoded(text) for text in _FOLDER.findall(arguments)]
@@ -92,7 +90,7 @@ def _event(section: int, pid: int, name: str, arguments: str, result: str) -> Ev
         paths = [decoded(opened[1])] if opened else paths[:1]
     if name.startswith(("symlink", "execve")):
         paths = paths[-1:] if name.startswith("symlink") else paths[:1]
-    return Event(section, pid, name, arguments, tuple(paths), succeeded)
+    return Event(section, name, arguments, tuple(paths), succeeded)
 
 
 def decoded(text: str) -> str:
