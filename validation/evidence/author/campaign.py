@@ -29,8 +29,8 @@ from tieout.validation.evidence.author.texts import CANARY
 LIMIT = 60.0
 """Seconds that a call may take. On a quiet core each takes less than two."""
 PROCESSES = 20
-_STARTING = 600.0
-"""Seconds for a worker to start: it may have to compile."""
+_STARTING = 10
+"""Limits of a call that a worker may take to start: it may have to compile."""
 _MODULES = (
     "duckdb",
     "polars",
@@ -163,7 +163,7 @@ class Campaign:
         with self._traced(module, log, pass_fds=(writing,)) as process:
             os.close(writing)
             reports = Reports(reading)
-            number, pid = first, reports.following(_STARTING)
+            number, pid = first, reports.following(_STARTING * self.limit)
             if pid is None:
                 raise WorkerFailed(f"the worker ended with status {process.wait()} before its first call")
             try:

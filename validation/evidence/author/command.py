@@ -13,7 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tieout.ledger.text import line
-from tieout.validation.evidence.author.campaign import PROCESSES, Campaign, Outcome, Trial
+from tieout.validation.evidence.author.campaign import LIMIT, PROCESSES, Campaign, Outcome, Trial
 from tieout.validation.evidence.author.inputs import chosen
 from tieout.validation.evidence.sizes import size
 
@@ -23,13 +23,16 @@ OUTCOMES = {0: "ended with 0", 1: "with 1", 2: "with 2"}
 def author(
     seed: Annotated[int, typer.Option(help="Choose the same inputs again.")] = 1,
     count: Annotated[int | None, typer.Option(help="Take this number of inputs.")] = None,
+    limit: Annotated[
+        float, typer.Option(help="Seconds for each call. A crowded machine needs more.")
+    ] = LIMIT,
     keep: Annotated[Path | None, typer.Option(help="Keep inputs and logs in this new folder.")] = None,
 ) -> None:
     """Give hostile inputs to all commands. Exit 1 if one goes beyond what it was asked for."""
     console, start = Console(soft_wrap=True), time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="tieout-author-") as temporary:
         folder = Path(temporary) if keep is None else keep
-        campaign = Campaign(folder / "campaign")
+        campaign = Campaign(folder / "campaign", limit)
         number = size("inputs of a hostile author") if count is None else count
         trials = campaign.trials(chosen(campaign.kinds(), number, seed))
         with Progress(console=Console(stderr=True)) as progress:
@@ -50,7 +53,7 @@ def author(
 
 def alone(campaign: Campaign, seed: int) -> list[Trial]:
     """Choose the calls that are processes: other inputs, and each command in turn."""
-    again = Campaign(campaign.folder / "alone")
+    again = Campaign(campaign.folder / "alone", campaign.limit)
     inputs = chosen(again.kinds(), 2 * PROCESSES, seed + 1)
     trials = [t for t in again.trials(inputs) if not any("\x00" in text for text in t.call.arguments)]
     calls = [trial for trial in trials if trial.call.command not in {"demo", "bench"}]

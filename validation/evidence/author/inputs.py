@@ -1,6 +1,6 @@
 """The inputs of the author, and the choice of some of them.
 
-Each kind lists all of its inputs. A choice takes from every kind in proportion, and at least one of each.
+Each kind lists all of its inputs. A choice takes a few of every kind, then in proportion.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -8,6 +8,9 @@ from pathlib import Path
 from random import Random
 
 from attrs import field, frozen
+
+FEW = 4
+"""Inputs of each kind that a choice takes first."""
 
 
 @frozen
@@ -38,13 +41,16 @@ class Input:
 
 
 def chosen(kinds: Mapping[str, Iterable[Input]], count: int, seed: int) -> list[Input]:
-    """Choose *count* inputs, in proportion and at least one of each kind, in a drawn order within each."""
+    """Choose *count* inputs, some of each kind, in a drawn order within each."""
     random, ranked = Random(seed), []
     for kind, inputs in kinds.items():
         items = list(inputs)
         random.shuffle(items)
-        # The first of a kind has rank 0, so that no kind is left out.
-        ranked += [(place / len(items), kind, place, item) for place, item in enumerate(items)]
+        # The first of a kind have rank 0, so that no kind is left out.
+        ranked += [
+            (place / len(items) if place >= FEW else 0.0, place, kind, item)
+            for place, item in enumerate(items)
+        ]
     ranked.sort(key=lambda entry: entry[:3])
     if count > len(ranked):
         raise ValueError(f"there are {len(ranked)} inputs, not {count}")
