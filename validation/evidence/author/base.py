@@ -13,6 +13,7 @@ import polars as pl
 from tieout.execution.spec.assembly import assemble
 from tieout.execution.spec.reading import read
 from tieout.ledger.file import seal
+from tieout.ledger.sign import keys
 
 SPEC = """\
 [bars]
@@ -43,6 +44,8 @@ class Swing(Strategy):
         broker.target_weights({symbol: 0.8 / self.count for symbol in best}, tag="rebalance")
 """
 BARS = 10
+KEY = "auditor.key"
+"""Name of the file of a private key."""
 RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
 
 
@@ -53,6 +56,7 @@ def study(folder: Path) -> Path:
     bars.write_csv(folder / "prices.csv")
     (folder / "swing.py").write_text(STRATEGY)
     (folder / "swing.toml").write_text(SPEC)
+    keys.create(folder / KEY, "example.com/auditor")
     first = bars.filter(pl.col("symbol") == "A")
     first.select("timestamp", "symbol", quantity=pl.lit(1.0), price="close", fee=pl.lit(0.1)).write_csv(
         folder / "fills.csv"

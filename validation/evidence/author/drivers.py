@@ -12,6 +12,8 @@ from attrs import frozen
 
 from tieout.ledger.application import application
 from tieout.ledger.export import FORMATS
+from tieout.ledger.sign.keys import public_path
+from tieout.validation.evidence.author.base import KEY
 from tieout.validation.evidence.author.inputs import Input
 
 SUBJECTS = ("order", "fill", "transaction")
@@ -50,13 +52,28 @@ def _read(command: str, place: Place, *options: str, writes: tuple[Path, ...] = 
 
 
 def _verify(item: Input, place: Place, turn: int) -> list[Invocation]:
-    return _read("verify", place, *(["--anchor", item.text] if turn % 3 == 0 else []))
+    if turn % 7 == 0:
+        return _read("verify", place, "--anchor", item.text)
+    if turn % 7 > 1:
+        return _read("verify", place)
+    # The file is given as a note as well.
+    path, key = str(place.path), str(public_path(place.study / KEY))
+    return [Invocation("verify", (path, "--signed", path, "--pub", key), (path, key))]
+
+
+def _sign(item: Input, place: Place, turn: int) -> list[Invocation]:
+    path, key, note = str(place.path), str(place.study / KEY), str(place.output / "signed.note")
+    if turn % 5 == 0:
+        new = str(place.output / "new.key")
+        options = ("--key", new, "--new-key", f"--origin={item.text}", "--output", note)
+        return _read("sign", place, *options, writes=(place.output,))
+    return [Invocation("sign", (path, "--key", key, "--output", note), (path, key), (note,))]
 
 
 def _show(item: Input, place: Place, turn: int) -> list[Invocation]:
     view = item.text if turn % 3 == 0 else place.views[turn % len(place.views)]
     form = ["--format", FORMS[turn % len(FORMS)]]
-    return _read("show", place, *form, *(["--at", item.text] if turn % 5 == 0 else []), "--", view)
+    return _read("show", place, *form, *(["--at", item.text] if turn % 11 == 0 else []), "--", view)
 
 
 def _sql(item: Input, place: Place, turn: int) -> list[Invocation]:
@@ -150,6 +167,7 @@ def _audit(item: Input, place: Place, turn: int) -> list[Invocation]:
 
 DRIVERS: Mapping[str, Driver] = {
     "verify": _verify,
+    "sign": _sign,
     "show": _show,
     "sql": _sql,
     "trace": _trace,
