@@ -23,6 +23,8 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import config
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 from platformdirs import user_cache_path
 
@@ -45,6 +47,41 @@ _OPTIONS: dict[str, Any] = {
 }
 
 
+class _CopiedCode(JITCodeLibrary):
+    """The code of a kernel that is only copied into its callers.
+
+    No machine code is made of it, and none is kept. For every other kernel numba makes machine code of all
+    that the kernel calls, once more at each level.
+    """
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """Return 0, which numba takes for a kernel without an address."""
+        del name
+        return 0
+
+    @property
+    def codegen(self) -> "_CopiedCode":
+        """Return where numba sets the environment of compiled code."""
+        return self
+
+    def set_env(self, name: str, environment: object) -> None:
+        """Do nothing: only machine code has an environment."""
+        del name, environment
+
+
+class _CopiedCompiler(Compiler):
+    """The compiler of kernels that are only copied into their callers."""
+
+    def compile_extra(self, function: Callable[..., Any]) -> Any:
+        """Compile *function* into code that is copied."""
+        state: Any = self.state
+        state.library = _CopiedCode(state.targetctx.codegen(), function.__qualname__)
+        return super().compile_extra(function)  # type: ignore[no-untyped-call]
+
+
 def compiler(*rooms: str, **options: Any) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Return a decorator that compiles a function once for this machine, for kernels that call into *rooms*.
 
@@ -59,7 +96,11 @@ def compiler(*rooms: str, **options: Any) -> Callable[[Callable[P, R]], Callable
         try:
             # A private kernel is called by kernels only and is compiled without an entry for Python.
             private = {"no_cpython_wrapper": function.__name__.startswith("_")}
-            dispatcher = numba.njit(cache=True, **(_OPTIONS | private | options))(function)
+            chosen = _OPTIONS | private | options
+            if chosen["no_cpython_wrapper"] and "forceinline" in chosen:
+                dispatcher = numba.njit(pipeline_class=_CopiedCompiler, **chosen)(function)
+            else:
+                dispatcher = numba.njit(cache=True, **chosen)(function)
             compiled: Callable[P, R] = _in_plain_types(dispatcher)
         finally:
             config.CACHE_DIR = before  # type: ignore[attr-defined]
