@@ -31,6 +31,8 @@ from tieout.ledger.export import export
 from tieout.validation.engines.backtrader import imitation as backtrader_imitation
 from tieout.validation.engines.vectorbt import adapter as vectorbt_adapter
 from tieout.validation.evidence import backtrader, native, outsiders, vectorbt
+from tieout.validation.evidence.author.campaign import Campaign
+from tieout.validation.evidence.author.inputs import chosen
 from tieout.validation.evidence.faults import campaign, tasks, trials
 from tieout.validation.evidence.faults.campaign import Fault
 from tieout.validation.evidence.faults.program import SMALL, Program
@@ -253,3 +255,18 @@ def test_blocks_acknowledged_before_they_are_durable_are_found(
 
     assert count <= CI["kill -9, small blocks"]
     assert any(trial.lost for trial in row.trials)
+
+
+# --- a hostile author ----------------------------------------------------------------------------------
+
+
+@pytest.mark.crash
+def test_a_file_that_reaches_other_files_is_found(tmp_path: Path) -> None:
+    plant = "tests.validation.evidence.author.plants:open_every_door"
+    author = Campaign(tmp_path / "campaign", plant=plant)
+    inputs = chosen(author.kinds(), CI["inputs of a hostile author"], 1)
+    queries = [item for item in inputs if item.kind == "query"]
+    trials = [trial for trial in author.trials(queries) if trial.call.command == "sql"]
+    violations = {v.kind for outcome in author.perform(trials) for v in outcome.violations}
+
+    assert {"read", "write"} <= violations
