@@ -31,7 +31,10 @@ def run(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Delete the existing journal and start over.")
+        bool,
+        typer.Option(
+            "--overwrite", help="Start over, and replace the existing journal once the first block is sealed."
+        ),
     ] = False,
 ) -> None:
     """Run the backtest that a file describes, and verify its journal.

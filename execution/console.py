@@ -11,7 +11,8 @@ from tieout.execution.data.bars import Bars
 from tieout.execution.figures.metrics import Metrics
 from tieout.execution.replay.reperformance import Reperformance
 from tieout.execution.result import Result
-from tieout.execution.runs import StoredRun, delete_journal, run_into
+from tieout.execution.runs import StoredRun, run_into
+from tieout.ledger.file.creation import Consent
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
 from tieout.ledger.show import tables as present
@@ -22,18 +23,15 @@ Step = Callable[[int, int], None]
 """Takes the number of finished bars, and the number of all bars."""
 
 
-def run(backtest: Backtest, path: Path, title: str, *, overwrite: bool = False, generator: str = "") -> bool:
+def run(backtest: Backtest, path: Path, title: str, *, overwrite: bool | Consent = False) -> bool:
     """Run *backtest* into *path* and print its report. Return true if no check failed.
 
-    An existing journal is resumed or compared. With *overwrite* it is deleted first, with *generator* only if
-    that function generated its bars.
+    An existing journal is resumed or compared, or replaced with *overwrite*.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    if overwrite:
-        delete_journal(path, generator=generator)
     print(f"{title}\n{_extent(backtest.bars)} -> {path}")
     with _progress(len(backtest.bars), "run and stored") as step:
-        stored = run_into(path, backtest, step)
+        stored = run_into(path, backtest, step, overwrite=overwrite)
     with stored.result as result:
         if backtest.bars.repairs and backtest.bars.repairs.entries:
             print(f"\nrepaired:\n{backtest.bars.repairs}")

@@ -11,8 +11,11 @@ from tieout.execution.figures import schedules
 from tieout.execution.figures.history import History
 from tieout.execution.figures.metrics import Metrics, metrics
 from tieout.ledger.closing import Closing
-from tieout.ledger.errors import JournalClosed
+from tieout.ledger.errors import FileReplaced, JournalClosed
+from tieout.ledger.file.place import Identity
 from tieout.ledger.file.reader import Reader
+from tieout.ledger.forking import Home
+from tieout.ledger.interruption import uninterrupted
 from tieout.ledger.journal import Journal
 
 
@@ -20,19 +23,23 @@ class Result(Closing):
     """A finished run. *journal* answers SQL, and all figures are read from it.
 
     Close it, or use it as a context manager, to close the file. Closing a run in memory discards it, the head
-    digest included unless it was read before.
+    digest included unless it was read before. *blocks_before* is the number of blocks that the file held
+    before the run.
     """
 
-    def __init__(self, journal: Journal | Reader, head: str, currency: str) -> None:
+    def __init__(self, journal: Journal | Reader, head: str, currency: str, blocks_before: int = 0) -> None:
         self._journal = journal
         self._head = head
         self._is_open = True
+        self._home = Home()
         self.currency = currency
+        self.blocks_before = blocks_before
 
     def __repr__(self) -> str:
         """Six lines of figures under the head digest. It seals a run in memory, as `head` does."""
         if not self._is_open:
             return "Result: closed"
+        self._home.require("a result")
         figures = self.metrics
         start, end = (np.datetime_as_string(day, "D") for day in (figures.start, figures.end))
         return "\n".join(
@@ -67,13 +74,17 @@ class Result(Closing):
 
     @classmethod
     def of(cls, journal: Journal, currency: str) -> Self:
-        """Return the result of a run that was just performed."""
+        """Return the result of a run that was just performed. The caller has the claim on its path.
+
+        Raises `FileReplaced` where another file lies there by now.
+        """
         if journal.path is None:
             return cls(journal, "", currency)
-        path = journal.path
+        before, identity = journal.store.blocks_before, journal.store.identity
         head = journal.close()
         assert head is not None
-        return cls(Reader(path), head.digest.hex(), currency)
+        assert identity is not None
+        return cls(reopen(journal.path, identity, head.digest.hex()), head.digest.hex(), currency, before)
 
     @classmethod
     def open(cls, path: str | Path, currency: str = "USD") -> Self:
@@ -83,6 +94,7 @@ class Result(Closing):
 
     def close(self) -> None:
         """Close the journal."""
+        self._home.require("a result")
         self._is_open = False
         if isinstance(self._journal, Journal):
             self._journal.discard()
@@ -125,6 +137,7 @@ class Result(Closing):
 
     def _require_open(self) -> None:
         """Raise `JournalClosed` for a closed result: its figures are read from the journal when needed."""
+        self._home.require("a result")
         if not self._is_open:
             remedy = (
                 f"open it again with Result.open({str(path)!r})"
@@ -143,3 +156,24 @@ class Result(Closing):
         frame: Any = self.journal.sql(f"from {name}").pl()
         assert isinstance(frame, pl.DataFrame)
         return frame
+
+
+def reopen(path: Path, identity: Identity, head: str) -> Reader:
+    """Open the file that this process has just written. Raises `FileReplaced` where it is another one."""
+    readers: list[Reader] = []
+    try:
+        with uninterrupted():
+            identity.require(path)
+            readers.append(Reader(path))
+            identity.require(path)
+            _require_head(readers[0], head)
+            return readers[0]
+    except BaseException:
+        for reader in readers:
+            reader.close()
+        raise
+
+
+def _require_head(reader: Reader, head: str) -> None:
+    if reader.head != head:
+        raise FileReplaced(f"{reader.path} was written to by another program meanwhile; run again to compare")

@@ -161,6 +161,14 @@ class LockedByWriter(StoreError):
     """Another process has the file open."""
 
 
+class OpenedBeforeFork(StoreError):
+    """The file was opened by the parent of this process."""
+
+
+class FileReplaced(StoreError):
+    """Another file lies where a journal was written."""
+
+
 class DiskFull(StoreError):
     """There is no room left for the file."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 from attrs import frozen
 
+from tieout.execution.data.forking import require_threads
 from tieout.execution.errors import ExecutionError
 from tieout.ledger.errors import nearest
 from tieout.ledger.moment import DAY
@@ -85,6 +86,7 @@ def lazy(
 @contextmanager
 def reading(name: str, error: type[ExecutionError]) -> Iterator[None]:
     """Raise every failure to read as *error*, in one sentence."""
+    require_threads(name)
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as problem:

@@ -16,7 +16,7 @@ from tieout.ledger.file import chain
 from tieout.ledger.file.canonical import canonical
 from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.reader import Reader
-from tieout.ledger.file.run import Run, run_row, stored_policies
+from tieout.ledger.file.run import Run, run_row, stored_run
 
 
 @frozen
@@ -45,13 +45,7 @@ class RunRecord:
         policies = json.loads(self.row["policies"])
         if "execution" not in policies["others"]:
             raise CannotReperform(f"{self.path}: this journal was not written by a backtest")
-        return Run(
-            spec=json.loads(self.row["spec"]),
-            fingerprints=json.loads(self.row["fingerprints"]),
-            strategy=self.row["strategy"],
-            seed=int(self.row["seed"]),
-            policies=stored_policies(policies),
-        )
+        return stored_run(self.row)
 
 
 @frozen

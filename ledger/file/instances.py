@@ -6,12 +6,16 @@ therefore kept for the next file. An instance serves one writer, or all readers 
 
 import os
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from attrs import define
+
+from tieout.ledger.errors import LockedByWriter
+from tieout.ledger.forking import keep_in_child
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,6 +64,7 @@ class Attachment:
                 return None
             self._instance.is_lent |= is_lent
             connection = self._instance.root.cursor()
+            keep_in_child(connection)
             connection.execute(f"use {NAME}")
             return connection
 
@@ -70,6 +75,21 @@ class Attachment:
                 return False
             self._instance.is_lent = True
             return True
+
+    def reattach(self, path: Path, rename: Callable[[], None]) -> None:
+        """Detach the file of a writer, let *rename* give it the name *path*, and attach it again.
+
+        Raises `LockedByWriter`, and renames nothing, where this process reads another file of that name.
+        """
+        with _LOCK:
+            assert self._instance is not None
+            if path.resolve() in _OPEN_FOR_READING:
+                raise LockedByWriter(f"{path}: the file is open in this process; close it first")
+            root = self._instance.root
+            root.execute(f"detach {NAME}")
+            rename()
+            root.execute(f"attach {_quoted(path)} as {NAME} ({_WRITABLE})")
+            root.execute("reset checkpoint_threshold")
 
     def close(self) -> None:
         """End the use. Safe to call twice."""
@@ -85,7 +105,6 @@ def _attach(path: Path | None, *, read_only: bool) -> _Instance:
 
     # A file has one full name. Under two names one process could write it twice.
     full = None if path is None else path.resolve()
-    place = ":memory:" if full is None else str(full).replace("'", "''")
     # Without the type DuckDB takes files of other formats for databases and downloads extensions for them.
     options = "type duckdb, read_only" if read_only else _WRITABLE
     with _LOCK:
@@ -94,8 +113,9 @@ def _attach(path: Path | None, *, read_only: bool) -> _Instance:
             instance.users += 1
             return instance
         root = _IDLE.pop() if _IDLE else duckdb.connect(":memory:")
+        keep_in_child(root)
         try:
-            root.execute(f"attach '{place}' as {NAME} ({options})")
+            root.execute(f"attach {_quoted(full)} as {NAME} ({options})")
         except BaseException:
             root.close()  # its state is not known
             raise
@@ -103,6 +123,12 @@ def _attach(path: Path | None, *, read_only: bool) -> _Instance:
         if instance.read_path is not None:
             _OPEN_FOR_READING[instance.read_path] = instance
         return instance
+
+
+def _quoted(path: Path | None) -> str:
+    """Return the path as SQL, or that of a database in memory."""
+    name = ":memory:" if path is None else str(path).replace("'", "''")
+    return f"'{name}'"
 
 
 def _release(instance: _Instance) -> None:
@@ -130,6 +156,12 @@ def _before_fork() -> None:
         _IDLE.pop().close()
 
 
+def _in_child() -> None:
+    """Forget the readers of the parent. Files are opened again here."""
+    _OPEN_FOR_READING.clear()
+    _LOCK.release()
+
+
 # A forked process has the instances without their threads, and would wait for those threads forever.
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
+    os.register_at_fork(before=_before_fork, after_in_parent=_LOCK.release, after_in_child=_in_child)

@@ -7,6 +7,7 @@ and version go into the genesis of every journal that holds its tables.
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib.metadata import EntryPoint, entry_points
@@ -102,6 +103,15 @@ def installed_schemas(records: Iterable[tuple[str, int]]) -> list[Schema]:
                 f"version {schema.version} is installed"
             )
         schemas.append(schema)
+    return schemas
+
+
+def registered_schemas() -> list[Schema]:
+    """Return the schemas of the ledger and of every package that registers one and can be imported."""
+    schemas = [ledger_schema()]
+    for point in entry_points(group="tieout.records"):
+        with suppress(ImportError):
+            schemas.append(point.load())
     return schemas
 
 

@@ -1,5 +1,6 @@
 """`tieout run` and `tieout reperform` on the terminal, with a spec and its data."""
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,9 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-from tieout.execution.runs import delete_journal
+from tieout.execution.runs import generated_by
+from tieout.execution.spec.assembly import assemble
+from tieout.execution.spec.reading import read
 from tieout.ledger.application import application
 from tieout.ledger.errors import JournalExists
 from tieout.ledger.file.reader import Reader
@@ -212,13 +215,45 @@ def test_a_file_that_is_no_journal_is_never_removed(folder: Path) -> None:
         assert before == path.read_bytes()
 
 
-def test_a_journal_of_other_bars_is_not_deleted(folder: Path) -> None:
+def test_a_journal_of_other_bars_is_not_overwritten(folder: Path) -> None:
     ran(folder)
+    before = (folder / "swing.duckdb").read_bytes()
+    again = assemble(read(folder / "swing.toml"))
 
     with pytest.raises(JournalExists, match="holds another run; choose another name"):
-        delete_journal(folder / "swing.duckdb", generator="tieout.strategies.universe:generate")
+        again.run(folder / "swing.duckdb", overwrite=generated_by("tieout.strategies.universe:generate"))
 
-    assert (folder / "swing.duckdb").exists()
+    assert before == (folder / "swing.duckdb").read_bytes()
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_a_pipe_in_the_place_of_a_journal_stays(folder: Path, overwrite: list[str]) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+
+    refused = tieout("run", folder / "swing.toml", "--journal", pipe, *overwrite)
+
+    assert 2 == refused.exit_code
+    assert f"tieout: {pipe} is a named pipe, not a journal; choose another name\n" == refused.stderr
+    assert pipe.is_fifo()
+
+
+def test_an_overwriting_run_that_fails_at_once_leaves_the_earlier_one(folder: Path) -> None:
+    ran(folder)
+    before = (folder / "swing.duckdb").read_bytes()
+    replaced(folder / "swing.toml", "count = 2", "count = 2, fails_at = 3")
+
+    failed = tieout("run", folder / "swing.toml", "--overwrite")
+
+    assert 2 == failed.exit_code
+    assert "bar 3" in failed.stderr
+    assert failed.stderr.endswith("; no block was sealed, and the journal that was there is unchanged\n")
+    assert before == (folder / "swing.duckdb").read_bytes()
+    replaced(folder / "swing.toml", "fails_at = 3", "fails_at = 25")
+    assert tieout("run", folder / "swing.toml", "--overwrite").stderr.endswith(
+        "; the journal is closed there\n"
+    )
+    assert before != (folder / "swing.duckdb").read_bytes()
 
 
 def test_a_missing_file_is_one_sentence(folder: Path) -> None:

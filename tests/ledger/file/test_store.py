@@ -29,9 +29,12 @@ from tieout.ledger.errors import (
     WriteFailed,
 )
 from tieout.ledger.file import chain, restore
+from tieout.ledger.file.claim import Claim
+from tieout.ledger.file.creation import create_file
 from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
+from tieout.ledger.file.schema import ledger_schema
 from tieout.ledger.file.seal import Columns
 from tieout.ledger.file.verify import Outcome, verify
 from tieout.ledger.journal import Journal
@@ -136,10 +139,11 @@ def test_a_replay_compares_sealed_blocks_and_writes_the_others(path: Path) -> No
     assert (DAYS, head) == stored(path)
 
 
-def test_a_replay_begins_the_journal_where_a_kill_left_an_empty_file(path: Path) -> None:
+def test_a_replay_begins_the_journal_where_a_kill_left_a_file_without_a_row(path: Path) -> None:
     with Journal.create(None, COMMODITIES) as undisturbed:
         head = perform(undisturbed)
-    duckdb.connect(path).close()
+    with Claim(path) as claim:
+        create_file(claim, [ledger_schema()])
     path.with_name(path.name + ".wal").write_bytes(b"torn")
 
     with Journal.replay(path, COMMODITIES, Run()) as journal:
@@ -444,7 +448,7 @@ def test_a_duckdb_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(NotAJournal, match="no table provenance, run, seal, transfer"):
         Reader(other)
-    with pytest.raises(NotAJournal, match="never begun"):
+    with pytest.raises(NotAJournal, match="no table provenance, run, seal, transfer, txn"):
         Reader(empty)
     with pytest.raises(NotAJournal, match="not a DuckDB file"):
         Reader(tmp_path)
