@@ -169,16 +169,21 @@ def export(
         typer.echo(path)
 
 
-def doctor(run: Run) -> None:
+def doctor(
+    run: Run,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Merge the WAL beside the file into it, once both are verified.")
+    ] = False,
+) -> None:
     """Examine a file that may be damaged, and repair it where that is possible.
 
     The damaged file is copied before any repair.
 
     Exit status: 0 the file was sound, 1 it was not, 2 could not run.
     """
-    from tieout.ledger.file.doctor import repair
+    from tieout.ledger.file import doctor
 
-    outcome = repair(run)
+    outcome = doctor.merge(run) if merge else doctor.repair(run)
     typer.echo(outcome)
     if not outcome.before.sound:
         raise typer.Exit(CHECK_FAILED)

@@ -32,7 +32,9 @@ from tieout.ledger import errors
 from tieout.ledger.errors import DamagedFile, WriteFailed
 from tieout.ledger.file import chain
 from tieout.ledger.file.chain import Seal
+from tieout.ledger.file.claim import Claim
 from tieout.ledger.file.database import USE_DOCTOR, Database, explain_errors
+from tieout.ledger.file.place import place_of, wals_of
 from tieout.ledger.file.reader import Reader
 
 _LOOK = (
@@ -221,10 +223,13 @@ def repair(path: str | Path) -> Repair:
     """Copy a file with a damaged WAL, then cut the WAL before the first commit that cannot be read."""
     path = Path(path)
     before = examine(path)
-    wal = _damaged_wal(path, before.refusal)
-    if not before.refusal or not wal.is_file() or not wal.stat().st_size:
+    if not before.refusal:
         return Repair(before, before)
-    with explain_errors(path):
+    with Claim(place_of(path).resolve()), explain_errors(path):
+        before = examine(path)  # a writer may have changed it before the claim
+        wal = _damaged_wal(path, before.refusal)
+        if not before.refusal or not wal.is_file() or not wal.stat().st_size:
+            return Repair(before, before)
         backup = _back_up(path)
         whole = wal.read_bytes()
         remainder, after = _cut(path, wal, whole, before.refusal)
@@ -232,6 +237,64 @@ def repair(path: str | Path) -> Repair:
             _write(wal, whole)
             return Repair(before, before, backup)
     return Repair(before, after, backup, len(whole), remainder)
+
+
+@frozen
+class Merger:
+    """The merger of a WAL into its file: the state of the two *before*, and the WAL's *length* in bytes.
+
+    *is_merged* tells whether there is one file now. *backup* is a copy of both, made where the WAL has bytes
+    that no longer belong to it.
+    """
+
+    before: Report
+    length: int = 0
+    is_merged: bool = False
+    backup: Path | None = None
+
+    def __str__(self) -> str:
+        report = self.before
+        if not report.sound:
+            lines = [
+                f"{report.path}: its WAL is not merged, and nothing was changed, because they are damaged"
+            ]
+            lines += [*filter(None, [report.refusal, *report.departures])]
+            lines.append("run `tieout doctor` on it without --merge")
+        elif not self.is_merged:
+            lines = [f"{report.path} has no WAL; there is nothing to merge"]
+        else:
+            lines = [
+                f"{report.path} is one file now: {self.length} bytes of its WAL were verified and merged"
+            ]
+        if self.backup:
+            lines.append(
+                f"{report.torn_bytes} bytes of the WAL were no whole commit; both are kept as {self.backup}"
+            )
+        if report.sound:
+            lines.append(f"it holds {report.blocks} blocks, head digest {report.head}")
+        return "\n".join(lines)
+
+
+def merge(path: str | Path) -> Merger:
+    """Move the commits in the WAL of a file into it, once both are verified. Nothing else writes meanwhile.
+
+    Raises `WriteFailed` where the file has another head digest afterwards.
+    """
+    path = place_of(path).resolve()
+    with Claim(path):
+        before = examine(path)
+        wals = wals_of(path)
+        if not before.sound or not wals:
+            return Merger(before)
+        length = sum(wal.stat().st_size for wal in wals)
+        with explain_errors(path):
+            backup = _back_up(path) if before.torn_bytes else None
+            with Database(path) as database:
+                database.checkpoint()
+        after = examine(path, before.head)
+        if not after.sound or wals_of(path):
+            raise WriteFailed(f"{path}: its WAL could not be merged; run `tieout doctor` on it")
+    return Merger(before, length, is_merged=True, backup=backup)
 
 
 def _damaged_wal(path: Path, refusal: str) -> Path:
