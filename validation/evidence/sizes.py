@@ -33,6 +33,11 @@ SIZES: Final = {
     "kill -9, small blocks": Size(24, 140),
     "kill -9, large blocks": Size(10, 60),
     "kill -9, a run from its spec": Size(4, 20),
+    # One signal in two is Ctrl-C, and every command has its turn with both.
+    "signal in any command": Size(40, 500),
+    # Pairs of runs that are begun at once on one path. One in two has delays, one in four is of the same run.
+    "pairs of runs by workers": Size(100, 2_000),
+    "pairs of runs by commands": Size(10, 100),
     "WAL cut": Size(16, 100),
     "bit flipped in the WAL": Size(16, 100),
     "bit flipped in the file": Size(20, 100),
