@@ -133,7 +133,10 @@ class Backtest:
 
         The file is only read, so an auditor can use this. `run` with the same path resumes the run instead.
         """
-        recorded = RunRecord.read(Path(path))
+        return self.reperform_record(RunRecord.read(Path(path)), progress)
+
+    def reperform_record(self, recorded: RunRecord, progress: Progress | None = None) -> Reperformance:
+        """Perform a recorded run again, as `reperform` does."""
         causes = differences(recorded, self.description())
         perform = partial(self._perform, inputs=self._inputs(), progress=progress)
         return repeat(recorded, self._listing(recorded.run.policies).layout, causes, perform)

@@ -11,6 +11,23 @@ import typer
 
 from tieout.ledger.application import CHECK_FAILED, COULD_NOT_RUN
 
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="FOLDER",
+        help="Folder of the files that the journal names: data, and a strategy. No other file is read.",
+    ),
+]
+RunOtherCode = Annotated[
+    bool,
+    typer.Option(
+        "--run-other-code",
+        help="Run code that the journal names even if its digest is not the recorded one, or if it lies"
+        " outside of FOLDER and of every package that declares tieout.strategies.",
+    ),
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
@@ -54,29 +71,21 @@ def run(
 
 def reperform(
     run: Annotated[Path, typer.Argument(metavar="RUN.duckdb", help="The journal's file.")],
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Folder that holds the data files (default: current folder, then the journal's).",
-        ),
-    ] = None,
+    data_dir: DataDir = None,
+    run_other_code: RunOtherCode = False,
 ) -> None:
     """Rerun a backtest from its journal, and compare seal by seal.
 
-    The file is only read. Exit status 1 means that a result or an input differs.
+    This runs the strategy that the journal names, after its seals are checked. The file is only read. Exit
+    status 1 means that a seal is broken, or that a result or an input differs.
     """
-    from tieout.execution.console import reperform
-    from tieout.execution.spec.assembly import assemble
-    from tieout.execution.spec.journal import spec_of
-    from tieout.execution.spec.sources import Folders
+    from tieout.execution.console import assemble_recorded, reperform
     from tieout.ledger.file.reader import Reader
 
     with _explain_errors():
-        places = (data_dir,) if data_dir is not None else (Path(), run.parent)
         with Reader(run) as reader:
-            source = spec_of(reader, Folders(places))
-        is_equal = reperform(assemble(source), run)
+            recorded = assemble_recorded(reader, data_dir, may_run_other=run_other_code)
+        is_equal = recorded is not None and reperform(*recorded)
     if not is_equal:
         raise typer.Exit(CHECK_FAILED)
 

@@ -9,9 +9,12 @@ from pathlib import Path
 from tieout.execution.backtest import Backtest
 from tieout.execution.data.bars import Bars
 from tieout.execution.figures.metrics import Metrics
-from tieout.execution.replay.reperformance import Reperformance
+from tieout.execution.replay.reperformance import Reperformance, RunRecord
 from tieout.execution.result import Result
 from tieout.execution.runs import StoredRun, delete_journal, run_into
+from tieout.execution.spec.assembly import assemble
+from tieout.execution.spec.folders import IN_PYTHON
+from tieout.execution.spec.journal import spec_of
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
 from tieout.ledger.show import tables as present
@@ -41,11 +44,31 @@ def run(backtest: Backtest, path: Path, title: str, *, overwrite: bool = False, 
         return _print_result(result)
 
 
-def reperform(backtest: Backtest, path: Path) -> bool:
-    """Perform the run in *path* again and print the outcome of each block. Return true if all are equal."""
-    print(f"{path}\n{_extent(backtest.bars)}, again")
+def assemble_recorded(
+    reader: Reader, data_dir: Path | None, remedy: str = IN_PYTHON, *, may_run_other: bool
+) -> tuple[RunRecord, Backtest] | None:
+    """Build the backtest of a journal. Return None, after an adverse statement, if its seals are broken.
+
+    The seals are checked and the code is listed before anything is imported. Raises `CannotReperform` for
+    code that may not be run, and with *remedy* for a journal that does not record enough.
+    """
+    record = RunRecord.of(reader)
+    if record.seal_faults:
+        for fault in record.seal_faults:
+            print(f"the file does not match its seals: {fault}")
+        print(f"adverse: {reader.path} was changed after it was sealed; nothing that it names was run")
+        return None
+    source = spec_of(reader, data_dir, remedy, may_run_other=may_run_other)
+    for part in source.code.parts.values():
+        print(part)
+    return record, assemble(source)
+
+
+def reperform(record: RunRecord, backtest: Backtest) -> bool:
+    """Perform a recorded run again and print the outcome of each block. Return true if all are equal."""
+    print(f"{record.path}\n{_extent(backtest.bars)}, again")
     with _progress(len(backtest.bars), "performed") as step:
-        outcome = backtest.reperform(path, progress=step)
+        outcome = backtest.reperform_record(record, progress=step)
     _print_reperformance(outcome)
     return outcome.equal
 
