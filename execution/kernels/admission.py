@@ -8,7 +8,7 @@ from enum import IntEnum
 
 from tieout.execution.kernels.affordability import affordable, is_borne, spendable, units_for
 from tieout.execution.kernels.charges import commission, value
-from tieout.execution.kernels.compiled import inlined
+from tieout.execution.kernels.compiled import inlined, merged
 from tieout.execution.kernels.orders import BASIS, REASON
 from tieout.execution.kernels.state import Desk
 from tieout.ledger.books.arithmetic import NO_AMOUNT, less
@@ -45,7 +45,7 @@ def within_volume(policy: Record, instrument: Record, quantity: int, volume: flo
     return int(most) if quantity > 0 else -int(most)
 
 
-@inlined
+@merged
 def admit(
     books: Books, desk: Desk, order: Record, demand: int, price: float
 ) -> tuple[int, int, int, int, int]:

@@ -4,7 +4,7 @@ Whether it may happen was decided before (admission.py), so here nothing may be 
 `POSTED` is an error in those rules, and stops the run.
 """
 
-from tieout.execution.kernels.compiled import inlined, separate, shared
+from tieout.execution.kernels.compiled import inlined, merged, separate, shared
 from tieout.execution.kernels.state import Desk
 from tieout.ledger.books.arrays import STATUS, Books, empty_books
 from tieout.ledger.books.chart import ACCRUED_INTEREST, CASH, COST, FUTURES_MARGIN, SHORT, SHORT_PROCEEDS
@@ -47,7 +47,7 @@ def post(books: Books, timestamp: int, kind: int, instrument: int, amount: int) 
     return commit(books)
 
 
-@inlined
+@merged
 def book(books: Books, desk: Desk, order: Record, quantity: int, gross: int, fee: int) -> int:
     """Post a fill of *quantity*, below zero for a sale. Return its status."""
     state = desk.state[0]

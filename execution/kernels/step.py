@@ -12,7 +12,7 @@ import math
 from tieout.execution.kernels.admission import admit, within_volume
 from tieout.execution.kernels.booking import book, close_out, hold, record_fill
 from tieout.execution.kernels.charges import value
-from tieout.execution.kernels.compiled import entry, inlined, separate, shared
+from tieout.execution.kernels.compiled import entry, inlined, merged, separate, shared
 from tieout.execution.kernels.lifecycle import (
     begin_trial,
     end_order,
@@ -193,7 +193,7 @@ def _match(market: Market, books: Books, desk: Desk, t: int, stage: int) -> None
             _fill(books, desk, order, market.volume[t, column], price)
 
 
-@inlined
+@merged
 def _fill(books: Books, desk: Desk, order: Record, volume: float, reference: float) -> None:
     """Fill *order* at *reference*, made worse by slippage, as far as volume and account allow.
 
