@@ -33,6 +33,8 @@ from tieout.execution.warmup import compile_once
 from tieout.ledger.books.commodity import currency
 from tieout.ledger.books.events import deposit
 from tieout.ledger.books.kinds import Kind
+from tieout.ledger.file.creation import Consent
+from tieout.ledger.file.place import place_of
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.journal import Journal
 from tieout.ledger.moment import DAY
@@ -115,25 +117,37 @@ class Backtest:
             if not is_right:
                 raise InvalidSetting(f"{name} must be {example}, not {value!r}")
 
-    def run(self, path: str | Path | None = None, progress: Progress | None = None) -> Result:
+    def run(
+        self,
+        path: str | Path | None = None,
+        progress: Progress | None = None,
+        *,
+        overwrite: bool | Consent = False,
+    ) -> Result:
         """Perform the run, and store it in *path*, or in memory.
 
         Where *path* holds a run of the same description already, that run is performed again and compared
         block by block, and continued where it ends: a killed run is resumed in this way. Raises
-        `InputChanged`, naming the differences, where it holds another run.
+        `InputChanged`, naming the differences, where it holds another run. With *overwrite* a journal there
+        is replaced, once the first block of this run is sealed. It may be a function that decides by the
+        spec of the run there.
         """
+        file = place_of(path) if path is not None else None  # a program may change the folder
+        consent = overwrite if callable(overwrite) else (lambda _: True) if overwrite else None
         inputs = self._inputs()
         perform = partial(self._perform, inputs=inputs, progress=progress)
-        file = Path(path) if path is not None else None
         run = self._describe(inputs)
-        return record(file, self._listing(run.policies).layout, run, perform, self.currency)
+        return record(file, self._listing(run.policies).layout, run, perform, self.currency, consent)
 
     def reperform(self, path: str | Path, progress: Progress | None = None) -> Reperformance:
         """Perform the run that *path* records again, by this description, and compare every block.
 
         The file is only read, so an auditor can use this. `run` with the same path resumes the run instead.
         """
-        recorded = RunRecord.read(Path(path))
+        return self.reperform_record(RunRecord.read(place_of(path)), progress)
+
+    def reperform_record(self, recorded: RunRecord, progress: Progress | None = None) -> Reperformance:
+        """Perform a recorded run again, as `reperform` does."""
         causes = differences(recorded, self.description())
         perform = partial(self._perform, inputs=self._inputs(), progress=progress)
         return repeat(recorded, self._listing(recorded.run.policies).layout, causes, perform)

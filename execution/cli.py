@@ -1,6 +1,5 @@
 """The commands of this package: run, reperform."""
 
-import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,26 @@ from typing import Annotated
 import typer
 
 from tieout.ledger.application import CHECK_FAILED, COULD_NOT_RUN
+from tieout.ledger.terminal import say
+
+_RESUMABLE = "sealed blocks are kept. Run the same command to resume."
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir",
+        metavar="FOLDER",
+        help="Folder of the files that the journal names: data, and a strategy. No other file is read.",
+    ),
+]
+RunOtherCode = Annotated[
+    bool,
+    typer.Option(
+        "--run-other-code",
+        help="Run code that the journal names even if its digest is not the recorded one, or if it lies"
+        " outside of FOLDER and of every package that declares tieout.strategies.",
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -31,7 +50,10 @@ def run(
         ),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Delete the existing journal and start over.")
+        bool,
+        typer.Option(
+            "--overwrite", help="Start over, and replace the existing journal once the first block is sealed."
+        ),
     ] = False,
 ) -> None:
     """Run the backtest that a file describes, and verify its journal.
@@ -47,36 +69,31 @@ def run(
         source = read(spec)
         name = source.spec.run.journal
         path = journal or (spec.parent / name if name else spec.with_suffix(".duckdb"))
-        is_verified = run(assemble(source), path, str(spec), overwrite=overwrite)
+        try:
+            is_verified = run(assemble(source), path, str(spec), overwrite=overwrite)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_RESUMABLE) from None
     if not is_verified:
         raise typer.Exit(CHECK_FAILED)
 
 
 def reperform(
     run: Annotated[Path, typer.Argument(metavar="RUN.duckdb", help="The journal's file.")],
-    data_dir: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Folder that holds the data files (default: current folder, then the journal's).",
-        ),
-    ] = None,
+    data_dir: DataDir = None,
+    run_other_code: RunOtherCode = False,
 ) -> None:
     """Rerun a backtest from its journal, and compare seal by seal.
 
-    The file is only read. Exit status 1 means that a result or an input differs.
+    This runs the strategy that the journal names, after its seals are checked. The file is only read. Exit
+    status 1 means that a seal is broken, or that a result or an input differs.
     """
-    from tieout.execution.console import reperform
-    from tieout.execution.spec.assembly import assemble
-    from tieout.execution.spec.journal import spec_of
-    from tieout.execution.spec.sources import Folders
+    from tieout.execution.console import assemble_recorded, reperform
     from tieout.ledger.file.reader import Reader
 
     with _explain_errors():
-        places = (data_dir,) if data_dir is not None else (Path(), run.parent)
         with Reader(run) as reader:
-            source = spec_of(reader, Folders(places))
-        is_equal = reperform(assemble(source), run)
+            recorded = assemble_recorded(reader, data_dir, may_run_other=run_other_code)
+        is_equal = recorded is not None and reperform(*recorded)
     if not is_equal:
         raise typer.Exit(CHECK_FAILED)
 
@@ -89,17 +106,14 @@ def _explain_errors() -> Iterator[None]:
 
     try:
         yield
-    except KeyboardInterrupt:
-        typer.echo("tieout: interrupted; sealed blocks are kept. Run the same command to resume.", err=True)
-        raise typer.Exit(COULD_NOT_RUN) from None
     except StrategyFailed as error:
         cause = error.__cause__
-        traceback.print_exception(cause, file=sys.stderr)
-        typer.echo(f"tieout: {error}", err=True)
+        say(*"".join(traceback.format_exception(cause)).rstrip().split("\n"), error=True)
+        say(f"tieout: {error}", error=True)
         raise typer.Exit(COULD_NOT_RUN) from None
     except (InputChanged, ReplayDiverged) as error:
-        typer.echo(f"tieout: {error}. Nothing was changed; --overwrite starts over.", err=True)
+        say(f"tieout: {error}. Nothing was changed; --overwrite starts over.", error=True)
         raise typer.Exit(COULD_NOT_RUN) from None
     except (BadBars, BadFeatures, MalformedOrder) as error:
-        typer.echo(f"tieout: {error}", err=True)
+        say(*f"tieout: {error}".split("\n"), error=True)
         raise typer.Exit(COULD_NOT_RUN) from None

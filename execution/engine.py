@@ -26,7 +26,9 @@ from tieout.ledger.books.arrays import Status, copied
 from tieout.ledger.books.commodity import text
 from tieout.ledger.books.compiled import specialised
 from tieout.ledger.books.refusal import refusal
+from tieout.ledger.errors import AmountOutOfRange
 from tieout.ledger.journal import Journal
+from tieout.ledger.moment import iso
 from tieout.ledger.numeric import Floats, Records, next_size
 
 _TABLES = {
@@ -199,8 +201,16 @@ class Engine:
                 self.journal.ensure_capacity(**{name: next_size(getattr(self.journal.books, name).size)})
 
     def _require_sound(self) -> None:
-        """Raise the refusal of a posting. Admission rules it out, so this is a fault in the rules."""
+        """Raise the error of a valuation, or the refusal of a posting.
+
+        Admission rules a refusal out, so that is a fault in the rules.
+        """
         if status := int(self._status[0]):
+            if int(self.journal.books.state[0].status) == Status.POSTED:
+                raise AmountOutOfRange(
+                    f"the value of the account at {iso(int(self.desk.state[0].timestamp))} does not fit"
+                    " into 64 bits; give it less cash, or check the prices"
+                )
             raise refusal(
                 Status(status), self.journal.books, self.journal.chart, int(self.desk.state[0].timestamp)
             )

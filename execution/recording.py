@@ -1,7 +1,8 @@
 """The journal of a run: new, resumed, or written again beside a file and compared with it."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +15,10 @@ from tieout.execution.replay.reperformance import Reperformance, RunRecord, expl
 from tieout.execution.result import Result
 from tieout.ledger.books.layout import Layout
 from tieout.ledger.errors import ReplayDiverged
+from tieout.ledger.file.claim import Claim
+from tieout.ledger.file.creation import Consent
 from tieout.ledger.file.run import Run
+from tieout.ledger.interruption import Interruptible, uninterrupted
 from tieout.ledger.journal import Journal
 
 Perform = Callable[[Journal], None]
@@ -48,24 +52,55 @@ class Recording:
             raise InvalidSetting(f'describe is a mapping such as {{"study": "first"}}, not {value!r}')
 
 
-def record(path: Path | None, layout: Layout, run: Run, perform: Perform, currency: str) -> Result:
+def record(
+    path: Path | None,
+    layout: Layout,
+    run: Run,
+    perform: Perform,
+    currency: str,
+    overwrite: Consent | None = None,
+) -> Result:
     """Perform *run* into the journal of *path*, or into one in memory.
 
     A journal that *path* holds already is compared block by block, and continued where it ends. Raises
-    `InputChanged` where it holds another run. Where the strategy fails, the journal is closed at that bar.
-    After any other error the sealed blocks stay, and the open one is discarded.
+    `InputChanged` where it holds another run. With *overwrite*, a journal is replaced once the first block of
+    this run is sealed. Where the strategy fails, the journal is closed at that bar. After any other error the
+    sealed blocks stay, and the open one is discarded.
     """
-    journal = _open(path, layout, run)
-    with _explained_divergence():
+    results: list[Result] = []
+    try:
+        with uninterrupted() as interruptible:
+            begin = partial(_open, layout=layout, run=run, overwrite=overwrite)
+            results.append(_record(path, begin, perform, currency, interruptible))
+        return results[0]
+    except BaseException:
+        # Ctrl-C that came after the end. A file that stays open could not be written again in this process.
+        for result in results:
+            result.close()
+        raise
+
+
+def _record(
+    path: Path | None,
+    begin: Callable[[Claim | None], Journal],
+    perform: Perform,
+    currency: str,
+    interruptible: Interruptible,
+) -> Result:
+    # The claim lasts until the result is open, so that no other run comes between.
+    with nullcontext() if path is None else Claim(path) as claim:
+        journal = begin(claim)
         try:
-            perform(journal)
+            with _explained_divergence():
+                with interruptible():
+                    perform(journal)
+                return Result.of(journal, currency)
         except StrategyFailed as failure:
             raise _closed(journal, failure) from failure.__cause__
         except BaseException:
             # Sealed here, the open block would end at a bar where no other run's block ends.
             journal.discard()
             raise
-        return Result.of(journal, currency)
 
 
 def repeat(recorded: RunRecord, layout: Layout, causes: list[str], perform: Perform) -> Reperformance:
@@ -90,15 +125,18 @@ def repeat(recorded: RunRecord, layout: Layout, causes: list[str], perform: Perf
         return Reperformance.of(recorded, again, causes, failure)
 
 
-def _open(path: Path | None, layout: Layout, run: Run) -> Journal:
-    if path is None:
-        return Journal.create(None, layout, run, [RECORDS])
-    with explain_divergence(path, run):
-        return Journal.replay(path, layout, run, [RECORDS])
+def _open(claim: Claim | None, layout: Layout, run: Run, overwrite: Consent | None) -> Journal:
+    if claim is None or overwrite is not None:
+        return Journal.create(claim, layout, run, [RECORDS], overwrite=overwrite)
+    with explain_divergence(claim.path, run):
+        return Journal.replay(claim, layout, run, [RECORDS])
 
 
 def _closed(journal: Journal, failure: StrategyFailed) -> StrategyFailed:
     """Close the journal of a run that its strategy ended. Return the error, with the state of the file."""
+    if journal.store.has_yet_to_replace:
+        journal.discard()
+        return StrategyFailed(f"{failure}; no block was sealed, and the journal that was there is unchanged")
     try:
         journal.close()
     except ReplayDiverged:

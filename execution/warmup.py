@@ -6,15 +6,15 @@ the cache.
 
     python -m tieout.execution.warmup
 
-compiles them beforehand.
+compiles them beforehand. Where nothing can be kept, this process compiles all.
 """
 
 import hashlib
-import subprocess
 import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any
 
 import numba
@@ -28,7 +28,9 @@ from tieout.execution.kernels.step import perform
 from tieout.ledger.books.arrays import empty_books
 from tieout.ledger.books.compiled import load_separate, without_separate
 from tieout.ledger.books.events import deposit
+from tieout.ledger.books.kernel_cache import can_keep
 from tieout.ledger.books.posting import begin, commit, undo, unload
+from tieout.ledger.process import start
 
 _CHILD = "child"
 
@@ -36,10 +38,13 @@ _CHILD = "child"
 @cache
 def compile_once() -> None:
     """Compile the kernels of a run unless they are in the cache. The cache is asked once a process."""
-    if config.DISABLE_JIT or marker().exists():  # type: ignore[attr-defined]  # set from the environment
+    if config.DISABLE_JIT or _is_complete():  # type: ignore[attr-defined]  # set from the environment
         return
-    command = [sys.executable, "-m", "tieout.execution.warmup", _CHILD]
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)  # noqa: S603  this very module
+    if not can_keep(FOLDER):
+        compile_all([begin, commit, undo, perform, deposit, unload])
+        compile_kernels()
+        return
+    child = start("-m", "tieout.execution.warmup", _CHILD, stderr=DEVNULL)
     try:
         compile_all([begin, commit, undo])
         load_separate()
@@ -48,7 +53,8 @@ def compile_once() -> None:
     # What the child could not compile is compiled here. What it did is read from the cache.
     compile_all([perform, deposit, unload])
     compile_kernels()
-    marker().touch()
+    if can_keep(FOLDER):
+        marker().touch()
 
 
 def compile_all(kernels: Iterable[Any]) -> None:
@@ -65,6 +71,14 @@ def compile_all(kernels: Iterable[Any]) -> None:
     }
     for kernel in kernels:
         kernel.compile(tuple(numba.typeof(value) for value in arguments[kernel]))  # type: ignore[no-untyped-call]
+
+
+def _is_complete() -> bool:
+    """Check whether the cache is complete. One that this user may not look into is not."""
+    try:
+        return marker().exists()
+    except PermissionError:
+        return False
 
 
 def marker() -> Path:

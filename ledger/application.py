@@ -7,15 +7,19 @@ needs when it runs, so that a small question is answered quickly.
 
 import os
 import sys
+import traceback
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from tieout.ledger.errors import TieoutError
+from tieout.ledger.errors import SealBroken, TieoutError
+from tieout.ledger.terminal import say
 
 CHECK_FAILED, COULD_NOT_RUN = 1, 2
+_LAST_STREAM = 2
+"""Number of the standard error, the last of the three standard streams."""
 
 GROUP = "tieout.commands"
 LEDGER = EntryPoint("ledger", "tieout.ledger.cli:register", GROUP)
@@ -29,7 +33,7 @@ class Commands(TyperGroup):
     """The commands of all rooms, and the translation of their errors."""
 
     def invoke(self, ctx: Value) -> Value:
-        """Run a command. An error of tieout or of the system ends it with one sentence and status 2."""
+        """Run a command. An error of tieout or of the system, or Ctrl-C, ends it with one sentence and 2."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()
@@ -37,20 +41,49 @@ class Commands(TyperGroup):
             # The reader of the pipe has closed it. What is still buffered must not complain at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(COULD_NOT_RUN) from None
+        except SealBroken as error:
+            say(f"tieout: adverse: {_sentence(error)}", error=True)
+            raise typer.Exit(CHECK_FAILED) from None
         except (TieoutError, OSError) as error:
-            typer.echo(f"tieout: {_sentence(error)}", err=True)
+            say(f"tieout: {_sentence(error)}", error=True)
+            raise typer.Exit(COULD_NOT_RUN) from None
+        except KeyboardInterrupt as interruption:
+            # A command that has more to say about it raises it again with the words.
+            say("; ".join(("tieout: interrupted", *map(str, interruption.args))), error=True)
             raise typer.Exit(COULD_NOT_RUN) from None
         return result
 
 
 def main() -> None:
     """Run the command that the arguments name."""
+    _occupy_closed_streams()
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+    if sys.stdout is None:
+        say("tieout: the standard output is closed; send it to a file, or to /dev/null", error=True)
+        sys.exit(COULD_NOT_RUN)
     try:
         application()()
-    except Exception:  # noqa: BLE001  any error at all is printed in full
-        # An uncaught error would end with 1, which means that a check failed.
-        sys.excepthook(*sys.exc_info())
+    except KeyboardInterrupt:  # before the command began
+        say("tieout: interrupted", error=True)
         sys.exit(COULD_NOT_RUN)
+    except Exception as error:  # noqa: BLE001  any error at all is printed in full
+        # An uncaught error would end with 1, which means that a check failed.
+        say(*"".join(traceback.format_exception(error)).rstrip().split("\n"), error=True)
+        sys.exit(COULD_NOT_RUN)
+
+
+def _occupy_closed_streams() -> None:
+    """Open the null device in the place of a closed standard stream.
+
+    The next file that is opened, a journal, would take its number, and what a library writes to its standard
+    error would go into the journal.
+    """
+    number = os.open(os.devnull, os.O_RDWR)
+    while number <= _LAST_STREAM:
+        os.set_inheritable(number, True)  # noqa: FBT003  as os takes it
+        number = os.dup(number)
+    os.close(number)
 
 
 def application() -> typer.Typer:
@@ -70,16 +103,16 @@ def application() -> typer.Typer:
             point.load()(app)
         except ImportError as error:
             # A broken package of another author must not keep the books closed.
-            typer.echo(f"tieout: the commands of {name!r} are missing: {error}", err=True)
+            say(f"tieout: the commands of {name!r} are missing: {error}", error=True)
     return app
 
 
 def _print_version(is_asked: bool) -> None:  # noqa: FBT001  as typer calls it
     if is_asked:
         try:
-            typer.echo(f"tieout {version('tieout')}")
+            say(f"tieout {version('tieout')}")
         except PackageNotFoundError:
-            typer.echo("tieout (not installed)")
+            say("tieout (not installed)")
         raise typer.Exit
 
 

@@ -157,8 +157,24 @@ class DamagedFile(StoreError):
     """The file is truncated or corrupt."""
 
 
+class TimeLimitReached(StoreError):
+    """Reading or checking the file takes longer than it may."""
+
+
+class Unexamined(StoreError):
+    """Nothing of the file could be examined, so there is no opinion on it."""
+
+
 class LockedByWriter(StoreError):
     """Another process has the file open."""
+
+
+class OpenedBeforeFork(StoreError):
+    """The file was opened by the parent of this process."""
+
+
+class FileReplaced(StoreError):
+    """Another file lies where a journal was written."""
 
 
 class DiskFull(StoreError):
@@ -211,6 +227,25 @@ class UnknownView(LedgerError):
 
 class ExportFailed(LedgerError):
     """The books cannot be written in that form."""
+
+
+# --- notes of a file outside it ----------------------------------------------------------------------
+
+
+class InvalidAnchor(LedgerError):
+    """An anchor is not a whole digest."""
+
+
+class InvalidKey(LedgerError):
+    """A key cannot be read or created."""
+
+
+class InvalidNote(LedgerError):
+    """A signed note cannot be read, or the key has not signed it."""
+
+
+class UnsoundJournal(LedgerError):
+    """A journal is not signed, because a check failed."""
 
 
 def nearest(name: object, names: Iterable[str]) -> str:

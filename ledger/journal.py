@@ -9,10 +9,9 @@ A posted transaction is in the books at once. It becomes durable with its block:
 `commit()`, and when the journal is closed.
 """
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
@@ -32,26 +31,34 @@ from tieout.ledger.books.posting import begin, commit, move, restore_lot, undo
 from tieout.ledger.books.refusal import refusal
 from tieout.ledger.books.transaction import Event, Transaction
 from tieout.ledger.closing import Closing
+from tieout.ledger.exclusion import Exclusive, exclusive
 from tieout.ledger.file import block, restore
+from tieout.ledger.file.claim import Claim, claimed
 from tieout.ledger.file.columns import columns_of, read_columns
-from tieout.ledger.file.creation import create_storage
+from tieout.ledger.file.creation import Consent, create_storage, discard_blank, make_way
 from tieout.ledger.file.database import holds_nothing
 from tieout.ledger.file.layout import layout_of
+from tieout.ledger.file.place import is_there, place_of, real_path
 from tieout.ledger.file.query import Query, execute
-from tieout.ledger.file.run import Policies, Run, copy_run, run_row, stored_policies
-from tieout.ledger.file.schema import Schema, installed_schemas, ledger_schema
+from tieout.ledger.file.run import Run, copy_run, layout_for, run_row, stored_run
+from tieout.ledger.file.schema import Schema, ledger_schema
 from tieout.ledger.file.seal import Columns, genesis
 from tieout.ledger.file.store import Block, Head, Storage, Store
+from tieout.ledger.interruption import uninterrupted
 from tieout.ledger.moment import Moment, end_of, iso, nanoseconds
 
 _TABLES_OF_POSTING = ("commodity", "account", "txn", "transfer", "note")
 """Tables that only posting writes."""
 
 
-class Journal(Closing):
-    """Double-entry books in memory or in a file. Make one with `create`, `open` or `replay`."""
+class Journal(Closing, Exclusive):
+    """Double-entry books in memory or in a file. Make one with `create`, `open` or `replay`.
+
+    Threads may share a journal: each of its methods waits for the others. A forked process may not use it.
+    """
 
     def __init__(self, store: Store, layout: Layout, run: Run, schemas: Sequence[Schema]) -> None:
+        super().__init__(store.path)
         self.chart = layout.chart()
         self.commodities = self.chart.commodities
         self.run = run
@@ -73,32 +80,40 @@ class Journal(Closing):
     @classmethod
     def create(
         cls,
-        path: str | Path | None = None,
+        path: str | Path | Claim | None = None,
         commodities: Iterable[Commodity] | Layout = (),
         run: Run | None = None,
         schemas: Sequence[Schema] = (),
+        *,
+        overwrite: Consent | None = None,
     ) -> Self:
         """Create books in a new file, or in memory where *path* is None.
 
         A `Layout` in place of *commodities* saves time where many journals have the same. *schemas* are
         tables, views and checks of other rooms to keep in the same file. Raises `InvalidPolicy` where the
-        layout was made for other policies than those of *run*.
+        layout was made for other policies than those of *run*. A journal to which *overwrite* consents is
+        replaced once the first block of this one is sealed.
         """
-        target = Path(path) if path is not None else None
         run = copy_run(run or Run())
-        layout = _layout(commodities, run.policies)  # before a file is made, because it may raise
+        layout = layout_for(commodities, run.policies)  # before a file is made, because it may raise
         everything = [ledger_schema(), *schemas]
 
-        def storage() -> Storage:
-            return create_storage(target, everything, run_row(run, schemas, layout_of(everything)))
+        with nullcontext() if path is None else claimed(path) as claim:
+            target = None if claim is None else claim.path
+            earlier = None if target is None or overwrite is None else make_way(target, overwrite)
 
-        store = Store(target, lambda: layout_of(everything), storage)
-        return cls(store, layout, run, schemas)
+            def storage() -> Storage:
+                row = run_row(run, schemas, layout_of(everything))
+                return create_storage(claim, everything, row, earlier)
+
+            return cls._begin(
+                lambda: Store(target, lambda: layout_of(everything), storage), layout, run, schemas
+            )
 
     @classmethod
     def replay(
         cls,
-        path: str | Path,
+        path: str | Path | Claim,
         commodities: Iterable[Commodity] | Layout,
         run: Run,
         schemas: Sequence[Schema] = (),
@@ -109,46 +124,69 @@ class Journal(Closing):
         resumes a killed run, at any point where it was killed. Where *path* holds nothing yet this is
         `create`. Raises `ReplayDiverged` where the result differs.
         """
-        target = Path(path)
-        if holds_nothing(target):
-            for leftover in (target, target.with_name(target.name + ".wal")):
-                leftover.unlink(missing_ok=True)
-            return cls.create(target, commodities, run, schemas)
-        with restore.open_sealed(target) as contents:
-            sealed, columns = contents.digests, contents.layout
-            row = run_row(run, schemas, columns)
-            if genesis(row) != contents.genesis:
-                raise errors.ReplayDiverged(
-                    f"{target} was made from another spec, input, strategy, seed or policy"
+        with claimed(path) as claim:
+            target = claim.path
+            if holds_nothing(target):
+                discard_blank(target)
+                return cls.create(claim, commodities, run, schemas)
+            with restore.open_sealed(target) as contents:
+                sealed, columns = contents.digests, contents.layout
+                row = run_row(run, schemas, columns)
+                if genesis(row) != contents.genesis:
+                    raise errors.ReplayDiverged(
+                        f"{target} was made from another spec, input, strategy, seed or policy"
+                    )
+                start, layout = genesis(row), layout_for(commodities, run.policies)
+
+                def storage() -> Storage:
+                    return restore.storage(contents, Head(0, start), claim)
+
+                return cls._begin(
+                    lambda: Store(target, lambda: columns, storage, sealed), layout, run, schemas
                 )
-        start, layout = genesis(row), _layout(commodities, run.policies)
-        database = restore.reconnect(target, contents)
-        store = Store(target, lambda: columns, lambda: Storage(database, start, Head(0, start)), sealed)
-        return cls(store, layout, run, schemas)
 
     @classmethod
     def open(cls, path: str | Path) -> Self:
         """Open the books in *path* for further posting. Every seal is checked first."""
-        target = Path(path)
-        with restore.open_sealed(target) as contents:
-            state = restore.state(contents)
-        row = contents.run
-        policies = stored_policies(json.loads(row["policies"]))
-        run = Run(
-            spec=json.loads(row["spec"]),
-            fingerprints=json.loads(row["fingerprints"]),
-            strategy=row["strategy"],
-            seed=int(row["seed"]),
-            policies=policies,
-        )
-        schemas = installed_schemas(restore.records_of(contents))
-        digests, start = contents.digests, contents.genesis
-        head = Head(len(digests), bytes.fromhex(digests[-1]) if digests else start)
-        database = restore.reconnect(target, contents)
-        store = Store(target, lambda: contents.layout, lambda: Storage(database, start, head))
-        journal = cls(store, _layout((), policies), run, schemas)
-        journal._restore(state)
-        return journal
+        with claimed(real_path(place_of(path))) as claim:
+            target = claim.path
+            is_there(target)  # opening a pipe would wait for its other end
+            with restore.open_sealed(target) as contents:
+                state = restore.state(contents)
+                run = stored_run(contents.run)
+                digests, start = contents.digests, contents.genesis
+                head = Head(len(digests), bytes.fromhex(digests[-1]) if digests else start)
+
+                def storage() -> Storage:
+                    return restore.storage(contents, head, claim)
+
+                layout, schemas = layout_for((), run.policies), contents.reader.schemas[1:]
+                return cls._begin(
+                    lambda: Store(target, lambda: contents.layout, storage), layout, run, schemas, state
+                )
+
+    @classmethod
+    def _begin(
+        cls,
+        store: Callable[[], Store],
+        layout: Layout,
+        run: Run,
+        schemas: Sequence[Schema],
+        state: restore.State | None = None,
+    ) -> Self:
+        """Return a journal with a new *store*. After an error or Ctrl-C the store is closed."""
+        begun: list[Store] = []
+        try:
+            with uninterrupted():
+                begun.append(store())
+                journal = cls(begun[0], layout, run, schemas)
+                if state is not None:
+                    journal._restore(state)
+                return journal
+        except BaseException:
+            for store_begun in begun:
+                store_begun.close()
+            raise
 
     def __exit__(
         self,
@@ -158,7 +196,7 @@ class Journal(Closing):
     ) -> None:
         try:
             self.close()
-        except errors.JournalClosed as closed:
+        except (errors.JournalClosed, errors.OpenedBeforeFork) as closed:
             # The error that ended the block is on its way already and says more.
             if error is None or closed.__cause__ not in (error, error.__cause__):
                 raise
@@ -190,6 +228,7 @@ class Journal(Closing):
         *kind* is by default that of the first event, and never `Kind.CLOSE`. *order_id* and *fill_id* tie
         the transaction to rows of a simulator's tables.
         """
+        self._home.require(self._subject)
         transaction = Transaction(
             nanoseconds(when), kind, note=note, order_id=order_id, fill_id=fill_id, chart=self.chart
         )
@@ -200,6 +239,7 @@ class Journal(Closing):
         yield transaction
         self._post(transaction)
 
+    @exclusive
     def reverse(self, number: int, when: Moment, note: str = "") -> int:
         """Undo a transaction by its full reversal, lots included, and return the number of the reversal.
 
@@ -223,6 +263,7 @@ class Journal(Closing):
         self._post(transaction)
         return transaction.number
 
+    @exclusive
     def close_year(self, when: Moment, note: str = "year-end close") -> int:
         """Close every income and expense account to `Equity:RetainedEarnings` of its currency."""
         transaction = Transaction(nanoseconds(when), Kind.CLOSE, note=note, chart=self.chart)
@@ -233,6 +274,7 @@ class Journal(Closing):
         self._post(transaction)
         return transaction.number
 
+    @exclusive
     def _post(self, transaction: Transaction) -> None:
         """Post the events of a transaction. Makes room until they fit."""
         self._require_open()
@@ -265,6 +307,7 @@ class Journal(Closing):
         if state.transfers >= self.run.policies.block_transfers:
             self.close_block()
 
+    @exclusive
     def ensure_capacity(self, *, transfers: int = 0, txns: int = 0, lots: int = 0) -> None:
         """Make room for at least *transfers* and *txns* in a block, and for *lots* that are open.
 
@@ -295,6 +338,7 @@ class Journal(Closing):
 
     # --- the chart ---------------------------------------------------------------------------------
 
+    @exclusive
     def declare(self, *commodities: Commodity) -> None:
         """Add commodities and their accounts."""
         self._require_open()
@@ -308,6 +352,7 @@ class Journal(Closing):
         self.chart.open_commodities()
         self._extend_books()
 
+    @exclusive
     def open_account(self, path: str, commodity: str = "USD", *, floored: bool = False) -> int:
         """Open an account such as ``Expenses:Fees:Data`` and return its number."""
         self._require_open()
@@ -323,10 +368,12 @@ class Journal(Closing):
 
     # --- amounts at the door -----------------------------------------------------------------------
 
+    @exclusive
     def notional(self, symbol: str, quantity: Amount, price: float) -> Decimal:
         """Return the cost of *quantity* at *price*, rounded once, as the books round it."""
         return valuation.cost(self.chart, symbol, quantity, price)
 
+    @exclusive
     def balance(self, path: str, commodity: str = "USD") -> Decimal:
         """Return the running balance of an account, debit positive."""
         number = self.commodities.number(commodity)
@@ -335,6 +382,7 @@ class Journal(Closing):
 
     # --- rows of other tables ----------------------------------------------------------------------
 
+    @exclusive
     def add(self, table: str, columns: Mapping[str, Any]) -> None:
         """Store rows of another table with the open block.
 
@@ -348,17 +396,22 @@ class Journal(Closing):
         if block.length(rows):
             self._open_parts.setdefault(table, []).append(rows)
 
+    @exclusive
     def attach_source(self, source: block.Source) -> None:
         """Add the rows of *source* to the open block whenever that is read or closed."""
         self._source = source
 
+    @exclusive
     def count(self, table: str) -> int:
         """Count the rows of a table, those of the open block included. The next row has this number."""
         return self._row_counts[table] + sum(map(block.length, self._open_parts.get(table, [])))
 
+    @exclusive
     def mark(self, when: Moment, prices: Mapping[str, float], *, stale: bool = False) -> None:
         """Record prices at which instruments are valued, *stale* if they are carried from earlier."""
-        marks = {self.commodities.instrument(symbol): _price(price) for symbol, price in prices.items()}
+        marks = {
+            self.commodities.instrument(symbol): valuation.price(price) for symbol, price in prices.items()
+        }
         timestamp = nanoseconds(when)
         latest = max((time for time, _ in self._marks.values()), default=timestamp)
         if timestamp < latest or (self._last_statement is not None and timestamp <= self._last_statement):
@@ -368,18 +421,10 @@ class Journal(Closing):
         self._mark(timestamp, marks, stale=stale)
 
     def _mark(self, timestamp: int, prices: Mapping[int, float], *, stale: bool) -> None:
-        count = len(prices)
-        self.add(
-            "mark",
-            {
-                "timestamp": np.full(count, timestamp, np.int64).view("M8[ns]"),
-                "instrument": list(prices),
-                "price": list(prices.values()),
-                "stale": [stale] * count,
-            },
-        )
+        self.add("mark", block.mark_rows(timestamp, prices, stale=stale))
         self._marks |= {number: (timestamp, price) for number, price in prices.items()}
 
+    @exclusive
     def statement(self, when: Moment) -> None:
         """Record cash, market value and equity at *when*, for each currency.
 
@@ -401,48 +446,47 @@ class Journal(Closing):
         }
         self._mark(timestamp, stale, stale=True)
         state = self.books.state[0]
-        count = len(rows)
-        self.add(
-            "statement",
-            {
-                "timestamp": np.full(count, timestamp, np.int64).view("M8[ns]"),
-                "txn": [int(state.base_txn + state.txns - 1)] * count,
-                "currency": list(rows),
-                "cash": [cash for cash, _, _ in rows.values()],
-                "market_value": [value for _, value, _ in rows.values()],
-                "equity": [equity for _, _, equity in rows.values()],
-            },
-        )
+        self.add("statement", block.statement_rows(timestamp, int(state.base_txn + state.txns - 1), rows))
         self._last_statement = timestamp
 
+    @exclusive
     def close(self) -> Head | None:
-        """Seal and store the open block, close the file and return the head. Safe to call twice."""
-        if self._is_closed:
-            return None
-        self._is_closed = True
-        try:
-            self._close_block(is_last=True)
-            return self._store.sync()
-        finally:
-            self._source = None
-            self._store.close()
+        """Seal and store the open block, close the file and return the head. Safe to call twice.
 
+        Ctrl-C acts after the file is closed.
+        """
+        with uninterrupted():
+            if self._is_closed:
+                self._store.close()
+                return None
+            self._is_closed = True
+            try:
+                self._close_block(is_last=True)
+                return self._store.sync()
+            finally:
+                self._source = None
+                self._store.close()
+
+    @exclusive
     def discard(self) -> None:
         """Close the file and discard the open block, as a crash would. Safe to call twice."""
-        if not self._is_closed:
+        with uninterrupted():
             self._is_closed = True
             self._source = None
             self._store.close()
 
+    @exclusive
     def commit(self) -> Head:
         """Close the open block, wait until every transaction is durable, and return the head."""
         self.close_block()
         return self._store.sync()
 
+    @exclusive
     def close_block(self) -> None:
         """Pass the open block to the store, unless it is empty."""
         self._require_open()
-        self._close_block()
+        with uninterrupted():  # a block that was passed must not be passed again
+            self._close_block()
 
     def _close_block(self, *, is_last: bool = False) -> None:
         tables = self._open_rows()
@@ -471,15 +515,12 @@ class Journal(Closing):
         parts = {table: list(rows) for table, rows in self._open_parts.items()}
         for table, columns in self._source.rows().items() if self._source is not None else ():
             parts.setdefault(table, []).append(block.table_columns(table, columns, layout, self.count(table)))
-        for table, rows in parts.items():
-            tables[table] = {
-                name: np.concatenate([part[name] for part in rows]) if len(rows) > 1 else rows[0][name]
-                for name in rows[0]
-            }
+        tables |= {table: block.joined(rows) for table, rows in parts.items()}
         return tables
 
     # --- reading -----------------------------------------------------------------------------------
 
+    @exclusive
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
         """Run one SQL query over the whole journal, the open block included.
 
@@ -490,6 +531,7 @@ class Journal(Closing):
         with self._store.snapshot(self._row_counts, self._open_rows()) as cursor:
             return execute(cursor, query, parameters, None if at is None else end_of(at))
 
+    @exclusive
     def columns(self, table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:
         """Return the columns *names* of *table*, as `Reader.columns`, the open block included.
 
@@ -501,14 +543,21 @@ class Journal(Closing):
         return read_columns(lambda query: columns_of(self.sql(query)), table, names)
 
     @property
+    @exclusive
     def head(self) -> Head:
         """The end of the chain: the number of sealed blocks and the digest of the last."""
         return self._store.sync()
 
     @property
+    @exclusive
     def genesis(self) -> bytes:
         """The digest that the chain starts from."""
         return self._store.genesis
+
+    @property
+    def store(self) -> Store:
+        """The store of the blocks, for code that records runs."""
+        return self._store
 
     @property
     def path(self) -> Path | None:
@@ -541,33 +590,3 @@ class Journal(Closing):
         self._marks = state.marks
         self._last_statement = state.last_statement
         self._block = state.blocks
-
-
-def _layout(commodities: Iterable[Commodity] | Layout, policies: Policies) -> Layout:
-    """Return a layout for books of *policies*, or raise `InvalidPolicy` where it is for others."""
-    relief, overdrawn = policies.relief, policies.may_be_overdrawn
-    if not isinstance(commodities, Layout):
-        return Layout.of(commodities, relief, overdrawn)
-    if (commodities.relief, commodities.may_be_overdrawn) != (relief, overdrawn):
-        raise errors.InvalidPolicy(
-            f"the layout is for relief {commodities.relief!r} and {_listed(commodities.may_be_overdrawn)},"
-            f" the run has relief {relief!r} and {_listed(overdrawn)};"
-            " make the layout with the policies of the run"
-        )
-    return commodities
-
-
-def _listed(paths: Iterable[str]) -> str:
-    """Name the accounts that may be overdrawn, for an error."""
-    return f"overdrafts on {', '.join(sorted(paths)) or 'no account'}"
-
-
-def _price(value: object) -> float:
-    """Return *value* as a price at which holdings are marked: zero or more."""
-    try:
-        price = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        price = float("nan")
-    if not 0 <= price < float("inf"):
-        raise errors.NotAnAmount(f"a mark is a price of zero or more, not {value!r}")
-    return price

@@ -22,6 +22,7 @@ def demo(
     """
     from tieout import Backtest, CashAccount, Costs, PercentCommission, Recording
     from tieout.execution.console import run
+    from tieout.execution.runs import generated_by
     from tieout.strategies.top import Top
     from tieout.strategies.universe import generate
 
@@ -37,4 +38,4 @@ def demo(
         recording=Recording(describe={"bars": {"generated": generator, "parameters": {"seed": seed}}}),
     )
     title = "Top 25 of 500 by score, every day"
-    raise typer.Exit(not run(backtest, journal, title, overwrite=True, generator=generator))
+    raise typer.Exit(not run(backtest, journal, title, overwrite=generated_by(generator)))

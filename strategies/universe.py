@@ -10,17 +10,29 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tieout import Bars
+from tieout.execution.errors import InvalidSetting
 
 Floats = NDArray[np.float64]
 
 PERSISTENCE = 0.8
 """AR(1) coefficient of the noise in a score, from day to day."""
+MOST_BARS = 10_000_000
+"""Bars of all stocks together. Generating them takes two gigabytes."""
+_BAR_BYTES = 200
+_RANGES = {"stocks": (1, 1_000), "days": (2, 60_000), "seed": (0, 2**63 - 1), "warmup": (0, 60_000)}
+"""The names of stocks have three digits, and time ends in the year 2262."""
 
 
 def generate(
     stocks: int = 500, days: int = 252, *, seed: int = 7, information: float = 0.05, warmup: int = 13
 ) -> tuple[Bars, pl.DataFrame]:
-    """Generate bars, and scores as a long frame. The scores begin after *warmup* days."""
+    """Generate bars, and scores as a long frame. The scores begin after *warmup* days.
+
+    Raises `InvalidSetting` for sizes that are no such numbers, or would take gigabytes.
+    """
+    _require_sizes(stocks, days, seed=seed, warmup=warmup)
+    if type(information) not in {int, float} or not 0 <= information <= 1:
+        raise InvalidSetting(f"information is a number from 0 to 1, not {information!r}")
     rng = np.random.default_rng(seed)
     shape = (days, stocks)
     first = rng.uniform(20, 500, stocks)
@@ -47,6 +59,22 @@ def generate(
         }
     )
     return bars, features
+
+
+def _require_sizes(stocks: int, days: int, **others: int) -> None:
+    """Raise `InvalidSetting` for a size outside of its range, or for too many bars in all."""
+    sizes = {"stocks": stocks, "days": days, **others}
+    for name, size in sizes.items():
+        if type(size) is not int or size < _RANGES[name][0]:
+            raise InvalidSetting(f"{name} is a whole number from {_RANGES[name][0]} on, not {size!r}")
+    if stocks * days > MOST_BARS:
+        raise InvalidSetting(
+            f"{stocks:,} stocks on {days:,} days are {stocks * days:,} bars, which take"
+            f" {stocks * days * _BAR_BYTES // 2**30:,} GB; ask for {MOST_BARS:,} bars at most"
+        )
+    for name, size in sizes.items():
+        if size > _RANGES[name][1]:
+            raise InvalidSetting(f"{name} is {size:,}; ask for {_RANGES[name][1]:,} at most")
 
 
 def _cents(prices: Floats) -> Floats:

@@ -7,7 +7,9 @@ Names are imported when they are first used: to read a journal, nothing is compi
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+TYPE_CHECKING = False
+"""A type checker takes this to be true. Importing the module `typing` for it would take longer."""
 
 _HOMES = {
     "Backtest": "execution.backtest",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tieout.execution.cli import DataDir, RunOtherCode
 from tieout.validation.bench.options import Only, Peers, Quick, Workloads
 from tieout.validation.engines import registry
 
@@ -59,16 +60,12 @@ def compare(
         Path, typer.Argument(metavar="SPEC.toml|RUN.duckdb", help="The spec of a backtest, or its journal.")
     ],
     against: Annotated[Engine, typer.Option(help="The engine that gets the orders.")],
-    folder: Annotated[
-        Path | None,
-        typer.Option(
-            "--data-dir",
-            metavar="FOLDER",
-            help="Folder that holds the data files (default: current folder, then the journal's).",
-        ),
-    ] = None,
+    data_dir: DataDir = None,
+    run_other_code: RunOtherCode = False,
 ) -> None:
     """Give the orders of a run to another engine, and list every difference.
+
+    This imports the strategy that the spec or the journal names.
 
     The engine fills, refuses and values the orders by its own rules. Without its package our imitation takes
     its place, if there is one, and the output says so. Known differences of rules are named.
@@ -77,7 +74,7 @@ def compare(
     """
     from tieout.validation.compare import command
 
-    if not command.run(source, against, folder):
+    if not command.run(source, against, data_dir, may_run_other=run_other_code):
         raise typer.Exit(1)
 
 

@@ -15,7 +15,7 @@ change as (
     select
         account.instrument,
         leg.txn,
-        sum(leg.amount)::bigint as amount,
+        sum(leg.amount) as amount,
         bool_or(leg.lot >= 0) as has_cost
     from leg
     join account on account.id = leg.account and account.commodity = account.instrument and account.type = 'asset'
@@ -27,7 +27,7 @@ holding_after as (
     select
         instrument,
         txn,
-        (sum(amount) over (partition by instrument order by txn))::bigint as quantity,
+        sum(amount) over (partition by instrument order by txn) as quantity,
         amount,
         has_cost
     from change
@@ -70,12 +70,12 @@ valued as (
             holding.quantity::double * coalesce(holding.price, latest.price) * instrument.multiplier
             * (money_unit.per_one::double / instrument_unit.per_one::double),
             0
-        )::bigint as worth,
+        )::hugeint as worth,
         round_even(
             holding.quantity::double * coalesce(holding.price, earlier.price) * instrument.multiplier
             * (money_unit.per_one::double / instrument_unit.per_one::double),
             0
-        )::bigint as worth_before
+        )::hugeint as worth_before
     from position_at_fill as holding
     asof left join mark_at as latest on latest.instrument = holding.instrument and holding.timestamp >= latest.timestamp
     asof left join mark_at as earlier on earlier.instrument = holding.instrument and holding.timestamp > earlier.timestamp

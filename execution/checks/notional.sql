@@ -10,7 +10,7 @@ with expected as (
             fill.quantity::double * fill.price * instrument.multiplier
             * (money_unit.per_one::double / instrument_unit.per_one::double),
             0
-        )::bigint as notional,
+        )::hugeint as notional,
         fill.price * instrument.multiplier
         * (money_unit.per_one::double / instrument_unit.per_one::double) as price_of_one
     from fill

@@ -11,7 +11,7 @@ from attrs import evolve
 from numpy.typing import ArrayLike, NDArray
 
 from tieout.execution.data.bar_rules import CheckedBars, Repairs, check
-from tieout.execution.data.features import FeatureFrame, Join
+from tieout.execution.data.features import FeatureFrame, Join, gibibytes
 from tieout.execution.data.frames import FIELDS, PRICES
 from tieout.execution.errors import BadBars, InvalidSetting
 from tieout.execution.kernels.state import ENDING, Market, private_copy, read_only
@@ -24,6 +24,8 @@ WHOLE_BYTES = 128 * 2**20
 WINDOW_BYTES = 24 * 2**20
 """The approximate size of a streamed window. Reading takes about thirty times as much for a moment."""
 _ROW_BYTES = len(FIELDS) * 8
+MEMORY = 8 * 2**30
+"""The most bytes that the panels of a window may take unless `Bars.read` is called with another number."""
 
 
 class Window(NamedTuple):
@@ -54,11 +56,12 @@ class Bars:
         repairs: Repairs | None = None,
         window: int | None = None,
         is_in_memory: bool = True,
+        memory: int = MEMORY,
     ) -> None:
         """Take each instrument's last bar, *last*, and *load*, which returns the panels between two bars.
 
         *window* is the number of bars loaded at a time, or None for all. Bars are *is_in_memory* if loading
-        always returns the same.
+        always returns the same. *memory* limits the features that are joined to a window.
         """
         if not len(timestamp):
             raise BadBars("the data have no bars")
@@ -67,6 +70,7 @@ class Bars:
         self.zone = zone
         self.repairs = repairs
         self.window = window or len(timestamp)
+        self._memory = memory
         self.date = _dates(timestamp, zone)
         self.closing: Flags = _last_of(self.date)
         self.month_end: Flags = _last_of(self.date.astype("M8[D]").astype("M8[M]"))
@@ -101,6 +105,7 @@ class Bars:
         columns: Mapping[str, str] | None = None,
         repair: bool = False,
         window: int | None = None,
+        memory: int = MEMORY,
     ) -> Self:
         """Read bars from a long frame (Polars, pandas, Arrow), or a Parquet or CSV file.
 
@@ -110,8 +115,10 @@ class Bars:
         no symbol may go back.
 
         With *repair*, bad bars are dropped or mended and listed in `repairs`. A file or lazy frame larger
-        than memory is streamed. *window* sets the number of bars of a window.
-        Raises `BadBars` if a rule is broken, with the first rows that break it, or if *data* cannot be read.
+        than memory is streamed. *window* sets the number of bars of a window. Panels have a cell for every
+        time and symbol. *memory* is the most bytes that those of a window may take, by default 8 GiB.
+        Raises `BadBars` if a rule is broken, with the first rows that break it, if *data* cannot be read, or
+        if its panels would take more than *memory*.
         """
         if window is not None and window < 1:
             raise InvalidSetting(f"window is {window}, not a number of bars above zero")
@@ -121,9 +128,11 @@ class Bars:
         is_streamed = checked.source.is_lazy and (window is not None or size > WHOLE_BYTES)
         if is_streamed:
             window = window or max(1, len(checked.timestamp) * WINDOW_BYTES // size)
+            _require_memory(checked, min(window, len(checked.timestamp)), memory)
             checked.count_duplicates(window)
             load = _streaming(checked)
         else:
+            _require_memory(checked, len(checked.timestamp), memory)
             load = _cutting(_panels(checked.whole(), checked.timestamp, checked.symbols))
         return cls(
             checked.timestamp,
@@ -134,6 +143,7 @@ class Bars:
             repairs=checked.repairs if repair else None,
             window=window,
             is_in_memory=not is_streamed,
+            memory=memory,
         )
 
     @classmethod
@@ -165,7 +175,7 @@ class Bars:
 
     def windows(self, features: Iterable[FeatureFrame] = ()) -> Iterator[Window]:
         """Yield the run in windows of bars, with *features* joined. No window is held once it is yielded."""
-        join = Join(tuple(features), self.symbols)
+        join = Join(tuple(features), self.symbols, self._memory)
         for a in range(0, len(self), self.window):
             yield self._window(a, min(a + self.window, len(self)), join)
 
@@ -226,6 +236,24 @@ def _digest_columns(windows: Iterable[Window], names: tuple[str, ...]) -> tuple[
         for name, values in (columns | window.features | window.context).items():
             digests.setdefault(name, hashlib.sha256()).update(_canonical(values))
     return count, {name: digest.hexdigest() for name, digest in digests.items()}
+
+
+def _require_memory(checked: CheckedBars, bars: int, memory: int) -> None:
+    """Raise `BadBars` if the panels of *bars* bars would take more than *memory* bytes."""
+    symbols = len(checked.symbols)
+    size = bars * symbols * _ROW_BYTES
+    if size > memory:
+        remedy = (
+            "give a window of fewer bars"
+            if checked.source.is_lazy and bars > 1
+            else "give a Parquet file, or a lazy frame such as polars.LazyFrame, which is read in windows"
+            if bars > 1
+            else "give fewer symbols"
+        )
+        raise BadBars(
+            f"{checked.name}: {bars:,} times x {symbols:,} symbols would take {gibibytes(size)} of memory,"
+            f" and {gibibytes(memory)} are allowed; {remedy}, or allow more with memory={size}"
+        )
 
 
 def _cutting(panels: dict[str, Floats]) -> Callable[[int, int], dict[str, Floats]]:

@@ -28,6 +28,9 @@ from tieout.execution.data.frames import (
 from tieout.execution.errors import BadFeatures
 from tieout.ledger.numeric import Floats, Int64s
 
+_CELL_BYTES = 8
+"""Bytes of a feature at one bar of one instrument."""
+
 
 class Joined(NamedTuple):
     """The features of a window: by instrument float64[bars, instruments], and by time float64[bars]."""
@@ -179,22 +182,27 @@ def _require_rows(source: NamedFrame, *, by_instrument: bool) -> None:
 class Join:
     """A join of feature frames to successive windows. It carries the last rows of each to the next."""
 
-    def __init__(self, frames: tuple[FeatureFrame, ...], symbols: tuple[str, ...]) -> None:
-        """Raise `BadFeatures` if two frames have a feature of the same name."""
+    def __init__(self, frames: tuple[FeatureFrame, ...], symbols: tuple[str, ...], memory: int) -> None:
+        """Take the most bytes that the features of a window may take, *memory*.
+
+        Raises `BadFeatures` if two frames have a feature of the same name.
+        """
         names = [name for frame in frames for name in frame.names]
         if len(set(names)) < len(names):
             shared = sorted({name for name in names if names.count(name) > 1})
             raise BadFeatures(f"{', '.join(shared)}: in more than one feature frame; rename one")
         self._frames = frames
         self._symbols = symbols
+        self._memory = memory
         self._carried: dict[str, Floats] = {}
         self._until: int | None = None
 
     def window(self, timestamp: Int64s) -> Joined:
         """Return the features of a window of bars that end at *timestamp*, later than the window before.
 
-        Raises `BadFeatures` if a frame has none of the symbols.
+        Raises `BadFeatures` if a frame has none of the symbols, or the features take too much memory.
         """
+        self._require_memory(len(timestamp))
         joined = Joined({}, {})
         until = int(timestamp[-1])
         for frame in self._frames:
@@ -213,6 +221,17 @@ class Join:
         self._until = until
         return joined
 
+    def _require_memory(self, bars: int) -> None:
+        widths = [len(self._symbols) if f.by_instrument else 1 for f in self._frames for _ in f.names]
+        size = bars * sum(widths) * _CELL_BYTES
+        if size > self._memory:
+            raise BadFeatures(
+                f"{', '.join(frame.source.name for frame in self._frames)}: {len(widths):,} features of"
+                f" {bars:,} bars and {len(self._symbols):,} symbols would take {gibibytes(size)} of memory,"
+                f" and {gibibytes(self._memory)} are allowed; read the bars with Bars.read(data, window=...)"
+                f" and fewer bars a window, or allow more with Bars.read(data, memory={size})"
+            )
+
     def _spread(self, name: str, rows: Floats, newest: NDArray[np.int32] | None, width: int) -> Floats:
         """Return float64[bars, width]: each cell's *newest* row, else the row carried from before."""
         if newest is None:
@@ -222,6 +241,11 @@ class Join:
             values = np.where(newest >= 0, rows[newest] if rows.size else np.nan, carried)
         self._carried[name] = values[-1].copy()
         return np.ascontiguousarray(values)
+
+
+def gibibytes(size: int) -> str:
+    """Return a number of bytes in GiB, with the digits that it needs."""
+    return f"{size / 2**30:,.3g} GiB"
 
 
 def _newest(place: Int64s, column: Int64s, bars: int, width: int) -> NDArray[np.int32] | None:

@@ -13,9 +13,11 @@ from typing import Any
 import polars as pl
 from attrs import frozen
 
+from tieout.execution.data.forking import require_threads
 from tieout.execution.errors import ExecutionError
 from tieout.ledger.errors import nearest
 from tieout.ledger.moment import DAY
+from tieout.ledger.text import line
 
 KEYS = ("timestamp", "symbol")
 PRICES = ("open", "high", "low", "close")
@@ -62,10 +64,12 @@ def lazy(
     if isinstance(data, str | PathLike):
         path = Path(data)
         if path.suffix.lower() not in _SUFFIXES:
-            raise error(f"{name}: {path} is neither .parquet nor .csv; convert it, or give a Polars frame")
+            raise error(
+                f"{name}: {line(path)} is neither .parquet nor .csv; convert it, or give a Polars frame"
+            )
         if not path.exists():
-            raise error(f"{name}: there is no file {path}")
-        name, is_lazy, suffix = str(path), True, path.suffix.lower()
+            raise error(f"{name}: there is no file {line(path)}")
+        name, is_lazy, suffix = line(path), True, path.suffix.lower()
     with reading(name, error):
         if suffix:
             frame = _scan(path, columns, error)
@@ -85,6 +89,7 @@ def lazy(
 @contextmanager
 def reading(name: str, error: type[ExecutionError]) -> Iterator[None]:
     """Raise every failure to read as *error*, in one sentence."""
+    require_threads(name)
     try:
         yield
     except (pl.exceptions.PolarsError, OSError) as problem:
@@ -110,8 +115,8 @@ def _require_year_first(
     ambiguous = texts.filter(~pl.col(time).str.contains(r"^\s*\d{4}\D")).head(ERROR_ROWS).collect()
     if ambiguous.height:
         raise error(
-            f"{path}: {time} does not begin with the year, so that day and month could be either, first\n"
-            f"{first_rows(ambiguous)}\nPlease write it as 2024-03-05."
+            f"{line(path)}: {time} does not begin with the year, so that day and month could be either,"
+            f" first\n{first_rows(ambiguous)}\nPlease write it as 2024-03-05."
         )
 
 
@@ -254,8 +259,9 @@ def between(frame: pl.LazyFrame, first: int | None, last: int) -> pl.LazyFrame:
 
 
 def first_rows(rows: pl.DataFrame) -> str:
-    """Format rows for an error: the first few, without types."""
+    """Format rows for an error: the first few, without types, each text on one line."""
+    texts = pl.col(pl.String).map_elements(line, return_dtype=pl.String)
     with pl.Config(
         tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True, tbl_cols=-1, tbl_width_chars=200
     ):
-        return str(rows.head(ERROR_ROWS))
+        return str(rows.head(ERROR_ROWS).with_columns(texts))

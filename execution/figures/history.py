@@ -94,9 +94,9 @@ class Exposure:
     positions: Int64s
 
     @property
-    def gross(self) -> Int64s:
-        """Gross market value: long less short."""
-        return self.long - self.short
+    def gross(self) -> NDArray[np.uint64]:
+        """Gross market value: long less short. It may take all 64 bits."""
+        return (self.long - self.short).view(np.uint64)
 
 
 class History:

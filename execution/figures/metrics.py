@@ -5,17 +5,19 @@ contributions less withdrawals since that statement, currency exchange included 
 the product of one plus each return, so a net flow does not move it. Statements before the first equity above
 zero are left out.
 
-An undefined figure, such as the Sharpe ratio of one statement, is NaN. So is every figure of growth once no
-positive amount is left to earn a return on.
+A figure that does not exist is NaN, and `Metrics.missing` has the reason: the Sharpe ratio of one statement,
+or every figure of growth once no positive amount is left to earn a return on. Returns that differ by no more
+than the rounding of money have no variance, and so no Sharpe ratio.
 
 Money is exact, as in the journal, and ratios are float64. Trades count once closed, net of commission.
 """
 
 import math
+from collections.abc import Iterator
 from decimal import Decimal
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 from numpy.typing import NDArray
 
 from tieout.execution.figures.history import END_STATUSES, FILLED, History
@@ -23,6 +25,11 @@ from tieout.ledger.books.commodity import EXACT
 from tieout.ledger.numeric import Floats
 
 DAYS_A_YEAR = 365.25
+NANOSECONDS_A_DAY = 86_400 * 10**9
+SHORTEST_RECORD = 30
+"""Calendar days below which there is no annual return."""
+FLOAT_ROUNDING = 1e-12
+"""Relative difference that the arithmetic of returns alone may bring about."""
 NAN = float("nan")
 NO_AMOUNT = Decimal("NaN")
 NO_TIMESTAMP = np.datetime64("NaT", "ns")
@@ -45,9 +52,9 @@ class Metrics:
     total_return: float
     """growth - 1"""
     cagr: float
-    """growth ** (365.25 / calendar days from start to end) - 1"""
+    """growth ** (365.25 / calendar days from start to end) - 1, of 30 days or more"""
     volatility: float
-    """sample standard deviation of the returns x sqrt(periods_per_year)"""
+    """sample standard deviation of the returns x sqrt(periods_per_year), 0 within the rounding of money"""
     sharpe: float
     """mean return / sample standard deviation of the returns x sqrt(periods_per_year), risk-free rate 0"""
     sortino: float
@@ -84,6 +91,12 @@ class Metrics:
     """minimum P&L"""
     expectancy: float
     """mean P&L / -(mean of P&L below zero): the gain per trade for each unit of money that a loser loses"""
+    missing: dict[str, str]
+    """The reason for each figure that does not exist, by the name of its field"""
+
+    def text(self, name: str, form: str) -> str:
+        """Return a figure in the format *form*, or the reason why it does not exist."""
+        return self.missing.get(name) or format(getattr(self, name), form)
 
 
 @frozen
@@ -94,15 +107,29 @@ class _Curve:
     equity: Floats
     net_flows: Floats
     exposure: Floats
+    rounding: Floats
+    """The most by which the rounding of its holdings to whole units may move each equity"""
     start_equity: Decimal
     end_equity: Decimal
 
     @property
-    def years(self) -> float:
-        """Calendar years from the first statement to the last."""
+    def days(self) -> float:
+        """Calendar days from the first statement to the last."""
         if self.timestamp.size == 0:
             return 0.0
-        return float((self.timestamp[-1] - self.timestamp[0]) / np.timedelta64(1, "D")) / DAYS_A_YEAR
+        # The whole range of times is longer than 64 bits of nanoseconds.
+        first, last = (int(self.timestamp[place].astype(np.int64)) for place in (0, -1))
+        return (last - first) / NANOSECONDS_A_DAY
+
+    @property
+    def years(self) -> float:
+        """Calendar years from the first statement to the last."""
+        return self.days / DAYS_A_YEAR
+
+    @property
+    def is_ruined(self) -> bool:
+        """Check whether everything was lost, or a period began with nothing to earn a return on."""
+        return bool(np.any(self.equity <= 0) or np.any(self.equity[:-1] + self.net_flows[1:] <= 0))
 
 
 @frozen
@@ -134,10 +161,12 @@ def metrics(history: History, currency: str = "USD", periods_per_year: float = 2
     gains, losses = pnl[pnl > 0], pnl[pnl < 0]
     rates = returns(curve.equity, curve.net_flows)
     index = growth(curve.equity, curve.net_flows)
-    per_year = cagr(index, curve.years)
+    noise = _noise(curve)
+    deviation = _deviation(rates, noise)
+    per_year = cagr(index, curve.days)
     depth, top, bottom = drawdown(index)
     is_empty = curve.timestamp.size == 0
-    return Metrics(
+    figures = Metrics(
         currency=currency,
         periods_per_year=periods_per_year,
         start=NO_TIMESTAMP if is_empty else curve.timestamp[0],
@@ -146,13 +175,13 @@ def metrics(history: History, currency: str = "USD", periods_per_year: float = 2
         end_equity=curve.end_equity,
         total_return=float(index[-1]) - 1 if index.size > 1 else NAN,
         cagr=per_year,
-        volatility=_deviation(rates) * math.sqrt(periods_per_year),
-        sharpe=_ratio(_mean(rates), _deviation(rates)) * math.sqrt(periods_per_year),
-        sortino=_ratio(_mean(rates), _downside(rates)) * math.sqrt(periods_per_year),
+        volatility=deviation * math.sqrt(periods_per_year),
+        sharpe=_ratio(_mean(rates), deviation) * math.sqrt(periods_per_year),
+        sortino=_ratio(_mean(rates), _downside(rates, noise)) * math.sqrt(periods_per_year),
         max_drawdown=depth,
         drawdown_start=NO_TIMESTAMP if top < 0 else curve.timestamp[top],
         drawdown_bottom=NO_TIMESTAMP if bottom < 0 else curve.timestamp[bottom],
-        calmar=_ratio(per_year, -depth),
+        calmar=_ratio(per_year, 0.0 if -depth <= noise else -depth),
         turnover=_ratio(_ratio(trades.notional / 2, _mean(curve.equity)), curve.years),
         average_exposure=_mean(curve.exposure),
         fills=fills,
@@ -166,7 +195,38 @@ def metrics(history: History, currency: str = "USD", periods_per_year: float = 2
         best_trade=trades.best,
         worst_trade=trades.worst,
         expectancy=_ratio(_mean(pnl), -_mean(losses)),
+        missing={},
     )
+    return evolve(figures, missing=dict(_missing(figures, curve, losses.size)))
+
+
+_OF_CURVE = (
+    "start_equity", "end_equity", "total_return", "cagr", "volatility", "sharpe", "sortino", "max_drawdown",
+    "calmar", "turnover", "average_exposure",
+)  # fmt: skip
+_OF_TRADES = ("win_rate", "profit_factor", "average_trade", "best_trade", "worst_trade", "expectancy")
+
+
+def _missing(figures: Metrics, curve: _Curve, losses: int) -> Iterator[tuple[str, str]]:
+    """Yield each figure that does not exist, with the first reason that applies."""
+    statements = curve.timestamp.size
+    reasons = (
+        (statements == 0, "no statement", _OF_CURVE),
+        (statements == 1, "one statement", _OF_CURVE),
+        (figures.trades == 0, "no trade", _OF_TRADES),
+        (losses == 0, "no loss", _OF_TRADES),
+        (statements == 2, "one return", ("volatility", "sharpe")),  # noqa: PLR2004  two have one return
+        (curve.is_ruined, "ruin", _OF_CURVE),
+        (curve.days < SHORTEST_RECORD, "less than 30 days", ("cagr", "calmar")),
+        (curve.days == 0, "one moment", ("turnover",)),
+        (figures.volatility == 0, "no variance", ("sharpe",)),
+        (figures.total_return < math.inf, "no loss", ("sortino",)),
+        (figures.cagr < math.inf, "no drawdown", ("calmar",)),
+        (True, "out of range", _OF_CURVE),
+    )
+    for name in _OF_CURVE + _OF_TRADES:
+        if math.isnan(getattr(figures, name)):
+            yield name, next(reason for applies, reason, names in reasons if applies and name in names)
 
 
 def returns(equity: Floats, net_flows: Floats) -> Floats:
@@ -183,15 +243,22 @@ def growth(equity: Floats, net_flows: Floats) -> Floats:
     base = equity[:-1] + net_flows[1:]
     # Without net flows this is exactly equity / equity[0]. A product of returns would round at each step.
     factors = np.divide(equity[:-1], base, out=np.full(base.size, NAN), where=base > 0)
-    index: Floats = equity / equity[0] * np.concatenate(([1.0], np.cumprod(factors)))
-    return index
+    with np.errstate(over="ignore", invalid="ignore"):  # what float64 does not hold is no figure
+        index: Floats = equity / equity[0] * np.concatenate(([1.0], np.cumprod(factors)))
+    return np.where(np.isfinite(index), index, NAN)
 
 
-def cagr(index: Floats, years: float) -> float:
-    """Compute index[-1] ** (1 / years) - 1 of a growth index."""
-    if index.size < 2 or years <= 0 or not index[-1] >= 0:  # noqa: PLR2004  one statement has no growth
+def cagr(index: Floats, days: float) -> float:
+    """Compute index[-1] ** (365.25 / days) - 1 of a growth index.
+
+    NaN for less than 30 days, after a loss of everything, and where float64 does not hold the figure.
+    """
+    if index.size < 2 or days < SHORTEST_RECORD or not index[-1] > 0:  # noqa: PLR2004  one has no growth
         return NAN
-    return math.pow(float(index[-1]), 1 / years) - 1
+    try:
+        return math.pow(float(index[-1]), DAYS_A_YEAR / days) - 1
+    except OverflowError:
+        return NAN
 
 
 def drawdown(index: Floats) -> tuple[float, int, int]:
@@ -214,6 +281,7 @@ def _curve(history: History, currency: int) -> _Curve:
     rows = rows[above[0] :] if above.size else rows[:0]
     equity, one = statements.equity[rows], commodities.one[currency]
     exposure = np.full(rows.size, NAN)
+    positions = history.exposure.positions[rows]
     np.divide(history.exposure.gross[rows], equity, out=exposure, where=equity != 0)
     scale = int(commodities.scale[currency])
     return _Curve(
@@ -221,6 +289,7 @@ def _curve(history: History, currency: int) -> _Curve:
         equity=equity / one,
         net_flows=history.net_flows[rows] / one,
         exposure=exposure,
+        rounding=np.maximum(positions, 1) / 2 / one,
         start_equity=_decimal(equity[0], scale) if rows.size else NO_AMOUNT,
         end_equity=_decimal(equity[-1], scale) if rows.size else NO_AMOUNT,
     )
@@ -248,16 +317,33 @@ def _decimal(units: int, scale: int) -> Decimal:
 
 
 def _ratio(numerator: float, denominator: float) -> float:
-    return numerator / denominator if denominator else NAN
+    """Divide. NaN where the denominator is zero, or float64 does not hold the quotient."""
+    quotient = numerator / denominator if denominator else NAN
+    return quotient if math.isfinite(quotient) else NAN
 
 
 def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else NAN
 
 
-def _deviation(values: Floats) -> float:
-    return float(values.std(ddof=1)) if values.size > 1 else NAN
+def _noise(curve: _Curve) -> float:
+    """Return the most by which rounding alone may move a return, as a distance from its true value."""
+    base = curve.equity[:-1] + curve.net_flows[1:]
+    if not base.size or not np.all(base > 0):
+        return 0.0
+    grown = np.abs(curve.equity[1:]) / base
+    moved = (curve.rounding[1:] + curve.rounding[:-1] * grown) / base
+    return float(np.max(moved + FLOAT_ROUNDING * grown))
 
 
-def _downside(values: Floats) -> float:
-    return math.sqrt(_mean(np.minimum(values, 0) ** 2)) if values.size else NAN
+def _deviation(values: Floats, noise: float) -> float:
+    """Compute the sample standard deviation, 0 if rounding alone may explain the spread."""
+    if values.size < 2:  # noqa: PLR2004  one value has none
+        return NAN
+    return 0.0 if np.ptp(values) <= 2 * noise else float(values.std(ddof=1))
+
+
+def _downside(values: Floats, noise: float) -> float:
+    """Compute the root of the mean square below zero. A loss within rounding is none."""
+    losses = np.where(values >= -noise, 0, values)  # NaN stays
+    return math.sqrt(_mean(losses**2)) if values.size else NAN

@@ -79,7 +79,7 @@ def trades(history: History) -> pl.DataFrame:
             "pnl": history.pnl,
             "best_mark": np.where(is_long, trips["highest"], trips["lowest"]),
             "worst_mark": np.where(is_long, trips["lowest"], trips["highest"]),
-            "days": (trips["last_move"] - trips["opened"]) / _DAY,
+            "days": (trips["last_move"] - trips["opened"]).view(np.uint64) / _DAY,
             "of_units": commodities.scale[instrument],
             "of_money": commodities.scale[currency],
         }

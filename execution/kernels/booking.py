@@ -6,6 +6,7 @@ Whether it may happen was decided before (admission.py), so here nothing may be 
 
 from tieout.execution.kernels.compiled import inlined, merged, separate, shared
 from tieout.execution.kernels.state import Desk
+from tieout.ledger.books.arithmetic import less
 from tieout.ledger.books.arrays import STATUS, Books, empty_books
 from tieout.ledger.books.chart import ACCRUED_INTEREST, CASH, COST, FUTURES_MARGIN, SHORT, SHORT_PROCEEDS
 from tieout.ledger.books.events import TRANSFERS_A_VALUATION, delisting, flip, valuation
@@ -144,13 +145,16 @@ def allow_for(books: Books, desk: Desk, column: int, worth: int) -> None:
 
 @inlined
 def money(books: Books, desk: Desk) -> int:
-    """Return assets less liabilities in the run's currency, without the carrying value of positions."""
+    """Return assets less liabilities in the run's currency, without the carrying value of positions.
+
+    `NO_AMOUNT` where they do not fit into 64 bits.
+    """
     total = 0
     first = desk.policy[0].money
     for offset in range(CASH, ACCRUED_INTEREST + 1):
-        total += books.accounts[first + offset].balance
+        total = less(total, -books.accounts[first + offset].balance)
     for i in range(desk.state[0].holdings):
         run = books.commodities[desk.instruments[desk.holdings[i]].commodity].first
-        total += books.accounts[run + SHORT_PROCEEDS].balance
-        total += books.accounts[run + FUTURES_MARGIN].balance
+        total = less(total, -books.accounts[run + SHORT_PROCEEDS].balance)
+        total = less(total, -books.accounts[run + FUTURES_MARGIN].balance)
     return total

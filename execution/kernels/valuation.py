@@ -51,11 +51,15 @@ def mark(market: Market, books: Books, desk: Desk, t: int) -> None:
         if market_value == NO_AMOUNT:
             state.status = STATUS.OUT_OF_RANGE
             return
+    equity = less(money(books, desk), -market_value)
+    if equity == NO_AMOUNT:
+        state.status = STATUS.OUT_OF_RANGE
+        return
     state.mark_bar = state.bar
     state.valuation_bar = state.bar
     state.cash = books.accounts[desk.policy[0].money + CASH].balance
     state.market_value = market_value
-    state.equity = money(books, desk) + market_value
+    state.equity = equity
 
 
 @inlined

@@ -16,7 +16,16 @@ from tieout.ledger.file import chain
 from tieout.ledger.file.canonical import canonical
 from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.reader import Reader
-from tieout.ledger.file.run import Run, run_row, stored_policies
+from tieout.ledger.file.run import Run, run_row, stored_run
+
+
+@contextmanager
+def explain_description(path: Path) -> Iterator[None]:
+    """Raise the errors of reading a recorded description as one sentence: it may be anything."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise CannotReperform(f"{path}: its description of the run cannot be read: {error!r}") from None
 
 
 @frozen
@@ -34,24 +43,24 @@ class RunRecord:
     def read(cls, path: Path, *, checked: bool = True) -> Self:
         """Read a file. If *checked*, its seals are compared with its rows."""
         with Reader(path) as reader:
-            broken = [str(departure) for departure in chain.departures(reader)] if checked else []
-            seals = chain.seals(reader)
-            head = seals[-1].digest if seals else chain.genesis(reader).hex()
-            return cls(path, reader.run, reader.layout, seals, broken, head)
+            return cls.of(reader, checked=checked)
+
+    @classmethod
+    def of(cls, reader: Reader, *, checked: bool = True) -> Self:
+        """Read an open file. If *checked*, its seals are compared with its rows."""
+        broken = [str(departure) for departure in chain.departures(reader)] if checked else []
+        seals = chain.seals(reader)
+        head = seals[-1].digest if seals else chain.genesis(reader).hex()
+        return cls(reader.path, reader.run, reader.layout, seals, broken, head)
 
     @property
     def run(self) -> Run:
         """The description of the run. Raises `CannotReperform` for a journal of another origin."""
-        policies = json.loads(self.row["policies"])
-        if "execution" not in policies["others"]:
-            raise CannotReperform(f"{self.path}: this journal was not written by a backtest")
-        return Run(
-            spec=json.loads(self.row["spec"]),
-            fingerprints=json.loads(self.row["fingerprints"]),
-            strategy=self.row["strategy"],
-            seed=int(self.row["seed"]),
-            policies=stored_policies(policies),
-        )
+        with explain_description(self.path):
+            policies = json.loads(self.row["policies"])
+            if "execution" not in policies["others"]:
+                raise CannotReperform(f"{self.path}: this journal was not written by a backtest")
+            return stored_run(self.row)
 
 
 @frozen
@@ -144,6 +153,11 @@ def explain_divergence(path: Path, run: Run) -> Iterator[None]:
 
 def differences(record: RunRecord, run: Run) -> list[str]:
     """List the differences of *run* from a recorded one, a sentence each."""
+    with explain_description(record.path):
+        return _differences(record, run)
+
+
+def _differences(record: RunRecord, run: Run) -> list[str]:
     row = run_row(run, [RECORDS], record.layout)
     was, now = ({name: json.loads(str(side[name])) for name in _JSON} for side in (record.row, row))
     # The spec has the account too, and one sentence about it is enough.

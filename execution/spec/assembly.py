@@ -18,18 +18,26 @@ from tieout.execution.errors import CannotReperform, ExecutionError, InvalidSett
 from tieout.execution.models.accounts.account import Account
 from tieout.execution.models.costs import Costs
 from tieout.execution.recording import Recording
+from tieout.execution.spec.folders import Unavailable
 from tieout.execution.spec.reading import part
 from tieout.execution.spec.schema import BarsSpec, ProgramSpec, SizesSpec, Spec, SpecSource, StrategySpec
-from tieout.execution.spec.sources import Document, Place, load
+from tieout.execution.spec.sources import Document, Place
 from tieout.execution.strategy.programs import Orders, Signals, TargetWeights, flags
 from tieout.execution.strategy.strategy import Strategy
 from tieout.ledger.books.commodity import currency
 from tieout.ledger.errors import LedgerError, nearest
+from tieout.ledger.file.run import Policies, Run
 
 
 def assemble(source: SpecSource) -> Backtest:
-    """Build the backtest that a spec describes. Raises an error that names the line of the first fault."""
+    """Build the backtest that a spec describes. Raises an error that names the line of the first fault.
+
+    Code is imported only when all code of the spec may be.
+    """
     spec, document = source.spec, source.document
+    for place, name in spec.code:
+        with _looked_up(document, place):
+            source.code.require(name)
     bars, features = _bars(source)
     features += [
         _frame(frame.path, frame.columns, ("features", n), source) for n, frame in enumerate(spec.features)
@@ -111,7 +119,14 @@ def _generated(spec: BarsSpec, name: str, source: SpecSource) -> tuple[Bars, lis
             place, f"{name} is not a function annotated to return Bars, or a tuple that begins with them"
         )
     _require_parameters(function, spec.parameters, ("bars", "parameters"), source.document)
-    value = function(**spec.parameters)
+    parameters = ("bars", "parameters")
+    with _located(source.document, parameters):
+        try:
+            value = function(**spec.parameters)
+        except (ExecutionError, LedgerError):
+            raise
+        except Exception as error:
+            raise source.document.wrong(parameters, f"{name} fails: {error!r}") from error
     bars, *features = value if isinstance(value, tuple) else (value,)
     return bars, features
 
@@ -124,11 +139,8 @@ def _frame(path: str, columns: Mapping[str, str], place: Place, source: SpecSour
 
 
 def _path(path: str, place: Place, source: SpecSource) -> Path:
-    file = source.folders.find(path)
-    if file is None:
-        remedy = "; name the folder with --data-dir" if source.document.error is CannotReperform else ""
-        raise source.document.wrong(place, f"there is no file {path} in {source.folders}{remedy}")
-    return file
+    with _looked_up(source.document, place):
+        return source.folder.find(path)
 
 
 # --- strategies ------------------------------------------------------------------------------------
@@ -178,12 +190,13 @@ def _program(source: SpecSource, bars: Bars) -> Any:
 
 
 def _load(name: str, place: Place, source: SpecSource) -> Any:
-    try:
-        return load(name, source.folders)
-    except LookupError as error:
-        raise source.document.wrong(place, str(error.args[0])) from None
-    except Exception as error:
-        raise source.document.wrong(place, f"{name} cannot be imported: {error!r}") from error
+    with _looked_up(source.document, place):
+        try:
+            return source.code.load(name)
+        except Unavailable:
+            raise
+        except Exception as error:
+            raise source.document.wrong(place, f"{name} cannot be imported: {error!r}") from error
 
 
 def _require_parameters(
@@ -263,11 +276,24 @@ def _recording(source: SpecSource) -> Recording:
             ("run", "block_bars"),
             f"block_bars must be a number of bars, or 0 for no limit, not {spec.block_bars}",
         )
+    with _located(source.document, ("run", "block_transfers")):
+        Policies(block_transfers=spec.block_transfers)
+    with _located(source.document, ("run", "seed")):
+        Run(seed=spec.seed)
     return Recording(
         block_bars=spec.block_bars,
         block_transfers=spec.block_transfers,
         describe=dict(source.others) | _description(source.spec),
     )
+
+
+@contextmanager
+def _looked_up(document: Document, place: Place) -> Iterator[None]:
+    """Raise the sentence of a file or object that is missing, or refused, as an error of the document."""
+    try:
+        yield
+    except Unavailable as error:
+        raise document.wrong(place, str(error)) from None
 
 
 @contextmanager

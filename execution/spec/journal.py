@@ -6,34 +6,58 @@ spec as a file, provided that the bars came from a file or a function.
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from tieout.execution.errors import CannotReperform
+from tieout.execution.replay.reperformance import explain_description
+from tieout.execution.spec.code import JournalCode, split
+from tieout.execution.spec.folders import IN_PYTHON, DataFolder, Unavailable
 from tieout.execution.spec.reading import structure
 from tieout.execution.spec.schema import SpecSource
-from tieout.execution.spec.sources import Document, Folders
+from tieout.execution.spec.sources import Document, require_shape
 from tieout.ledger.file.reader import Reader
 
-REPERFORM = "build the same Backtest in Python and call its reperform(PATH)"
 
+def spec_of(
+    reader: Reader, data_dir: Path | None, remedy: str = IN_PYTHON, *, may_run_other: bool = False
+) -> SpecSource:
+    """Read the spec that a journal records. Nothing that it names is imported.
 
-def spec_of(reader: Reader, folders: Folders, remedy: str = REPERFORM) -> SpecSource:
-    """Read the spec that a journal records.
-
-    Raises `CannotReperform` with *remedy* where the record is incomplete.
+    Its files are looked up in *data_dir*. *may_run_other* allows code that is not the recorded one, or that
+    lies elsewhere. Raises `CannotReperform`, with *remedy* where the record is incomplete.
     """
     document = Document(str(reader.path), error=CannotReperform)
-    spec, policies = json.loads(reader.run["spec"]), reader.policies
-    if "execution" not in policies["others"]:
-        raise document.wrong((), "this journal was not written by a backtest")
-    if "bars" not in spec:
+    description, policies = _description(reader, document), reader.policies
+    if "bars" not in description:
         raise document.wrong((), f"the bars of this run were given in memory; {remedy}")
+    with explain_description(reader.path):
+        data = _tables(description, policies, reader.run["seed"], document, remedy)
+    others = {name: value for name, value in description.items() if name not in _ASSEMBLED}
+    spec, folder = structure(data, document), DataFolder(data_dir, remedy)
+    names = [name for _, name in spec.code]
     try:
-        data = _tables(spec, policies, reader.run["seed"], document, remedy)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise document.wrong((), f"its description of the run cannot be read: {error!r}") from None
-    others = {name: value for name, value in spec.items() if name not in _ASSEMBLED}
-    return SpecSource(structure(data, document), document, folders, others)
+        digests = {split(spec.strategy.name)[0]: reader.run["strategy"]} if spec.strategy else {}
+        code = JournalCode.of(names, digests, folder, may_run_other=may_run_other)
+    except Unavailable as error:
+        raise document.wrong((), str(error)) from None
+    return SpecSource(spec, document, folder, code, others)
+
+
+def _description(reader: Reader, document: Document) -> dict[str, Any]:
+    """Return the description of the run. Raises `CannotReperform` if no backtest wrote it."""
+    policies: Any = reader.policies
+    others = policies.get("others") if isinstance(policies, dict) else None
+    if not isinstance(others, dict) or "execution" not in others:
+        raise document.wrong((), "this journal was not written by a backtest")
+    try:
+        description = json.loads(reader.run["spec"])
+    except (ValueError, TypeError, RecursionError) as error:
+        raise document.wrong((), f"its description of the run is not JSON: {error}") from None
+    if not isinstance(description, dict):
+        raise document.wrong((), "its description of the run is not a JSON object")
+    require_shape([description, policies], document)
+    return description
 
 
 def _tables(

@@ -18,6 +18,8 @@ from cattrs.gen import (
     override,
 )
 
+from tieout.execution.spec.code import SpecCode
+from tieout.execution.spec.folders import SpecFolder
 from tieout.execution.spec.schema import (
     RENAMED,
     AccountSpec,
@@ -30,7 +32,7 @@ from tieout.execution.spec.schema import (
     Spec,
     SpecSource,
 )
-from tieout.execution.spec.sources import Document, Folders, Place, parse
+from tieout.execution.spec.sources import Document, Place, parse
 from tieout.execution.spec.values import (
     Refused,
     RefusedKey,
@@ -41,6 +43,7 @@ from tieout.execution.spec.values import (
     plain,
     rate,
     require,
+    whole,
 )
 from tieout.ledger.books.commodity import Amount
 from tieout.ledger.errors import nearest
@@ -51,7 +54,8 @@ M = TypeVar("M", bound=ModelSpec)
 def read(path: Path) -> SpecSource:
     """Read the spec in a file. Raises `InvalidSpec` with the line of the first fault."""
     data, document = parse(path)
-    return SpecSource(structure(data, document), document, Folders((path.parent,)))
+    folder = SpecFolder(path.parent)
+    return SpecSource(structure(data, document), document, folder, SpecCode(folder))
 
 
 def structure(data: Mapping[str, Any], document: Document) -> Spec:
@@ -243,7 +247,7 @@ def _converter() -> cattrs.Converter:
     converter.register_unstructure_hook_factory(attrs.has, unstructure)
     converter.register_structure_hook_func(_has_origin(Literal), literal)
     converter.register_structure_hook(bool, lambda data, _: require(data, bool, "true or false"))
-    converter.register_structure_hook(int, lambda data, _: require(data, int, "a whole number"))
+    converter.register_structure_hook(int, whole)
     converter.register_structure_hook(str, lambda data, _: require(data, str, "text"))
     converter.register_structure_hook(float, rate)
     converter.register_structure_hook(date, day)

@@ -65,7 +65,9 @@ from tieout.execution.models.accounts.cash import CashAccount
 from tieout.execution.models.commissions.percent import PercentCommission
 from tieout.execution.models.model import Model, models_in
 from tieout.execution.models.slippage.percent import PercentSlippage
-from tieout.execution.spec.sources import Document, Folders
+from tieout.execution.spec.code import Code
+from tieout.execution.spec.folders import DataFolder, SpecFolder
+from tieout.execution.spec.sources import Document, Place
 
 Rate = NewType("Rate", str)
 """A number of zero or more, stored as written: text, a whole number or a float."""
@@ -205,14 +207,25 @@ class Spec:
     instruments: InstrumentsSpec = InstrumentsSpec()
     run: RunSpec = RunSpec()
 
+    @property
+    def code(self) -> list[tuple[Place, str]]:
+        """The name of every object that is imported for the run, with its place."""
+        names: list[tuple[Place, str]] = []
+        if self.strategy is not None:
+            names.append((("strategy", "name"), self.strategy.name))
+        if self.bars.generated is not None:
+            names.append((("bars", "generated"), self.bars.generated))
+        return names
+
 
 @frozen
 class SpecSource:
-    """A spec with its document, the folders of its paths, and the other entries that a journal records."""
+    """A spec with its document, its files and code, and the other entries that a journal records."""
 
     spec: Spec
     document: Document
-    folders: Folders
+    folder: SpecFolder | DataFolder
+    code: Code
     others: Mapping[str, Any] = field(factory=dict)
 
 

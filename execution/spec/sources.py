@@ -1,28 +1,30 @@
-"""The sources of a spec: the lines of its keys, the files that it names, and the objects that it imports."""
+"""A TOML file, and the lines of its keys."""
 
-import importlib
-import importlib.util
 import re
-import sys
 import tomllib
 from collections.abc import Mapping
-from importlib.machinery import SourceFileLoader
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from attrs import field, frozen
 
 from tieout.execution.errors import ExecutionError, InvalidSpec
-from tieout.ledger.errors import nearest
 
 Place = tuple[str | int, ...]
 """The path of a key in a spec: ``("bars", "path")``, ``("features", 0, "path")``."""
+
+MOST_BYTES = 4 * 2**20
+_MOST_LEVELS = 32
+_MOST_NUMBER = 10**100
+_MOST_TEXT = 1_000
+"""Characters of an error. A value that it quotes may have millions."""
 
 _PART = r"""(?:[\w-]+|"[^"]*"|'[^']*')"""
 _KEY = rf"{_PART}(?:\s*\.\s*{_PART})*"
 _HEADER = re.compile(rf"\s*(\[\[?)\s*({_KEY})\s*\]")
 _ENTRY = re.compile(rf"\s*({_KEY})\s*=")
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:{_PART}[ \t]*\.[ \t]*){{{_MOST_LEVELS}}}")
+"""A key of so many parts that reading it takes the square of them."""
 
 
 @frozen
@@ -42,84 +44,80 @@ class Document:
     def wrong(self, place: Place, text: str) -> ExecutionError:
         """Return an error that names the document and the line of a key."""
         line = self.line(place)
+        if len(text) > _MOST_TEXT:
+            # The end often has the remedy.
+            text = f"{text[: _MOST_TEXT // 2]} ... {text[-_MOST_TEXT // 2 :]}"
         return self.error(f"{self.name}, line {line}: {text}" if line else f"{self.name}: {text}")
 
 
-@frozen
-class Folders:
-    """The folders of the paths of a spec. The first of *places* that has the file counts."""
-
-    places: tuple[Path, ...]
-
-    def find(self, path: str) -> Path | None:
-        """Return the file that *path* names, or None."""
-        candidates = (place / path for place in self.places)
-        return next((candidate for candidate in candidates if candidate.is_file()), None)
-
-    def __str__(self) -> str:
-        return " or ".join(dict.fromkeys(str(place.resolve()) for place in self.places))
-
-
 def parse(path: Path) -> tuple[dict[str, Any], Document]:
-    """Read a TOML file and the lines of its keys. Raises `InvalidSpec` if it is not TOML."""
+    """Read a TOML file and the lines of its keys. Raises `InvalidSpec` if it is not TOML, or no spec."""
     try:
-        text = path.read_text("utf-8")
-        data = tomllib.loads(text)
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise InvalidSpec(f"{path} has more than {MOST_BYTES:,} bytes; a spec is a short text")
+        # Some editors begin a file with a byte order mark.
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        data = tomllib.loads(_without_long_keys(text))
     except FileNotFoundError:
         raise InvalidSpec(f"there is no file {path}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except RecursionError:
+        raise InvalidSpec(f"{path}: its values are nested too deeply; a spec has a few levels") from None
+    except OSError as error:
+        raise InvalidSpec(f"{path} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSpec(f"{path}: this is not TOML: {error}") from None
-    return data, Document(str(path), _lines(text, data))
+    except ValueError:  # of `int`, for thousands of digits
+        raise InvalidSpec(f"{path}: it has a whole number of more than 100 digits") from None
+    document = Document(str(path), _lines(text, data))
+    require_shape(data, document)
+    return data, document
 
 
-def load(name: str, folders: Folders) -> Any:
-    """Import the object that *name* names.
+def _without_long_keys(text: str) -> str:
+    """Return the text. Raises `RecursionError` for a key whose many parts would take very long to read."""
+    if key := _LONG_KEY.search(text):
+        raise RecursionError(key[0])
+    return text
 
-    That is ``package.module:Name``, or ``file.py:Name`` in a file of *folders*. Raises `LookupError` with a
-    sentence if there is no such object. Errors of the module itself pass through.
+
+def require_shape(data: object, document: Document) -> None:
+    """Raise the error of the document for values that no spec has: nested deeply, or absurdly large.
+
+    Whole numbers have up to 100 digits. Text has no NUL, and can be encoded.
     """
-    module_name, _, attribute = name.partition(":")
-    if not module_name or not attribute:
-        raise LookupError(f"{name!r} is not written as package.module:Name or file.py:Name")
-    module = _file(module_name, folders) if module_name.endswith(".py") else _module(module_name)
-    try:
-        return attrgetter(attribute)(module)
-    except AttributeError:
-        names = [n for n, v in vars(module).items() if getattr(v, "__module__", None) == module.__name__]
-        raise LookupError(f"{module_name} has no {attribute!r}{nearest(attribute, names)}") from None
+    levels: list[tuple[Place, object]] = [((), data)]
+    for _ in range(_MOST_LEVELS):
+        deeper: list[tuple[Place, object]] = []
+        for place, value in levels:
+            if fault := _fault(value):
+                key = next((step for step in reversed(place) if isinstance(step, str)), "a value")
+                raise document.wrong(place, f"{key} {fault}")
+            if isinstance(value, dict):
+                for key in value:
+                    if fault := _fault(key):
+                        raise document.wrong(place, f"a key {fault}")
+                deeper.extend(((*place, key), item) for key, item in value.items())
+            elif isinstance(value, list):
+                deeper.extend(((*place, number), item) for number, item in enumerate(value))
+        levels = deeper
+    if levels:
+        raise document.wrong(levels[0][0], f"the values are nested more than {_MOST_LEVELS} levels deep")
 
 
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise
-        raise LookupError(f"there is no module {name}; a file is written file.py:Name") from None
-
-
-def _file(name: str, folders: Folders) -> Any:
-    """Import the module in a file. It is read at each call: the file may have changed."""
-    path = folders.find(name)
-    if path is None:
-        raise LookupError(f"there is no file {name} in {folders}")
-    # No module has this name. A user's momentum.py must not replace a module called momentum.
-    title = f"<{path.resolve()}>"
-    loader = _UncachedLoader(title, str(path))
-    module_spec = importlib.util.spec_from_file_location(title, path, loader=loader)
-    assert module_spec is not None
-    module = importlib.util.module_from_spec(module_spec)
-    sys.modules[title] = module
-    loader.exec_module(module)
-    return module
-
-
-class _UncachedLoader(SourceFileLoader):
-    """A loader that compiles the current text of a file, and never a cached earlier one."""
-
-    def path_stats(self, path: Any) -> Mapping[str, Any]:
-        """Raise `OSError`, so that Python neither reads nor writes its cache."""
-        raise OSError(path)
+def _fault(value: object) -> str:
+    """Return the fault of one value, without its name, or nothing."""
+    if isinstance(value, int) and abs(value) >= _MOST_NUMBER:
+        return "is a whole number of more than 100 digits"
+    if isinstance(value, str):
+        if "\0" in value:
+            return "has the character NUL"
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "is not text: it has half of a surrogate pair"
+    return ""
 
 
 def _lines(text: str, data: Mapping[str, Any]) -> dict[Place, int]:
@@ -127,7 +125,7 @@ def _lines(text: str, data: Mapping[str, Any]) -> dict[Place, int]:
     lines: dict[Place, int] = {}
     counts: dict[Place, int] = {}
     table: Place = ()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if header := _HEADER.match(line):
             brackets, key = header.groups()
             place = _through(_parts(key), counts)
@@ -146,8 +144,11 @@ def _lines(text: str, data: Mapping[str, Any]) -> dict[Place, int]:
 
 
 def _parts(key: str) -> Place:
-    """Return the names in a dotted key."""
-    table: Any = tomllib.loads(f"{key} = 0")
+    """Return the names in a dotted key, none if it is not one: a line of a text may look like a key."""
+    try:
+        table: Any = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        return ()
     parts = []
     while isinstance(table, dict):
         ((name, table),) = table.items()

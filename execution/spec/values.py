@@ -35,6 +35,14 @@ def require(value: object, kind: type | tuple[type, ...], allowed: str) -> Any:
     return value
 
 
+def whole(value: object, _: Any) -> int:
+    """Return a whole number of 64 bits."""
+    number: int = require(value, int, "a whole number")
+    if not -(2**63) <= number < 2**63:
+        raise Refused(f"is a whole number of 64 bits, not {number}")
+    return number
+
+
 def literal(value: object, kind: Any) -> Any:
     """Return one of the values of a `Literal`."""
     allowed = get_args(kind)

@@ -114,7 +114,7 @@ trip as (
         sum(sold) as sold,
         sum(greatest(traded, 0)) as units_bought,
         sum(greatest(-traded, 0)) as units_sold,
-        sum(realized_pnl)::bigint as realized_pnl
+        sum(realized_pnl) as realized_pnl
     from step
     group by instrument, trip
 ),
@@ -158,7 +158,7 @@ shared as (
 ),
 
 billed as (
-    select instrument, trip, sum(commission)::bigint as commission
+    select instrument, trip, sum(commission) as commission
     from shared
     group by instrument, trip
 ),
@@ -224,13 +224,13 @@ select
     case when detail.has_cost then detail.received end as sold,
     case when detail.side > 0 then detail.price_bought else detail.price_sold end as entry_price,
     case when detail.side > 0 then detail.price_sold else detail.price_bought end as exit_price,
-    detail.realized_pnl * detail.money_unit as realized_pnl,
-    detail.commission * detail.money_unit as commission,
-    ((detail.realized_pnl::hugeint - detail.commission)::bigint * detail.money_unit) as pnl,
+    (detail.realized_pnl * detail.money_unit)::decimal(37, 12) as realized_pnl,
+    (detail.commission * detail.money_unit)::decimal(37, 12) as commission,
+    ((detail.realized_pnl - detail.commission) * detail.money_unit)::decimal(37, 12) as pnl,
     case when detail.side > 0 then marked.highest else marked.lowest end as best_mark,
     case when detail.side > 0 then marked.lowest else marked.highest end as worst_mark,
     case
-        when detail.position = 0 then (epoch_ns(detail.last_moved) - epoch_ns(detail.opened)) / 86400000000000
+        when detail.position = 0 then (epoch_ns(detail.last_moved)::hugeint - epoch_ns(detail.opened)) / 86400000000000
     end as days
 from detail
 left join marked on marked.instrument = detail.instrument and marked.trip = detail.trip

@@ -11,9 +11,8 @@ import hashlib
 import inspect
 import os
 import re
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -26,6 +25,7 @@ from numba.core import config
 from numba.extending import intrinsic
 from platformdirs import user_cache_path
 
+from tieout.ledger.books.kernel_cache import KernelCache
 from tieout.ledger.numeric import CHECKED
 from tieout.ledger.product import product_files
 
@@ -49,23 +49,31 @@ def compiler(*rooms: str, **options: Any) -> Callable[[Callable[P, R]], Callable
     """Return a decorator that compiles a function once for this machine, for kernels that call into *rooms*.
 
     *options* are numba's. The folder of the cache is ``NUMBA_CACHE_DIR`` where that is set, else the user's.
+    Where nothing can be kept, each process compiles.
     """
     folder = cache_folder(*rooms)
 
     def kernel(function: Callable[P, R]) -> Callable[P, R]:
-        # numba reads the setting while it decorates. It is restored, so that a user's kernels stay in place.
-        before = config.CACHE_DIR  # type: ignore[attr-defined]  # set from the environment
-        config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
-        try:
-            # A private kernel is called by kernels only and is compiled without an entry for Python.
-            private = {"no_cpython_wrapper": function.__name__.startswith("_")}
-            dispatcher = numba.njit(cache=True, **(_OPTIONS | private | options))(function)
-            compiled: Callable[P, R] = _in_plain_types(dispatcher)
-        finally:
-            config.CACHE_DIR = before  # type: ignore[attr-defined]
+        # A private kernel is called by kernels only and is compiled without an entry for Python.
+        private = {"no_cpython_wrapper": function.__name__.startswith("_")}
+        dispatcher = numba.njit(**(_OPTIONS | private | options))(function)
+        if not config.DISABLE_JIT:  # type: ignore[attr-defined]  # set from the environment
+            dispatcher._cache = _cache_in(folder, function)  # noqa: SLF001  numba offers its own class only
+        compiled: Callable[P, R] = _in_plain_types(dispatcher)
         return compiled
 
     return kernel
+
+
+def _cache_in(folder: Path, function: Callable[..., Any]) -> KernelCache:
+    """Return a cache of *function* in *folder*. The environment's settings are for numba's own cache."""
+    # The settings are restored, so that a user's kernels stay in place.
+    before = config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES  # type: ignore[attr-defined]  # as above
+    config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = str(folder), ""  # type: ignore[attr-defined]
+    try:
+        return KernelCache(function)
+    finally:
+        config.CACHE_DIR, config.CACHE_LOCATOR_CLASSES = before  # type: ignore[attr-defined]
 
 
 _NOT_LOADED = ctypes.CFUNCTYPE(ctypes.c_int)(lambda: -1)
@@ -175,7 +183,7 @@ def specialised(kernel: Callable[P, R], *arguments: P.args, **_: P.kwargs) -> Ca
 
 def cache_folder(*rooms: str) -> Path:
     """Return the folder of the compiled kernels of *rooms*."""
-    return _writable(_base()) / _digest(rooms)
+    return _base() / _digest(rooms)
 
 
 def _in_plain_types(dispatcher: Any) -> Any:
@@ -227,14 +235,7 @@ def _plain(numba_type: Any) -> Any:
 
 def _base() -> Path:
     folder = os.environ.get("NUMBA_CACHE_DIR")
-    return Path(folder) if folder else user_cache_path("tieout")
-
-
-def _writable(folder: Path) -> Path:
-    """Return *folder*, or a new one among the temporary files where it cannot be written."""
-    with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder if os.access(folder, os.W_OK) else Path(tempfile.mkdtemp(prefix="tieout-"))
+    return Path(folder).absolute() if folder else user_cache_path("tieout")
 
 
 @cache

@@ -1,6 +1,7 @@
 """The errors of transactions that posting refused, each with its remedy."""
 
 from tieout.ledger import errors
+from tieout.ledger.books.arithmetic import NO_AMOUNT
 from tieout.ledger.books.arrays import Books, Status
 from tieout.ledger.books.chart import Chart
 from tieout.ledger.moment import iso
@@ -32,6 +33,8 @@ def refusal(status: Status, books: Books, chart: Chart, timestamp: int) -> error
                 f"{account} and {chart.name(amount)}: post each commodity against its own"
                 " counter-account, money through Trading:FX, units through Market"
             )
+        case Status.OUT_OF_RANGE if amount == NO_AMOUNT:
+            return errors.AmountOutOfRange(f"an amount for {account} does not fit into 64 bits")
         case Status.OUT_OF_RANGE:
             return errors.AmountOutOfRange(f"{quantity} takes {account} past 64 bits")
         case Status.OVERDRAFT:

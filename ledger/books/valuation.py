@@ -9,7 +9,7 @@ from tieout.ledger.books.arithmetic import NO_AMOUNT, notional
 from tieout.ledger.books.arrays import Books
 from tieout.ledger.books.chart import CARRYING, CASH, Chart
 from tieout.ledger.books.commodity import Amount, Commodity
-from tieout.ledger.errors import AmountOutOfRange, MissingMark
+from tieout.ledger.errors import AmountOutOfRange, MissingMark, NotAnAmount
 
 
 def positions(books: Books) -> dict[int, int]:
@@ -67,3 +67,14 @@ def cost(chart: Chart, symbol: str, quantity: Amount, price: float) -> Decimal:
     instrument = chart.commodities[chart.commodities.instrument(symbol)]
     currency = chart.commodities[chart.commodities.number(instrument.currency)]
     return currency.decimal(market_value(instrument, currency, instrument.units(quantity), price))
+
+
+def price(value: object) -> float:
+    """Return *value* as a price at which holdings are marked: zero or more."""
+    try:
+        price = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        price = float("nan")
+    if not 0 <= price < float("inf"):
+        raise NotAnAmount(f"a mark is a price of zero or more, not {value!r}")
+    return price

@@ -34,8 +34,7 @@ paid as (
 closing as (
     select
         commodity.symbol,
-        (coalesce(opening.cash, 0) + coalesce(received.amount, 0) - coalesce(paid.amount, 0))::bigint
-        * unit.value as amount
+        (coalesce(opening.cash, 0) + coalesce(received.amount, 0) - coalesce(paid.amount, 0)) * unit.value as amount
     from account_of_cash
     join commodity on commodity.id = account_of_cash.commodity
     join unit on unit.scale = commodity.scale

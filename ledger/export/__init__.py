@@ -13,7 +13,7 @@ from tieout.ledger.errors import ExportFailed
 from tieout.ledger.export.beancount import Beancount
 from tieout.ledger.export.entries import Layer, Progress, Register, entries
 from tieout.ledger.export.hledger import Hledger
-from tieout.ledger.export.output import complete, explain_errors
+from tieout.ledger.export.output import Output, explain_damage
 from tieout.ledger.export.tables import export_tables
 from tieout.ledger.file.reader import Reader
 
@@ -23,32 +23,42 @@ TEXTS: dict[str, type[Beancount] | type[Hledger]] = {"beancount": Beancount, "hl
 FORMATS = (*TEXTS, *TABLES)
 
 
+def default_folder(run: Path, format: str) -> Path:  # noqa: A002  the word of the command
+    """Return the folder of an export of *run* where none is named. Raises `ExportFailed` where it is a link.
+
+    A link there may have come with the run, and would lead the files to a place that its sender chose.
+    """
+    folder = run.with_name(f"{run.stem}-{format}")
+    if folder.is_symlink():
+        raise ExportFailed(f"{folder} is a link; name the folder with --output")
+    return folder
+
+
 def export(
     reader: Reader,
     format: str,  # noqa: A002  the word of the command and of the standard library
     folder: Path,
     progress: Progress | None = None,
 ) -> list[Path]:
-    """Write the books to *folder* in one of `FORMATS` and return the files, by name.
+    """Write the books to *folder* in one of `FORMATS` and return the files.
 
-    The folder is created if needed. Raises `ExportFailed` where the format is unknown or the files cannot be
-    written.
+    The folder is created if needed. It may hold earlier exports and nothing else. One in the same format is
+    replaced. Raises `ExportFailed` where the format is unknown, the folder holds other files, the files
+    cannot be written, or the journal is damaged.
     """
     if format not in FORMATS:
         raise ExportFailed(f"there is no format {format!r}; there are {', '.join(FORMATS)}")
-    with explain_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    if format in TABLES:
-        return export_tables(reader, format, folder, progress)
-    register = Register.of(reader)
-    writer = TEXTS[format](register)
-    paths = []
-    for layer in LAYERS:
-        path = folder / f"{layer}{writer.suffix}"
-        with complete(path) as file:
-            file.writelines(f"{line}\n" for line in _text(reader, register, writer, layer, progress))
-        paths.append(path)
-    return paths
+    with Output(folder, format) as output:
+        if format in TABLES:
+            export_tables(reader, format, output, progress)
+            return output.publish()
+        with explain_damage(reader.path):
+            register = Register.of(reader)
+        writer = TEXTS[format](register)
+        for layer in LAYERS:
+            with output.text(layer) as file, explain_damage(reader.path):
+                file.writelines(f"{line}\n" for line in _text(reader, register, writer, layer, progress))
+        return output.publish()
 
 
 def _text(

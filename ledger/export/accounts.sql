@@ -1,5 +1,6 @@
 -- The chart of accounts. The last column is true where an account has postings.
 select
+    account.id,
     account.path,
     account.type,
     account.commodity,

@@ -10,8 +10,7 @@ from functools import cache
 
 from tieout.ledger.export.entries import Entry, Layer, Posting, Register
 from tieout.ledger.export.names import CURRENCIES, PARTS
-
-_STRING = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
+from tieout.ledger.text import beancount_string, line
 
 
 class Beancount:
@@ -27,9 +26,9 @@ class Beancount:
     def preamble(self, layer: Layer) -> Iterator[str]:
         """Write options, commodities and accounts."""
         register = self._register
-        yield f"; tieout journal {register.run}, {layer} layer"
-        yield f"; head digest {register.head}"
-        yield f'option "title" "tieout {register.run}"'
+        yield f"; tieout journal {line(register.run)}, {layer} layer"
+        yield f"; head digest {line(register.head)}"
+        yield f'option "title" {beancount_string(f"tieout {register.run}")}'
         yield 'option "booking_method" "STRICT"'
         for commodity, symbol in zip(register.commodities, self._symbols, strict=True):
             if commodity.is_currency:
@@ -39,7 +38,7 @@ class Beancount:
         yield ""
         for commodity, symbol in zip(register.commodities, self._symbols, strict=True):
             yield f"{register.first_day} commodity {symbol}"
-            yield f"  symbol: {_string(commodity.symbol)}"
+            yield f"  symbol: {beancount_string(commodity.symbol)}"
         yield ""
         for path, commodities in register.account_commodities(layer).items():
             symbols = ",".join(self._symbols[number] for number in commodities)
@@ -48,7 +47,7 @@ class Beancount:
     def entry(self, entry: Entry) -> Iterator[str]:
         """Write one transaction."""
         yield ""
-        yield f"{entry.day} * {_string(entry.kind)} {_string(entry.note)}"
+        yield f"{entry.day} * {beancount_string(entry.kind)} {beancount_string(entry.note)}"
         yield f"  txn: {entry.txn}"
         yield f'  time: "{entry.time}"'
         for name, number in entry.references():
@@ -63,12 +62,8 @@ class Beancount:
         lot = self._register.lots[posting.lot]
         if not posting.is_new_total:
             return f'{amount} {{{lot.day}, "{posting.lot}"}}'
-        cost = self._decimal(self._register.currency(lot.instrument), abs(posting.cost))
+        cost = self._decimal(self._register.currencies[lot.instrument], abs(posting.cost))
         return f'{amount} {{{{{cost}, {lot.day}, "{posting.lot}"}}}}'
 
     def _decimal(self, commodity: int, units: int) -> str:
         return f"{self._register.commodities[commodity].decimal(units):f} {self._symbols[commodity]}"
-
-
-def _string(text: str) -> str:
-    return f'"{text.translate(_STRING)}"'

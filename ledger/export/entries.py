@@ -6,16 +6,18 @@ of a lot to its units and to its cost are one posting of units at a total cost. 
 stands against units without a cost, is left out.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
 
+import duckdb
 import numpy as np
 from attrs import frozen
 from numpy.typing import NDArray
 
-from tieout.ledger.books.chart import Account
+from tieout.ledger.books.chart import TYPES, Account
 from tieout.ledger.books.commodity import Commodity
 from tieout.ledger.errors import ExportFailed
 from tieout.ledger.file import chain
@@ -25,8 +27,20 @@ Layer = Literal["exact", "lots"]
 Progress = Callable[[int, int], None]
 """A function that is called with the count so far and the total."""
 
-LOT_COLUMNS = ("lot", "opened", "instrument", "side")
+COLUMNS = {
+    "accounts": "INTEGER VARCHAR VARCHAR INTEGER VARCHAR INTEGER BOOLEAN BOOLEAN",
+    "commodities": "INTEGER INTEGER VARCHAR VARCHAR TINYINT VARCHAR DOUBLE",
+    "extent": "VARCHAR BIGINT BIGINT",
+    "lots": "BIGINT DATE INTEGER INTEGER",
+    "transactions": "BIGINT VARCHAR VARCHAR BIGINT BIGINT BIGINT VARCHAR",
+    "transfers": "BIGINT INTEGER INTEGER BIGINT BIGINT",
+}
+"""The types of the columns of each query, as a sound journal has them."""
 BATCH = 20_000  # transactions, which are some megabytes of Python objects
+
+REMEDY = "verify the journal"
+# Other programs read years of four digits.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?\Z", re.ASCII)
 
 _OTHER, _UNITS, _COST = range(3)
 """The roles of an account for the lots of an instrument."""
@@ -86,42 +100,50 @@ class Lot:
 
 @frozen
 class Lots:
-    """The lots by number, in arrays, because there may be millions."""
+    """The lots in arrays, because there may be millions. *numbers* ascend, and may be as large as int64."""
 
+    numbers: NDArray[np.int64]
     days: NDArray[np.datetime64]
     instruments: NDArray[np.int32]
     sides: NDArray[np.int8]
 
     @classmethod
-    def of(cls, columns: Mapping[str, NDArray[Any]]) -> "Lots":
-        """Read the columns of `lots.sql`."""
-        numbers, *others = (np.ma.getdata(columns[name]) for name in LOT_COLUMNS)
-        size = int(numbers[-1]) + 1 if numbers.size else 0
-        # A number without a lot, which a sound journal does not have, keeps side 0.
-        arrays = [np.zeros(size, dtype) for dtype in ("M8[D]", np.int32, np.int8)]
-        for array, values in zip(arrays, others, strict=True):
-            array[numbers] = values.astype(array.dtype)
-        return cls(*arrays)
+    def of(cls, reader: Reader) -> "Lots":
+        """Read the lots of a journal."""
+        answer = reader.connection.execute(query("lots"))
+        _require_columns(answer, "lots")
+        columns = answer.fetchnumpy().values()
+        if any(np.ma.is_masked(values) for values in columns):
+            raise ExportFailed(f"a lot has no day or no instrument; {REMEDY}")
+        dtypes = map(np.dtype, ("i8", "M8[D]", "i4", "i1"))
+        return cls(*(np.ma.getdata(v).astype(d) for v, d in zip(columns, dtypes, strict=True)))
 
     def __getitem__(self, number: int) -> Lot:
-        day, instrument, side = self.days[number], self.instruments[number], self.sides[number]
-        return Lot(str(day), int(instrument), int(side))
+        place = int(np.searchsorted(self.numbers, number))
+        if place == self.numbers.size or self.numbers[place] != number:
+            raise ExportFailed(f"a transfer names lot {number}, which was never opened; {REMEDY}")
+        return Lot(str(self.days[place]), int(self.instruments[place]), int(self.sides[place]))
 
     def sides_of_instruments(self) -> set[tuple[int, int]]:
         """Return each instrument and side that ever had a lot."""
         pairs = np.unique(np.stack((self.instruments, self.sides)), axis=1)
-        return {(int(instrument), int(side)) for instrument, side in pairs.T if side}
+        return {(int(instrument), int(side)) for instrument, side in pairs.T}
 
 
 @frozen
 class Register:
-    """The commodities, accounts and lots that entries refer to by number, and the identity of the journal."""
+    """The commodities, accounts and lots that entries refer to by number, and the identity of the journal.
+
+    Raises `ExportFailed` where the journal is damaged so far that it has no register.
+    """
 
     run: str
     head: str
     first_day: str
     kinds: list[str]
     commodities: list[Commodity]
+    currencies: list[int]
+    """The number of the currency in which each commodity is priced."""
     accounts: list[Account]
     is_used: list[bool]
     lots: Lots
@@ -133,26 +155,37 @@ class Register:
         """Read the register of a journal."""
         ask = reader.connection.execute
         ask("reset variable as_of")
-        accounts = ask(query("accounts")).fetchall()
+        accounts, commodities = _rows(reader, "accounts"), _rows(reader, "commodities")
         seals = chain.seals(reader)
-        ((first_day, transactions, transfers),) = ask(query("extent")).fetchall()
-        return cls(
+        ((first_day, transactions, transfers),) = _rows(reader, "extent")
+        register = cls(
             run=reader.run["id"],
             head=seals[-1].digest if seals else chain.genesis(reader).hex(),
             first_day=first_day,
             kinds=[name for (name,) in ask("select name from kind order by id").fetchall()],
-            commodities=[Commodity(*row) for row in ask(query("commodities")).fetchall()],
-            accounts=[Account(*row[:-1]) for row in accounts],
-            is_used=[row[-1] for row in accounts],
-            lots=Lots.of(ask(query("lots")).fetchnumpy()),
+            commodities=[Commodity(*row) for _, _, *row in commodities],
+            currencies=[currency for _, currency, *_ in commodities],
+            accounts=[Account(*row) for _, *row, _ in accounts],
+            is_used=[is_used for *_, is_used in accounts],
+            lots=Lots.of(reader),
             transactions=transactions,
             transfers=transfers,
         )
+        for name, rows in (("account", accounts), ("commodity", commodities)):
+            if [number for number, *_ in rows] != [*range(len(rows))]:
+                raise ExportFailed(f"the numbers of the table {name} are not 0, 1, 2, ...; {REMEDY}")
+        register._require_accounts()
+        return register
 
-    def currency(self, instrument: int) -> int:
-        """Return the number of the currency that an instrument is priced in."""
-        symbol = self.commodities[instrument].currency
-        return next(n for n, c in enumerate(self.commodities) if c.symbol == symbol)
+    def _require_accounts(self) -> None:
+        """Raise `ExportFailed` where an account or a lot is none of the chart or names no commodity."""
+        count = len(self.commodities)
+        for account in self.accounts:
+            root, *parts = account.path.split(":")
+            if root not in TYPES or not parts or not all(parts):
+                raise ExportFailed(f"{account.path!r} is no path of an account; {REMEDY}")
+            if not 0 <= account.commodity < count or account.instrument >= count:
+                raise ExportFailed(f"the account {account.path!r} names no commodity; {REMEDY}")
 
     def account_commodities(self, layer: Layer) -> dict[str, list[int]]:
         """Return the commodities of each account that the entries of *layer* post to, by path."""
@@ -183,26 +216,56 @@ def entries(
 ) -> Iterator[Entry]:
     """Read every transaction of the journal in order."""
     holdings = Holdings(register)
-    count = 0  # of transfers
+    transactions = count = 0  # count is of transfers
     for first in range(0, register.transactions, BATCH):
         last = min(first + BATCH, register.transactions) - 1
-        rows = reader.connection.execute(query("transfers"), [first, last]).fetchall()
+        rows = _rows(reader, "transfers", first, last)
+        _require_account_numbers(rows, len(register.accounts))
         at = 0
-        for txn in reader.connection.execute(query("transactions"), [first, last]).fetchall():
+        for txn in _rows(reader, "transactions", first, last):
+            if not _MOMENT.match(txn[1]):
+                raise ExportFailed(f"transaction {txn[0]} has the time {txn[1]!r}; {REMEDY}")
             start = at
             while at < len(rows) and rows[at][0] == txn[0]:
                 at += 1
             batch, is_exact = rows[start:at], layer == "exact"
             postings = _exact(register.accounts, batch) if is_exact else holdings.move(batch)
             yield Entry._make((*txn, postings))
+            transactions += 1
         count += at
         if progress is not None:
             progress(last + 1, register.transactions)
+    if transactions != register.transactions:
+        raise ExportFailed(f"the numbers of the table txn are not 0, 1, 2, ...; {REMEDY}")
     if count != register.transfers:
         raise ExportFailed(
-            f"{register.transfers - count} transfers belong to no transaction or are out of order;"
-            " verify the journal"
+            f"{register.transfers - count} transfers belong to no transaction or are out of order; {REMEDY}"
         )
+
+
+def _rows(reader: Reader, name: str, *parameters: int) -> list[tuple[Any, ...]]:
+    """Return the rows of a query. Raises `ExportFailed` where a type or a NULL is none of a sound journal."""
+    answer = reader.connection.execute(query(name), parameters)
+    _require_columns(answer, name)
+    rows = answer.fetchall()
+    for row in rows:
+        if None in row:
+            column = answer.description[row.index(None)][0]
+            raise ExportFailed(f"a row of {name} has NULL as its {column}; {REMEDY}")
+    return rows
+
+
+def _require_columns(answer: duckdb.DuckDBPyConnection, name: str) -> None:
+    for (column, kind, *_), expected in zip(answer.description, COLUMNS[name].split(), strict=True):
+        if str(kind) != expected:
+            raise ExportFailed(f"{column} in {name} is {kind}, not {expected}; {REMEDY}")
+
+
+def _require_account_numbers(transfers: Sequence[tuple[Any, ...]], count: int) -> None:
+    for _, debit, credit, *_ in transfers:
+        if not (0 <= debit < count and 0 <= credit < count):
+            number = credit if 0 <= debit < count else debit
+            raise ExportFailed(f"a transfer names account {number}, which is not there; {REMEDY}")
 
 
 def _exact(accounts: list[Account], transfers: list[Any]) -> list[Posting]:
@@ -260,7 +323,7 @@ class Holdings:
         if units_left:
             self._totals[lot] = units_left, cost_left
         elif cost_left:
-            raise ExportFailed(f"lot {lot} has cost without units; verify the journal")
+            raise ExportFailed(f"lot {lot} has cost without units; {REMEDY}")
         if (units, cost) == (units_left, cost_left):
             return
         if 0 < abs(units_left) < abs(units) and units_left * cost == units * cost_left:

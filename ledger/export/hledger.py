@@ -4,15 +4,12 @@ A transaction has its number as code and its kind as payee. hledger keeps the co
 match lots. A posting therefore names its lot in a tag, and ``hledger balance --pivot lot -B`` sums by it.
 """
 
-import re
 from collections.abc import Iterator
 from functools import cache
 
 from tieout.ledger.export.entries import Entry, Layer, Posting, Register
 from tieout.ledger.export.names import QUOTED
-
-# Characters that would end a description, and white space that hledger strips.
-_UNSAFE = re.compile(r"[;\\\x00-\x1f\x7f-\x9f\u2028\u2029]|^\s|\s$")
+from tieout.ledger.text import hledger_text, line
 
 
 class Hledger:
@@ -28,21 +25,21 @@ class Hledger:
     def preamble(self, layer: Layer) -> Iterator[str]:
         """Declare everything that the strict checks of hledger require."""
         register = self._register
-        yield f"; tieout journal {register.run}, {layer} layer"
-        yield f"; head digest {register.head}"
+        yield f"; tieout journal {line(register.run)}, {layer} layer"
+        yield f"; head digest {line(register.head)}"
         yield "decimal-mark ."
         for commodity, symbol in zip(register.commodities, self._symbols, strict=True):
             yield f"commodity 1.{'0' * commodity.scale} {symbol}"
         for kind in register.kinds:
-            yield f"payee {kind}"
+            yield f"payee {hledger_text(kind)}"
         for path in register.account_commodities(layer):
             yield f"account {self._account(path)}"
 
     def entry(self, entry: Entry) -> Iterator[str]:
         """Write one transaction."""
         yield ""
-        note = f" | {_description(entry.note)}" if entry.note else ""
-        yield f"{entry.day} ({entry.txn}) {entry.kind}{note}"
+        note = f" | {hledger_text(entry.note)}" if entry.note else ""
+        yield f"{entry.day} ({entry.txn}) {hledger_text(entry.kind)}{note}"
         tags = "".join(f", {name}:{number}" for name, number in entry.references())
         yield f"    ; time:{entry.time}{tags}"
         for posting in entry.postings:
@@ -53,7 +50,7 @@ class Hledger:
         if posting.lot < 0:
             return amount
         lot = self._register.lots[posting.lot]
-        cost = self._decimal(self._register.currency(lot.instrument), abs(posting.cost))
+        cost = self._decimal(self._register.currencies[lot.instrument], abs(posting.cost))
         return f"{amount} @@ {cost}  ; lot:{posting.lot}, opened:{lot.day}"
 
     def _decimal(self, commodity: int, units: int) -> str:
@@ -63,7 +60,3 @@ class Hledger:
 def _symbol(symbol: str) -> str:
     is_bare = symbol.isascii() and symbol.isalpha()
     return symbol if is_bare else f'"{QUOTED.escape(symbol)}"'
-
-
-def _description(note: str) -> str:
-    return _UNSAFE.sub(lambda match: f"\\{ord(match[0]):X}Z", note)

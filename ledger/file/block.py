@@ -152,3 +152,36 @@ def _column(table: str, name: str, kind: str, values: ArrayLike) -> NDArray[Any]
     if wrong:
         raise InvalidRows(f"{table}.{name} is {kind} and cannot hold {wrong[0]!r}")
     return array
+
+
+def mark_rows(timestamp: int, prices: Mapping[int, float], *, stale: bool) -> dict[str, Any]:
+    """Return the rows that mark instruments with *prices*."""
+    return {
+        "timestamp": _times(timestamp, len(prices)),
+        "instrument": list(prices),
+        "price": list(prices.values()),
+        "stale": [stale] * len(prices),
+    }
+
+
+def statement_rows(timestamp: int, txn: int, totals: Mapping[int, tuple[int, int, int]]) -> dict[str, Any]:
+    """Return the rows of a statement: cash, market value and equity by currency, after transaction *txn*."""
+    return {
+        "timestamp": _times(timestamp, len(totals)),
+        "txn": [txn] * len(totals),
+        "currency": list(totals),
+        "cash": [cash for cash, _, _ in totals.values()],
+        "market_value": [value for _, value, _ in totals.values()],
+        "equity": [equity for _, _, equity in totals.values()],
+    }
+
+
+def joined(parts: Sequence[Columns]) -> Columns:
+    """Return the rows of several parts of a table in one."""
+    if len(parts) == 1:
+        return dict(parts[0])
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _times(timestamp: int, count: int) -> NDArray[np.datetime64]:
+    return np.full(count, timestamp, np.int64).view("M8[ns]")

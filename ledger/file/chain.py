@@ -1,21 +1,20 @@
 """The chain of seals of a file: its rows, and a walk that checks every block against its sealed digest."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from attrs import frozen
 
-from tieout.ledger.errors import DamagedFile
+from tieout.ledger.errors import DamagedFile, SealBroken
 from tieout.ledger.file import seal
+from tieout.ledger.file.anchor import Witness
+from tieout.ledger.file.canonical import canonical
 from tieout.ledger.file.database import explain_errors
-from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.seal import Columns
-
-SHORTEST_ANCHOR = 16
-"""Least number of hex digits in an anchor."""
 
 
 @frozen
@@ -31,14 +30,34 @@ class Departure:
 
 @frozen
 class Seal:
-    """One row of the table seal. *rows* are the numbers of rows by table."""
+    """One row of the table seal. *rows* are the numbers of rows by table, in the file as *text*."""
 
     block: int
     first_txn: int
     last_txn: int
+    text: str
     rows: dict[str, int]
     previous: str
     digest: str
+
+
+def open_verified(path: Path) -> Reader:
+    """Open a file and check all its seals. Raises `SealBroken` where one does not hold."""
+    reader = Reader(path)
+    try:
+        require_sealed(reader)
+    except BaseException:
+        reader.close()
+        raise
+    return reader
+
+
+def require_sealed(reader: Reader) -> None:
+    """Raise `SealBroken` where a seal of the file does not hold."""
+    for departure in departures(reader):
+        raise SealBroken(
+            f"{reader.path}: {departure}; nothing of it is used. `tieout verify` lists all faults"
+        )
 
 
 def seals(reader: Reader) -> list[Seal]:
@@ -47,7 +66,9 @@ def seals(reader: Reader) -> list[Seal]:
         rows = reader.connection.execute(
             "select block, first_txn, last_txn, rows, previous, digest from seal order by block"
         ).fetchall()
-    return [Seal(block, first, last, _counts(text), *digests) for block, first, last, text, *digests in rows]
+    return [
+        Seal(block, first, last, text, _counts(text), *digests) for block, first, last, text, *digests in rows
+    ]
 
 
 def genesis(reader: Reader) -> bytes:
@@ -55,10 +76,20 @@ def genesis(reader: Reader) -> bytes:
     return seal.genesis(reader.run)
 
 
+def file_digests(reader: Reader, heads: Sequence[str]) -> list[str]:
+    """Return the file digest at each of *heads*, empty where the head is not hexadecimal."""
+    row = reader.connection.execute("from provenance").fetchnumpy()
+    provenance = {name: np.ma.getdata(values) for name, values in row.items()}
+    return [
+        seal.digest(previous, [("provenance", provenance)]).hex() if (previous := _bytes(head)) else ""
+        for head in heads
+    ]
+
+
 def departures(
-    reader: Reader, anchor: str | None = None, progress: Callable[[int, int], None] | None = None
+    reader: Reader, anchor: Witness | None = None, progress: Callable[[int, int], None] | None = None
 ) -> Iterator[Departure]:
-    """List every place where the file does not match its seals or the head digest *anchor*.
+    """List every place where the file does not match its seals or what was noted of it elsewhere.
 
     *progress* is called with the number of blocks checked and of all blocks. Raises `DamagedFile` where a
     part of the file cannot be read.
@@ -68,14 +99,13 @@ def departures(
 
 
 def _departures(
-    reader: Reader, anchor: str | None, progress: Callable[[int, int], None] | None
+    reader: Reader, anchor: Witness | None, progress: Callable[[int, int], None] | None
 ) -> Iterator[Departure]:
     start = genesis(reader)
     if reader.run["id"] != start.hex()[:16]:
         yield Departure(-1, f"its digest is {start.hex()[:16]}, recorded is {reader.run['id']}")
-    if tables := _tables_of_another_layout(reader):
-        yield Departure(-1, f"its layout is not that of the file's {', '.join(tables)}")
-        return
+    for text in reader.faults:
+        yield Departure(-1, text)
     previous, chain = start.hex(), seals(reader)
     first_rows = dict.fromkeys(reader.layout, 0)
     for number, entry in enumerate(chain):
@@ -90,15 +120,11 @@ def _departures(
             first_rows[table] = first_rows.get(table, 0) + count
         if progress is not None:
             progress(number + 1, len(chain))
-    for table, columns in reader.layout.items():
-        ((outside,),) = reader.connection.execute(
-            f'select count(*) from "{table}" where ("{next(iter(columns))}" between 0 and ?) is not true',  # noqa: S608  from the layout
-            [first_rows[table] - 1],
-        ).fetchall()
-        if outside:
-            yield Departure(len(chain), f"{table} has {outside} rows that no seal covers")
-    if anchor is not None and not _is(previous, anchor):
-        yield _departure_from_anchor(anchor, [start.hex(), *(entry.digest for entry in chain)])
+    yield from _unsealed_rows(reader, first_rows, len(chain))
+    if anchor is not None:
+        heads = [start.hex(), *(entry.digest for entry in chain)]
+        if (fault := anchor.fault(heads, file_digests(reader, heads))) is not None:
+            yield Departure(*fault)
 
 
 def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]) -> Iterator[Departure]:
@@ -108,8 +134,11 @@ def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]
             entry.block,
             f"its seal names transactions {entry.first_txn} to {entry.last_txn}, its rows start at {first}",
         )
+    # The digest covers the numbers. Another text for the same ones would be shown as sealed.
     if strange := entry.rows.keys() - reader.layout.keys():
         yield Departure(entry.block, f"its seal counts rows of {', '.join(sorted(strange))}")
+    elif entry.text != canonical({table: count for table, count in entry.rows.items() if count}):
+        yield Departure(entry.block, "its seal has the numbers of rows in another form")
     tables: list[tuple[str, Columns]] = []
     for table in reader.layout:
         count = entry.rows.get(table, 0)
@@ -124,7 +153,7 @@ def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]
             yield Departure(entry.block, f"{table} has NULL in {', '.join(nulls)}")
             return
         tables.append((table, {name: np.ma.getdata(values) for name, values in columns.items()}))
-    digest = seal.digest(_previous(entry), tables).hex()
+    digest = seal.digest(_bytes(entry.previous), tables).hex()
     if digest != entry.digest:
         yield Departure(
             entry.block,
@@ -133,22 +162,16 @@ def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]
         )
 
 
-def _tables_of_another_layout(reader: Reader) -> list[str]:
-    """List the sealed tables whose columns in the file are not those that the run row names."""
-    layout: SealLayout = {}
-    for table, column, kind in reader.connection.execute(
-        "select table_name, column_name, data_type from duckdb_columns()"
-        " where not internal and schema_name = 'main' and database_name != 'temp'"
-        " and (database_oid, schema_oid, table_oid) in"
-        " (select (database_oid, schema_oid, table_oid) from duckdb_tables())"
-        " order by column_index"
-    ).fetchall():
-        layout.setdefault(table, {})[column] = kind
-    return [
-        table
-        for table, columns in reader.layout.items()
-        if [*columns.items()] != [*layout.get(table, {}).items()]
-    ]
+def _unsealed_rows(reader: Reader, counts: dict[str, int], block: int) -> Iterator[Departure]:
+    """Yield the tables with rows beyond the *counts* of all seals."""
+    for table, columns in reader.layout.items():
+        dense = next(iter(columns))
+        ((outside,),) = reader.connection.execute(
+            f'select count(*) from "{table}" where ("{dense}" between 0 and ?) is not true',  # noqa: S608  from the layout
+            [counts[table] - 1],
+        ).fetchall()
+        if outside:
+            yield Departure(block, f"{table} has {outside} rows that no seal covers")
 
 
 def _rows(reader: Reader, table: str, first: int, count: int) -> dict[str, np.ndarray[Any, Any]]:
@@ -166,36 +189,24 @@ def _rows(reader: Reader, table: str, first: int, count: int) -> dict[str, np.nd
     return columns
 
 
-def _previous(entry: Seal) -> bytes:
-    """Return the previous digest of a seal, empty where it is not hexadecimal.
+def _bytes(digest: str) -> bytes:
+    """Return a digest of a seal in bytes, empty where it is not hexadecimal.
 
-    The walk has reported such a seal already, because it does not follow the chain.
+    The walk reports such a seal, because it does not follow the chain.
     """
     try:
-        return bytes.fromhex(entry.previous)
+        return bytes.fromhex(digest)
     except ValueError:
         return b""
 
 
+_MOST_ROWS = 2**62
+"""More rows than any table has. Twice as many fit into 64 bits."""
+
+
 def _counts(rows: str) -> dict[str, int]:
     try:
-        return {str(table): int(count) for table, count in json.loads(rows).items()}
-    except (ValueError, AttributeError, TypeError):
+        counts = {str(table): int(count) for table, count in json.loads(rows).items()}
+    except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
         return {}
-
-
-def _is(digest: str, anchor: str) -> bool:
-    """Check whether *anchor* is *digest*, or its first 16 digits or more."""
-    return len(anchor) >= SHORTEST_ANCHOR and digest.startswith(anchor.lower())
-
-
-def _departure_from_anchor(anchor: str, digests: list[str]) -> Departure:
-    for number, digest in enumerate(digests):
-        if _is(digest, anchor):
-            after = len(digests) - 1 - number
-            return Departure(number, f"the anchor is the head before it; {after} blocks were added after it")
-    return Departure(
-        len(digests) - 1,
-        f"missing or replaced: the chain ends at {digests[-1][:16]} and the anchor is {anchor[:16]};"
-        " the tail was cut off or the chain was rewritten",
-    )
+    return counts if all(0 <= count < _MOST_ROWS for count in counts.values()) else {}

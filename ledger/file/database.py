@@ -1,6 +1,6 @@
 """DuckDB files, and the meaning of DuckDB's errors for a journal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,9 @@ from tieout.ledger.errors import (
     WriteFailed,
 )
 from tieout.ledger.file.instances import NAME, Attachment
+from tieout.ledger.file.place import is_there, require_content
+from tieout.ledger.file.schema import ledger_schema, registered_schemas
+from tieout.ledger.forking import Home
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,33 +76,56 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
 )
 
 
+_INTERRUPTED = "Query interrupted"
+"""DuckDB's words for Ctrl-C, in an error of Python's own class."""
+
+
 class Database(Closing):
     """A database file, or tables in memory where *path* is None. Closing it releases the file.
 
     *connection* is for SQL of the code that opened the database, which leaves nothing behind. SQL of others
-    goes through `lend` and `cursor`.
+    goes through `lend` and `cursor`. *isolated* is for the file of another author, and for its rows: the
+    database has no way to any other file.
     """
 
-    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+    def __init__(self, path: Path | None, *, read_only: bool = False, isolated: bool = False) -> None:
         self._path = path
+        self._home = Home()
         with explain_errors(path, DamagedFile):
-            self._attachment = Attachment(path, read_only=read_only)
-            self.connection = self._connect(is_lent=False)
+            self._attachment = Attachment(path, read_only=read_only, isolated=isolated)
+            try:
+                self._connection = self._connect(is_lent=False)
+            except BaseException:
+                self._attachment.close()
+                raise
+
+    @property
+    def connection(self) -> "duckdb.DuckDBPyConnection":
+        """The connection of the code that opened the database."""
+        self._home.require(self._path)
+        return self._connection
+
+    @property
+    def is_here(self) -> bool:
+        """Check whether this process opened the database."""
+        return self._home.is_here
 
     def lend(self) -> "duckdb.DuckDBPyConnection":
         """Return the connection for SQL that may leave settings behind. The instance ends with it.
 
         Raises `JournalClosed` after `close`.
         """
+        connection = self.connection
         if not self._attachment.lend():
             raise self._closed()
-        return self.connection
+        return connection
 
     def cursor(self) -> "duckdb.DuckDBPyConnection":
         """Return another connection, lent as by `lend`.
 
         It may outlive the database, and holds the file open then. Raises `JournalClosed` after `close`.
         """
+        self._home.require(self._path)
         return self._connect(is_lent=True)
 
     def _connect(self, *, is_lent: bool) -> "duckdb.DuckDBPyConnection":
@@ -123,6 +149,17 @@ class Database(Closing):
         """Make the next commit write to the file itself, without the WAL."""
         self.connection.execute("set checkpoint_threshold = '1KB'")
 
+    def rename(self, path: Path, rename: Callable[[], None]) -> None:
+        """Continue under the name *path*, which *rename* gives to the file. Everything has to be in the file.
+
+        No other connection may be in use. Where *rename* raises, the file is closed.
+        """
+        self.connection.close()
+        self._path = path
+        with explain_errors(path):
+            self._attachment.reattach(path, rename)
+            self._connection = self._connect(is_lent=False)
+
     def close(self) -> None:
         """Close the file. Safe to call twice."""
         self.connection.close()
@@ -133,12 +170,17 @@ class Database(Closing):
 def explain_errors(path: Path | None, default: type[StoreError] = WriteFailed) -> Iterator[None]:
     """Turn an error of DuckDB or the system into a `StoreError` that names the file and the remedy.
 
-    An error with an unknown meaning becomes a *default*.
+    An error with an unknown meaning becomes a *default*. A query that Ctrl-C has ended is a
+    `KeyboardInterrupt`.
     """
     import duckdb
 
     try:
         yield
+    except RuntimeError as error:
+        if str(error) == _INTERRUPTED:
+            raise KeyboardInterrupt from error
+        raise
     except (duckdb.Error, OSError, UnicodeDecodeError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         meaning, remedy = _meaning(error) or (default, "")
@@ -152,28 +194,38 @@ def is_damage(error: BaseException | None) -> bool:
 
 
 def holds_nothing(path: Path) -> bool:
-    """Check whether there is no file, or a file in which no journal was begun yet."""
-    if not path.exists() or path.stat().st_size == 0:
+    """Check whether there is no file, or a journal in which nothing was stored yet.
+
+    Raises `NotAJournal` where something lies there that is not a file of DuckDB.
+    """
+    if not is_there(path):
         return True
+    require_content(path)
     with Database(path, read_only=True) as database, explain_errors(path, DamagedFile):
         return is_blank(database.connection)
 
 
 def is_blank(connection: "duckdb.DuckDBPyConnection") -> bool:
-    """Check whether a database has no tables, or the tables of a journal without a single row."""
-    tables = {
-        name
-        for (name,) in connection.execute("select table_name from system.main.duckdb_tables()").fetchall()
-    }
-    if not {"run", "provenance", "txn"} <= tables:
-        return not tables
-    # The table run comes first, because every journal has a row in it. The query calls no function, because
-    # the file may define another one of that name.
-    for table in ("run", *sorted(tables)):
-        quoted = '"' + table.replace('"', '""') + '"'
-        if connection.execute(f"select 1 from {quoted} limit 1").fetchall():  # noqa: S608  a name from the file
-            return False
-    return True
+    """Check whether a database has the tables of a journal without a single row, and no other table."""
+    names = tables_in(connection)
+
+    def is_empty(table: str) -> bool:
+        query = f'select 1 from {NAME}.main."{table}" limit 1'  # noqa: S608  a registered name
+        return not connection.execute(query).fetchall()
+
+    # The table run comes first, because every journal has a row in it.
+    if not set(ledger_schema().table_names) <= names or not is_empty("run"):
+        return False
+    registered = {name for schema in registered_schemas() for name in schema.table_names}
+    return names <= registered and all(map(is_empty, sorted(names)))
+
+
+def tables_in(connection: "duckdb.DuckDBPyConnection") -> set[str]:
+    """Return the names of the tables, in any schema. The function is DuckDB's own, not one of the file."""
+    rows = connection.execute(
+        "select schema_name, table_name from system.main.duckdb_tables() where database_name = ?", [NAME]
+    ).fetchall()
+    return {table if schema == "main" else f"{schema}.{table}" for schema, table in rows}
 
 
 def _meaning(error: BaseException) -> tuple[type[StoreError], str] | None:

@@ -20,20 +20,31 @@ import os
 import re
 import shutil
 import struct
-import subprocess
-import sys
 from itertools import count
 from pathlib import Path
+from subprocess import PIPE
 
 import duckdb
 from attrs import asdict, evolve, field, frozen
 
-from tieout.ledger import errors
-from tieout.ledger.errors import DamagedFile, WriteFailed
+from tieout.ledger import errors as ledger_errors
+from tieout.ledger.errors import DamagedFile, TimeLimitReached, WriteFailed
 from tieout.ledger.file import chain
+from tieout.ledger.file.anchor import parse
 from tieout.ledger.file.chain import Seal
+from tieout.ledger.file.claim import Claim
 from tieout.ledger.file.database import USE_DOCTOR, Database, explain_errors
+from tieout.ledger.file.identifier import quoted
+from tieout.ledger.file.instances import NAME
+from tieout.ledger.file.limits import default_limit, time_limit
+from tieout.ledger.file.place import place_of, real_path, wals_of
 from tieout.ledger.file.reader import Reader
+from tieout.ledger.process import start
+from tieout.ledger.text import line
+
+_TABLES = (
+    "select table_name from system.main.duckdb_tables() where schema_name = 'main' and database_name = $1"
+)
 
 _LOOK = (
     "import sys; from tieout.ledger.file import doctor; sys.stdout.write(doctor.look(*sys.argv[1:]).json())"
@@ -128,7 +139,7 @@ class Repair:
             )
         if self.is_repaired:
             lines.append("blocks acknowledged after that are lost; run again to resume")
-        return "\n".join(lines)
+        return "\n".join(map(line, lines))
 
 
 def examine(path: str | Path, anchor: str = "") -> Report:
@@ -137,20 +148,15 @@ def examine(path: str | Path, anchor: str = "") -> Report:
     Raises a `StoreError` for reasons other than damage: there is no such file, it is open elsewhere, or
     another version wrote it.
     """
-    child = subprocess.run(  # noqa: S603  this interpreter
-        [sys.executable, "-c", _LOOK, str(path), anchor],
-        capture_output=True,
-        check=False,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    with start("-c", _LOOK, str(path), anchor, stdout=PIPE, stderr=PIPE) as child:
+        output, errors = child.communicate()
     if child.returncode == 0:
-        return evolve(Report(**json.loads(child.stdout)), torn_bytes=_torn_bytes(_default_wal(Path(path))))
+        return evolve(Report(**json.loads(output)), torn_bytes=_torn_bytes(_default_wal(Path(path))))
     if child.returncode < 0:
         return Report(str(path), refusal=f"reading it ends the process with signal {-child.returncode}")
-    last = child.stderr.strip().rpartition("\n")[2]
+    last = errors.strip().rpartition("\n")[2]
     name, _, message = last.removeprefix("tieout.ledger.errors.").partition(": ")
-    kind = getattr(errors, name, None)
+    kind = getattr(ledger_errors, name, None)
     if kind is None:
         return Report(str(path), refusal=f"reading it fails: {last}")
     raise kind(message)
@@ -159,7 +165,7 @@ def examine(path: str | Path, anchor: str = "") -> Report:
 def look(path: str, anchor: str = "") -> Report:
     """Examine a file as `examine` does, but in this process, which damage may end."""
     try:
-        with Reader(path) as reader:
+        with Reader(path, with_catalogue=True) as reader:
             return _report(reader, anchor)
     except DamagedFile as error:
         return Report(path, refusal=_fault(error), tables=_rows_of_any_file(Path(path)))
@@ -180,7 +186,7 @@ def _report(reader: Reader, anchor: str) -> Report:
             sound.append(seals[number - 1])
 
     try:
-        for departure in chain.departures(reader, anchor or None, step):
+        for departure in chain.departures(reader, parse(anchor) if anchor else None, step):
             departures.append(str(departure))  # noqa: PERF401  `step` reads the list meanwhile
     except DamagedFile as error:
         departures.append(_fault(error))
@@ -190,41 +196,43 @@ def _report(reader: Reader, anchor: str) -> Report:
         last_txn=sound[-1].last_txn if sound else -1,
         head=sound[-1].digest if sound else head,
         departures=departures,
-        tables=_rows(reader.path, reader.connection, list(reader.layout)) if departures else {},
+        tables=_rows_of_any_file(reader.path) if departures else {},
     )
 
 
 def _rows_of_any_file(path: Path) -> dict[str, int | str]:
-    """Count the rows of a file that does not open as a journal."""
+    """Count the rows of each table by reading every value. An error takes the place of the number."""
+    limit = default_limit(path)
     try:
-        with explain_errors(path, DamagedFile), Database(path, read_only=True) as database:
-            names = database.connection.execute("select table_name from duckdb_tables()").fetchall()
-            return _rows(path, database.connection, [name for (name,) in names])
+        with explain_errors(path, DamagedFile), Database(path, read_only=True, isolated=True) as database:
+            names = database.connection.execute(_TABLES, [NAME]).fetchall()
+            return {name: _rows(path, database.connection, name, limit) for (name,) in names}
     except DamagedFile:
         return {}  # the report has the error already
 
 
-def _rows(path: Path, connection: duckdb.DuckDBPyConnection, tables: list[str]) -> dict[str, int | str]:
-    """Count the rows of each table by reading every value. An error takes the place of the number."""
-    rows: dict[str, int | str] = {}
-    for table in tables:
-        query = f'select count(*), bit_xor(hash(t)) from "{table}" as t'  # noqa: S608  from the file
-        try:
-            with explain_errors(path, DamagedFile):
-                rows[table] = connection.execute(query).fetchall()[0][0]
-        except DamagedFile as error:
-            rows[table] = _fault(error)
-    return rows
+def _rows(path: Path, connection: duckdb.DuckDBPyConnection, table: str, limit: float) -> int | str:
+    place = f"{NAME}.main.{quoted(table)}"
+    query = f"select count(*), bit_xor(system.main.hash(t)) from {place} as t"  # noqa: S608  quoted
+    try:
+        with explain_errors(path, DamagedFile), time_limit(path, limit, connection):
+            count: int = connection.execute(query).fetchall()[0][0]
+            return count
+    except (DamagedFile, TimeLimitReached) as error:
+        return str(error)
 
 
 def repair(path: str | Path) -> Repair:
     """Copy a file with a damaged WAL, then cut the WAL before the first commit that cannot be read."""
     path = Path(path)
     before = examine(path)
-    wal = _damaged_wal(path, before.refusal)
-    if not before.refusal or not wal.is_file() or not wal.stat().st_size:
+    if not before.refusal:
         return Repair(before, before)
-    with explain_errors(path):
+    with Claim(real_path(place_of(path))), explain_errors(path):
+        before = examine(path)  # a writer may have changed it before the claim
+        wal = _damaged_wal(path, before.refusal)
+        if not before.refusal or not wal.is_file() or not wal.stat().st_size:
+            return Repair(before, before)
         backup = _back_up(path)
         whole = wal.read_bytes()
         remainder, after = _cut(path, wal, whole, before.refusal)
@@ -232,6 +240,64 @@ def repair(path: str | Path) -> Repair:
             _write(wal, whole)
             return Repair(before, before, backup)
     return Repair(before, after, backup, len(whole), remainder)
+
+
+@frozen
+class Merger:
+    """The merger of a WAL into its file: the state of the two *before*, and the WAL's *length* in bytes.
+
+    *is_merged* tells whether there is one file now. *backup* is a copy of both, made where the WAL has bytes
+    that no longer belong to it.
+    """
+
+    before: Report
+    length: int = 0
+    is_merged: bool = False
+    backup: Path | None = None
+
+    def __str__(self) -> str:
+        report = self.before
+        if not report.sound:
+            lines = [
+                f"{report.path}: its WAL is not merged, and nothing was changed, because they are damaged"
+            ]
+            lines += [*filter(None, [report.refusal, *report.departures])]
+            lines.append("run `tieout doctor` on it without --merge")
+        elif not self.is_merged:
+            lines = [f"{report.path} has no WAL; there is nothing to merge"]
+        else:
+            lines = [
+                f"{report.path} is one file now: {self.length} bytes of its WAL were verified and merged"
+            ]
+        if self.backup:
+            lines.append(
+                f"{report.torn_bytes} bytes of the WAL were no whole commit; both are kept as {self.backup}"
+            )
+        if report.sound:
+            lines.append(f"it holds {report.blocks} blocks, head digest {report.head}")
+        return "\n".join(lines)
+
+
+def merge(path: str | Path) -> Merger:
+    """Move the commits in the WAL of a file into it, once both are verified. Nothing else writes meanwhile.
+
+    Raises `WriteFailed` where the file has another head digest afterwards.
+    """
+    path = real_path(place_of(path))
+    with Claim(path):
+        before = examine(path)
+        wals = wals_of(path)
+        if not before.sound or not wals:
+            return Merger(before)
+        length = sum(wal.stat().st_size for wal in wals)
+        with explain_errors(path):
+            backup = _back_up(path) if before.torn_bytes else None
+            with Database(path) as database:
+                database.checkpoint()
+        after = examine(path, before.head)
+        if not after.sound or wals_of(path):
+            raise WriteFailed(f"{path}: its WAL could not be merged; run `tieout doctor` on it")
+    return Merger(before, length, is_merged=True, backup=backup)
 
 
 def _damaged_wal(path: Path, refusal: str) -> Path:

@@ -1,13 +1,12 @@
 """A closed journal, opened to be read.
 
-The seals vouch for the file's tables. Nothing vouches for its views and functions, so they are not used. The
-views used here are installed for this connection, and the functions are DuckDB's own.
+Everything is read from a copy of the file's rows: see `isolation`. The views and functions of the file are
+not used. The views used here are the registered ones, and the functions are DuckDB's own.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import NDArray
 
@@ -15,62 +14,104 @@ from tieout.ledger.closing import Closing
 from tieout.ledger.errors import (
     DamagedFile,
     InvalidQuery,
-    LedgerError,
     NewerSchema,
-    NotAJournal,
     OlderSchema,
+    StoreError,
+    UnknownRecords,
     UnknownView,
     nearest,
 )
+from tieout.ledger.file.catalogue import Catalogue
 from tieout.ledger.file.columns import columns_of, read_columns
-from tieout.ledger.file.database import USE_DOCTOR, Database, explain_errors, is_blank, is_damage
+from tieout.ledger.file.database import USE_DOCTOR, Database, explain_errors, is_damage
 from tieout.ledger.file.instances import NAME
-from tieout.ledger.file.layout import SealLayout
+from tieout.ledger.file.isolation import Contents, Description, contents_in_place, copy_of
 from tieout.ledger.file.query import Query, execute
-from tieout.ledger.file.schema import SCHEMA_VERSION, Schema, in_order, installed_schemas, ledger_schema
+from tieout.ledger.file.schema import SCHEMA_VERSION, Schema, in_order
 from tieout.ledger.moment import Moment, end_of
 
 if TYPE_CHECKING:
     import duckdb
 
-REQUIRED_TABLES = ("run", "seal", "provenance", "transfer", "txn")
-"""Tables without which a DuckDB file is not a journal."""
 FEW_ROWS = 20_000
 """Number of rows up to which NumPy arrays straight from DuckDB are faster than Arrow."""
-_RUN = ("id", "spec", "fingerprints", "strategy", "seed", "policies", "layout")
 
 
 class Reader(Closing):
     """A journal's file, read-only. Raises a `StoreError` where it cannot be read as one.
 
-    *database* is given where the file is open already, and is closed with the reader. The views are installed
-    before the first query.
+    The file may have another author. Its rows are copied once, and everything is read from that copy.
+
+    With *allow_gaps* a file of another version is opened too, and one with records that are not installed.
+    Only the seals of such a file can be checked in full. *with_catalogue* compares the definitions in the
+    file with the registered ones too. No answer depends on them. *contents* are given where the file is open.
     """
 
-    def __init__(self, path: str | Path, database: Database | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        contents: Contents | None = None,
+        *,
+        allow_gaps: bool = False,
+        with_catalogue: bool = False,
+    ) -> None:
         self.path = Path(path)
-        if database is None and self.path.is_file() and self.path.stat().st_size == 0:
-            raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
-        self._database = database or Database(self.path, read_only=True)
+        contents = contents or copy_of(self.path, with_catalogue=with_catalogue)
+        self._contents = contents
+        self._database = contents.database
         self._has_views = False
-        try:
-            with explain_errors(self.path, DamagedFile):
-                tables = self._require_journal()
-                self.run = self._read_run()
-                self.layout: SealLayout = {t: dict(c) for t, c in json.loads(self.run["layout"])}
-                self.policies: dict[str, Any] = json.loads(self.run["policies"])
-                self.schemas: list[Schema] = [
-                    ledger_schema(),
-                    *installed_schemas(self.policies["records"]),
-                ]
-                self._require_tables(tables)
-                prefer_builtin_functions(self._database.connection)
-        except (ValueError, KeyError, TypeError) as error:
+        self._is_detached = False
+        description = contents.description
+        self.run = description.run
+        self.policies = description.policies
+        self.layout = description.layout
+        self.schemas = description.schemas
+        if contents.gaps and not allow_gaps:
             self.close()
-            raise DamagedFile(f"{self.path}: the table run cannot be read: {error!r}") from error
-        except LedgerError:
-            self.close()
-            raise
+            raise _refusal(self.path, description)
+        if not self.is_copy:
+            prefer_builtin_functions(self._database.connection)
+
+    @classmethod
+    def in_place(cls, path: str | Path, *, isolated: bool = True) -> Self:
+        """Open a file without a copy. Its answers are those of its own catalogue and statistics.
+
+        That is for a large file of one's own. A file that this process has just written is opened without
+        isolation, so that a query may read other files too.
+        """
+        return cls(path, contents_in_place(Path(path), isolated=isolated))
+
+    @property
+    def is_copy(self) -> bool:
+        """Check whether the rows are a copy, out of reach of the file."""
+        return self._contents.is_copy
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The tables, views and other objects of the file."""
+        return self._contents.catalogue
+
+    def detach(self) -> Database:
+        """Return the copy of the rows with all views. It is the caller's to close from now on."""
+        assert self.is_copy
+        self.connection  # noqa: B018  installs the views
+        self._is_detached = True
+        return self._database
+
+    @property
+    def faults(self) -> list[str]:
+        """The places where the file's catalogue, layout or tables are not those of a journal."""
+        return self._contents.faults
+
+    @property
+    def gaps(self) -> list[str]:
+        """The parts of the file that this installation cannot examine."""
+        return self._contents.gaps
+
+    @property
+    def wal(self) -> str:
+        """The name of the WAL that was read with the file, empty where there was none."""
+        return self._contents.wal
 
     @property
     def connection(self) -> "duckdb.DuckDBPyConnection":
@@ -78,7 +119,8 @@ class Reader(Closing):
         connection = self._database.lend()
         if not self._has_views:
             self._has_views = True
-            install_views(connection, self.schemas)
+            with explain_errors(self.path, DamagedFile):  # a table in place may lack a column
+                install_views(connection, self.schemas, are_temporary=not self.is_copy)
         return connection
 
     @property
@@ -87,8 +129,9 @@ class Reader(Closing):
         return list(in_order(self.schemas))
 
     def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+        """Close the file, or drop the copy of its rows."""
+        if not self._is_detached:
+            self._database.close()
 
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
         """Run SQL over the journal. *at* shows the books as of a moment, and a date as of its end."""
@@ -106,7 +149,7 @@ class Reader(Closing):
         Numbers have their stored types, times are datetime64[ns], texts are objects. The arrays are
         read-only. Raises `DamagedFile` where rows are missing or doubled.
         """
-        is_short = self._row_counts.get(table, 0) < FEW_ROWS
+        is_short = self._contents.row_counts.get(table, 0) < FEW_ROWS
         return read_columns(self._numpy_columns if is_short else self._arrow_columns, table, names)
 
     def _numpy_columns(self, query: str) -> dict[str, NDArray[Any]]:
@@ -135,64 +178,22 @@ class Reader(Closing):
             raise UnknownView(f"there is no view {name!r}{nearest(view, names)}")
         return self.sql(f"from {view}", at=at)
 
-    def _require_journal(self) -> set[str]:
-        """Return the names of the tables. Raises a `StoreError` unless this is a journal of this version."""
-        rows = self._database.connection.execute(
-            "select table_name, estimated_size from system.main.duckdb_tables()"
-            " where schema_name = 'main' and database_name != 'temp'"
-        ).fetchall()
-        self._row_counts: dict[str, int] = dict(rows)
-        tables = set(self._row_counts)
-        runs = self._database.connection.execute("from run limit 1").fetchall() if "run" in tables else []
-        if not runs and is_blank(self._database.connection):
-            raise NotAJournal(f"{self.path} is empty: a journal that was never begun; delete it")
-        if missing := set(REQUIRED_TABLES) - tables:
-            raise NotAJournal(
-                f"{self.path} is a DuckDB file but not a journal: no table {', '.join(sorted(missing))}"
-            )
-        versions = self._database.connection.execute("select schema_version from provenance").fetchall()
-        if len(versions) != 1:
-            raise DamagedFile(f"{self.path}: {len(versions)} rows in the table provenance, not one")
-        ((version,),) = versions
-        if version > SCHEMA_VERSION:
-            raise NewerSchema(
-                f"{self.path} has schema version {version}, this tieout reads version {SCHEMA_VERSION};"
-                " update tieout"
-            )
-        if version < SCHEMA_VERSION:
-            raise OlderSchema(
-                f"{self.path} has schema version {version}, this tieout reads version {SCHEMA_VERSION};"
-                " open it with the tieout that wrote it"
-            )
-        return tables
 
-    def _require_tables(self, tables: set[str]) -> None:
-        """Raise `DamagedFile` where a table is missing.
-
-        A view does not replace a table of the ledger. It may replace a table of another package, because the
-        seals show that.
-        """
-        ledger, *others = (set(schema.table_names) for schema in self.schemas)
-        missing = set[str]().union(*others) - tables
-        if missing:
-            views = self._database.connection.execute(
-                "select view_name from system.main.duckdb_views() where not internal"
-            ).fetchall()
-            missing -= {name for (name,) in views}
-        if missing := ledger - tables | missing:
-            raise DamagedFile(f"{self.path} has lost the table {', '.join(sorted(missing))}")
-
-    def _read_run(self) -> dict[str, Any]:
-        rows = self._database.connection.execute("from run").fetchall()
-        if len(rows) != 1:
-            raise DamagedFile(f"{self.path}: {len(rows)} rows in the table run, not one")
-        return dict(zip(_RUN, rows[0], strict=True))
+def _refusal(path: Path, description: Description) -> StoreError:
+    """Return the error for a file that can be examined in part only."""
+    if description.version == SCHEMA_VERSION:
+        return UnknownRecords(f"{path}: {'; '.join(description.gaps)}")
+    kind = NewerSchema if description.version > SCHEMA_VERSION else OlderSchema
+    return kind(f"{path} has another layout: {description.gaps[0]}")
 
 
-def install_views(connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema]) -> None:
-    """Install the views and checks of *schemas* for this connection."""
+def install_views(
+    connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema], *, are_temporary: bool
+) -> None:
+    """Install the views and checks of *schemas*, for this connection only if they are temporary."""
+    kind = "temp view" if are_temporary else "view"
     for statement in in_order(schemas).values():
-        connection.execute(statement.replace("create or replace view", "create or replace temp view"))
+        connection.execute(statement.replace("create or replace view", f"create or replace {kind}"))
 
 
 def prefer_builtin_functions(connection: "duckdb.DuckDBPyConnection") -> None:

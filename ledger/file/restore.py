@@ -11,15 +11,17 @@ from tieout.ledger.books.chart import Account
 from tieout.ledger.books.commodity import Commodity
 from tieout.ledger.errors import DamagedFile, SealBroken
 from tieout.ledger.file import chain
+from tieout.ledger.file.catalogue import Catalogue, catalogue, macros
+from tieout.ledger.file.claim import Claim
 from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.reader import Reader
-from tieout.ledger.file.schema import in_order
+from tieout.ledger.file.store import Head, Storage
 
 
 @frozen
 class SealedFile:
-    """A file whose seals all hold, open for reading."""
+    """A file whose seals all hold, and a copy of its rows in *reader*."""
 
     reader: Reader
     run: dict[str, Any]
@@ -64,31 +66,35 @@ class State:
 @contextmanager
 def open_sealed(path: Path) -> Iterator[SealedFile]:
     """Open a file for reading after a check of all its seals. Raises `SealBroken` where one does not hold."""
-    with Reader(path) as reader, explain_errors(path, DamagedFile):
-        for departure in chain.departures(reader):
-            raise SealBroken(f"{path}: {departure}; nothing may be added to it")
+    with Reader(path, with_catalogue=True) as reader:
+        chain.require_sealed(reader)
         digests = [seal.digest for seal in chain.seals(reader)]
         yield SealedFile(reader, reader.run, reader.layout, chain.genesis(reader), digests)
 
 
-def reconnect(path: Path, file: SealedFile) -> Database:
-    """Open the same file for writing. Raises `SealBroken` where another process has written to it."""
+def storage(file: SealedFile, head: Head, claim: Claim) -> Storage:
+    """Open the same file for writing, and take over the copy of its rows for queries.
+
+    *head* is the end of the chain for blocks to come, and *claim* that on the file's path. Raises
+    `SealBroken` where another process has changed the file meanwhile.
+    """
+    path = claim.path
     database = Database(path)
-    connection = database.connection
-    with explain_errors(path, DamagedFile):
-        digests = connection.execute("select digest from seal order by block").fetchall()
-    if [digest for (digest,) in digests] != file.digests:
+    try:
+        with explain_errors(path, DamagedFile):
+            connection = database.connection
+            objects = catalogue(connection) | macros(connection)
+            digests = connection.execute("select digest from seal order by block").fetchall()
+        _require_same(path, file, objects, [digest for (digest,) in digests])
+    except BaseException:
         database.close()
+        raise
+    return Storage.of(database, file.genesis, head, claim, file.reader.detach())
+
+
+def _require_same(path: Path, file: SealedFile, objects: Catalogue, digests: list[str]) -> None:
+    if digests != file.digests or objects != file.reader.catalogue:
         raise SealBroken(f"{path} was written to by another process meanwhile; open it again")
-    with explain_errors(path, DamagedFile):
-        for statement in in_order(file.reader.schemas).values():
-            connection.execute(statement)  # the views in the file are not trusted, as in a reader
-    return database
-
-
-def records_of(file: SealedFile) -> list[tuple[str, int]]:
-    """List the name and version of the records of other packages in the file."""
-    return [(name, version) for name, version in file.reader.policies["records"]]
 
 
 def state(file: SealedFile) -> State:

@@ -7,10 +7,12 @@ from typing import Any
 from attrs import field, frozen
 
 from tieout.ledger.books.bounds import MAX_AMOUNT
+from tieout.ledger.books.commodity import Commodity
+from tieout.ledger.books.layout import Layout
 from tieout.ledger.errors import InvalidPolicy
 from tieout.ledger.file.canonical import canonical
 from tieout.ledger.file.layout import SealLayout
-from tieout.ledger.file.schema import Schema
+from tieout.ledger.file.schema import Schema, ledger_schema
 from tieout.ledger.file.seal import genesis
 
 LARGEST_BLOCK = 100_000_000
@@ -93,7 +95,7 @@ def run_row(run: Run, schemas: Sequence[Schema], layout: SealLayout) -> dict[str
         "block_transfers": run.policies.block_transfers,
         "may_be_overdrawn": sorted(run.policies.may_be_overdrawn),
         "others": run.policies.others,
-        "records": [[s.name, s.version] for s in schemas],
+        "records": [[s.name, s.version] for s in (ledger_schema(), *schemas)],
         "relief": run.policies.relief,
         "semantics": SEMANTICS,
     }
@@ -118,3 +120,33 @@ def stored_policies(document: Mapping[str, Any]) -> Policies:
         block_transfers=document["block_transfers"],
         others=document["others"],
     )
+
+
+def stored_run(row: Mapping[str, Any]) -> Run:
+    """Return the run that the run row of a file records."""
+    return Run(
+        spec=json.loads(row["spec"]),
+        fingerprints=json.loads(row["fingerprints"]),
+        strategy=row["strategy"],
+        seed=int(row["seed"]),
+        policies=stored_policies(json.loads(row["policies"])),
+    )
+
+
+def layout_for(commodities: Iterable[Commodity] | Layout, policies: Policies) -> Layout:
+    """Return a layout for books of *policies*, or raise `InvalidPolicy` where it is for others."""
+    relief, overdrawn = policies.relief, policies.may_be_overdrawn
+    if not isinstance(commodities, Layout):
+        return Layout.of(commodities, relief, overdrawn)
+    if (commodities.relief, commodities.may_be_overdrawn) != (relief, overdrawn):
+        raise InvalidPolicy(
+            f"the layout is for relief {commodities.relief!r} and {_listed(commodities.may_be_overdrawn)},"
+            f" the run has relief {relief!r} and {_listed(overdrawn)};"
+            " make the layout with the policies of the run"
+        )
+    return commodities
+
+
+def _listed(paths: Iterable[str]) -> str:
+    """Name the accounts that may be overdrawn, for an error."""
+    return f"overdrafts on {', '.join(sorted(paths)) or 'no account'}"

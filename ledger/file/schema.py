@@ -7,6 +7,7 @@ and version go into the genesis of every journal that holds its tables.
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib.metadata import EntryPoint, entry_points
@@ -17,8 +18,8 @@ from attrs import frozen
 
 from tieout.ledger.errors import InvalidRecords, UnknownRecords
 
-SCHEMA_VERSION = 1
-"""Version of the ledger's own tables. A file of another version is refused."""
+SCHEMA_VERSION = 2
+"""Version of the ledger's own tables. The row of a run names it."""
 
 _TABLE = re.compile(r"\bcreate\s+table\s+\"?(\w+)", re.IGNORECASE)
 _BODY = re.compile(_TABLE.pattern + r"\"?\s*\((.*?)\)\s*;", re.IGNORECASE | re.DOTALL)
@@ -88,20 +89,26 @@ def ledger_schema() -> Schema:
     return Schema.load("tieout.ledger", SCHEMA_VERSION)
 
 
-def installed_schemas(records: Iterable[tuple[str, int]]) -> list[Schema]:
-    """Return the registered schemas of these names and versions, in this order.
+def installed_schema(name: str, version: int) -> Schema:
+    """Return the registered schema of this name and version.
 
-    Raises `UnknownRecords` where one is not installed, or in another version.
+    Raises `UnknownRecords` where none is installed, or one of another version.
     """
-    schemas = []
-    for name, version in records:
-        schema: Schema = _entry_point(name).load()
-        if schema.version != version:
-            raise UnknownRecords(
-                f"the journal holds version {version} of the records of {name!r}; "
-                f"version {schema.version} is installed"
-            )
-        schemas.append(schema)
+    schema: Schema = _entry_point(name).load()
+    if schema.version != version:
+        raise UnknownRecords(
+            f"the journal holds version {version} of the records of {name!r}; "
+            f"version {schema.version} is installed"
+        )
+    return schema
+
+
+def registered_schemas() -> list[Schema]:
+    """Return the schemas of the ledger and of every package that registers one and can be imported."""
+    schemas = [ledger_schema()]
+    for point in entry_points(group="tieout.records"):
+        with suppress(ImportError):
+            schemas.append(point.load())
     return schemas
 
 

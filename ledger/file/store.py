@@ -8,6 +8,7 @@ digest needs it.
 
 import queue
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,12 +24,18 @@ from tieout.ledger.errors import JournalClosed, LedgerError, ReplayDiverged, Wri
 from tieout.ledger.file import seal
 from tieout.ledger.file.arrow import insert_rows
 from tieout.ledger.file.canonical import canonical
+from tieout.ledger.file.claim import Claim
 from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.layout import SealLayout
+from tieout.ledger.file.place import Identity
 from tieout.ledger.file.seal import Columns
+from tieout.ledger.interruption import uninterrupted
 
 if TYPE_CHECKING:
     import duckdb
+
+
+_SEAL = "insert into seal values (?, ?, ?, ?, ?, ?)"
 
 
 @frozen
@@ -49,13 +56,55 @@ class Head:
     digest: bytes
 
 
-@frozen
+@define
 class Storage:
-    """A database with a journal's tables, and the start and end of its chain."""
+    """A database with a journal's tables, and the start and end of its chain.
+
+    A file has its *claim* and its *identity*. With *replace*, it has a hidden name and takes the place of an
+    earlier journal by this function, once its first block is sealed. *copy* has the rows of a file that was
+    opened, not begun, here. Queries go there, because the statistics of such a file are its author's.
+    """
 
     database: Database
     genesis: bytes
     head: Head
+    claim: Claim | None = None
+    identity: Identity | None = None
+    replace: Callable[[], None] | None = None
+    copy: Database | None = None
+
+    @classmethod
+    def of(cls, database: Database, genesis: bytes, head: Head, claim: Claim, copy: Database) -> "Storage":
+        """Return the storage in the file that was claimed, which was there before."""
+        return cls(database, genesis, head, claim.hold(), Identity.of(claim.path), copy=copy)
+
+    def replace_earlier(self, path: Path) -> None:
+        """Take the place of the earlier journal at *path*."""
+        assert self.replace is not None
+        self.database.checkpoint()
+        self.database.rename(path, self.replace)
+        self.replace = None
+
+    def require_in_place(self, path: Path) -> None:
+        """Raise `FileReplaced` where another file, or none, has the name of this one."""
+        if self.identity is not None and self.replace is None:
+            self.identity.require(path)
+
+    def abandon(self) -> None:
+        """Close a storage that is not used any more, in the process that opened it."""
+        if self.database.is_here:
+            self.close()
+
+    def close(self) -> None:
+        """Close the database and end the claim. Safe to call twice."""
+        try:
+            self.database.close()
+            if self.copy is not None:
+                self.copy.close()
+        finally:
+            claim, self.claim = self.claim, None
+            if claim is not None:
+                claim.close()
 
 
 class Store:
@@ -85,15 +134,35 @@ class Store:
         self._blocks: queue.Queue[Block | None] = queue.Queue(maxsize=1)
         self._lock = threading.RLock()  # in memory the thread that queries stores the blocks
         self._writer: threading.Thread | None = None
+        self._is_closed = False
         if path is not None:
             self._open()  # a fault of the file is raised before anything is posted
-            self._writer = threading.Thread(target=self._write_all, name="tieout-writer", daemon=True)
-            self._writer.start()
 
     @cached_property
     def _sealer(self) -> ThreadPoolExecutor:
         """A thread for digests, started for the first block: most journals in memory are never sealed."""
         return ThreadPoolExecutor(max_workers=1, thread_name_prefix="tieout-seal")
+
+    @property
+    def has_yet_to_replace(self) -> bool:
+        """Check whether the file waits for its first block to take the place of another.
+
+        The blocks that were taken are stored first.
+        """
+        if self.path is None:
+            return False
+        self._blocks.join()
+        return self._open().replace is not None
+
+    @property
+    def identity(self) -> Identity | None:
+        """The file, None in memory."""
+        return None if self.path is None else self._open().identity
+
+    @property
+    def blocks_before(self) -> int:
+        """The number of blocks that the file held already and that are compared."""
+        return len(self._digests)
 
     @property
     def holds_blocks(self) -> bool:
@@ -118,6 +187,11 @@ class Store:
         return self._layout()
 
     @property
+    def is_new(self) -> bool:
+        """Check whether the storage was begun here and not opened."""
+        return self._open().copy is None
+
+    @property
     def genesis(self) -> bytes:
         """The digest that the chain starts from."""
         return self._open().genesis
@@ -133,20 +207,30 @@ class Store:
                 storage = self._connect()
                 self._head = storage.head
                 self._storage = storage
+                # For a store that is lost between two lines by Ctrl-C. One with a writer is never lost.
+                self._end = weakref.finalize(self, storage.abandon)
+                self._end.atexit = False
             return self._storage
 
     def enqueue(self, block: Block, *, is_last: bool = False) -> None:
         """Take a block for storing. Raises the error of an earlier block."""
         self.require_sound()
-        if self._writer is None:
+        if self.path is None:
             self._waiting.append(block)
-        else:
-            self._is_ending = is_last
-            self._blocks.put(block)
+            return
+        if self._writer is None:
+            # Not before the first block, so that a store that Ctrl-C keeps from its journal can be dropped.
+            self._writer = threading.Thread(target=self._write_all, name="tieout-writer", daemon=True)
+            self._writer.start()
+        self._is_ending = is_last
+        self._blocks.put(block)
 
     def sync(self) -> Head:
-        """Wait until every block taken is durable, and return the end of the chain."""
-        if self._writer is None:
+        """Wait until every block taken is durable, and return the end of the chain.
+
+        Raises `FileReplaced` where another program has removed or replaced the file.
+        """
+        if self.path is None:
             with self._lock:
                 self._open()
                 while self._waiting:
@@ -154,21 +238,28 @@ class Store:
         else:
             self._blocks.join()
         self.require_sound()
+        if self.path is not None:
+            self._open().require_in_place(self.path)
         return self._head
 
     def close(self) -> None:
-        """Store the blocks that were taken, and close the file even after an error."""
-        if self._writer is not None:
-            self._blocks.put(None)
-            self._writer.join()
-        if "_sealer" in vars(self):
-            self._sealer.shutdown()
-        if self._storage is not None:
-            try:
-                if self.path is not None and self._error is None:
-                    self._database.checkpoint()
-            finally:
-                self._database.close()
+        """Store the blocks that were taken, and close the file even after an error. Safe to call twice."""
+        if self._is_closed:
+            return
+        with uninterrupted():
+            self._is_closed = True
+            if self._writer is not None:
+                self._blocks.put(None)
+                self._writer.join()
+            if "_sealer" in vars(self):
+                self._sealer.shutdown()
+            if self._storage is not None:
+                self._end.detach()
+                try:
+                    if self.path is not None and self._error is None:
+                        self._database.checkpoint()
+                finally:
+                    self._storage.close()
         if not self._is_error_raised:
             self.require_sound()
 
@@ -181,7 +272,8 @@ class Store:
         Everything is the first *row_counts* rows of each table and *open_rows*.
         """
         self.sync()
-        cursor = self._database.cursor()
+        storage = self._open()
+        cursor = (storage.copy or storage.database).cursor()
         try:
             cursor.execute("begin")
             if self._head.blocks < len(self._digests):
@@ -239,22 +331,26 @@ class Store:
                 )
         else:
             with explain_errors(self.path):
-                if self._is_ending:
+                storage = self._open()
+                if self._is_ending or storage.replace is not None:
                     self._database.checkpoint_next_commit()
                 connection.execute("begin")
                 insert_rows(connection, tables)
                 digest = sealing.result()
                 rows = canonical({name: len(next(iter(c.values()))) for name, c in tables})
-                connection.execute(
-                    "insert into seal values (?, ?, ?, ?, ?, ?)",
-                    [
-                        block.number,
-                        block.first_txn,
-                        block.last_txn,
-                        rows,
-                        self._head.digest.hex(),
-                        digest.hex(),
-                    ],
-                )
+                row = [
+                    block.number,
+                    block.first_txn,
+                    block.last_txn,
+                    rows,
+                    self._head.digest.hex(),
+                    digest.hex(),
+                ]
+                connection.execute(_SEAL, row)
                 connection.execute("commit")
+                if (copy := storage.copy) is not None:
+                    insert_rows(copy.connection, tables)
+                    copy.connection.execute(_SEAL, row)
+                if self.path is not None and storage.replace is not None:
+                    storage.replace_earlier(self.path)
         self._head = Head(block.number + 1, digest)

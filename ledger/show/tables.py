@@ -2,13 +2,14 @@
 
 A table has amounts with separators, aligned at the decimals of their commodity, and a dash for zero. It ends
 with the totals of debits and credits. CSV and JSON have exact decimals, and times as full ISO text in UTC.
+
+Text in a table is on one line, and in CSV it is no formula (`tieout.ledger.text`). JSON has it exactly.
 """
 
 import csv
-import json
 import math
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Literal, TextIO
 
@@ -18,10 +19,11 @@ from attrs import field, frozen
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from tieout.ledger.file.query import Query
 from tieout.ledger.file.reader import Reader
+from tieout.ledger.terminal import Styled, say, write_plain
+from tieout.ledger.text import json_text, line, spreadsheet_cell
 
 Form = Literal["table", "csv", "json"]
 """The formats of an answer."""
@@ -52,7 +54,7 @@ def write(answer: Query, form: Form, least: Places, title: str = "") -> None:
             if answer.table.num_columns:
                 show(grid(answer.table, least, title))
             if not answer.table.num_rows:
-                show("no rows")
+                say("no rows")
         case "csv":
             _write_csv(answer.table, sys.stdout)
         case "json":
@@ -86,9 +88,30 @@ def exact(value: Value) -> Value:
 
 def _write_csv(answer: pa.Table, stream: TextIO) -> None:
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(answer.column_names)
+    # On a terminal a line break in a cell would begin a line of the author's.
+    text = _one_line_cell if stream.isatty() else spreadsheet_cell
+    writer.writerow(map(text, answer.column_names))
     for row in rows_of(answer):
-        writer.writerow([str(v).lower() if isinstance(v, bool) else v for v in map(exact, row)])
+        writer.writerow([_csv_value(value, text) for value in row])
+
+
+def _one_line_cell(value: str) -> str:
+    return line(spreadsheet_cell(value))
+
+
+def _csv_value(value: Value, text: Callable[[str], str]) -> Value:
+    """Return a value as CSV has it. Numbers and times are no text of a file."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case Decimal() | int() | float() | np.datetime64():
+            return exact(value)
+        case str():
+            return text(value)
+        case _:
+            return text(str(exact(value)))
 
 
 def _write_json(answer: pa.Table, stream: TextIO) -> None:
@@ -96,7 +119,7 @@ def _write_json(answer: pa.Table, stream: TextIO) -> None:
     separator = "[\n"
     for row in rows_of(answer):
         stream.write(separator)
-        stream.write(json.dumps(dict(zip(names, map(exact, row), strict=True)), ensure_ascii=False))
+        stream.write(json_text(dict(zip(names, map(exact, row), strict=True))))
         separator = ",\n"
     stream.write("\n]\n" if answer.num_rows else "[]\n")
 
@@ -133,12 +156,19 @@ def amount(value: Decimal | None, decimals: int) -> str:
     return f"{value:,.{max(decimals, _decimals(value))}f}" if value else "-"
 
 
+def _lines(texts: Iterable[str]) -> list[str]:
+    return list(map(line, texts))
+
+
 @frozen
 class Column:
-    """A column of a printed table. Numbers are aligned to the *right* and never folded."""
+    """A column of a printed table. Numbers are aligned to the *right* and never folded.
 
-    heading: str
-    cells: list[str]
+    Its heading and its cells are single lines.
+    """
+
+    heading: str = field(converter=line)
+    cells: list[str] = field(converter=_lines)
     right: bool
     width: int = field(init=False)
     """The width of its widest cell."""
@@ -152,7 +182,7 @@ class Column:
 class Grid:
     """A printed table. *totals* are the rows that sum up others, *gaps* those with a gap after them."""
 
-    title: str
+    title: str = field(converter=line)
     columns: list[Column]
     totals: set[int]
     gaps: set[int]
@@ -228,28 +258,28 @@ def grid(answer: pa.Table, least: Places, title: str = "") -> Grid:
     return Grid(title, columns, totals, gaps)
 
 
-def show(*parts: str | Text | Grid) -> None:
-    """Print to the standard output: folded on a terminal, in full width elsewhere.
+def show(*parts: str | Styled | Grid) -> None:
+    """Print tables and lines to the standard output: folded on a terminal, in full width elsewhere.
 
     Where a terminal is too narrow for the numbers, lines are long and no column is left out.
     """
     console = Console(markup=False, emoji=False, highlight=False)
     width = console.width if console.is_terminal else None
     for part in parts:
-        if isinstance(part, str):
-            sys.stdout.write(f"{part}\n")
-        elif isinstance(part, Text):
-            console.print(part, soft_wrap=True)
+        if not isinstance(part, Grid):
+            say(part)
         elif part.length > MANY:
-            sys.stdout.writelines(f"{line}\n" for line in part.lines())
+            for row in part.lines():
+                write_plain(f"{row}\n", sys.stdout)
         else:
             # Not as rich's own title, which folds to the width of the table.
-            sys.stdout.writelines([f"{part.title}\n"] * bool(part.title))
+            say(*[part.title] * bool(part.title))
             table = part.table(width)
             console.width = table.width or 1
             with console.capture() as printed:
                 console.print(table)
-            sys.stdout.writelines(f"{line.rstrip()}\n" for line in printed.get().splitlines())
+            for row in printed.get().splitlines():
+                write_plain(f"{row.rstrip()}\n", sys.stdout)
 
 
 def _totals(answer: pa.Table) -> pa.Table | None:

@@ -10,8 +10,12 @@ from tieout.ledger.show.tables import Places, cell, grid, rows_of, show
 from tieout.ledger.show.trace import Trace
 
 
-def show_trace(trace: Trace, least: Places) -> None:
-    """Print a trace: transaction by transaction, then the rows of other tables."""
+def show_trace(trace: Trace, least: Places, *, is_verified: bool) -> None:
+    """Print a trace: transaction by transaction, then the rows of other tables.
+
+    *is_verified* says that the seals were checked.
+    """
+    sealed = "sealed" if is_verified else "sealed according to the file, which was not checked,"
     for transaction in _dictionaries(trace.transactions.table):
         show(*_headings(transaction))
         transfers = _rows_of(trace.transfers.table, transaction["txn"])
@@ -20,7 +24,7 @@ def show_trace(trace: Trace, least: Places) -> None:
         lots = _rows_of(trace.lots.table, transaction["txn"])
         if lots.num_rows:
             show(grid(lots, least), "")
-        show(f"  sealed in block {transaction['block']}, digest {transaction['digest']}", "")
+        show(f"  {sealed} in block {transaction['block']}, digest {transaction['digest']}", "")
     for name, rows in trace.rows.items():
         show(grid(_without_empty_columns(rows.table), least, name), "")
 

@@ -13,8 +13,8 @@ market_value as (
     select
         statement,
         count(*) as positions,
-        sum(greatest(market_value, 0))::bigint as long,
-        sum(least(market_value, 0))::bigint as short
+        sum(greatest(market_value, 0)) as long,
+        sum(least(market_value, 0)) as short
     from statement_holding
     group by statement
 )
@@ -23,10 +23,10 @@ select
     stated.id as statement,
     stated.timestamp,
     money.symbol as currency,
-    coalesce(market_value.long, 0) * unit.value as long,
-    coalesce(market_value.short, 0) * unit.value as short,
-    (coalesce(market_value.long, 0) - coalesce(market_value.short, 0)) * unit.value as gross,
-    (coalesce(market_value.long, 0) + coalesce(market_value.short, 0)) * unit.value as net,
+    (coalesce(market_value.long, 0) * unit.value)::decimal(37, 12) as long,
+    (coalesce(market_value.short, 0) * unit.value)::decimal(37, 12) as short,
+    ((coalesce(market_value.long, 0) - coalesce(market_value.short, 0)) * unit.value)::decimal(37, 12) as gross,
+    ((coalesce(market_value.long, 0) + coalesce(market_value.short, 0)) * unit.value)::decimal(37, 12) as net,
     stated.equity * unit.value as equity,
     case
         when stated.equity != 0

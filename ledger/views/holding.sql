@@ -53,7 +53,7 @@ select
         coalesce(in_lots.quantity, 0)::double * mark_at.price * instrument.multiplier
         * (money_unit.per_one::double / instrument_unit.per_one::double),
         0
-    )::bigint as market_value,
+    )::decimal(38, 0) as market_value,
     instrument_unit.value as quantity_unit,
     money_unit.value as money_unit
 from held

@@ -43,7 +43,7 @@ select
     stated.timestamp,
     money.symbol as currency,
     stated.equity * unit.value as equity,
-    coalesce(flow.amount, 0)::bigint * unit.value as net_flow
+    (coalesce(flow.amount, 0) * unit.value)::decimal(37, 12) as net_flow
 from stated
 join commodity as money on money.id = stated.currency
 join unit on unit.scale = money.scale

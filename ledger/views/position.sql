@@ -7,8 +7,8 @@ select
     price as mark,
     marked,
     stale,
-    market_value * money_unit as market_value,
-    (market_value - cost) * money_unit as unrealized_pnl,
+    (market_value * money_unit)::decimal(37, 12) as market_value,
+    ((market_value - cost) * money_unit)::decimal(37, 12) as unrealized_pnl,
     currency
 from holding
 where quantity != 0

@@ -1,5 +1,6 @@
 -- The figures that each statement should have, derived from balances and marks alone, in units. They are the sums of
--- the transactions that it covers by class of account, and its holdings at the marks of its time.
+-- the transactions that it covers by class of account, and its holdings at the marks of its time. A sum may exceed 64
+-- bits.
 create or replace view statement_derived as
 with cut as (
     select distinct txn
@@ -104,11 +105,11 @@ valued as (
 
 select
     statement.id,
-    so_far.cash::bigint as cash,
-    coalesce(valued.market_value, 0)::bigint as market_value,
-    (so_far.other + coalesce(valued.market_value, 0))::bigint as equity,
-    so_far.carried::bigint as carried,
-    so_far.owners::bigint as contributed_and_earned,
+    so_far.cash::decimal(38, 0) as cash,
+    coalesce(valued.market_value, 0)::decimal(38, 0) as market_value,
+    (so_far.other + coalesce(valued.market_value, 0))::decimal(38, 0) as equity,
+    so_far.carried::decimal(38, 0) as carried,
+    so_far.owners::decimal(38, 0) as contributed_and_earned,
     coalesce(valued.marked, 0)::bigint as marked,
     coalesce(held_at.held, 0)::bigint as held
 from statement

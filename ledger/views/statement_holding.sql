@@ -49,7 +49,7 @@ select
         holding_at.quantity::double * priced.price * commodity.multiplier
         * (money_unit.per_one::double / instrument_unit.per_one::double),
         0
-    )::bigint as market_value
+    )::decimal(38, 0) as market_value
 from priced
 asof join holding_at on holding_at.instrument = priced.instrument and priced.txn >= holding_at.cut
 join commodity on commodity.id = priced.instrument

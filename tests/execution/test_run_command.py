@@ -1,5 +1,6 @@
 """`tieout run` and `tieout reperform` on the terminal, with a spec and its data."""
 
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -11,7 +12,9 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner, Result
 
-from tieout.execution.runs import delete_journal
+from tieout.execution.runs import generated_by
+from tieout.execution.spec.assembly import assemble
+from tieout.execution.spec.reading import read
 from tieout.ledger.application import application
 from tieout.ledger.errors import JournalExists
 from tieout.ledger.file.reader import Reader
@@ -84,6 +87,10 @@ def ran(folder: Path) -> str:
     assert (0, "") == (result.exit_code, result.stderr)
     *_, head = HEAD.findall(result.stdout)
     return str(head)
+
+
+def reperformed(folder: Path, *options: str | Path) -> Result:
+    return tieout("reperform", folder / "swing.duckdb", "--data-dir", folder, *options)
 
 
 def replaced(path: Path, good: str, bad: str) -> None:
@@ -212,13 +219,45 @@ def test_a_file_that_is_no_journal_is_never_removed(folder: Path) -> None:
         assert before == path.read_bytes()
 
 
-def test_a_journal_of_other_bars_is_not_deleted(folder: Path) -> None:
+def test_a_journal_of_other_bars_is_not_overwritten(folder: Path) -> None:
     ran(folder)
+    before = (folder / "swing.duckdb").read_bytes()
+    again = assemble(read(folder / "swing.toml"))
 
     with pytest.raises(JournalExists, match="holds another run; choose another name"):
-        delete_journal(folder / "swing.duckdb", generator="tieout.strategies.universe:generate")
+        again.run(folder / "swing.duckdb", overwrite=generated_by("tieout.strategies.universe:generate"))
 
-    assert (folder / "swing.duckdb").exists()
+    assert before == (folder / "swing.duckdb").read_bytes()
+
+
+@pytest.mark.parametrize("overwrite", [[], ["--overwrite"]])
+def test_a_pipe_in_the_place_of_a_journal_stays(folder: Path, overwrite: list[str]) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+
+    refused = tieout("run", folder / "swing.toml", "--journal", pipe, *overwrite)
+
+    assert 2 == refused.exit_code
+    assert f"tieout: {pipe} is a named pipe, not a journal; choose another name\n" == refused.stderr
+    assert pipe.is_fifo()
+
+
+def test_an_overwriting_run_that_fails_at_once_leaves_the_earlier_one(folder: Path) -> None:
+    ran(folder)
+    before = (folder / "swing.duckdb").read_bytes()
+    replaced(folder / "swing.toml", "count = 2", "count = 2, fails_at = 3")
+
+    failed = tieout("run", folder / "swing.toml", "--overwrite")
+
+    assert 2 == failed.exit_code
+    assert "bar 3" in failed.stderr
+    assert failed.stderr.endswith("; no block was sealed, and the journal that was there is unchanged\n")
+    assert before == (folder / "swing.duckdb").read_bytes()
+    replaced(folder / "swing.toml", "fails_at = 3", "fails_at = 25")
+    assert tieout("run", folder / "swing.toml", "--overwrite").stderr.endswith(
+        "; the journal is closed there\n"
+    )
+    assert before != (folder / "swing.duckdb").read_bytes()
 
 
 def test_a_missing_file_is_one_sentence(folder: Path) -> None:
@@ -272,7 +311,7 @@ def test_a_run_that_its_strategy_ended_is_performed_again_to_the_same_end(folder
     for _ in range(2):
         assert 2 == tieout("run", folder / "swing.toml").exit_code
 
-    again = tieout("reperform", folder / "swing.duckdb")
+    again = reperformed(folder)
 
     assert 0 == again.exit_code
     assert "the strategy failed at bar 25, 2024-02-05: KeyError('no such thing')" in again.stdout
@@ -299,7 +338,7 @@ def test_a_journal_is_performed_again_block_by_block(folder: Path) -> None:
     head = ran(folder)
     before = (folder / "swing.duckdb").read_bytes()
 
-    result = tieout("reperform", folder / "swing.duckdb")
+    result = reperformed(folder)
 
     assert (0, "") == (result.exit_code, result.stderr)
     assert 4 == len(re.findall(r"block \d, transactions \d+ to \d+: [0-9a-f]{16}, equal", result.stdout))
@@ -308,22 +347,23 @@ def test_a_journal_is_performed_again_block_by_block(folder: Path) -> None:
     assert before == (folder / "swing.duckdb").read_bytes()
 
 
-@pytest.mark.parametrize("how", ["option", "current", "of the journal"])
-def test_its_data_are_found_from_another_folder(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+def test_its_files_are_looked_up_in_the_folder_that_is_named_and_in_no_other(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     head = ran(folder)
-    moved, journal = tmp_path / "moved", tmp_path / "moved" / "swing.duckdb"
+    moved = tmp_path / "moved"
     shutil.move(folder, moved)
-    if how != "of the journal":
-        journal = tmp_path / "swing.duckdb"
-        shutil.move(moved / "swing.duckdb", journal)
-    monkeypatch.chdir(moved if how == "current" else "/")
+    monkeypatch.chdir(moved)
 
-    result = tieout("reperform", journal, *(("--data-dir", moved) if how == "option" else ()))
+    refusal = tieout("reperform", moved / "swing.duckdb")
+    result = reperformed(moved)
 
-    assert 0 == result.exit_code
-    assert [head, head] == HEAD.findall(result.stdout)
+    assert (2, "") == (refusal.exit_code, refusal.stdout)
+    assert (
+        f"tieout: {moved}/swing.duckdb: it names the file swing.py;"
+        " name the folder that holds it with --data-dir\n"
+    ) == refusal.stderr
+    assert (0, [head, head]) == (result.exit_code, HEAD.findall(result.stdout))
 
 
 def test_versions_of_libraries_in_the_provenance_change_nothing(folder: Path) -> None:
@@ -331,7 +371,7 @@ def test_versions_of_libraries_in_the_provenance_change_nothing(folder: Path) ->
     with duckdb.connect(str(folder / "swing.duckdb")) as connection:
         connection.execute("""update provenance set versions = '{"numpy":"1.0"}', host = 'elsewhere'""")
 
-    result = tieout("reperform", folder / "swing.duckdb")
+    result = reperformed(folder)
 
     assert 0 == result.exit_code
     assert [head, head] == HEAD.findall(result.stdout)
@@ -344,7 +384,7 @@ def test_the_cause_of_another_outcome_is_named(
     ran(folder)
     change(folder)
 
-    result = tieout("reperform", folder / "swing.duckdb")
+    result = reperformed(folder, "--run-other-code")
 
     assert 1 == result.exit_code
     assert f"input changed: {cause}" in result.stdout
@@ -359,7 +399,7 @@ def test_the_block_is_named_where_a_change_begins_to_matter(folder: Path) -> Non
         close=pl.when(pl.col("timestamp") == late).then(pl.col("close") + 0.5).otherwise(pl.col("close"))
     ).write_parquet(path)
 
-    result = tieout("reperform", folder / "swing.duckdb")
+    result = reperformed(folder)
 
     outcomes = re.findall(r"block \d.*(NOT EQUAL|equal)", result.stdout)
     assert (1, ["equal"] * 2 + ["NOT EQUAL"] * 3) == (result.exit_code, outcomes)
@@ -372,7 +412,7 @@ def test_a_file_that_departs_from_its_seals_is_not_equal(folder: Path) -> None:
     with duckdb.connect(str(folder / "swing.duckdb")) as connection:
         connection.execute("update fill set price = price + 1 where id = 3")
 
-    result = tieout("reperform", folder / "swing.duckdb")
+    result = reperformed(folder)
 
     assert 1 == result.exit_code
     assert "the file does not match its seals: block 0" in result.stdout
@@ -385,7 +425,7 @@ def test_what_cannot_be_performed_again_is_one_sentence(folder: Path) -> None:
     missing = tieout("reperform", folder / "swing.duckdb", "--data-dir", folder)
     nowhere = tieout("reperform", folder / "nothing.duckdb")
 
-    assert (2, "") == (missing.exit_code, missing.stdout)
+    assert 2 == missing.exit_code
     assert (
         f"tieout: {folder}/swing.duckdb: there is no file prices.parquet in {folder};"
         " name the folder with --data-dir\n"

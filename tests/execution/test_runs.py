@@ -19,6 +19,7 @@ from tests.support.market_oracle import Simulation
 from tests.support.ties import assert_tied
 from tieout import Bar, Bars, Broker, Orders, Result, Signals, Strategy, TargetWeights
 from tieout.execution.records import RECORDS
+from tieout.ledger.file.anchor import parse
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.schema import ledger_schema
 from tieout.ledger.file.verify import Outcome, verify
@@ -114,7 +115,7 @@ def test_a_run_in_a_file_passes_every_check_and_is_the_run_in_memory(case: Case)
         with run(case, market.Script(case.wishes)) as in_memory:
             run(case, market.Script(case.wishes), path=path).close()
             with Reader(path) as reader:
-                report = verify(reader, anchor=in_memory.head)
+                report = verify(reader, parse(in_memory.head))
 
     assert [] == [check.findings for check in report.results if check.outcome is Outcome.FAILED]
     assert in_memory.head == report.head

@@ -26,7 +26,7 @@ from tieout.ledger.application import application
 from tieout.ledger.file.query import Query
 from tieout.ledger.show import tables as present
 
-COMMANDS = ("verify", "show", "sql", "trace", "export", "doctor")
+COMMANDS = ("verify", "sign", "show", "sql", "trace", "export", "doctor")
 
 
 @pytest.fixture(scope="module")
@@ -346,10 +346,37 @@ def test_sound_books_verify_and_end_with_their_digests(books: Path) -> None:
 def test_the_head_digest_is_an_anchor(books: Path) -> None:
     head = printed("verify", books).splitlines()[-1].split()[2]
 
-    assert 0 == tieout("verify", books, "--anchor", head[:16]).exit_code
-    wrong = tieout("verify", books, "--anchor", head[:15] + "g")
+    assert "the anchor is the head digest" in printed("verify", books, "--anchor", head)
+    wrong = tieout("verify", books, "--anchor", f"{int(head, 16) ^ 1:064x}")
     assert 1 == wrong.exit_code
     assert "the tail was cut off" in wrong.stdout
+    assert "the anchor is the head digest" not in wrong.stdout
+
+
+def test_the_file_digest_is_an_anchor_of_head_and_provenance(books: Path) -> None:
+    digest = printed("verify", books).splitlines()[-1].split()[-1]
+
+    assert "the anchor is the file digest" in printed("verify", books, "--anchor", digest)
+
+
+@pytest.mark.parametrize(
+    ("shape", "problem"),
+    [
+        ("{0:.16}", "16 hex digits and not 64: two files that share so few can be searched for"),
+        ("{0:.63}", "63 hex digits and not 64"),
+        ("{0}0", "65 hex digits and not 64; give the whole digest"),
+        ("{0:.63}g", "is not hexadecimal"),
+        ("0x{0:.62}", "is not hexadecimal"),
+        ("", "'' is not hexadecimal"),
+    ],
+)
+def test_less_or_more_than_a_digest_is_refused_and_the_printed_one_is_an_anchor(
+    books: Path, shape: str, problem: str
+) -> None:
+    head = printed("verify", books).splitlines()[-1].split()[2]
+
+    assert problem in refusal("verify", books, "--anchor", shape.format(head))
+    assert 0 == tieout("verify", books, "--anchor", f" {head}\n").exit_code
 
 
 def test_a_changed_file_is_found_wrong_and_the_block_is_named(books: Path, tmp_path: Path) -> None:
@@ -511,6 +538,8 @@ def greet():
     print("hello")
 
 def fail(how: str):
+    if how == "keys":
+        raise KeyboardInterrupt
     raise {"disk": OSError(28, "No space left on device", "out"), "pipe": BrokenPipeError()}[how]
 
 def register(app):
@@ -542,6 +571,7 @@ def test_another_room_brings_its_commands_and_a_broken_one_does_no_harm(books: P
 @pytest.mark.parametrize(
     ("how", "message"),
     [
+        ("keys", "tieout: interrupted"),
         ("disk", "tieout: out: No space left on device"),
         ("pipe", ""),
         ("bug", "KeyError: 'bug'"),

@@ -1,6 +1,9 @@
 """Exports: names that can be read back, the two layers, and what outsiders say of them."""
 
+import json
+import os
 import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from beancount.core.data import Transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.text import HOSTILE, restored
 from tieout.ledger.books.commodity import SYMBOL, currency, instrument
 from tieout.ledger.books.events import buy, cash_in_lieu, cover, deposit, sell, short_sale, split
 from tieout.ledger.errors import ExportFailed
@@ -200,7 +204,7 @@ HLEDGER_EXACT = """
 def test_a_layer_reads_as_a_bookkeeper_would_write_it(
     reader: Reader, tmp_path: Path, form: str, layer: int, part: str
 ) -> None:
-    text = export(reader, form, tmp_path)[layer].read_text("utf-8")
+    text = export(reader, form, tmp_path / "out")[layer].read_text("utf-8")
 
     assert part in text
 
@@ -209,7 +213,7 @@ def test_a_layer_reads_as_a_bookkeeper_would_write_it(
 def test_a_file_says_which_journal_it_is(reader: Reader, tmp_path: Path, form: str) -> None:
     (digest,) = reader.sql("select digest from seal order by block desc limit 1").rows()
 
-    for path in export(reader, form, tmp_path):
+    for path in export(reader, form, tmp_path / "out"):
         first, second, *_ = path.read_text("utf-8").splitlines()
 
         assert f"; tieout journal {reader.run['id']}, {path.stem} layer" == first
@@ -224,12 +228,37 @@ def test_any_note_is_the_narration(tmp_path_factory: pytest.TempPathFactory, not
         for note in notes:
             journal.post("2024-01-02", deposit, "USD", 1, note=note)
     with Reader(folder / "books.duckdb") as reader:
-        exact, _ = export(reader, "beancount", folder)
+        exact, _ = export(reader, "beancount", folder / "out")
 
     entries, errors, _ = loader.load_file(str(exact))
 
     assert [] == errors
-    assert notes == [entry.narration for entry in entries if isinstance(entry, Transaction)]
+    assert notes == [restored(entry.narration or "") for entry in entries if isinstance(entry, Transaction)]
+
+
+@pytest.mark.outsiders
+def test_any_note_is_the_description_in_hledger(tmp_path: Path) -> None:
+    notes = [
+        "a | b",
+        " two  spaces ",
+        "; date:2020-01-01",
+        "\\",
+        "(1) *",
+        "=1",
+        "\u2028é\u202e\xa0",
+        *HOSTILE,
+    ]
+    with Journal.create(tmp_path / "books.duckdb", [currency("USD")]) as journal:
+        for note in notes:
+            journal.post("2024-01-02", deposit, "USD", 1, note=note)
+    with Reader(tmp_path / "books.duckdb") as reader:
+        exact, _ = export(reader, "hledger", tmp_path / "out")
+
+    command = ["hledger", "-f", str(exact), "print", "-O", "json"]
+    printed = subprocess.run(command, capture_output=True, check=True, env=os.environ | {"LC_ALL": "C.UTF-8"})
+    descriptions = [entry["tdescription"] for entry in json.loads(printed.stdout)]
+
+    assert notes == [QUOTED.unescape(text.removeprefix("deposit | ")) for text in descriptions]
 
 
 def differences(comparisons: Iterable[outsiders.Comparison]) -> list[str]:
@@ -243,7 +272,7 @@ def differences(comparisons: Iterable[outsiders.Comparison]) -> list[str]:
 def test_beancount_agrees_to_the_last_digit(tmp_path: Path, relief: str) -> None:
     sample(tmp_path / "books.duckdb", 300, relief=relief)
 
-    comparisons = outsiders.compare(tmp_path / "books.duckdb", tmp_path, ["beancount"])
+    comparisons = outsiders.compare(tmp_path / "books.duckdb", tmp_path / "out", ["beancount"])
 
     assert [] == differences(comparisons)
     assert all(comparison.books for comparison in comparisons)
@@ -254,7 +283,7 @@ def test_beancount_agrees_to_the_last_digit(tmp_path: Path, relief: str) -> None
 def test_hledger_agrees_to_the_last_digit(tmp_path: Path, relief: str) -> None:
     sample(tmp_path / "books.duckdb", 300, relief=relief)
 
-    comparisons = outsiders.compare(tmp_path / "books.duckdb", tmp_path, ["hledger"])
+    comparisons = outsiders.compare(tmp_path / "books.duckdb", tmp_path / "out", ["hledger"])
 
     assert [] == differences(comparisons)
     assert all(comparison.books for comparison in comparisons)
@@ -275,7 +304,7 @@ def test_lots_agree_that_were_named_split_to_nothing_and_had_no_cost(tmp_path: P
             transaction.book(split, "ACME", 5, 1)
             transaction.book(cash_in_lieu, "ACME", 1, 9)
 
-    comparisons = outsiders.compare(books, tmp_path, ["beancount"])
+    comparisons = outsiders.compare(books, tmp_path / "out", ["beancount"])
 
     assert [] == differences(comparisons)
 
@@ -294,7 +323,7 @@ PLANTED = [
 def test_a_planted_fault_is_seen_by_beancount(
     reader: Reader, tmp_path: Path, layer: str, right: str, wrong: str
 ) -> None:
-    (path,) = (path for path in export(reader, "beancount", tmp_path) if path.stem == layer)
+    (path,) = (path for path in export(reader, "beancount", tmp_path / "out") if path.stem == layer)
     text, books = path.read_text("utf-8"), outsiders.Books.of(reader)
     before = differences(outsiders.beancount(books, path))
     path.write_text(text.replace(right, wrong, 1), "utf-8")
@@ -318,7 +347,7 @@ def test_a_planted_fault_is_seen_by_beancount(
 def test_a_planted_fault_is_seen_by_hledger(
     reader: Reader, tmp_path: Path, layer: str, right: str, wrong: str
 ) -> None:
-    (path,) = (path for path in export(reader, "hledger", tmp_path) if path.stem == layer)
+    (path,) = (path for path in export(reader, "hledger", tmp_path / "out") if path.stem == layer)
     text, books = path.read_text("utf-8"), outsiders.Books.of(reader)
     before = differences(outsiders.hledger(books, path))
     path.write_text(text.replace(right, wrong, 1), "utf-8")
@@ -365,10 +394,10 @@ def test_a_lot_opened_and_closed_at_once_leaves_no_posting(tmp_path: Path) -> No
             transaction.book(buy, "ACME", 3, 100)
             transaction.book(sell, "ACME", 3, 110)
 
-    comparisons = outsiders.compare(books, tmp_path, ["beancount"])
+    comparisons = outsiders.compare(books, tmp_path / "out", ["beancount"])
 
     assert [] == differences(comparisons)
-    assert "{{" not in (tmp_path / "lots.beancount").read_text("utf-8")
+    assert "{{" not in (tmp_path / "out" / "lots.beancount").read_text("utf-8")
 
 
 # --- tables --------------------------------------------------------------------------------------
@@ -376,18 +405,18 @@ def test_a_lot_opened_and_closed_at_once_leaves_no_posting(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("view", ["trial_balance", "general_ledger", "lot", "cash_flow", "posting"])
 def test_a_statement_in_parquet_is_the_statement(reader: Reader, tmp_path: Path, view: str) -> None:
-    export(reader, "parquet", tmp_path)
+    export(reader, "parquet", tmp_path / "out")
 
-    rows = pq.read_table(tmp_path / f"{view}.parquet").to_pylist()
+    rows = pq.read_table(tmp_path / "out" / f"{view}.parquet").to_pylist()
 
     assert rows
     assert sorted(map(str, reader.view(view).rows())) == sorted(map(str, rows))
 
 
 def test_amounts_in_csv_are_exact_text(reader: Reader, tmp_path: Path) -> None:
-    export(reader, "csv", tmp_path)
+    export(reader, "csv", tmp_path / "out")
 
-    header, *lines = (tmp_path / "trial_balance.csv").read_text("utf-8").splitlines()
+    header, *lines = (tmp_path / "out" / "trial_balance.csv").read_text("utf-8").splitlines()
 
     assert "account,commodity,debit,credit" == header
     assert "Income:Realised:brk.b,USD,0.000000000000,30.000000000000" in lines
@@ -397,7 +426,7 @@ def test_amounts_in_csv_are_exact_text(reader: Reader, tmp_path: Path) -> None:
 def test_every_table_and_statement_has_a_file(reader: Reader, tmp_path: Path, form: str) -> None:
     names = {path.stem for path in export(reader, form, tmp_path / form)}
 
-    assert names == {path.stem for path in (tmp_path / form).iterdir()}
+    assert {*names, "tieout-export"} == {path.stem for path in (tmp_path / form).iterdir()}
     assert {*reader.layout, "run", "seal", "provenance"} <= names
     assert {"balance_sheet", "income_statement", "position", "proof"} <= names
 
@@ -421,7 +450,7 @@ def test_the_same_journal_gives_the_same_bytes(tmp_path: Path, form: str) -> Non
 def test_progress_ends_where_all_is_done(reader: Reader, tmp_path: Path, form: str) -> None:
     steps: list[tuple[int, int]] = []
 
-    export(reader, form, tmp_path, lambda count, total: steps.append((count, total)))
+    export(reader, form, tmp_path / "out", lambda count, total: steps.append((count, total)))
 
     assert steps[-1][0] == steps[-1][1] > 0
 
@@ -440,13 +469,13 @@ def test_a_file_that_is_a_folder_is_refused(reader: Reader, tmp_path: Path, form
         path.unlink()
         path.mkdir()
 
-    with pytest.raises(ExportFailed, match="cannot be written"):
+    with pytest.raises(ExportFailed, match="which no finished export wrote"):
         export(reader, form, tmp_path / "out")
 
 
 def test_an_unknown_format_is_refused(reader: Reader, tmp_path: Path) -> None:
     with pytest.raises(ExportFailed, match="no format 'ledger'; there are beancount, hledger"):
-        export(reader, "ledger", tmp_path)
+        export(reader, "ledger", tmp_path / "out")
 
 
 def test_a_missing_judge_is_named_with_its_remedy(

@@ -4,11 +4,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from rich.text import Text
 
 from tieout.ledger.file.verify import Outcome
 from tieout.ledger.show import tables as present
 from tieout.ledger.show.tables import Column, Grid
+from tieout.ledger.terminal import Styled
 from tieout.validation.audit.audit import Audit
 from tieout.validation.audit.books import Books
 from tieout.validation.audit.faults import Finding, moment, money
@@ -26,7 +26,7 @@ def show(result: Audit) -> None:
     _show_ties(result)
     if result.findings:
         _show_findings(result)
-    present.show("", _verdict(result))
+    present.show("", _verdict(result), f"head digest {result.verified.head}")
 
 
 def _show_inputs(result: Audit) -> None:
@@ -119,7 +119,7 @@ def _show_findings(result: Audit) -> None:
         else:
             amount = "" if math.isnan(finding.amount) else f", {money(finding.amount)} in total"
             title = f"{number}. {_capital(finding)}, {finding.times:,} times, from {at}{amount}"
-        present.show(Text(title, "bold red"), f"   {finding.text}")
+        present.show(Styled(title, "bold red"), f"   {finding.text}")
         more = len(finding.others) - ROWS
         present.show(*(f"   {other}" for other in finding.others[:ROWS]))
         present.show(*[f"   and {more:,} more"] * (more > 0))
@@ -159,9 +159,8 @@ def _show_fills(books: Books, numbers: tuple[int, ...]) -> None:
     present.show(_grid("", headings, rows, right={3, 5, 6, 7}), *([more] if more else []), "")
 
 
-def _verdict(result: Audit) -> Text:
+def _verdict(result: Audit) -> Styled:
     saved = f". The books are in {result.journal}" if result.journal else ""
-    head = f"head digest {result.verified.head}"
     if result.agrees:
         figures = sum(tie.bar.size for tie in result.ties)
         claims = (
@@ -177,7 +176,7 @@ def _verdict(result: Audit) -> Text:
             )
         ):
             claims += f", {_count(later, 'fill')} after the last claim not compared"
-        return Text(f"no fault found, {claims}{saved}\n{head}", "green")
+        return Styled(f"no fault found, {claims}{saved}", "green")
     names = list(dict.fromkeys(_LABELS.get(tie.what, tie.what) for tie in result.ties if not tie.agrees))
     is_one = len(names) == 1 and names[0] not in {"positions", "trades"}
     listed = " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
@@ -186,7 +185,7 @@ def _verdict(result: Audit) -> Text:
     faults = f"{count} kind{'s' * (count != 1)} of fault found" if count else "no known fault explains it"
     if not result.verified.ok:
         claims += ", checks of the journal fail"
-    return Text(f"{faults}{claims}{saved}\n{head}", "bold red")
+    return Styled(f"{faults}{claims}{saved}", "bold red")
 
 
 def _at(books: Books, tie: Tie) -> str:

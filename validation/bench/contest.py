@@ -7,18 +7,19 @@ use all cores.
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any, Self
 
 from attrs import frozen
 
 import tieout
+from tieout.ledger.process import start
 from tieout.validation.workloads.rounds import Timing
 from tieout.validation.workloads.task import Rules
 
@@ -58,11 +59,9 @@ class Child:
     def __init__(self, engine: str, python: str, cores: Sequence[int]) -> None:
         self.engine = engine
         root = str(Path(tieout.__file__).parent)
-        command = [python, "-c", _START, root, engine, ",".join(map(str, cores))]
+        command = ("-c", _START, root, engine, ",".join(map(str, cores)))
         self._stderr = tempfile.TemporaryFile("w+")  # noqa: SIM115  closed with the process
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._stderr, text=True
-        )
+        self._process = start(*command, python=python, stdin=PIPE, stdout=PIPE, stderr=self._stderr)
         try:
             self.versions: dict[str, str] = self._answer()["versions"]
         except BaseException:

@@ -4,19 +4,19 @@ Both sides read the same file of arrays, W2 or W3, perform the weights in memory
 ratios. VectorBT reads two of the arrays, tieout seven. No process is pinned.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from subprocess import PIPE
 from typing import NamedTuple
 
 import numpy as np
 
 import tieout
+from tieout.ledger.process import start
 from tieout.validation.bench.contest import CENT, TIEOUT, Disagreement, Engines, Failed
 from tieout.validation.bench.floors import COLUMNS, verdict
 from tieout.validation.workloads.arrays import folder_of
@@ -49,21 +49,23 @@ class Script(NamedTuple):
     def run(self, arrays: Path, cache: Path) -> Process:
         """Run it once with compiled kernels in *cache*. Its result has to be that of the reference."""
         source = (_SCRIPTS / f"{self.name}.py").read_text("utf-8")
-        environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache)}
+        environment = {"NUMBA_CACHE_DIR": str(cache)}
         if self.name == TIEOUT:
             environment["PYTHONPATH"] = str(Path(tieout.__file__).parent.parent)
+        command = ("-c", source, str(arrays), *self.options)
         with Clock() as clock:
-            process = subprocess.run(
-                [self.python, "-c", source, str(arrays), *self.options],
-                check=False,
-                capture_output=True,
-                text=True,
-                env=environment,
+            child = start(
+                *command,
+                python=self.python,
+                environment=environment,
                 cwd=arrays.parent,
+                stdout=PIPE,
+                stderr=PIPE,
             )
-        if process.returncode:
-            raise Failed(f"a fresh process of {self.name}: {process.stderr}")
-        value, kilobytes = process.stdout.split("\n")[-2].split()
+            output, errors = child.communicate()
+        if child.returncode:
+            raise Failed(f"a fresh process of {self.name}: {errors}")
+        value, kilobytes = output.split("\n")[-2].split()
         expected = VALUES[arrays.stem]
         if Decimal(value).quantize(CENT) != expected:
             raise Disagreement(f"a fresh process of {self.name} ends with {value}, not {expected}")

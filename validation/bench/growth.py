@@ -6,12 +6,10 @@ cost is fixed.
 """
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +26,7 @@ from tieout import (
     Result,
     TargetWeights,
 )
+from tieout.ledger.process import start
 from tieout.validation.bench.contest import Failed
 from tieout.validation.workloads.markdown import Table, duration
 from tieout.validation.workloads.references import bars_of
@@ -163,16 +162,12 @@ def _backtest(bars: Any, strategy: Any) -> Backtest:
 def _point(axis: str, size: int, rounds: int, folder: Path) -> dict[str, float]:
     script = (Path(__file__).parent / "scripts" / "growth.py").read_text("utf-8")
     journal = folder / f"growth-{size}.duckdb"
-    process = subprocess.run(
-        [sys.executable, "-c", script, axis, str(size), str(rounds), str(journal)],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(tieout.__file__).parent.parent)},
-    )
+    command = ("-c", script, axis, str(size), str(rounds), str(journal))
+    variables = {"PYTHONPATH": str(Path(tieout.__file__).parent.parent)}
+    with start(*command, environment=variables, cwd=folder, stdout=PIPE, stderr=PIPE) as child:
+        output, errors = child.communicate()
     journal.unlink(missing_ok=True)
-    if process.returncode:
-        raise Failed(f"growth over {axis} at {size:,}: {process.stderr}")
-    point: dict[str, float] = json.loads(process.stdout)
+    if child.returncode:
+        raise Failed(f"growth over {axis} at {size:,}: {errors}")
+    point: dict[str, float] = json.loads(output)
     return point

@@ -4,10 +4,8 @@ The result must not depend on the window: every window gives the same head diges
 """
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any
 
 import numpy as np
@@ -16,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import tieout
+from tieout.ledger.process import start
 from tieout.validation.bench.contest import Disagreement, Failed
 from tieout.validation.workloads.markdown import Table, duration
 
@@ -113,14 +112,10 @@ def _day(rng: np.random.Generator, price: Any) -> tuple[list[Any], Any]:
 def perform(source: Path, orders: Path, journal: Path, window: int) -> Any:
     """Run the history in a fresh process. Return its report. *window* is in bars, 0 for the default."""
     root = str(Path(tieout.__file__).parent.parent)
-    process = subprocess.run(
-        [sys.executable, "-c", _SCRIPT.read_text("utf-8"), *map(str, (source, orders, journal, window))],
-        check=False,
-        capture_output=True,
-        text=True,
-        cwd=source.parent,
-        env={**os.environ, "PYTHONPATH": root},
-    )
-    if process.returncode:
-        raise Failed(f"streaming: {process.stderr}")
-    return json.loads(process.stdout)
+    command = ("-c", _SCRIPT.read_text("utf-8"), *map(str, (source, orders, journal, window)))
+    variables = {"PYTHONPATH": root}
+    with start(*command, environment=variables, cwd=source.parent, stdout=PIPE, stderr=PIPE) as child:
+        output, errors = child.communicate()
+    if child.returncode:
+        raise Failed(f"streaming: {errors}")
+    return json.loads(output)

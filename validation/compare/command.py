@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from tieout.execution.replay.reperformance import RunRecord, differences
+from tieout.execution.console import assemble_recorded
+from tieout.execution.replay.reperformance import differences
 from tieout.execution.spec.assembly import assemble
-from tieout.execution.spec.journal import spec_of
 from tieout.execution.spec.reading import read
-from tieout.execution.spec.sources import Folders
 from tieout.ledger.file.reader import Reader
 from tieout.validation.compare.differences import Comparison
 from tieout.validation.compare.render import show
@@ -24,15 +23,19 @@ SPEC = "describe the run in a spec (docs/spec.md) and compare that: tieout compa
 """The remedy for a journal that does not record all of its run."""
 
 
-def run(source: Path, engine: str, folder: Path | None) -> bool:
+def run(source: Path, engine: str, data_dir: Path | None, *, may_run_other: bool = False) -> bool:
     """Give the orders of a run to *engine*, print every difference, and return whether there is none.
 
-    *source* is a spec or a journal. Without its package the engine is the imitation, and the output says so.
+    *source* is a spec, or a journal with its files in *data_dir*. A journal with broken seals is a
+    difference. The code that it names is not run unless it is the recorded one, or *may_run_other*. Without
+    its package the engine is the imitation, and the output says so.
     Raises `CannotCompare` for a run that the engine cannot take, and for an engine with neither.
     """
     adapter = registry.adapter(engine)
     perform, version, *notes = _implementation(engine, adapter)
-    tieout_run = load_run(source, folder)
+    tieout_run = load_run(source, data_dir, may_run_other=may_run_other)
+    if tieout_run is None:
+        return False
     try:
         outcome = perform(tieout_run)
     except ValueError as error:
@@ -62,27 +65,26 @@ def _implementation(
     )
 
 
-def load_run(source: Path, folder: Path | None) -> NativeRun:
+def load_run(source: Path, data_dir: Path | None, *, may_run_other: bool = False) -> NativeRun | None:
     """Run a spec in memory, or read the run that a journal records.
 
-    Raises `CannotCompare` for a journal that was changed after it was sealed, whose inputs have changed, or
-    that ends before its bars do.
+    Return None for a journal with broken seals. Raises `CannotCompare` for a journal whose inputs have
+    changed, or that ends before its bars do.
     """
     if source.suffix == ".toml":
         backtest = assemble(read(source))
         with backtest.run() as result:
             return NativeRun.of(backtest, result.journal)
-    places = (folder,) if folder is not None else (Path(), source.parent)
     with Reader(source) as reader:
-        backtest = assemble(spec_of(reader, Folders(places), SPEC))
-        sealed = RunRecord.read(source)
+        recorded = assemble_recorded(reader, data_dir, SPEC, may_run_other=may_run_other)
+        if recorded is None:
+            return None
+        sealed, backtest = recorded
         if causes := differences(sealed, backtest.description()):
             raise CannotCompare(
                 f"{source} does not match its inputs: {'; '.join(causes)}; restore the inputs, or run the"
                 " backtest again"
             )
-        if sealed.seal_faults:
-            raise CannotCompare(f"{source} was changed after it was sealed: {'; '.join(sealed.seal_faults)}")
         stated = reader.columns("statement", ("timestamp",))["timestamp"].astype("M8[ns]").view(np.int64)
         if not stated.size or stated[-1] < backtest.bars.timestamp[-1]:
             raise CannotCompare(f"the run in {source} ended before its bars do; complete it first")

@@ -44,7 +44,7 @@ def show(compared: Comparison, title: str, *notes: str) -> None:
         present.show(_list(compared), "")
         if (more := len(every) - ROWS) > 0:
             present.show(f"and {more:,} more", "")
-        present.show(_detail(compared, every[0]), "")
+        present.show(*_detail(compared, every[0]), "")
         present.show(*_rules(compared), "")
     present.show(_totals(compared), "")
     count = len(every)
@@ -92,16 +92,15 @@ def _rules(compared: Comparison) -> Iterator[str]:
 # --- the first difference ---------------------------------------------------------------------------------
 
 
-def _detail(compared: Comparison, first: Difference) -> Grid:
+def _detail(compared: Comparison, first: Difference) -> list[str | Grid]:
     """Show cash, position, price and reason on both sides, before and after the first difference."""
     run = compared.run
     sides = [_side(run, outcome, first) for outcome in (run.outcome, compared.engine_outcome)]
     rows = [(name, one, other) for (name, one), (_, other) in zip(*sides, strict=True)]
     when = run.panels.when(first.bar)
     title = f"The first difference: {first.what} at {when}"
-    if first.order >= 0:
-        title += f"\n{_describe_order(run, run.orders[first.order])}"
-    return _grid(title, ("", TIEOUT, compared.adapter.name), rows, 1)
+    order = [_describe_order(run, run.orders[first.order])] if first.order >= 0 else []
+    return [title, *order, _grid("", ("", TIEOUT, compared.adapter.name), rows, 1)]
 
 
 def _describe_order(run: NativeRun, order: Order) -> str:

@@ -26,6 +26,7 @@ from tieout.ledger.books.chart import CASH, SHORT_PROCEEDS, UNITS
 from tieout.ledger.books.commodity import currency, instrument
 from tieout.ledger.books.events import deposit
 from tieout.ledger.books.layout import Layout
+from tieout.ledger.errors import OutOfBalance
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.journal import Journal
 from tieout.ledger.moment import iso
@@ -262,9 +263,13 @@ def _sum_transfers(journal: Journal, timestamp: Int64s, columns: int) -> tuple[I
     cash, at_hand, units = cash.cumsum(), at_hand.cumsum(), units.cumsum(axis=0)
     # Check two ways to one result: the running balances of the loop, and the sums of its transfers.
     running = books.accounts["balance"]
-    assert at_hand[-1] == running[is_hand].sum()
-    assert cash[-1] == running[is_cash].sum()
-    assert np.array_equal(units[-1], running[first[1:] + UNITS])
+    for name, total, balance in (
+        ("cash", at_hand[-1], running[is_hand].sum()),
+        ("cash with short proceeds", cash[-1], running[is_cash].sum()),
+        ("units", units[-1], running[first[1:] + UNITS]),
+    ):
+        if not np.array_equal(total, balance):
+            raise OutOfBalance(f"{name}: the transfers sum to {total}, the running balance is {balance}")
     return cash, at_hand, units
 
 

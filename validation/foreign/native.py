@@ -20,6 +20,7 @@ from tieout.execution.models.accounts.cash import CashAccount
 from tieout.ledger.books.kinds import Kind
 from tieout.ledger.moment import DAY
 from tieout.ledger.numeric import Floats, Int64s
+from tieout.validation.foreign.orders import BookingRefused
 from tieout.validation.foreign.outcome import Fill, Outcome, Refusal
 
 FIELDS = ("open", "high", "low", "close", "volume")
@@ -286,7 +287,8 @@ class _Journal:
         kind = self.table("txn", "kind")["kind"]
         _, debit, _, amount = self._transfers
         is_deposit = kind[self.table("transfer", "txn")["txn"]] == int(Kind.DEPOSIT)
-        assert np.all(self._accounts["commodity"][debit[is_deposit]] == self.money)
+        if np.any(self._accounts["commodity"][debit[is_deposit]] != self.money):
+            raise BookingRefused("the journal has deposits in several currencies; book a run in one")
         return float(amount[is_deposit].sum() / self.scale[self.money])
 
     def units(self) -> Floats:

@@ -3,7 +3,7 @@
 import itertools
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.desk import Desk, day, two_weeks
 from tieout.execution.figures.history import History
-from tieout.execution.figures.metrics import Metrics, metrics
+from tieout.execution.figures.metrics import Metrics, cagr, growth, metrics
 from tieout.execution.figures.tables import Column
 from tieout.execution.kernels.orders import OrderEvent, Reason
 from tieout.ledger.books import events
@@ -51,13 +51,11 @@ def test_returns_by_hand() -> None:
     assert (day(0), day(3)) == (actual.start, actual.end)
     assert (Decimal(100), Decimal(99)) == (actual.start_equity, actual.end_equity)
     assert 99 / 100 - 1 == actual.total_return
-    assert same((99 / 100) ** (365.25 / 3) - 1, actual.cagr)
     assert same(0.1 * 2, actual.volatility)  # squares of 0.1, 0.1 and 0 by 2
     assert math.isclose(0, actual.sharpe, abs_tol=1e-14)
     assert math.isclose(0, actual.sortino, abs_tol=1e-14)
     assert same(-0.1, actual.max_drawdown)
     assert (day(1), day(2)) == (actual.drawdown_start, actual.drawdown_bottom)
-    assert same(actual.cagr / 0.1, actual.calmar)
 
 
 def test_ratios_by_hand() -> None:
@@ -177,8 +175,9 @@ def test_two_statements_have_no_deviation() -> None:
 def test_equity_that_never_moves_has_no_ratio() -> None:
     actual = figures(curve(100, 100, 100))
 
-    assert [] == undefined(actual, "sharpe", "sortino", "calmar")
-    assert (0.0, 0.0, 0.0, 0.0) == (actual.total_return, actual.cagr, actual.volatility, actual.max_drawdown)
+    assert [] == undefined(actual, "cagr", "sharpe", "sortino", "calmar")
+    assert (0.0, 0.0, 0.0) == (actual.total_return, actual.volatility, actual.max_drawdown)
+    assert 0.0 == figures(curve(100, 100, 100, days=15)).cagr
     assert np.isnat(actual.drawdown_start)
     assert np.isnat(actual.drawdown_bottom)
 
@@ -217,7 +216,116 @@ def test_a_loss_of_everything_is_a_loss_of_everything() -> None:
         desk.statement()
     actual = figures(desk)
 
-    assert (-1.0, -1.0, -1.0) == (actual.total_return, actual.cagr, actual.max_drawdown)
+    assert (-1.0, -1.0) == (actual.total_return, actual.max_drawdown)
+    assert {"cagr": "ruin", "calmar": "ruin", "volatility": "one return", "sharpe": "one return"} == {
+        name: reason for name, reason in actual.missing.items() if name in YEARLY
+    }
+
+
+@pytest.mark.parametrize(
+    ("desk", "reasons"),
+    [
+        (Desk, {"cagr": "no statement", "end_equity": "no statement", "best_trade": "no trade"}),
+        (lambda: curve(100), {"cagr": "one statement", "turnover": "one statement"}),
+        (lambda: curve(100, 90, days=40), {"volatility": "one return", "sharpe": "one return"}),
+        (lambda: curve(100, 90, 95), {"cagr": "less than 30 days", "calmar": "less than 30 days"}),
+        (
+            lambda: curve(100, 100, 100, days=40),
+            {"sharpe": "no variance", "sortino": "no loss", "calmar": "no drawdown"},
+        ),
+    ],
+)
+def test_a_figure_that_does_not_exist_has_a_reason(desk: Callable[[], Desk], reasons: dict[str, str]) -> None:
+    actual = figures(desk())
+
+    assert {
+        name
+        for name in vars(Metrics)["__slots__"]
+        if isinstance(value := getattr(actual, name), float | Decimal) and math.isnan(value)
+    } == actual.missing.keys()
+    assert reasons.items() <= actual.missing.items()
+    assert [*reasons.values()] == [actual.text(name, ".2f") for name in reasons]
+    assert "0" == actual.text("trades", "d")
+
+
+def minutes(*equity: float, apart: int = 60 * 10**9, start: int = 0) -> Desk:
+    """A desk whose statements, *apart* nanoseconds from *start* on, show this equity."""
+    desk = Desk()
+    for number, value in enumerate(equity):
+        moment = np.datetime64(start + number * apart, "ns")
+        if number == 0:
+            desk.journal.post(moment, events.deposit, "USD", str(value))
+            desk.journal.post(moment, events.buy, "BOLT", quantity="1", gross=str(value), fee="0")
+        desk.journal.mark(moment, {"BOLT": float(value)})
+        desk.journal.statement(moment)
+    return desk
+
+
+@pytest.mark.parametrize("apart", [1, 60 * 10**9])
+def test_a_gain_of_minutes_has_no_annual_return(apart: int) -> None:
+    actual = figures(minutes(1_000, 1_012, 1_025, 1_041, apart=apart))
+
+    assert same(0.041, actual.total_return)
+    assert "less than 30 days" == actual.missing["cagr"] == actual.missing["calmar"]
+    assert actual.sharpe > 0
+
+
+def test_an_annual_return_beyond_float64_does_not_exist() -> None:
+    assert math.isnan(cagr(np.array([1.0, 1e30]), 30.0))
+    assert math.isnan(cagr(np.array([1.0, 1.1]), 29.9))
+    assert same(1.1 ** (365.25 / 30) - 1, cagr(np.array([1.0, 1.1]), 30.0))
+    assert -1.0 < cagr(np.array([1.0, 1e-300]), 36_525.0) < 0
+
+
+def test_growth_beyond_float64_does_not_exist() -> None:
+    equity, net_flows = np.full(40, 2.0**30), np.full(40, 2.0**-10 - 2.0**30)
+
+    assert [1.0, 2.0**40] == growth(equity, net_flows)[:2].tolist()
+    assert np.isnan(growth(equity, net_flows)[-1])
+
+
+def test_the_longest_record_is_longer_than_64_bits_of_nanoseconds() -> None:
+    first, last = (
+        int(np.datetime64(moment, "ns").astype(np.int64)) for moment in ("1678-01-01", "2262-01-01")
+    )
+    actual = figures(minutes(100, 200, apart=last - first, start=first))
+
+    years = (np.datetime64("2262-01-01") - np.datetime64("1678-01-01")).astype(int) / 365.25
+    assert last - first > 2**63
+    assert same(2 ** (1 / years) - 1, actual.cagr)
+    assert same(100 / 2 / 150 / years, actual.turnover)
+
+
+# --- what is rounding alone ----------------------------------------------------------------------------
+
+
+def test_returns_that_are_equal_but_for_rounding_have_no_variance() -> None:
+    actual = figures(curve(*(round(731 * 1.003**number, 6) for number in range(60))))
+
+    assert 0 == actual.volatility
+    assert "no variance" == actual.missing["sharpe"]
+    assert "no loss" == actual.missing["sortino"]
+
+
+def test_returns_that_differ_by_more_than_rounding_have_a_variance() -> None:
+    actual = figures(curve(*(round(731 * 1.003**number, 6) + number % 2 * 1e-5 for number in range(60))))
+
+    assert 0 < actual.volatility < 1e-6
+    assert actual.sharpe > 1e6
+
+
+def test_a_loss_within_rounding_is_no_loss() -> None:
+    equity = [1_000.0, 1_000.000001, 1_000.0, 1_000.1] + [1_000.1 + number for number in range(40)]
+
+    actual = figures(curve(*equity))
+
+    assert {"no loss", "no drawdown"} == {actual.missing["sortino"], actual.missing["calmar"]}
+    assert same(-1e-9, actual.max_drawdown) or math.isclose(-1e-9, actual.max_drawdown, rel_tol=1e-6)
+
+    lost = figures(curve(*equity[:2], 999.9999, *equity[3:]))
+
+    assert lost.sortino > 0
+    assert lost.calmar > 0
 
 
 @pytest.mark.parametrize("periods", [0, -1, NAN, math.inf])

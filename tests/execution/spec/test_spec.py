@@ -15,7 +15,6 @@ from tieout.execution.errors import CannotReperform, ExecutionError, InvalidSpec
 from tieout.execution.spec.assembly import assemble
 from tieout.execution.spec.journal import spec_of
 from tieout.execution.spec.reading import part, read, structure
-from tieout.execution.spec.sources import Folders
 from tieout.ledger.books.commodity import currency
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.journal import Journal
@@ -336,7 +335,7 @@ def test_what_a_journal_records_describes_the_same_run(folder: Path, text: str) 
     with backtest.run(path) as result:
         fills = result.metrics.fills
     with Reader(path) as reader:
-        again = assemble(spec_of(reader, Folders((folder,))))
+        again = assemble(spec_of(reader, folder))
 
     assert fills > 0
     assert backtest.description() == again.description()
@@ -394,7 +393,7 @@ def test_a_run_that_says_where_its_bars_are_can_be_performed_again(folder: Path)
     path = folder / "run.duckdb"
     from_a_file(folder).run(path).close()
     with Reader(path) as reader:
-        again = assemble(spec_of(reader, Folders((folder,))))
+        again = assemble(spec_of(reader, folder, may_run_other=True))
 
     assert again.reperform(path).equal
 
@@ -422,7 +421,7 @@ def test_an_incomplete_record_is_refused(
     make(folder).run(path).close()
 
     with Reader(path) as reader, pytest.raises(CannotReperform, match=message):
-        assemble(spec_of(reader, Folders((folder,))))
+        assemble(spec_of(reader, folder, may_run_other=True))
     assert make(folder).reperform(path).equal
 
 
@@ -434,7 +433,7 @@ def test_a_journal_of_another_origin_is_refused(tmp_path: Path) -> None:
         Reader(path) as reader,
         pytest.raises(CannotReperform, match="this journal was not written by a backtest"),
     ):
-        spec_of(reader, Folders((tmp_path,)))
+        spec_of(reader, tmp_path)
 
 
 def test_a_description_that_cannot_be_read_is_refused(folder: Path) -> None:
@@ -444,7 +443,7 @@ def test_a_description_that_cannot_be_read_is_refused(folder: Path) -> None:
         connection.execute("""update run set spec = replace(spec, '"costs"', '"cots"')""")
 
     with Reader(path) as reader, pytest.raises(CannotReperform, match="cannot be read: KeyError"):
-        spec_of(reader, Folders((folder,)))
+        spec_of(reader, folder)
 
 
 def test_every_refusal_is_an_error_of_execution() -> None:

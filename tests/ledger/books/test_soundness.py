@@ -244,7 +244,7 @@ def test_a_reversed_year_end_close_leaves_the_income_as_it_was() -> None:
 # --- files -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("table", ["account", "transfer", "seal", "run"])
+@pytest.mark.parametrize("table", ["transfer", "seal", "run"])
 def test_a_view_in_the_place_of_a_table_is_not_believed(table: str, tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     with journal(path) as books:
@@ -259,16 +259,17 @@ def test_a_view_in_the_place_of_a_table_is_not_believed(table: str, tmp_path: Pa
         pass
 
 
-def test_a_view_in_the_place_of_a_registered_table_breaks_the_seals(tmp_path: Path) -> None:
+@pytest.mark.parametrize("table", ["account", "fill"])
+def test_a_view_in_the_place_of_another_sealed_table_breaks_the_seals(table: str, tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     from tieout.execution.records import RECORDS  # the room that is sure to be there
 
     Journal.create(path, COMMODITIES, schemas=[RECORDS]).close()
     with duckdb.connect(str(path)) as connection:
-        connection.execute("alter table fill rename to aside; create view fill as from aside")
+        connection.execute(f"alter table {table} rename to aside; create view {table} as from aside")
 
     with Reader(path) as reader:
-        assert [-1] == [broken.block for broken in chain.departures(reader)]
+        assert f"it has no table {table}" in "; ".join(map(str, chain.departures(reader)))
 
 
 def test_checks_see_the_whole_journal_after_a_question_about_the_past(tmp_path: Path) -> None:
@@ -282,13 +283,14 @@ def test_checks_see_the_whole_journal_after_a_question_about_the_past(tmp_path: 
         assert verify(reader).ok
 
 
-def test_views_of_a_file_are_installed_again_before_it_is_continued(tmp_path: Path) -> None:
+def test_a_file_with_another_view_is_not_continued(tmp_path: Path) -> None:
     path = tmp_path / "books.duckdb"
     journal(path).close()
     with duckdb.connect(str(path)) as connection:
         connection.execute("create or replace view trial_balance as select 'nothing' as account")
-    with Journal.open(path) as books:
-        assert 2 == len(books.sql("from trial_balance").rows())
+
+    with pytest.raises(errors.SealBroken, match="the view trial_balance is defined otherwise"):
+        Journal.open(path)
 
 
 def test_rooms_do_not_replace_each_others_views() -> None:

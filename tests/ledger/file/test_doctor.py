@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -18,7 +19,7 @@ from tieout.ledger.errors import (
     OlderSchema,
     WriteFailed,
 )
-from tieout.ledger.file import doctor
+from tieout.ledger.file import chain, doctor
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Run
 from tieout.ledger.journal import Journal
@@ -251,16 +252,15 @@ def test_a_departure_from_the_seals_is_reported_with_the_blocks_before_it(killed
 
 def test_reasons_other_than_damage_are_raised(killed: Killed, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no journal")
+    shutil.copy(killed.path, tmp_path / "older.duckdb")
     with duckdb.connect(tmp_path / "older.duckdb") as connection:
-        for table in ("run", "seal", "transfer", "txn"):
-            connection.execute(f"create table {table} (id integer)")
-        connection.execute("create table provenance as select 0 as schema_version")
+        connection.execute("update run set policies = replace(policies, ?, ?)", ['["ledger",', '["ledger",-'])
 
     with pytest.raises(NoSuchFile):
         doctor.repair(tmp_path / "none.duckdb")
     with pytest.raises(NotAJournal, match="not a DuckDB file"):
         doctor.repair(tmp_path / "text")
-    with pytest.raises(OlderSchema, match="version 0"):
+    with pytest.raises(OlderSchema, match="version -"):
         doctor.repair(tmp_path / "older.duckdb")
     with Journal.open(killed.path), pytest.raises(LockedByWriter, match="open elsewhere"):
         doctor.repair(killed.path)
@@ -319,3 +319,82 @@ def test_a_reader_of_a_damaged_table_says_so(killed: Killed) -> None:
             outcomes.add("doctor" in str(error))
 
     assert {True} == outcomes
+
+
+# --- merging -----------------------------------------------------------------------------------------
+
+
+def test_a_wal_is_merged_into_its_file_once_both_are_verified(killed: Killed, tmp_path: Path) -> None:
+    length = killed.wal.stat().st_size
+
+    merger = doctor.merge(killed.path)
+
+    assert f"{length} bytes of its WAL were verified and merged" in str(merger)
+    assert f"it holds {BLOCKS} blocks, head digest {killed.heads[-1]}" in str(merger)
+    assert ["books.duckdb"] == list(files(tmp_path))
+    assert doctor.examine(killed.path, killed.heads[-1]).sound
+    assert "has no WAL; there is nothing to merge" in str(doctor.merge(killed.path))
+
+
+def test_a_wal_is_not_merged_where_a_seal_is_broken(killed: Killed, tmp_path: Path) -> None:
+    """The file alone is as it was sealed. The WAL changes an amount."""
+    with duckdb.connect(killed.path, config={"checkpoint_threshold": "1TB"}) as connection:
+        connection.execute("pragma disable_checkpoint_on_shutdown")
+        connection.execute("update transfer set amount = amount + 1 where seq = 0")
+    before = files(tmp_path)
+
+    merger = doctor.merge(killed.path)
+
+    assert not merger.before.sound
+    assert "its WAL is not merged, and nothing was changed" in str(merger)
+    assert before == files(tmp_path)
+
+
+def test_a_damaged_wal_is_not_merged_until_it_is_repaired(killed: Killed, tmp_path: Path) -> None:
+    killed.damage(killed.sizes[-1] - 100)
+    before = files(tmp_path)
+
+    merger = doctor.merge(killed.path)
+
+    assert str(merger).endswith("run `tieout doctor` on it without --merge")
+    assert before == files(tmp_path)
+    assert doctor.repair(killed.path).is_repaired
+    assert doctor.merge(killed.path).is_merged
+
+
+def test_bytes_that_are_no_commit_are_kept_by_a_merger(killed: Killed) -> None:
+    with killed.wal.open("ab") as wal:
+        wal.write(bytes(7))
+    whole = killed.wal.read_bytes()
+
+    merger = doctor.merge(killed.path)
+
+    assert "7 bytes of the WAL were no whole commit" in str(merger)
+    assert merger.backup is not None
+    assert whole == merger.backup.with_name(merger.backup.name + ".wal").read_bytes()
+    assert doctor.examine(killed.path, killed.heads[-1]).sound
+
+
+def test_a_file_that_is_written_is_not_merged(tmp_path: Path) -> None:
+    with Journal.create(tmp_path / "books.duckdb", USD), pytest.raises(LockedByWriter):
+        doctor.merge(tmp_path / "books.duckdb")
+
+
+def test_damage_that_only_the_seals_meet_is_a_fault(killed: Killed, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Iterator[object]:
+        yield from ()
+        raise DamagedFile("planted")
+
+    monkeypatch.setattr(chain, "departures", fail)
+
+    report = doctor.look(str(killed.path))
+
+    assert not report.sound
+    assert ["planted"] == [fault[-7:] for fault in report.departures]
+
+
+def test_a_wal_that_stays_is_an_error(killed: Killed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "wals_of", lambda path: [path])
+
+    with pytest.raises(WriteFailed, match="its WAL could not be merged; run `tieout doctor` on it"):
+        doctor.merge(killed.path)

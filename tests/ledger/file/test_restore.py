@@ -10,6 +10,8 @@ from tieout.ledger.books.arrays import empty_books
 from tieout.ledger.books.commodity import currency, instrument
 from tieout.ledger.books.events import buy, deposit
 from tieout.ledger.errors import DamagedFile, SealBroken
+from tieout.ledger.file import restore
+from tieout.ledger.file.claim import Claim
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Run
 from tieout.ledger.file.store import Head
@@ -130,3 +132,32 @@ def test_a_run_that_cannot_be_read_is_damage_and_the_file_is_released(
     with pytest.raises(DamagedFile, match=rf"books\.duckdb: {message}"):
         Reader(path)
     assert is_free(path)
+
+
+def reconnect(path: Path, checked: restore.SealedFile) -> None:
+    with Claim(path) as claim:
+        restore.storage(checked, Head(0, checked.genesis), claim).close()
+
+
+def test_a_file_that_another_writer_changed_while_it_was_checked_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    with Journal.create(path, [currency("USD")]) as journal:
+        journal.post(0, deposit, "USD", "1")
+    with restore.open_sealed(path) as checked:
+        with Journal.open(path) as other:
+            other.post(1, deposit, "USD", "2")
+
+        with pytest.raises(SealBroken, match="another process"):
+            reconnect(path, checked)
+
+
+def test_a_file_that_got_a_macro_while_it_was_checked_is_not_opened(tmp_path: Path) -> None:
+    path = tmp_path / "books.duckdb"
+    with Journal.create(path, [currency("USD")]) as journal:
+        journal.post(0, deposit, "USD", "1")
+    with restore.open_sealed(path) as checked:
+        with duckdb.connect(str(path)) as connection:
+            connection.execute("create macro greatest(a, b) as 0")
+
+        with pytest.raises(SealBroken, match="another process"):
+            reconnect(path, checked)

@@ -19,7 +19,7 @@ from tieout.ledger.file import layout
 from tieout.ledger.file import schema as schema_module
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
-from tieout.ledger.file.schema import Schema, in_order, installed_schemas, ledger_schema
+from tieout.ledger.file.schema import Schema, in_order, installed_schema, ledger_schema
 from tieout.ledger.file.verify import Outcome, verify
 from tieout.ledger.journal import Journal
 
@@ -174,9 +174,9 @@ def test_a_file_whose_records_are_not_installed_is_refused(tmp_path: Path) -> No
 
 @pytest.mark.usefixtures("weather")
 def test_records_of_another_version_are_refused() -> None:
-    assert [WEATHER] == installed_schemas([("weather", 3)])
+    assert WEATHER == installed_schema("weather", 3)
     with pytest.raises(UnknownRecords, match="holds version 2 of the records of 'weather'; version 3 is"):
-        installed_schemas([("weather", 2)])
+        installed_schema("weather", 2)
 
 
 @pytest.mark.usefixtures("weather")

@@ -10,7 +10,7 @@ import pytest
 from tieout import Journal, Reader, buy, cover, currency, deposit, instrument, sell, short_sale
 from tieout.ledger.errors import UnknownTransaction
 from tieout.ledger.file.query import Query
-from tieout.ledger.file.schema import installed_schemas
+from tieout.ledger.file.schema import installed_schema
 from tieout.ledger.show.tables import places
 from tieout.ledger.show.trace import Subject, trace
 from tieout.ledger.show.trace_text import show_trace
@@ -52,7 +52,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
 
 
 def write(path: Path) -> None:
-    with Journal.create(path, COMMODITIES, schemas=installed_schemas([("order_room", 1)])) as journal:
+    with Journal.create(path, COMMODITIES, schemas=[installed_schema("order_room", 1)]) as journal:
         journal.add("orders", {"tag": ["entry", "exit", "too much"]})
         journal.add("order_event", {"order_id": [0, 2], "what": ["filled", "rejected"]})
         journal.add("fill", {"order_id": [0, 0, 1], "price": [100.0, 120.0, 120.0]})
@@ -155,7 +155,7 @@ def test_a_short_lot_is_opened_by_a_sale_and_relieved_by_a_cover(tmp_path: Path)
 def test_a_trace_is_printed_with_reversals_and_the_rows_of_other_rooms(
     reader: Reader, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    show_trace(trace(reader, "fill", 2), places(reader))
+    show_trace(trace(reader, "fill", 2), places(reader), is_verified=True)
 
     lines = capsys.readouterr().out.splitlines()
     assert "transaction 3  2024-01-03  sell  ACME  order 1  fill 2" in lines

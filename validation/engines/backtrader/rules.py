@@ -235,7 +235,8 @@ def _accept(desk: Desk, number: int) -> None:
 def _tell(desk: Desk, number: int, status: int) -> None:
     """Set the status of an order, and notify the strategy."""
     account = desk.account[0]
-    assert account.events < desk.events.size
+    if account.events >= desk.events.size:
+        raise IndexError("no room for an event")
     desk.orders[number].status = status
     event = desk.events[account.events]
     event.bar, event.order, event.status = account.notice_bar, number, status
@@ -493,7 +494,8 @@ def _execute(desk: Desk, number: int, price: float, stamp: int) -> None:
         if closed != 0.0 and rules.repeats_interest:
             record_fee += instrument.credit
             instrument.credit = 0.0
-        assert account.executions < desk.executions.size
+        if account.executions >= desk.executions.size:
+            raise IndexError("no room for an execution")
         row = desk.executions[account.executions]
         account.executions += 1
         row.bar, row.column, row.order, row.stamp = account.bar, order.column, number, stamp
