@@ -7,7 +7,7 @@ REFERENCE := .venv/.reference
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
 # The slow proofs take their sizes from validation/evidence/sizes.py. TIEOUT_SIZE=ci makes them short.
-.PHONY: demo test test-nojit test-checked lint crash outsiders parity long mutants bench bench-parts clean
+.PHONY: demo test test-nojit test-checked lint crash forger outsiders author parity long mutants bench bench-parts clean
 
 demo: $(STAMP)
 	$(BIN)/tieout demo
@@ -28,11 +28,13 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-crash outsiders mutants bench: $(STAMP)
+crash forger outsiders author mutants bench: $(STAMP)
 	$(BIN)/python -m tieout.validation.$(MODULE)
 
 crash:     MODULE := evidence.faults
+forger:    MODULE := evidence.forger
 outsiders: MODULE := evidence.outsiders
+author:    MODULE := evidence.author
 mutants:   MODULE := evidence.mutants
 bench:     MODULE := bench
 

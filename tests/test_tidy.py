@@ -51,8 +51,21 @@ LEFTOVER = r"_v\d+$|_old$|archived|^debug_"
 BARE_MARK = r"#\s*type:\s*ignore(?!\[)|#\s*noqa(?!:\s*[A-Z])"
 ELSEWHERE = r"(?<![\w.])/(home|root|Users|work|tmp|mnt|opt|srv)/|pypi[.]|python[h]osted|index[-]url"
 # Decorators without a dot in their name that make a definition known to others.
-REGISTERS = {"intrinsic", "overload"}
-COMPILERS = {"entry", "inlined", "separate", "shared"}
+REGISTERS = {"intrinsic", "kind", "overload"}
+COMPILERS = {"entry", "inlined", "merged", "separate", "shared"}
+# Functions that print, and the modules that may call them.
+PRINTS = (
+    r"print|(typer|click)\.s?echo|(.*\.)?([cC]onsole|Console\(.*\))\.print"
+    r"|sys\.std(out|err)\.write(lines)?|traceback\.print_\w+"
+)
+TERMINAL = ("ledger/terminal.py", "ledger/show/tables.py")
+# The part of validation that users run on the files of others. The rest measures and proves.
+PRODUCT_OF_VALIDATION = (
+    "validation/cli.py",
+    "validation/audit/*",
+    "validation/compare/*",
+    "validation/foreign/*",
+)
 SKIP = r"pytest\.(mark\.)?(skip|skipif|xfail)"
 # The files in which the rules of words hold.
 PLAIN = (
@@ -184,11 +197,13 @@ def git_is_the_archive(source: Source) -> Iterator[str]:
             yield f"the name {name}"
 
 
-def only_faces_print(source: Source) -> Iterator[str]:
-    if source.room in {"ledger", "execution"} and source.path.stem not in {"cli", "console"}:
+def one_module_writes_to_the_terminal(source: Source) -> Iterator[str]:
+    """Look for text that reaches a terminal by another way than `say`, which shows it on one line."""
+    is_product = source.room in {"ledger", "execution", "strategies"}
+    if (is_product or source.is_one_of(PRODUCT_OF_VALIDATION)) and not source.is_one_of(TERMINAL):
         for node in source.nodes:
-            if isinstance(node, ast.Call) and ast.unparse(node.func) == "print":
-                yield f"line {node.lineno}: print"
+            if isinstance(node, ast.Call) and re.fullmatch(PRINTS, name := ast.unparse(node.func)):
+                yield f"line {node.lineno}: {name}"
 
 
 def no_error_is_swallowed(source: Source) -> Iterator[str]:
@@ -317,6 +332,14 @@ UNSEEN_KERNELS = (
     "@separate(shared, g)\ndef f(): ...",
 )
 LONG_FUNCTION = "def f():\n" + "    x = 1\n" * FUNCTION_LINES
+PRINTED = (
+    "print(1)",
+    "typer.echo(1)",
+    "Console().print(1)",
+    "console.print(1)",
+    "sys.stderr.write(a)",
+    "traceback.print_exc()",
+)
 PLANTED: list[tuple[Rule, str, str]] = [
     (arrows_point_one_way, "ledger/a.py", "import tieout.execution.engine"),
     (arrows_point_one_way, "ledger/a.py", "from tests.support.oracle import Oracle"),
@@ -335,7 +358,8 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (git_is_the_archive, "validation/archived/a.py", ""),
     (git_is_the_archive, "ledger/a.py", "debug_rows = 1"),
     (git_is_the_archive, "ledger/a.py", "def post_old(): ..."),
-    (only_faces_print, "ledger/a.py", "print(1)"),
+    *((one_module_writes_to_the_terminal, "ledger/cli.py", text) for text in PRINTED),
+    (one_module_writes_to_the_terminal, "validation/audit/report.py", "print(1)"),
     (no_error_is_swallowed, "ledger/a.py", "try:\n    f()\nexcept:\n    g()"),
     (no_error_is_swallowed, "ledger/a.py", "try:\n    f()\nexcept OSError:\n    pass"),
     (skipped_tests_say_why, "tests/a.py", "@pytest.mark.skip\ndef test_a(): ..."),

@@ -16,6 +16,7 @@ from pathlib import Path
 from attrs import evolve
 from rich.console import Console
 
+from tieout.ledger.process import safe_children
 from tieout.validation.evidence import page
 from tieout.validation.evidence import real_bars as real
 from tieout.validation.evidence.sizes import size
@@ -65,7 +66,7 @@ def perform(names: Sequence[str], request: page.Request) -> Iterator[tuple[str, 
     # Spawned: a process that is forked while a thread holds a lock would wait for the lock for ever.
     context = multiprocessing.get_context("spawn")
     ranked = sorted(names, key=_LONGEST.index)
-    with ProcessPoolExecutor(min(WORKERS, len(names)), mp_context=context) as pool:
+    with safe_children(), ProcessPoolExecutor(min(WORKERS, len(names)), mp_context=context) as pool:
         started = time.perf_counter()
         waiting = {pool.submit(page.PARTS[name], request): name for name in ranked}
         for future in as_completed(waiting):

@@ -4,12 +4,12 @@ python -m tieout.validation.evidence.commands --write docs/cli.md
 """
 
 import argparse
-import os
 import re
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import PIPE, CalledProcessError
+
+from tieout.ledger.process import start
 
 _HEAD = """# Commands
 
@@ -24,11 +24,12 @@ _PLAIN = {"COLUMNS": "80", "TYPER_USE_RICH": "0"}
 
 def help_text(*command: str) -> str:
     """Run a command with ``--help``, and return what it prints."""
-    arguments = [sys.executable, "-m", "tieout", *command, "--help"]
-    finished = subprocess.run(
-        arguments, env=os.environ | _PLAIN, capture_output=True, text=True, encoding="utf-8", check=True
-    )
-    lines = (line.rstrip() for line in finished.stdout.splitlines())
+    arguments = ("-m", "tieout", *command, "--help")
+    with start(*arguments, environment=_PLAIN, stdout=PIPE, encoding="utf-8") as child:
+        text, _ = child.communicate()
+    if child.returncode:
+        raise CalledProcessError(child.returncode, arguments)
+    lines = (line.rstrip() for line in text.splitlines())
     return "\n".join(lines).strip().replace("python -m tieout", "tieout")
 
 

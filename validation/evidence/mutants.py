@@ -10,7 +10,6 @@ fault survives, 2 if the tests could not be run as described.
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,11 +17,14 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import PIPE
 
 from attrs import field, frozen
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from tieout.ledger.process import start
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = ("tieout", "ledger", "execution", "strategies", "validation", "tests")
@@ -90,7 +92,7 @@ def environment(tree: Path) -> dict[str, str]:
     The kernels run as plain Python: compiling them again for each mutant would take most of the time. Plugins
     of pytest that no killer needs would take a third of the rest.
     """
-    return os.environ | {
+    return {
         "PYTHONPATH": str(tree),
         "PYTHONDONTWRITEBYTECODE": "1",
         "NUMBA_DISABLE_JIT": "1",
@@ -102,16 +104,12 @@ def environment(tree: Path) -> dict[str, str]:
 def run_tests(tree: Path, tests: Iterable[str]) -> tuple[int, list[str]]:
     """Run *tests* against the copy at *tree*. Return pytest's exit status and a line for each failure."""
     options = ["--exitfirst", "--quiet", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
-    process = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, *tests],
-        cwd=tree,
-        env=environment(tree),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    lines = (process.stdout + process.stderr).splitlines()
-    return process.returncode, [line for line in lines if line.startswith(("FAILED", "ERROR"))] or lines[-5:]
+    variables = environment(tree)
+    with start(
+        "-m", "pytest", *options, *tests, environment=variables, cwd=tree, stdout=PIPE, stderr=PIPE
+    ) as child:
+        lines = "".join(child.communicate()).splitlines()
+    return child.returncode, [line for line in lines if line.startswith(("FAILED", "ERROR"))] or lines[-5:]
 
 
 def judge(mutant: Mutant) -> Verdict:
@@ -132,15 +130,9 @@ def require_soundness(mutants: Iterable[Mutant]) -> None:
     with tempfile.TemporaryDirectory(prefix="tieout-sound-") as folder:
         tree = copy_tree(Path(folder))
         code = "import tieout.execution as e, tieout.ledger as l; print(l.__file__, e.__file__)"
-        files = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=tree,
-            env=environment(tree),
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-        if not all(Path(file).is_relative_to(tree) for file in files):
+        with start("-c", code, environment=environment(tree), cwd=tree, stdout=PIPE) as child:
+            files = child.communicate()[0].split()
+        if not files or not all(Path(file).is_relative_to(tree) for file in files):
             raise NotAsDescribed(f"the tests would import {files} instead of the copy")
         status, lines = run_tests(tree, dict.fromkeys(test for mutant in mutants for test in mutant.killers))
     if status != PASSED:

@@ -4,11 +4,15 @@ The campaign of faults has its planted errors in tests/ledger/file/test_faults.p
 find them.
 """
 
+import random
+import re
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
+from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,13 +32,18 @@ from tests.support.generators_market import cases
 from tests.support.oracle import Oracle
 from tieout.execution.figures import schedules
 from tieout.ledger.export import export
+from tieout.ledger.file import chain
 from tieout.validation.engines.backtrader import imitation as backtrader_imitation
 from tieout.validation.engines.vectorbt import adapter as vectorbt_adapter
 from tieout.validation.evidence import backtrader, native, outsiders, vectorbt
-from tieout.validation.evidence.faults import campaign, tasks, trials
+from tieout.validation.evidence.author.campaign import Campaign
+from tieout.validation.evidence.author.inputs import chosen
+from tieout.validation.evidence.faults import campaign, pairs, signals, tasks, trials
 from tieout.validation.evidence.faults.campaign import Fault
 from tieout.validation.evidence.faults.program import SMALL, Program
 from tieout.validation.evidence.faults.tasks import Report, Start
+from tieout.validation.evidence.forger import base as forged_bases
+from tieout.validation.evidence.forger import trials as forgeries
 from tieout.validation.evidence.sample import sample
 from tieout.validation.evidence.sizes import SIZES, size
 from tieout.validation.foreign.outcome import Difference, Fill, Outcome, differences
@@ -75,6 +84,9 @@ def test_the_full_size_is_the_larger_one(name: str) -> None:
         ("kill -9, large blocks", 8),
         ("kill -9, a run from its spec", 3),  # one in three is twice
         ("bit flipped in the file", 10),  # one in ten is among the headers
+        ("signal in any command", len(signals.COMMANDS) * len(signals.SIGNALS)),
+        ("pairs of runs by workers", pairs.SAME_RUN),  # and both delays
+        ("pairs of runs by commands", pairs.SAME_RUN),
         ("WAL cut", 2),  # the two ways to resume
         ("bit flipped in the WAL", 2),
         ("full disk, small blocks", 2),
@@ -226,7 +238,7 @@ def test_a_cent_is_found_by_beancount_in_the_smallest_journal_of_ci(tmp_path: Pa
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outsiders, "export", wrong)
-        comparisons = outsiders.compare(journal, tmp_path, ["beancount"])
+        comparisons = outsiders.compare(journal, tmp_path / "out", ["beancount"])
 
     assert any(comparison.differences for comparison in comparisons)
 
@@ -253,3 +265,107 @@ def test_blocks_acknowledged_before_they_are_durable_are_found(
 
     assert count <= CI["kill -9, small blocks"]
     assert any(trial.lost for trial in row.trials)
+
+
+# --- pairs of runs -------------------------------------------------------------------------------------
+
+
+def delete_and_compete(report: Report, orders: Connection) -> None:
+    """Plant a fault: each run deletes what lies there, as if it held nothing."""
+    while True:
+        path, cash, start = orders.recv()
+        while time.monotonic() < start:
+            pass
+        path.unlink(missing_ok=True)
+        report(tasks.attempt(path, cash))
+
+
+def compete_with_figures_of_another(report: Report, orders: Connection) -> None:
+    """Plant a fault: a run shows the figures of another one."""
+    while True:
+        path, cash, _ = orders.recv()
+        report(evolve(tasks.attempt(path, cash), shown_cash=cash + 5))
+
+
+def compete_and_refuse_both(report: Report, orders: Connection) -> None:
+    """Plant a fault: each run is refused because of the other."""
+    while True:
+        _, cash, _ = orders.recv()
+        report(tasks.Attempt(cash, refusal="LockedByWriter"))
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize(
+    ("planted", "words"),
+    [
+        (delete_and_compete, "both were stored, with different contents|LockedByWriter|FileReplaced"),
+        (compete_with_figures_of_another, "shows the figures of"),
+        (compete_and_refuse_both, "neither was stored"),
+    ],
+)
+def test_a_fault_of_two_runs_on_one_path_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: Any, words: str
+) -> None:
+    monkeypatch.setattr(tasks, "compete", planted)
+    tally = pairs.Tally("planted")
+    count = 4
+    for pair in pairs.compete(tmp_path, count, 7):
+        tally.add(pair)
+
+    assert count <= CI["pairs of runs by workers"]
+    assert any(re.search(words, fault) for fault in tally.faults)
+
+
+# --- signals in commands -------------------------------------------------------------------------------
+
+
+def lose_a_block(report: Report, arguments: list[str], output: Path) -> int:
+    """Plant a fault: a command loses the commits that are not in the file itself."""
+    output.with_name("run.duckdb.wal").unlink(missing_ok=True)
+    return _command(report, arguments, output)
+
+
+_command = tasks.command
+
+
+@pytest.mark.crash
+def test_a_command_that_loses_blocks_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "samples").mkdir()
+    samples = signals.files(tmp_path / "samples")
+    monkeypatch.setattr(tasks, "command", lose_a_block)
+    number = next(n for n, command in enumerate(signals.COMMANDS) if command.name == "verify")
+    trial = signals.interrupt(tmp_path, samples, number, random.Random(1))
+
+    assert number < CI["signal in any command"]
+    assert trial.lost or trial.wrong
+
+
+# --- a forger ------------------------------------------------------------------------------------------
+
+
+def test_a_chain_that_compares_no_digest_is_found_by_the_forger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forged_bases.books(tmp_path / "books.duckdb")
+    base = forged_bases.Base.of(tmp_path / "books.duckdb")
+    monkeypatch.setattr(chain, "_departures_of_block", lambda *_: iter(()))
+    count = 12
+    performed = [*forgeries.perform_all([base], count, tmp_path, kinds=["value changed"])]
+
+    assert count <= CI["alterations by a forger"]
+    assert any(trial.outcome is forgeries.Outcome.WRONG for trial in performed)
+
+
+# --- a hostile author ----------------------------------------------------------------------------------
+
+
+@pytest.mark.crash
+def test_a_file_that_reaches_other_files_is_found(tmp_path: Path) -> None:
+    plant = "tests.validation.evidence.author.plants:open_every_door"
+    author = Campaign(tmp_path / "campaign", plant=plant)
+    inputs = chosen(author.kinds(), CI["inputs of a hostile author"], 1)
+    queries = [item for item in inputs if item.kind == "query"]
+    trials = [trial for trial in author.trials(queries) if trial.call.command == "sql"]
+    violations = {v.kind for outcome in author.perform(trials) for v in outcome.violations}
+
+    assert {"read", "write"} <= violations

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import define, field, frozen
 from rich.table import Table
 
-from tieout.validation.evidence.faults import trials
+from tieout.validation.evidence.faults import signals, trials
 from tieout.validation.evidence.faults.children import ChildFailed
 from tieout.validation.evidence.faults.program import LARGE, SMALL
 from tieout.validation.evidence.faults.trials import Fate, Trial
@@ -86,11 +86,13 @@ def faults(folder: Path, share: float = 1.0) -> list[Fault]:
     large = trials.undisturbed(place("large"), LARGE)
     spec = trials.spec_run(place("spec"))
     wal, file = trials.with_wal(place("wal")), trials.closed(place("file"))
+    commands = signals.files(place("commands"))
     disk = "small disk" if trials.can_mount() else "limit on files"
     planned: list[tuple[str, Callable[..., Trial], Any]] = [
         ("kill -9, small blocks", trials.kill, small),
         ("kill -9, large blocks", trials.kill, large),
         ("kill -9, a run from its spec", trials.kill_spec, spec),
+        ("signal in any command", signals.interrupt, commands),
         ("WAL cut", trials.cut_wal, wal),
         ("bit flipped in the WAL", trials.flip_wal, wal),
         ("bit flipped in the file", trials.flip_file, file),
@@ -130,4 +132,15 @@ def table(rows: Iterable[Row], title: str) -> Table:
         column.justify = "right"
     for row in rows:
         grid.add_row(*row.cells())
+    return grid
+
+
+def kinds(rows: Iterable[Row]) -> Table:
+    """Return the trials by kind, for faults of several kinds, as a table for the terminal."""
+    grid = Table("fault", "kind", "trials", "faulty", title="Trials by kind")
+    for row in rows:
+        for kind in sorted({trial.kind for trial in row.trials if trial.kind}):
+            trials = [trial for trial in row.trials if trial.kind == kind]
+            faulty = sum(bool(t.wrong or t.lost or t.same_head is False) for t in trials)
+            grid.add_row(row.fault.name, kind, str(len(trials)), str(faulty))
     return grid

@@ -16,6 +16,7 @@ from typing import Any
 from attrs import frozen
 
 from tieout.ledger.journal import Journal
+from tieout.ledger.process import safe_children
 from tieout.validation.evidence.faults.program import COMMODITIES, RUN, SMALL
 
 Task = Callable[..., object]
@@ -40,7 +41,8 @@ def child(task: Task, *args: object) -> Iterator[tuple[BaseProcess, Connection]]
     context.set_forkserver_preload(["tieout.validation.evidence.faults.warm"])
     reports, sender = context.Pipe(duplex=False)
     process = context.Process(target=_run, args=(sender, task, args))
-    process.start()
+    with safe_children():
+        process.start()
     sender.close()
     try:
         yield process, reports

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from attrs import frozen
 
+from tieout import Backtest, Bars, CashAccount, Recording, TargetWeights
 from tieout.ledger.books.commodity import currency, instrument
 from tieout.ledger.books.events import buy, deposit
 from tieout.ledger.file.run import Policies, Run
@@ -40,6 +41,41 @@ commission = {{ percent = "0.001", minimum = "1" }}
 [run]
 block_bars = {SPEC_BLOCK}
 """
+
+RIVAL_BARS = 12
+_RIVAL_SPEC = """
+[bars]
+generated = "tieout.strategies.universe:generate"
+parameters = {{ stocks = 4, days = {bars}, seed = 3 }}
+
+[strategy]
+name = "tieout.strategies.top:Top"
+parameters = {{ count = 2 }}
+
+[account]
+cash = "{cash}"
+
+[run]
+block_bars = 4
+"""
+
+
+def rival_spec(cash: int) -> str:
+    """Return the spec of one of two runs that are begun at once. Its cash tells it from the other."""
+    return _RIVAL_SPEC.format(bars=RIVAL_BARS, cash=cash)
+
+
+def rival(cash: int) -> Backtest:
+    """Return a small run of several blocks. Its cash tells it from the other."""
+    timestamp = (np.datetime64("2024-01-01") + np.arange(RIVAL_BARS)).astype("M8[ns]")
+    close = 10 + np.arange(2 * RIVAL_BARS).reshape(RIVAL_BARS, 2) * 0.1
+    weights = np.tile([[0.5, 0.4], [0.3, 0.6]], (RIVAL_BARS // 2, 1))
+    return Backtest(
+        bars=Bars.from_arrays(timestamp, ["A", "B"], open=close, high=close, low=close, close=close),
+        strategy=TargetWeights(weights),
+        account=CashAccount(str(cash)),
+        recording=Recording(block_bars=4),
+    )
 
 
 @frozen

@@ -3,23 +3,46 @@
 import os
 import resource
 import signal
+import sys
+import time
 from collections.abc import Callable
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from attrs import field, frozen
 
 from tieout.execution.spec.assembly import assemble
 from tieout.execution.spec.reading import read
+from tieout.ledger.application import main
 from tieout.ledger.books.events import deposit
-from tieout.ledger.errors import DiskFull, JournalClosed, StoreError
+from tieout.ledger.errors import DiskFull, JournalClosed, StoreError, TieoutError
 from tieout.ledger.file import chain
+from tieout.ledger.file.anchor import parse
 from tieout.ledger.file.database import Database
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.journal import Journal
-from tieout.validation.evidence.faults.program import NOON, Program, create, proceed
+from tieout.validation.evidence.faults.program import NOON, Program, create, proceed, rival
 
 Report = Callable[[object], None]
 Start = Callable[[Path], Journal]
+
+
+REFUSALS = {
+    "LockedByWriter": "the file is open elsewhere; close it there first",
+    "JournalExists": "exists; open it, or choose another name",
+    "InputChanged": "holds another run",
+}
+"""The errors of a run that comes second, with words of their sentences."""
+
+
+@frozen
+class Attempt:
+    """A run with *cash*: stored under the digest *head*, or refused. *shown_cash* is in its figures."""
+
+    cash: int
+    head: str = ""
+    shown_cash: int = 0
+    refusal: str = ""
 
 
 @frozen
@@ -30,6 +53,12 @@ class Contents:
     broken: list[str] = field(factory=list)
     refused: str = ""
     rows: dict[str, tuple[int, int]] = field(factory=dict)
+    digests: list[str] = field(factory=list)
+
+    @property
+    def head(self) -> str:
+        """Digest of the last block, empty where there is none."""
+        return self.digests[-1] if self.digests else ""
 
 
 def write(report: Report, path: Path, program: Program, start: Start) -> str:
@@ -56,6 +85,60 @@ def run_spec_and_report(report: Report, spec: Path, path: Path) -> str:
     """Do as `run_spec`, and report each bar."""
     with assemble(read(spec)).run(path, progress=lambda bar, _: report(bar)) as result:
         return result.head
+
+
+def compete(report: Report, orders: Connection) -> None:
+    """Make an attempt for each order: a path, the cash of the run, and the moment at which it begins."""
+    while True:
+        path, cash, start = orders.recv()
+        while time.monotonic() < start:
+            pass
+        report(attempt(path, cash))
+
+
+def attempt(path: Path, cash: int) -> Attempt:
+    """Perform a small run, and read its figures."""
+    try:
+        with rival(cash).run(path) as result:
+            return Attempt(cash, result.head, int(result.metrics.start_equity))
+    except TieoutError as error:
+        name = type(error).__name__
+        is_plain = name in REFUSALS and REFUSALS[name] in str(error)
+        return Attempt(cash, refusal=name if is_plain else f"{name}: {error}")
+
+
+def command(report: Report, arguments: list[str], output: Path) -> int:
+    """Perform a command with its output in a file, as if started for it. Return its status."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with output.open("w") as file:
+        for stream in (sys.stdout, sys.stderr):
+            os.dup2(file.fileno(), stream.fileno())
+    sys.argv = ["tieout", *arguments]
+    report("begun")
+    try:
+        main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        sys.stdout.flush()
+    return 0
+
+
+def overwrite_by_spec(_: Report, spec: Path, path: Path) -> str:
+    """Run a spec in the place of another run. Return the head digest."""
+    with assemble(read(spec)).run(path, overwrite=True) as result:
+        return result.head
+
+
+def run_spec_and_die(_: Report, spec: Path, path: Path, bar: int) -> None:
+    """Run a spec, wait at a bar until the blocks before it are stored, and stop as if killed."""
+
+    def stop(bars: int, _: int) -> None:
+        if bars == bar:
+            time.sleep(1)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assemble(read(spec)).run(path, progress=stop).close()
 
 
 def write_until_full(report: Report, path: Path, program: Program, limit: int) -> str:
@@ -97,11 +180,13 @@ def inspect(_: Report, path: Path, anchor: str | None = None) -> Contents:
     """Read a file as an auditor would, then all its rows."""
     try:
         with Reader(path) as reader:
-            broken = [str(departure) for departure in chain.departures(reader, anchor)]
-            blocks = len(chain.seals(reader))
+            broken = [
+                str(departure) for departure in chain.departures(reader, parse(anchor) if anchor else None)
+            ]
+            digests = [seal.digest for seal in chain.seals(reader)]
     except StoreError as error:
         return Contents(refused=f"{type(error).__name__}: {error}")
-    return Contents(blocks, broken, rows={} if broken else _rows(path))
+    return Contents(len(digests), broken, rows={} if broken else _rows(path), digests=digests)
 
 
 def _rows(path: Path) -> dict[str, tuple[int, int]]:

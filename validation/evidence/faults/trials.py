@@ -43,13 +43,17 @@ class Fate(Enum):
 
 @define
 class Trial:
-    """Result of one fault. *recovered* and *same_head* are None where no run can be resumed."""
+    """Result of one fault, of a *kind* where a fault has several.
+
+    *recovered* and *same_head* are None where no run can be resumed.
+    """
 
     fate: Fate
     recovered: bool | None = None
     lost: int = 0
     wrong: str = ""
     same_head: bool | None = None
+    kind: str = ""
 
 
 @frozen

@@ -1,0 +1,1 @@
+"""A forger: alterations of a sound journal, and whether `verify` or the figures fall for one."""
