@@ -23,27 +23,27 @@ SIZES: Final = {
     # fault, take more than a hundred.
     "property examples": Size(250, 5_000),
     # Random scenarios in the imitation of each package and in the package itself.
-    "random runs of an imitation": Size(500, 10_000),
-    "random runs in VectorBT's Rust": Size(100, 1_000),
-    "random runs of the native engine": Size(100, 2_000),
+    "random runs of an imitation": Size(300, 10_000),
+    "random runs in VectorBT's Rust": Size(60, 1_000),
+    "random runs of the native engine": Size(60, 2_000),
     # Transactions of the largest journal that beancount and hledger check.
     "transactions for outsiders": Size(3_000, 10_000),
     # Files, texts and names of an author who is hostile. Every command gets every one.
     "inputs of a hostile author": Size(220, 600),
     # Trials of each fault, by the name of the fault. A trial's number chooses its kind: one kill in eight may
     # hit the making of the file, one in five happens twice, one flipped bit in ten is among the headers.
-    "kill -9, small blocks": Size(24, 140),
-    "kill -9, large blocks": Size(10, 60),
+    "kill -9, small blocks": Size(12, 140),
+    "kill -9, large blocks": Size(8, 60),
     "kill -9, a run from its spec": Size(4, 20),
     # One signal in two is Ctrl-C, and every command has its turn with both.
     "signal in any command": Size(40, 500),
     # Pairs of runs that are begun at once on one path. One in two has delays, one in four is of the same run.
     "pairs of runs by workers": Size(100, 2_000),
     "pairs of runs by commands": Size(10, 100),
-    "WAL cut": Size(16, 100),
-    "bit flipped in the WAL": Size(16, 100),
-    "bit flipped in the file": Size(20, 100),
-    "two blocks swapped": Size(8, 40),
+    "WAL cut": Size(10, 100),
+    "bit flipped in the WAL": Size(10, 100),
+    "bit flipped in the file": Size(12, 100),
+    "two blocks swapped": Size(6, 40),
     "full disk, small blocks": Size(3, 12),
     "full disk, large blocks": Size(3, 12),
     # Alterations of journals, alone and in pairs, over everything that is registered.
