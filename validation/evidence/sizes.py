@@ -29,7 +29,7 @@ SIZES: Final = {
     # Transactions of the largest journal that beancount and hledger check.
     "transactions for outsiders": Size(3_000, 10_000),
     # Files, texts and names of an author who is hostile. Every command gets every one.
-    "inputs of a hostile author": Size(220, 600),
+    "inputs of a hostile author": Size(200, 600),
     # Trials of each fault, by the name of the fault. A trial's number chooses its kind: one kill in eight may
     # hit the making of the file, one in five happens twice, one flipped bit in ten is among the headers.
     "kill -9, small blocks": Size(12, 140),
