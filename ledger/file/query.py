@@ -22,6 +22,8 @@ READ_STATEMENTS = ("SELECT", "EXPLAIN", "MULTI")
 """Types of statement that a query may have. All of them read. (A pivot is MULTI.)"""
 T = TypeVar("T")
 
+_SECONDS_TO_WAIT = 0.2
+"""Time after which a Ctrl-C is noticed that came just before a wait."""
 _SECONDS_TO_END = 0.05
 """Time after which a query that goes on is interrupted again."""
 # With `analyze`, alone or among options in brackets, `explain` executes the statement.
@@ -105,6 +107,9 @@ def interruptible(connection: "duckdb.DuckDBPyConnection", work: Callable[[], T]
 
     try:
         threading.Thread(target=run, name="tieout-query").start()
+        # Python notices a Ctrl-C that comes just before a wait at the end of that wait, so none is long.
+        while not wait([answer], timeout=_SECONDS_TO_WAIT).done:
+            pass
         return answer.result()
     except KeyboardInterrupt:
         # One interruption is obeyed, so a second is not waited for. A query that is about to begin does not
