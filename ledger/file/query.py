@@ -108,8 +108,8 @@ def interruptible(connection: "duckdb.DuckDBPyConnection", work: Callable[[], T]
     try:
         threading.Thread(target=run, name="tieout-query").start()
         # Python notices a Ctrl-C that comes just before a wait at the end of that wait, so none is long.
-        while not wait([answer], timeout=_SECONDS_TO_WAIT).done:
-            pass
+        while wait([answer], timeout=_SECONDS_TO_WAIT).not_done:
+            ...
         return answer.result()
     except KeyboardInterrupt:
         # One interruption is obeyed, so a second is not waited for. A query that is about to begin does not
