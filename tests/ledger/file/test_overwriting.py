@@ -208,7 +208,7 @@ def replaces(journal: Journal) -> bool:
 
 def test_a_store_says_whether_it_has_yet_to_replace_a_journal(path: Path) -> None:
     with Journal.create(None, COMMODITIES) as journal:
-        assert (False, None) == (replaces(journal), journal.store.identity)
+        assert (False, None, 0) == (replaces(journal), journal.store.identity, journal.store.blocks_before)
     with over(path) as journal:
         assert (True, True) == (journal.store.is_new, replaces(journal))
         journal.post("2024-01-02", deposit, "USD", "2")

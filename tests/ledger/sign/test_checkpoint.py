@@ -334,6 +334,7 @@ def test_a_note_that_another_process_has_just_written_is_kept(
 
     monkeypatch.setattr(keys, "write_new", exist)
 
-    assert "exists" in refusal("sign", folder.run, "--key", folder.key)
+    other = folder.run.with_name("other.note")
+    assert "exists" in refusal("sign", folder.run, "--key", folder.key, "--output", other)
     with pytest.raises(InvalidKey, match="exists and is not overwritten"):
         keys.create(folder.run.with_name("new.key"), "example.com/jane")

@@ -101,7 +101,7 @@ def _export(item: Input, place: Place, turn: int) -> list[Invocation]:
 def _doctor(item: Input, place: Place, turn: int) -> list[Invocation]:
     del item, turn
     # It copies a damaged file to a name beside it, and cuts the WAL.
-    names = (f"{place.path}.damaged-1", f"{place.path}.wal")
+    names = (str(place.path), f"{place.path}.damaged-1", f"{place.path}.wal")
     return _read("doctor", place, writes=tuple(map(Path, names)))
 
 
