@@ -46,7 +46,7 @@ RIVAL_BARS = 12
 _RIVAL_SPEC = """
 [bars]
 generated = "tieout.strategies.universe:generate"
-parameters = {{ stocks = 4, days = {bars}, seed = 3 }}
+parameters = {{ stocks = 4, days = {bars}, seed = 3, warmup = 2 }}
 
 [strategy]
 name = "tieout.strategies.top:Top"
