@@ -3,6 +3,7 @@
 A block is acknowledged once its seal is in the file, or once a command has printed the head digest.
 """
 
+import collections
 import os
 import random
 import re
@@ -17,7 +18,7 @@ from attrs import frozen
 
 from tieout.ledger.file.database import holds_nothing
 from tieout.validation.evidence.faults import tasks
-from tieout.validation.evidence.faults.children import Crashed, child, outcome
+from tieout.validation.evidence.faults.children import Crashed, child, outcome, received
 from tieout.validation.evidence.faults.program import RIVAL_BARS, rival_spec
 from tieout.validation.evidence.faults.tasks import Contents
 from tieout.validation.evidence.faults.trials import Fate, Trial
@@ -96,10 +97,11 @@ def interrupt(folder: Path, samples: Files, number: int, choice: random.Random) 
     command = COMMANDS[number % len(COMMANDS)]
     chosen = SIGNALS[number // len(COMMANDS) % len(SIGNALS)]
     path, output = folder / "run.duckdb", folder / "output.txt"
+    moment = choice.uniform(0, seconds(command, samples))
     _copy(command, samples, path)
     with child(tasks.command, command.arguments(samples, path), output) as (process, reports):
         reports.recv()
-        time.sleep(choice.uniform(0, seconds(command, samples)))
+        time.sleep(moment)
         is_running = process.is_alive() and not reports.poll()
         assert process.pid is not None
         if is_running:
@@ -123,14 +125,17 @@ def _copy(command: Command, samples: Files, path: Path) -> None:
 
 
 def seconds(command: Command, samples: Files) -> float:
-    """Return how long a command takes undisturbed. Measured once for all trials."""
+    """Return how long a command takes undisturbed, once it has begun. Measured once for all trials."""
     if command.name not in _SECONDS:
         with tempfile.TemporaryDirectory(prefix="tieout-faults-") as name:
             path = Path(name) / "run.duckdb"
             _copy(command, samples, path)
-            start = time.perf_counter()
-            outcome(tasks.command, command.arguments(samples, path), path.with_name("output.txt"))
-            _SECONDS[command.name] = time.perf_counter() - start
+            arguments = command.arguments(samples, path)
+            with child(tasks.command, arguments, path.with_name("output.txt")) as (_, reports):
+                reports.recv()
+                start = time.perf_counter()
+                collections.deque(received(reports), maxlen=0)
+                _SECONDS[command.name] = time.perf_counter() - start
     return _SECONDS[command.name]
 
 
