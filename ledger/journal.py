@@ -528,8 +528,13 @@ class Journal(Closing, Exclusive):
         not read is refused.
         """
         self._require_open()
-        with self._store.snapshot(self._row_counts, self._open_rows()) as cursor:
-            return execute(cursor, query, parameters, None if at is None else end_of(at))
+        moment = None if at is None else end_of(at)
+        return self._store.answer(
+            self._row_counts,
+            self._open_rows(),
+            query,
+            lambda cursor: execute(cursor, query, parameters, moment),
+        )
 
     @exclusive
     def columns(self, table: str, names: Sequence[str]) -> dict[str, NDArray[Any]]:

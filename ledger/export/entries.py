@@ -110,7 +110,7 @@ class Lots:
     @classmethod
     def of(cls, reader: Reader) -> "Lots":
         """Read the lots of a journal."""
-        answer = reader.connection.execute(query("lots"))
+        answer = reader.execute(query("lots"))
         _require_columns(answer, "lots")
         columns = answer.fetchnumpy().values()
         if any(np.ma.is_masked(values) for values in columns):
@@ -153,8 +153,7 @@ class Register:
     @classmethod
     def of(cls, reader: Reader) -> "Register":
         """Read the register of a journal."""
-        ask = reader.connection.execute
-        ask("reset variable as_of")
+        reader.execute("reset variable as_of")
         accounts, commodities = _rows(reader, "accounts"), _rows(reader, "commodities")
         seals = chain.seals(reader)
         ((first_day, transactions, transfers),) = _rows(reader, "extent")
@@ -162,7 +161,7 @@ class Register:
             run=reader.run["id"],
             head=seals[-1].digest if seals else chain.genesis(reader).hex(),
             first_day=first_day,
-            kinds=[name for (name,) in ask("select name from kind order by id").fetchall()],
+            kinds=[name for (name,) in reader.execute("select name from kind order by id").fetchall()],
             commodities=[Commodity(*row) for _, _, *row in commodities],
             currencies=[currency for _, currency, *_ in commodities],
             accounts=[Account(*row) for _, *row, _ in accounts],
@@ -245,7 +244,7 @@ def entries(
 
 def _rows(reader: Reader, name: str, *parameters: int) -> list[tuple[Any, ...]]:
     """Return the rows of a query. Raises `ExportFailed` where a type or a NULL is none of a sound journal."""
-    answer = reader.connection.execute(query(name), parameters)
+    answer = reader.execute(query(name), parameters)
     _require_columns(answer, name)
     rows = answer.fetchall()
     for row in rows:

@@ -4,15 +4,15 @@ A catalogue is a text for each object, as DuckDB writes it. The catalogue of a j
 one that the registered schemas give in this process, so both are written by the same DuckDB.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from tieout.ledger.file.database import Database
 from tieout.ledger.file.instances import NAME
-from tieout.ledger.file.layout import create_tables, schema_key
-from tieout.ledger.file.schema import Schema
+from tieout.ledger.file.layout import create_tables, create_views
+from tieout.ledger.file.schema import Schema, schema_key
 
 if TYPE_CHECKING:
     import duckdb
@@ -35,8 +35,9 @@ _OBJECTS = {
 _REGISTERED: dict[tuple[Any, ...], Catalogue] = {}
 _MACROS = "select function_name, macro_definition from system.main.duckdb_functions() where not internal"
 _COLUMNS = (
-    "select column_name, data_type from system.main.duckdb_columns()"
-    " where database_name = $1 and schema_name = 'main' and table_name = $2 order by column_index"
+    "select table_name, column_name, data_type from system.main.duckdb_columns()"
+    " where database_name = $1 and schema_name = 'main' and table_name in (select unnest($2))"
+    " order by column_index"
 )
 
 
@@ -59,6 +60,7 @@ def registered_catalogue(schemas: Sequence[Schema]) -> Catalogue:
             path = Path(folder) / "empty.duckdb"
             with Database(path) as database:
                 create_tables(database.connection, schemas)
+                create_views(database.connection, schemas)
             with Database(path, read_only=True) as database:
                 _REGISTERED[key] = catalogue(database.connection)
     return _REGISTERED[key]
@@ -89,6 +91,9 @@ def differences(actual: Catalogue, expected: Catalogue) -> Iterator[str]:
             yield f"the {kind} {name} is defined otherwise than in a journal"
 
 
-def columns(connection: "duckdb.DuckDBPyConnection", table: str) -> dict[str, str]:
-    """Return the columns of a table and their types, in order."""
-    return dict(connection.execute(_COLUMNS, [NAME, table]).fetchall())
+def columns(connection: "duckdb.DuckDBPyConnection", tables: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return the columns of tables of the attached database, and their types, in order."""
+    columns: dict[str, dict[str, str]] = {table: {} for table in tables}
+    for table, column, kind in connection.execute(_COLUMNS, [NAME, [*columns]]).fetchall():
+        columns[table][column] = kind
+    return columns

@@ -1,12 +1,11 @@
 """The chain of seals of a file: its rows, and a walk that checks every block against its sealed digest."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from attrs import frozen
+from attrs import define, field, frozen
 
 from tieout.ledger.errors import DamagedFile, SealBroken
 from tieout.ledger.file import seal
@@ -63,7 +62,7 @@ def require_sealed(reader: Reader) -> None:
 def seals(reader: Reader) -> list[Seal]:
     """List the seals of a file in order. A seal whose numbers of rows cannot be read has none."""
     with explain_errors(reader.path, DamagedFile):
-        rows = reader.connection.execute(
+        rows = reader.tables.execute(
             "select block, first_txn, last_txn, rows, previous, digest from seal order by block"
         ).fetchall()
     return [
@@ -78,7 +77,7 @@ def genesis(reader: Reader) -> bytes:
 
 def file_digests(reader: Reader, heads: Sequence[str]) -> list[str]:
     """Return the file digest at each of *heads*, empty where the head is not hexadecimal."""
-    row = reader.connection.execute("from provenance").fetchnumpy()
+    row = reader.tables.execute("from provenance").fetchnumpy()
     provenance = {name: np.ma.getdata(values) for name, values in row.items()}
     return [
         seal.digest(previous, [("provenance", provenance)]).hex() if (previous := _bytes(head)) else ""
@@ -108,13 +107,14 @@ def _departures(
         yield Departure(-1, text)
     previous, chain = start.hex(), seals(reader)
     first_rows = dict.fromkeys(reader.layout, 0)
+    windows = {table: _Window(reader, table, [*columns]) for table, columns in reader.layout.items()}
     for number, entry in enumerate(chain):
         if entry.block != number:
             yield Departure(number, f"its seal is missing; the next is that of block {entry.block}")
             return
         if entry.previous != previous:
             yield Departure(number, f"follows {entry.previous[:16]}, but the chain is at {previous[:16]}")
-        yield from _departures_of_block(reader, entry, first_rows)
+        yield from _departures_of_block(windows, entry, first_rows)
         previous = entry.digest
         for table, count in entry.rows.items():
             first_rows[table] = first_rows.get(table, 0) + count
@@ -127,7 +127,9 @@ def _departures(
             yield Departure(*fault)
 
 
-def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]) -> Iterator[Departure]:
+def _departures_of_block(
+    windows: "Mapping[str, _Window]", entry: Seal, first_rows: dict[str, int]
+) -> Iterator[Departure]:
     first = first_rows.get("txn", 0)
     if (entry.first_txn, entry.last_txn) != (first, first + entry.rows.get("txn", 0) - 1):
         yield Departure(
@@ -135,16 +137,16 @@ def _departures_of_block(reader: Reader, entry: Seal, first_rows: dict[str, int]
             f"its seal names transactions {entry.first_txn} to {entry.last_txn}, its rows start at {first}",
         )
     # The digest covers the numbers. Another text for the same ones would be shown as sealed.
-    if strange := entry.rows.keys() - reader.layout.keys():
+    if strange := entry.rows.keys() - windows.keys():
         yield Departure(entry.block, f"its seal counts rows of {', '.join(sorted(strange))}")
     elif entry.text != canonical({table: count for table, count in entry.rows.items() if count}):
         yield Departure(entry.block, "its seal has the numbers of rows in another form")
     tables: list[tuple[str, Columns]] = []
-    for table in reader.layout:
+    for table, window in windows.items():
         count = entry.rows.get(table, 0)
         if not count:
             continue
-        columns = _rows(reader, table, first_rows[table], count)
+        columns = window.rows(first_rows[table], count)
         length = len(next(iter(columns.values())))
         if length != count:
             yield Departure(entry.block, f"{table} has {length} of its rows, sealed are {count}")
@@ -166,7 +168,7 @@ def _unsealed_rows(reader: Reader, counts: dict[str, int], block: int) -> Iterat
     """Yield the tables with rows beyond the *counts* of all seals."""
     for table, columns in reader.layout.items():
         dense = next(iter(columns))
-        ((outside,),) = reader.connection.execute(
+        ((outside,),) = reader.tables.execute(
             f'select count(*) from "{table}" where ("{dense}" between 0 and ?) is not true',  # noqa: S608  from the layout
             [counts[table] - 1],
         ).fetchall()
@@ -174,19 +176,43 @@ def _unsealed_rows(reader: Reader, counts: dict[str, int], block: int) -> Iterat
             yield Departure(block, f"{table} has {outside} rows that no seal covers")
 
 
-def _rows(reader: Reader, table: str, first: int, count: int) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the rows of one block in the order of their dense first column."""
-    dense = next(iter(reader.layout[table]))
-    names = ", ".join(f'"{column}"' for column in reader.layout[table])
-    columns = reader.connection.execute(
-        f'select {names} from "{table}" where "{dense}" between ? and ?',  # noqa: S608  from the layout
-        [first, first + count - 1],
-    ).fetchnumpy()
-    ids = columns[dense]
-    if not np.all(ids[1:] > ids[:-1]):
-        order = np.argsort(ids, kind="stable")
-        columns = {name: values[order] for name, values in columns.items()}
-    return columns
+@define
+class _Window:
+    """The rows of a table that are read together: those of many small blocks, or of one large block.
+
+    *columns* have the rows in the order of the dense first column, from number *first* up to *end*.
+    """
+
+    reader: Reader
+    table: str
+    names: list[str]
+    columns: Columns = field(factory=dict)
+    first: int = 0
+    end: int = 0
+
+    def rows(self, first: int, count: int) -> Columns:
+        """Return the rows numbered from *first*, as many as there are of *count*."""
+        if not self.first <= first <= first + count <= self.end:
+            self._read(first, first + max(count, ROWS_OF_WINDOW))
+        numbers = np.ma.getdata(self.columns[self.names[0]])
+        place = slice(*np.searchsorted(numbers, (first, first + count)))
+        return {name: values[place] for name, values in self.columns.items()}
+
+    def _read(self, first: int, end: int) -> None:
+        dense, names = self.names[0], ", ".join(f'"{name}"' for name in self.names)
+        columns = self.reader.tables.execute(
+            f'select {names} from "{self.table}" where "{dense}" >= ? and "{dense}" < ?',  # noqa: S608  from the layout
+            [first, end],
+        ).fetchnumpy()
+        numbers = columns[dense]
+        if not np.all(numbers[1:] > numbers[:-1]):
+            order = np.argsort(numbers, kind="stable")
+            columns = {name: values[order] for name, values in columns.items()}
+        self.columns, self.first, self.end = columns, first, end
+
+
+ROWS_OF_WINDOW = 20_000
+"""Rows that are read together where blocks are smaller. A query takes as long as reading so many."""
 
 
 def _bytes(digest: str) -> bytes:

@@ -21,10 +21,11 @@ from tieout.ledger.file import provenance, seal
 from tieout.ledger.file.claim import Claim
 from tieout.ledger.file.database import Database, explain_errors, holds_nothing, tables_in
 from tieout.ledger.file.instances import NAME
-from tieout.ledger.file.layout import create_tables, schema_key
+from tieout.ledger.file.layout import create_tables, create_views
 from tieout.ledger.file.place import Identity, is_there, require_content, wals_of
-from tieout.ledger.file.schema import SCHEMA_VERSION, Schema
+from tieout.ledger.file.schema import SCHEMA_VERSION, Schema, schema_key
 from tieout.ledger.file.store import Head, Storage
+from tieout.ledger.file.views import Views
 
 if TYPE_CHECKING:
     import duckdb
@@ -93,7 +94,7 @@ def create_storage(
         raise
     start = seal.genesis(row)
     if claim is None or path is None:
-        return Storage(database, start, Head(0, start))
+        return Storage(database, start, Head(0, start), views=Views.of(database, schemas))
     replace = None if earlier is None else partial(earlier.replace, claim.staging)
     return Storage(database, start, Head(0, start), claim.hold(), Identity.of(path), replace)
 
@@ -184,6 +185,7 @@ def _empty_file(schemas: Sequence[Schema]) -> bytes:
             path = Path(folder) / "empty.duckdb"
             with Database(path) as database, explain_errors(path):
                 create_tables(database.connection, schemas)
+                create_views(database.connection, schemas)
                 database.checkpoint()
             _EMPTY_FILES[key] = path.read_bytes()
     return _EMPTY_FILES[key]

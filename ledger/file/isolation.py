@@ -6,9 +6,10 @@ condition, into a database in memory that has the registered tables and views an
 are checked over the copy, and every figure is derived from it: what is hashed is what is shown.
 """
 
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +182,8 @@ def copy_of(path: Path, *, with_catalogue: bool = False) -> Contents:
                 copy.compare(objects)
             for table, rows in unsealed.items():
                 copy.insert(table, rows.to_reader)
+            with time_limit(path, limit, connection):
+                actual = columns(connection, description.layout)
             for table, kinds in description.layout.items():
                 if table not in tables:
                     # A view of that name is not performed: it may have no end.
@@ -189,6 +192,8 @@ def copy_of(path: Path, *, with_catalogue: bool = False) -> Contents:
                 if _COMPUTED in tables[table]:
                     copy.contents.faults.append(_computed(table))
                     continue
+                if [*actual[table].items()] != [*kinds.items()]:
+                    copy.contents.faults.append(f"the table {table} has not the columns of its layout")
                 with time_limit(path, limit, connection, copy.connection):
                     copy.take(connection, table, kinds)
         except BaseException:
@@ -319,8 +324,6 @@ class _Copy:
 
     def take(self, source: "duckdb.DuckDBPyConnection", table: str, kinds: Mapping[str, str]) -> None:
         """Copy one sealed table."""
-        if [*columns(source, table).items()] != [*kinds.items()]:
-            self.contents.faults.append(f"the table {table} has not the columns of its layout")
         self.insert(table, lambda: source.sql(_whole(table, tuple(kinds))).to_arrow_reader(_BATCH))
 
     def insert(self, table: str, read: "Callable[[], pa.RecordBatchReader]") -> None:
@@ -329,28 +332,31 @@ class _Copy:
         self.contents.row_counts[table] = 0
         try:
             with explain_errors(self.path, DamagedFile):
-                self._insert(table, self._counted(table, read(), counts))
+                rows = read()
+                batches = self._counted(table, rows, counts)
+                # DuckDB takes longer to plan an insert than to read a short table.
+                if (first := next(batches, None)) is not None:
+                    self._insert(table, rows.schema, itertools.chain((first,), batches))
                 self.contents.row_counts[table] = counts[0]
         except TimeLimitReached:
             raise
         except StoreError as error:
             self.contents.faults.append(f"the table {table} cannot be read: {error}")
 
-    def _counted(self, table: str, rows: "pa.RecordBatchReader", counts: list[int]) -> "pa.RecordBatchReader":
+    def _counted(
+        self, table: str, rows: "pa.RecordBatchReader", counts: list[int]
+    ) -> "Iterator[pa.RecordBatch]":
         """Count the rows in *counts*, and stop where a file claims more than it has room for."""
+        for batch in rows:
+            counts[0] += batch.num_rows
+            if counts[0] > self.most_rows:
+                raise DamagedFile(f"{self.path}: {table} has more rows than the file has room for")
+            yield batch
+
+    def _insert(self, table: str, schema: "pa.Schema", batches: "Iterable[pa.RecordBatch]") -> None:
         import pyarrow as pa
 
-        def batches() -> "Iterator[pa.RecordBatch]":
-            for batch in rows:
-                counts[0] += batch.num_rows
-                if counts[0] > self.most_rows:
-                    raise DamagedFile(f"{self.path}: {table} has more rows than the file has room for")
-                yield batch
-
-        return pa.RecordBatchReader.from_batches(rows.schema, batches())
-
-    def _insert(self, table: str, rows: "pa.RecordBatchReader") -> None:
-        self.connection.register(_INCOMING, rows)
+        self.connection.register(_INCOMING, pa.RecordBatchReader.from_batches(schema, batches))
         try:
             self.connection.execute(f"insert into {quoted(table)} select * from {_INCOMING}")  # noqa: S608  quoted
         finally:

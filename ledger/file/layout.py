@@ -1,10 +1,10 @@
 """The tables of a journal and their layout: which columns of which types are sealed, in which order."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tieout.ledger.file.database import Database
-from tieout.ledger.file.schema import Schema, in_order
+from tieout.ledger.file.schema import Schema, schema_key, statements_of
 from tieout.ledger.file.seal import DTYPES
 
 if TYPE_CHECKING:
@@ -17,22 +17,16 @@ _NOT_IN_BLOCKS = ("run", "seal", "provenance")
 _LAYOUTS: dict[tuple[Any, ...], SealLayout] = {}
 
 
-def create_tables(connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema]) -> SealLayout:
-    """Create all tables and views of *schemas*, and return the layout of the sealed tables."""
+def create_tables(connection: "duckdb.DuckDBPyConnection", schemas: Iterable[Schema]) -> None:
+    """Create all tables of *schemas*."""
     for schema in schemas:
         connection.execute(schema.tables)
-    for statement in in_order(schemas).values():
+
+
+def create_views(connection: "duckdb.DuckDBPyConnection", schemas: Iterable[Schema]) -> None:
+    """Create all views and checks of *schemas*."""
+    for statement in statements_of(schemas).in_order.values():
         connection.execute(statement)
-    layout: SealLayout = {}
-    for table, column, kind in connection.execute(
-        "select table_name, column_name, data_type from duckdb_columns()"
-        " where not internal and schema_name = 'main'"
-        " and table_name in (select table_name from duckdb_tables())"
-        " order by table_oid, column_index"
-    ).fetchall():
-        if table not in _NOT_IN_BLOCKS:
-            layout.setdefault(table, {})[column] = kind
-    return layout
 
 
 def layout_of(schemas: Sequence[Schema]) -> SealLayout:
@@ -43,14 +37,19 @@ def layout_of(schemas: Sequence[Schema]) -> SealLayout:
     return _LAYOUTS[key]
 
 
-def schema_key(schemas: Sequence[Schema]) -> tuple[Any, ...]:
-    """Return a key for caches: equal for schemas with the same SQL."""
-    return tuple((s.tables, *s.views.items(), *s.checks.items()) for s in schemas)
-
-
 def _layout_in_database(schemas: Sequence[Schema]) -> SealLayout:
+    layout: SealLayout = {}
     with Database(None) as database:
-        return create_tables(database.connection, schemas)
+        create_tables(database.connection, schemas)
+        for table, column, kind in database.connection.execute(
+            "select table_name, column_name, data_type from duckdb_columns()"
+            " where not internal and schema_name = 'main'"
+            " and table_name in (select table_name from duckdb_tables())"
+            " order by table_oid, column_index"
+        ).fetchall():
+            if table not in _NOT_IN_BLOCKS:
+                layout.setdefault(table, {})[column] = kind
+    return layout
 
 
 def _layout_in_text(schemas: Sequence[Schema]) -> SealLayout | None:

@@ -23,11 +23,12 @@ from tieout.ledger.errors import (
 )
 from tieout.ledger.file.catalogue import Catalogue
 from tieout.ledger.file.columns import columns_of, read_columns
-from tieout.ledger.file.database import USE_DOCTOR, Database, explain_errors, is_damage
+from tieout.ledger.file.database import USE_DOCTOR, explain_errors, is_damage
 from tieout.ledger.file.instances import NAME
 from tieout.ledger.file.isolation import Contents, Description, contents_in_place, copy_of
 from tieout.ledger.file.query import Query, execute
-from tieout.ledger.file.schema import SCHEMA_VERSION, Schema, in_order
+from tieout.ledger.file.schema import SCHEMA_VERSION
+from tieout.ledger.file.views import Views
 from tieout.ledger.moment import Moment, end_of
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ class Reader(Closing):
         contents = contents or copy_of(self.path, with_catalogue=with_catalogue)
         self._contents = contents
         self._database = contents.database
-        self._has_views = False
         self._is_detached = False
         description = contents.description
+        self._views = Views.of(self._database, description.schemas, are_temporary=not contents.is_copy)
         self.run = description.run
         self.policies = description.policies
         self.layout = description.layout
@@ -91,12 +92,11 @@ class Reader(Closing):
         """The tables, views and other objects of the file."""
         return self._contents.catalogue
 
-    def detach(self) -> Database:
-        """Return the copy of the rows with all views. It is the caller's to close from now on."""
+    def detach(self) -> Views:
+        """Return the views over the copy of the rows. Its database is the caller's to close from now on."""
         assert self.is_copy
-        self.connection  # noqa: B018  installs the views
         self._is_detached = True
-        return self._database
+        return self._views
 
     @property
     def faults(self) -> list[str]:
@@ -116,17 +116,25 @@ class Reader(Closing):
     @property
     def connection(self) -> "duckdb.DuckDBPyConnection":
         """The connection, with all views installed."""
-        connection = self._database.lend()
-        if not self._has_views:
-            self._has_views = True
-            with explain_errors(self.path, DamagedFile):  # a table in place may lack a column
-                install_views(connection, self.schemas, are_temporary=not self.is_copy)
-        return connection
+        with explain_errors(self.path, DamagedFile):  # a table in place may lack a column
+            self._views.install_all()
+        return self._database.lend()
+
+    @property
+    def tables(self) -> "duckdb.DuckDBPyConnection":
+        """The connection, for a query of tables. Views may be missing."""
+        return self._database.lend()
+
+    def execute(self, query: str, parameters: Sequence[Any] = ()) -> "duckdb.DuckDBPyConnection":
+        """Run a query of this program. Its answer is fetched from the connection."""
+        with explain_errors(self.path, DamagedFile):
+            self._views.install_for(query)
+        return self._database.lend().execute(query, parameters)
 
     @property
     def views(self) -> list[str]:
         """The names of the views and checks."""
-        return list(in_order(self.schemas))
+        return [*self._views.statements.in_order]
 
     def close(self) -> None:
         """Close the file, or drop the copy of its rows."""
@@ -135,9 +143,10 @@ class Reader(Closing):
 
     def sql(self, query: str, parameters: Sequence[Any] = (), at: Moment | None = None) -> Query:
         """Run SQL over the journal. *at* shows the books as of a moment, and a date as of its end."""
-        moment = None if at is None else end_of(at)
+        moment, connection = None if at is None else end_of(at), self._database.lend()
         try:
-            return execute(self.connection, query, parameters, moment)
+            with explain_errors(self.path, DamagedFile):
+                return self._views.answer(query, lambda: execute(connection, query, parameters, moment))
         except InvalidQuery as error:
             if is_damage(error.__cause__):
                 raise DamagedFile(f"{self.path}: the file is damaged; {USE_DOCTOR} ({error})") from error
@@ -185,15 +194,6 @@ def _refusal(path: Path, description: Description) -> StoreError:
         return UnknownRecords(f"{path}: {'; '.join(description.gaps)}")
     kind = NewerSchema if description.version > SCHEMA_VERSION else OlderSchema
     return kind(f"{path} has another layout: {description.gaps[0]}")
-
-
-def install_views(
-    connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema], *, are_temporary: bool
-) -> None:
-    """Install the views and checks of *schemas*, for this connection only if they are temporary."""
-    kind = "temp view" if are_temporary else "view"
-    for statement in in_order(schemas).values():
-        connection.execute(statement.replace("create or replace view", f"create or replace {kind}"))
 
 
 def prefer_builtin_functions(connection: "duckdb.DuckDBPyConnection") -> None:

@@ -99,7 +99,7 @@ def _require_same(path: Path, file: SealedFile, objects: Catalogue, digests: lis
 
 def state(file: SealedFile) -> State:
     """Return the books after the file's last block."""
-    run = file.reader.connection.execute
+    run = file.reader.execute
     symbols = dict(run("select id, symbol from commodity").fetchall())
     commodities = [
         Commodity(symbol, kind, scale, symbols[money], multiplier)

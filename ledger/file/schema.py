@@ -13,6 +13,7 @@ from graphlib import TopologicalSorter
 from importlib.metadata import EntryPoint, entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from typing import Any
 
 from attrs import frozen
 
@@ -126,6 +127,59 @@ def _entry_point(name: str) -> EntryPoint:
 
 def in_order(schemas: Iterable[Schema]) -> dict[str, str]:
     """Return all views and checks by name, each after those that it reads."""
+    return statements_of(schemas).in_order
+
+
+def statements_of(schemas: Iterable[Schema]) -> "Statements":
+    """Return the views and checks of *schemas*. They are put in order once a process."""
+    schemas = [*schemas]
+    key = schema_key(schemas)
+    if key not in _STATEMENTS:
+        _STATEMENTS[key] = _statements_in_order(schemas)
+    return _STATEMENTS[key]
+
+
+def schema_key(schemas: Iterable[Schema]) -> tuple[Any, ...]:
+    """Return a key for caches: equal for schemas with the same SQL."""
+    return tuple((s.name, s.tables, *s.views.items(), *s.checks.items()) for s in schemas)
+
+
+@frozen
+class Statements:
+    """The statements of views and checks by name, and the names that each of them *reads*.
+
+    *in_order* has each statement after those that it reads.
+    """
+
+    in_order: dict[str, str]
+    reads: dict[str, set[str]]
+
+    def named_in(self, query: str) -> list[str]:
+        """Return the names of the views that a query may need, each after those that it reads.
+
+        A query about the catalogue needs all of them.
+        """
+        if _ASKS_FOR_THE_CATALOGUE.search(query):
+            return [*self.in_order]
+        words = {word.removeprefix("examined_") for word in _WORD.findall(query.lower())}
+        open_ends = [name for name in self.in_order if name.removeprefix("check_") in words or name in words]
+        needed: set[str] = set()
+        while open_ends:
+            name = open_ends.pop()
+            if name not in needed:
+                needed.add(name)
+                open_ends.extend(self.reads[name])
+        return [name for name in self.in_order if name in needed]
+
+
+_STATEMENTS: dict[tuple[Any, ...], Statements] = {}
+_WORD = re.compile(r"\w+")
+_ASKS_FOR_THE_CATALOGUE = re.compile(
+    r"\b(?:duckdb_|pg_|sqlite_|pragma|information_schema\b|show\b|describe\b)", re.IGNORECASE
+)
+
+
+def _statements_in_order(schemas: Iterable[Schema]) -> Statements:
     statements: dict[str, str] = {}
     for schema in schemas:
         views = schema.views | {f"check_{name}": sql for name, sql in schema.checks.items()}
@@ -137,7 +191,7 @@ def in_order(schemas: Iterable[Schema]) -> dict[str, str]:
         - {name}
         for name, sql in statements.items()
     }
-    return {name: statements[name] for name in TopologicalSorter(reads).static_order()}
+    return Statements({name: statements[name] for name in TopologicalSorter(reads).static_order()}, reads)
 
 
 def _without_comments(sql: str) -> str:

@@ -9,9 +9,8 @@ digest needs it.
 import queue
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,13 +27,16 @@ from tieout.ledger.file.claim import Claim
 from tieout.ledger.file.database import Database, explain_errors
 from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.place import Identity
+from tieout.ledger.file.query import Query
 from tieout.ledger.file.seal import Columns
+from tieout.ledger.file.views import Views
 from tieout.ledger.interruption import uninterrupted
 
 if TYPE_CHECKING:
     import duckdb
 
 
+Ask = Callable[["duckdb.DuckDBPyConnection"], Query]
 _SEAL = "insert into seal values (?, ?, ?, ?, ?, ?)"
 
 
@@ -63,6 +65,7 @@ class Storage:
     A file has its *claim* and its *identity*. With *replace*, it has a hidden name and takes the place of an
     earlier journal by this function, once its first block is sealed. *copy* has the rows of a file that was
     opened, not begun, here. Queries go there, because the statistics of such a file are its author's.
+    *views* are those over a database in memory, be it the copy. A file has its own.
     """
 
     database: Database
@@ -72,11 +75,16 @@ class Storage:
     identity: Identity | None = None
     replace: Callable[[], None] | None = None
     copy: Database | None = None
+    views: Views | None = None
 
     @classmethod
-    def of(cls, database: Database, genesis: bytes, head: Head, claim: Claim, copy: Database) -> "Storage":
-        """Return the storage in the file that was claimed, which was there before."""
-        return cls(database, genesis, head, claim.hold(), Identity.of(claim.path), copy=copy)
+    def of(cls, database: Database, genesis: bytes, head: Head, claim: Claim, views: Views) -> "Storage":
+        """Return the storage in the file that was claimed, which was there before.
+
+        *views* are those over the copy of its rows.
+        """
+        held, identity = claim.hold(), Identity.of(claim.path)
+        return cls(database, genesis, head, held, identity, copy=views.database, views=views)
 
     def replace_earlier(self, path: Path) -> None:
         """Take the place of the earlier journal at *path*."""
@@ -263,25 +271,28 @@ class Store:
         if not self._is_error_raised:
             self.require_sound()
 
-    @contextmanager
-    def snapshot(
-        self, row_counts: Mapping[str, int], open_rows: Mapping[str, Columns]
-    ) -> "Iterator[duckdb.DuckDBPyConnection]":
-        """Yield a cursor that sees everything posted so far. Its changes are rolled back.
+    def answer(
+        self, row_counts: Mapping[str, int], open_rows: Mapping[str, Columns], query: str, ask: Ask
+    ) -> Query:
+        """Return the answer of *ask* to a query, over a cursor that sees everything posted so far.
 
-        Everything is the first *row_counts* rows of each table and *open_rows*.
+        Everything is the first *row_counts* rows of each table and *open_rows*. Changes are rolled back.
         """
         self.sync()
         storage = self._open()
-        cursor = (storage.copy or storage.database).cursor()
-        try:
-            cursor.execute("begin")
-            if self._head.blocks < len(self._digests):
-                self._hide(cursor, row_counts)
-            insert_rows(cursor, open_rows.items())
-            yield cursor
-        finally:
-            cursor.close()  # rolls back
+
+        def answer() -> Query:
+            cursor = (storage.copy or storage.database).cursor()
+            try:
+                cursor.execute("begin")
+                if self._head.blocks < len(self._digests):
+                    self._hide(cursor, row_counts)
+                insert_rows(cursor, open_rows.items())
+                return ask(cursor)
+            finally:
+                cursor.close()  # rolls back
+
+        return answer() if storage.views is None else storage.views.answer(query, answer)
 
     def _hide(self, cursor: "duckdb.DuckDBPyConnection", row_counts: Mapping[str, int]) -> None:
         """Hide the rows in the file that a replay has not reached."""

@@ -115,7 +115,7 @@ def verify(
         if progress is not None:
             progress(name, number, len(checks))
         try:
-            with time_limit(reader.path, limit, reader.connection):
+            with time_limit(reader.path, limit, reader.tables):
                 result = _check(reader, name, sql)
         except TimeLimitReached as error:
             gaps.append(f"the check {name} did not end: {error}")
@@ -148,11 +148,12 @@ def _seals(
 
 def _check(reader: Reader, name: str, sql: str) -> Result:
     """Run one check. It fails where damage to the file keeps the query from being answered."""
-    title, run = _title(sql), reader.connection.execute
+    title = _title(sql)
+    query = f'select subject, actual, expected from "check_{name}"'  # noqa: S608  a name of a check
     try:
         with explain_errors(reader.path, DamagedFile):
-            ((examined,),) = run(f'select rows from "examined_{name}"').fetchall()  # noqa: S608  a name of a check
-            rows = run(f'select subject, actual, expected from "check_{name}"').fetchall()  # noqa: S608
+            ((examined,),) = reader.execute(f'select rows from "examined_{name}"').fetchall()  # noqa: S608
+            rows = reader.execute(query).fetchall()
             # A row of a forged file may have no number, so a finding may have no text.
             rows = [tuple("NULL" if text is None else text for text in row) for row in rows]
             rows.sort(key=_natural_sort_key)

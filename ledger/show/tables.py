@@ -41,7 +41,7 @@ MANY = 1_000
 def places(reader: Reader) -> Places:
     """Two decimals for money, or fewer where its scale is smaller, and none for instruments."""
     return dict(
-        reader.connection.execute(
+        reader.tables.execute(
             "select symbol, if(kind = 'currency', least(scale, 2), 0) from commodity"
         ).fetchall()
     )

@@ -58,9 +58,11 @@ def post(journal: Journal, block: int) -> str:
     return journal.commit().digest.hex()
 
 
-@pytest.fixture
-def killed(tmp_path: Path) -> Killed:
-    path, copy = tmp_path / "running.duckdb", tmp_path / "books.duckdb"
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Killed:
+    """A file and WAL that no test may change."""
+    folder = tmp_path_factory.mktemp("killed")
+    path, copy = folder / "running.duckdb", folder / "books.duckdb"
     wal = path.with_name(path.name + ".wal")
     heads, sizes = [], [0] * IN_FILE
     with Journal.create(path, USD) as journal:
@@ -75,8 +77,15 @@ def killed(tmp_path: Path) -> Killed:
     return Killed(copy, heads, sizes)
 
 
+@pytest.fixture
+def killed(original: Killed, tmp_path: Path) -> Killed:
+    for file in (original.path, original.wal):
+        shutil.copyfile(file, tmp_path / file.name)
+    return Killed(tmp_path / original.path.name, original.heads, original.sizes)
+
+
 def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if "running" not in path.name}
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_a_killed_writers_file_is_sound(killed: Killed) -> None:

@@ -52,10 +52,58 @@ def test_a_view_in_the_file_is_never_read_in_place_of_the_installed_one(path: Pa
 
 def test_views_are_listed_before_any_of_them_is_queried(path: Path) -> None:
     with Reader(path) as reader:
-        assert {"posting", "trial_balance", "proof", "check_transactions_balance"} & {*reader.views}
+        assert {"posting", "trial_balance", "proof", "check_balanced"} <= {*reader.views}
         rows = reader.sql("select view_name from duckdb_views() where not internal").rows()
 
         assert {*reader.views} <= {row["view_name"] for row in rows}
+
+
+def test_a_function_in_the_file_is_never_called_in_place_of_duckdbs_own(path: Path) -> None:
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("create macro sum(a) as 7")
+    with Reader(path) as reader:
+        expected = reader.view("trial_balance").rows()
+    with Reader.in_place(path) as reader:
+        assert expected == reader.view("trial_balance").rows()
+
+
+def names_of_views(reader: Reader) -> set[str]:
+    """Return the views that are installed now."""
+    rows = reader.tables.execute("select view_name from duckdb_views() where not internal").fetchall()
+    return {name for (name,) in rows}
+
+
+def test_a_reader_begins_without_views_and_each_brings_those_that_it_reads(path: Path) -> None:
+    with Reader(path) as reader:
+        views = reader.views
+    for view in views:
+        with Reader(path) as reader:
+            assert set() == names_of_views(reader)
+            reader.view(view)
+            assert view in names_of_views(reader)
+
+
+def test_only_views_that_a_query_names_are_installed(path: Path) -> None:
+    with Reader(path) as reader:
+        reader.sql("select count(*) from transfer")
+        assert set() == names_of_views(reader)
+        reader.sql("from examined_balanced")
+        assert {"check_balanced", "examined_balanced"} <= names_of_views(reader)
+        assert "trial_balance" not in names_of_views(reader)
+
+
+@pytest.mark.parametrize(
+    "query", ["show tables", "describe", "from information_schema.tables", "from pg_views"]
+)
+def test_a_query_of_the_catalogue_sees_every_view(path: Path, query: str) -> None:
+    with Reader(path) as reader:
+        reader.sql(f"from ({query})" if query != "describe" else "from (describe)")
+        assert {*reader.views} <= names_of_views(reader)
+
+
+def test_a_name_that_is_not_there_is_answered_with_the_nearest_of_all_views(path: Path) -> None:
+    with Reader(path) as reader, pytest.raises(errors.InvalidQuery, match="trial_balance"):
+        reader.sql("from trial_balanc")
 
 
 def test_the_head_of_a_file_is_the_digest_of_its_last_block(tmp_path: Path) -> None:

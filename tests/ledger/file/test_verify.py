@@ -269,6 +269,15 @@ def test_of_many_findings_the_first_are_listed_and_all_are_counted(sound: Path, 
     assert f"and {10 - FINDINGS_IN_FULL} more" == result.findings[-1]
 
 
+FAULT = "update transfer set credit = debit, lot = -1 where seq = 9; update statement set equity = 0"
+
+
+@pytest.fixture(scope="module")
+def seeing(sound: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Result], ...]:
+    """The results for the sound books, and for books with a fault."""
+    return results(sound), results(planted(sound, tmp_path_factory.mktemp("faulty"), FAULT))
+
+
 @pytest.mark.parametrize(
     "blinding",
     [
@@ -283,17 +292,14 @@ def test_of_many_findings_the_first_are_listed_and_all_are_counted(sound: Path, 
     ],
 )
 def test_views_and_functions_in_the_file_do_not_blind_its_checks(
-    sound: Path, tmp_path: Path, blinding: str
+    sound: Path, tmp_path: Path, seeing: tuple[dict[str, Result], ...], blinding: str
 ) -> None:
-    before = results(sound)
+    before, after = seeing
     (tmp_path / "sound").mkdir()
-    fault = "update transfer set credit = debit, lot = -1 where seq = 9; update statement set equity = 0"
-    seeing = results(planted(sound, tmp_path, fault))
-    blinded = results(planted(sound, tmp_path, f"{fault}; {blinding}"))
 
     assert before == results(planted(sound, tmp_path / "sound", blinding))
-    assert Outcome.FAILED is seeing["balanced"].outcome
-    assert seeing == blinded
+    assert Outcome.FAILED is after["balanced"].outcome
+    assert after == results(planted(sound, tmp_path, f"{FAULT}; {blinding}"))
 
 
 # --- statements ------------------------------------------------------------------------------------------
