@@ -292,7 +292,10 @@ class Store:
             finally:
                 cursor.close()  # rolls back
 
-        return answer() if storage.views is None else storage.views.answer(query, answer)
+        if storage.views is None:
+            return answer()
+        with explain_errors(self.path):
+            return storage.views.answer(query, answer)
 
     def _hide(self, cursor: "duckdb.DuckDBPyConnection", row_counts: Mapping[str, int]) -> None:
         """Hide the rows in the file that a replay has not reached."""

@@ -8,7 +8,7 @@ import pytest
 
 from tieout import Journal, currency, deposit
 from tieout.ledger import errors
-from tieout.ledger.file import doctor
+from tieout.ledger.file import chain, doctor
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Run
 from tieout.ledger.file.schema import SCHEMA_VERSION
@@ -104,6 +104,26 @@ def test_a_query_of_the_catalogue_sees_every_view(path: Path, query: str) -> Non
 def test_a_name_that_is_not_there_is_answered_with_the_nearest_of_all_views(path: Path) -> None:
     with Reader(path) as reader, pytest.raises(errors.InvalidQuery, match="trial_balance"):
         reader.sql("from trial_balanc")
+
+
+@pytest.mark.parametrize("size", [1, 3, 4, 1_000])
+def test_the_block_that_departs_is_the_same_however_many_rows_are_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(chain, "ROWS_OF_WINDOW", size)
+    path = tmp_path / "books.duckdb"
+    with Journal.create(path, [currency("USD")]) as books:
+        for count in (2, 5, 1, 3):
+            for day in range(count):
+                books.post(f"2024-01-{10 + 2 * books.head.blocks + day // 5}", deposit, "USD", "100")
+            books.commit()
+    with Reader(path) as reader:
+        assert [] == [*chain.departures(reader)]
+
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("update transfer set amount = amount + 1 where seq in (6, 7)")
+    with Reader(path) as reader:
+        assert [1, 2] == [departure.block for departure in chain.departures(reader)]
 
 
 def test_the_head_of_a_file_is_the_digest_of_its_last_block(tmp_path: Path) -> None:

@@ -294,12 +294,12 @@ def test_a_table_with_any_other_clause_has_its_layout_read_from_a_database(table
     assert layout._layout_in_text([Schema("package", 1, tables, {}, {})]) is None
 
 
-def test_a_view_that_cannot_be_created_is_reported_with_the_tables(tmp_path: Path) -> None:
+def test_a_view_that_cannot_be_created_is_reported_with_a_file_or_with_its_query(tmp_path: Path) -> None:
     package = evolve(WEATHER, views={"sunny": "create or replace view sunny as from nowhere"}, checks={})
     with pytest.raises(WriteFailed, match="nowhere"):
         books(tmp_path / "books.duckdb", package)
 
     journal = Journal.create(None, schemas=[package])
     with pytest.raises(WriteFailed, match="nowhere"):
-        journal.sql("from sky")
+        journal.sql("from sunny")
     journal.discard()
