@@ -1,6 +1,7 @@
 """The public names of `tieout`, and the packages that importing them loads."""
 
 import ast
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tieout
+from tieout import Journal, currency, deposit
 
 HEAVY = {"numba", "polars", "pandas", "pyarrow", "duckdb", "numpy"}
 SOURCE = Path(tieout.__file__).read_text(encoding="utf-8")
@@ -52,6 +54,20 @@ def test_reading_a_journal_compiles_nothing() -> None:
     light = loaded(
         "from tieout import Reader\n"
         "import tieout.ledger.file.verify, tieout.ledger.show.trace, tieout.ledger.show.tables"
+    )
+
+    assert {"numba", "polars", "pandas"}.isdisjoint(light)
+
+
+@pytest.mark.parametrize("command", ["verify BOOKS", "show BOOKS trial-balance", "sql BOOKS 'from proof'"])
+def test_a_command_that_shows_books_loads_no_data_frames(tmp_path: Path, command: str) -> None:
+    path = tmp_path / "books.duckdb"
+    with Journal.create(path, [currency("USD")]) as journal:
+        journal.post("2024-01-02", deposit, "USD", "100")
+    arguments = [str(path) if part == "BOOKS" else part for part in shlex.split(command)]
+    light = loaded(
+        "from tieout.ledger.application import application\n"
+        f"application()({arguments!r}, standalone_mode=False)"
     )
 
     assert {"numba", "polars", "pandas"}.isdisjoint(light)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from tieout.ledger.file.database import Database
 from tieout.ledger.file.instances import NAME
-from tieout.ledger.file.layout import create_tables, create_views
+from tieout.ledger.file.layout import create_tables_and_views
 from tieout.ledger.file.schema import Schema, schema_key
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ def registered_catalogue(schemas: Sequence[Schema]) -> Catalogue:
         with TemporaryDirectory(prefix="tieout-") as folder:
             path = Path(folder) / "empty.duckdb"
             with Database(path) as database:
-                create_tables(database.connection, schemas)
-                create_views(database.connection, schemas)
+                create_tables_and_views(database.connection, schemas, are_planned=False)
             with Database(path, read_only=True) as database:
                 _REGISTERED[key] = catalogue(database.connection)
     return _REGISTERED[key]

@@ -21,7 +21,7 @@ from tieout.ledger.file import provenance, seal
 from tieout.ledger.file.claim import Claim
 from tieout.ledger.file.database import Database, explain_errors, holds_nothing, tables_in
 from tieout.ledger.file.instances import NAME
-from tieout.ledger.file.layout import create_tables, create_views
+from tieout.ledger.file.layout import create_tables, create_tables_and_views
 from tieout.ledger.file.place import Identity, is_there, require_content, wals_of
 from tieout.ledger.file.schema import SCHEMA_VERSION, Schema, schema_key
 from tieout.ledger.file.store import Head, Storage
@@ -184,8 +184,7 @@ def _empty_file(schemas: Sequence[Schema]) -> bytes:
         with TemporaryDirectory(prefix="tieout-") as folder:
             path = Path(folder) / "empty.duckdb"
             with Database(path) as database, explain_errors(path):
-                create_tables(database.connection, schemas)
-                create_views(database.connection, schemas)
+                create_tables_and_views(database.connection, schemas)
                 database.checkpoint()
             _EMPTY_FILES[key] = path.read_bytes()
     return _EMPTY_FILES[key]

@@ -1,5 +1,6 @@
 """The tables of a journal and their layout: which columns of which types are sealed, in which order."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 SealLayout = dict[str, dict[str, str]]
 """The sealed tables in order, each with its columns and their SQL types in order."""
 
+_VIEW = re.compile(r'\bcreate or replace view "?\w+"?(?= as\b)', re.IGNORECASE)
 _NOT_IN_BLOCKS = ("run", "seal", "provenance")
 _LAYOUTS: dict[tuple[Any, ...], SealLayout] = {}
 
@@ -23,10 +25,18 @@ def create_tables(connection: "duckdb.DuckDBPyConnection", schemas: Iterable[Sch
         connection.execute(schema.tables)
 
 
-def create_views(connection: "duckdb.DuckDBPyConnection", schemas: Iterable[Schema]) -> None:
-    """Create all views and checks of *schemas*."""
+def create_tables_and_views(
+    connection: "duckdb.DuckDBPyConnection", schemas: Sequence[Schema], *, are_planned: bool = True
+) -> None:
+    """Create all tables, views and checks of *schemas* in one transaction.
+
+    Planning the views takes most of the time. It shows their errors.
+    """
+    connection.execute("begin")
+    create_tables(connection, schemas)
     for statement in statements_of(schemas).in_order.values():
-        connection.execute(statement)
+        connection.execute(statement if are_planned else _VIEW.sub(r"\g<0> with (defer_binding)", statement))
+    connection.execute("commit")
 
 
 def layout_of(schemas: Sequence[Schema]) -> SealLayout:

@@ -19,7 +19,7 @@ from tieout.ledger.books.compiled import compiler
 from tieout.ledger.books.events import buy, deposit, sell
 from tieout.ledger.books.posting import begin, commit
 from tieout.ledger.file.database import Database
-from tieout.ledger.file.layout import create_tables, create_views, layout_of
+from tieout.ledger.file.layout import create_tables_and_views, layout_of
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.file.schema import Schema, ledger_schema
@@ -174,8 +174,7 @@ def stored(path: Path, schemas: Sequence[Schema], blocks: Sequence[dict[str, Col
     """Time sealing and storing *blocks* in a new file with the tables of *schemas*, to its closing."""
     path.unlink(missing_ok=True)
     database = Database(path)
-    create_tables(database.connection, schemas)
-    create_views(database.connection, schemas)
+    create_tables_and_views(database.connection, schemas)
     layout = layout_of(schemas)
     store = Store(path, lambda: layout, lambda: Storage(database, NOTHING, Head(0, NOTHING)))
     with Clock() as clock:

@@ -6,6 +6,7 @@ so that one takes milliseconds to start.
 
 import gc
 import multiprocessing
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,9 +16,10 @@ from typing import Any
 
 from attrs import frozen
 
+from tieout.ledger.application import application
 from tieout.ledger.journal import Journal
 from tieout.ledger.process import safe_children
-from tieout.validation.evidence.faults.program import COMMODITIES, RUN, SMALL
+from tieout.validation.evidence.faults.program import COMMODITIES, RUN, SMALL, Buyer, rival
 
 Task = Callable[..., object]
 """A function of a child: it takes a function for reports, then arguments. Its result is the last report."""
@@ -83,10 +85,18 @@ def _run(sender: Connection, task: Task, args: tuple[object, ...]) -> None:
 
 def warm_up() -> None:
     """Compile and import the code of the children, and leave no DuckDB thread behind."""
+    import duckdb  # noqa: F401
+
+    application()
     journal = Journal.create(None, COMMODITIES, RUN)
     for blocks in SMALL.perform(journal):
         if blocks == 2:
             break
     journal.close()
+    # Not from a spec: a child that is forked after Polars has read a table cannot read one.
+    for strategy in (None, Buyer()):
+        rival(1_000_000, strategy).run().close()
     del journal
     gc.collect()
+    if (threads := threading.active_count()) > 1:
+        raise RuntimeError(f"{threads - 1} threads go on, and a forked child would wait for them")

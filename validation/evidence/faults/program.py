@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from attrs import frozen
 
-from tieout import Backtest, Bars, CashAccount, Recording, TargetWeights
+from tieout import Backtest, Bar, Bars, Broker, CashAccount, Recording, Strategy, TargetWeights
 from tieout.ledger.books.commodity import currency, instrument
 from tieout.ledger.books.events import buy, deposit
 from tieout.ledger.file.run import Policies, Run
@@ -65,14 +65,22 @@ def rival_spec(cash: int) -> str:
     return _RIVAL_SPEC.format(bars=RIVAL_BARS, cash=cash)
 
 
-def rival(cash: int) -> Backtest:
+class Buyer(Strategy):
+    """Buys on every bar."""
+
+    def on_bar(self, _: Bar, broker: Broker) -> None:
+        """Buy one share."""
+        broker.buy("A", 1)
+
+
+def rival(cash: int, strategy: Strategy | None = None) -> Backtest:
     """Return a small run of several blocks. Its cash tells it from the other."""
     timestamp = (np.datetime64("2024-01-01") + np.arange(RIVAL_BARS)).astype("M8[ns]")
     close = 10 + np.arange(2 * RIVAL_BARS).reshape(RIVAL_BARS, 2) * 0.1
     weights = np.tile([[0.5, 0.4], [0.3, 0.6]], (RIVAL_BARS // 2, 1))
     return Backtest(
         bars=Bars.from_arrays(timestamp, ["A", "B"], open=close, high=close, low=close, close=close),
-        strategy=TargetWeights(weights),
+        strategy=strategy or TargetWeights(weights),
         account=CashAccount(str(cash)),
         recording=Recording(block_bars=4),
     )
