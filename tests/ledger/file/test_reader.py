@@ -8,7 +8,7 @@ import pytest
 
 from tieout import Journal, currency, deposit
 from tieout.ledger import errors
-from tieout.ledger.file import chain, doctor
+from tieout.ledger.file import chain, doctor, provenance
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Run
 from tieout.ledger.file.schema import SCHEMA_VERSION
@@ -124,6 +124,50 @@ def test_the_block_that_departs_is_the_same_however_many_rows_are_read_together(
         connection.execute("update transfer set amount = amount + 1 where seq in (6, 7)")
     with Reader(path) as reader:
         assert [1, 2] == [departure.block for departure in chain.departures(reader)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "faults"),
+    [
+        (
+            (
+                "create table t as from transfer order by seq desc; delete from transfer;"
+                " insert into transfer from t"
+            ),
+            [],
+        ),
+        ("delete from seal where block = 1", ["block 1: its seal is missing; the next is that of block 2"]),
+    ],
+)
+def test_rows_may_lie_in_any_order_and_no_seal_may_be_missing(
+    tmp_path: Path, statement: str, faults: list[str]
+) -> None:
+    path = tmp_path / "books.duckdb"
+    with Journal.create(path, [currency("USD")]) as books:
+        for day in range(3):
+            books.post(f"2024-01-0{day + 1}", deposit, "USD", "100")
+            books.commit()
+    with duckdb.connect(str(path)) as connection:
+        connection.execute(statement)
+    with Reader(path) as reader:
+        assert faults == [*map(str, chain.departures(reader))]
+
+
+def test_a_file_is_closed_where_the_row_of_its_run_cannot_be_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "books.duckdb"
+
+    def fail() -> dict[str, str]:
+        raise OSError("planted")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(provenance, "here", fail)
+        with pytest.raises(errors.WriteFailed, match="planted"):
+            Journal.create(path)
+    Journal.create(path).close()
+    with Reader(path) as reader:
+        assert "" == reader.head
 
 
 def test_the_head_of_a_file_is_the_digest_of_its_last_block(tmp_path: Path) -> None:
