@@ -144,7 +144,8 @@ def explain_damage(path: Path) -> Iterator[None]:
 def _files_of_exports(folder: Path) -> Mapping[str, str]:
     """Return the digests of the files of earlier exports.
 
-    Raises `ExportFailed` where the folder holds others too.
+    Raises `ExportFailed` where the folder holds others too. What beancount keeps beside the files that it has
+    loaded may lie there, and stays.
     """
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries)
@@ -152,10 +153,12 @@ def _files_of_exports(folder: Path) -> Mapping[str, str]:
     files = _manifest(manifest) if MANIFEST in names and _is_file(manifest) else None
     is_manifest = files is not None
     files = files or {}
+    kept = {f".{name}.picklecache" for name in files}
     others = [
         name
         for name in names
-        if not (name == MANIFEST and is_manifest)
+        if name not in kept
+        and not (name == MANIFEST and is_manifest)
         and not (name in files and _is_file(folder / name) and _digest(folder / name) == files[name])
     ]
     if others:

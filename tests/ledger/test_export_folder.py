@@ -11,6 +11,7 @@ import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from beancount import loader
 from typer.testing import CliRunner
 
 from tests.support.text import HOSTILE
@@ -76,6 +77,27 @@ def test_the_remedy_is_a_new_folder(reader: Reader, tmp_path: Path, form: str) -
 
     for folder in (tmp_path / "empty", tmp_path / "new" / "deep"):
         assert all(path.is_file() for path in export(reader, form, folder))
+
+
+def test_books_that_beancount_has_loaded_can_be_exported_again(reader: Reader, tmp_path: Path) -> None:
+    first = [*export(reader, "beancount", tmp_path)]
+    for path in first:  # as beancount does after a load that takes a second
+        Path(loader.get_cache_filename(loader.PICKLE_CACHE_FILENAME, str(path))).write_bytes(b"kept")
+    kept = {name: content for name, content in contents(tmp_path).items() if content == b"kept"}
+
+    assert len(first) == len(kept) > 0
+    assert first == [*export(reader, "beancount", tmp_path)]
+    assert kept.items() <= contents(tmp_path).items()
+
+
+def test_what_beancount_keeps_of_a_file_that_no_export_wrote_is_another_file(
+    reader: Reader, tmp_path: Path
+) -> None:
+    export(reader, "csv", tmp_path)
+    (tmp_path / ".mine.beancount.picklecache").write_text("")
+
+    with pytest.raises(ExportFailed, match=r"holds \.mine\.beancount\.picklecache, which"):
+        export(reader, "csv", tmp_path)
 
 
 def test_many_other_files_are_counted(reader: Reader, tmp_path: Path) -> None:
