@@ -153,11 +153,11 @@ def _files_of_exports(folder: Path) -> Mapping[str, str]:
     files = _manifest(manifest) if MANIFEST in names and _is_file(manifest) else None
     is_manifest = files is not None
     files = files or {}
-    kept = {f".{name}.picklecache" for name in files}
+    caches = {f".{name}.picklecache" for name in files}
     others = [
         name
         for name in names
-        if name not in kept
+        if name not in caches
         and not (name == MANIFEST and is_manifest)
         and not (name in files and _is_file(folder / name) and _digest(folder / name) == files[name])
     ]

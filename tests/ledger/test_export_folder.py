@@ -83,11 +83,11 @@ def test_books_that_beancount_has_loaded_can_be_exported_again(reader: Reader, t
     first = [*export(reader, "beancount", tmp_path)]
     for path in first:  # as beancount does after a load that takes a second
         Path(loader.get_cache_filename(loader.PICKLE_CACHE_FILENAME, str(path))).write_bytes(b"kept")
-    kept = {name: content for name, content in contents(tmp_path).items() if content == b"kept"}
+    caches = {name: content for name, content in contents(tmp_path).items() if content == b"kept"}
 
-    assert len(first) == len(kept) > 0
+    assert len(first) == len(caches) > 0
     assert first == [*export(reader, "beancount", tmp_path)]
-    assert kept.items() <= contents(tmp_path).items()
+    assert caches.items() <= contents(tmp_path).items()
 
 
 def test_what_beancount_keeps_of_a_file_that_no_export_wrote_is_another_file(

@@ -23,9 +23,9 @@ SIZES: Final = {
     # fault, take more than a hundred.
     "property examples": Size(250, 5_000),
     # Random scenarios in the imitation of each package and in the package itself.
-    "random runs of an imitation": Size(300, 10_000),
-    "random runs in VectorBT's Rust": Size(60, 1_000),
-    "random runs of the native engine": Size(60, 2_000),
+    "random runs of an imitation": Size(120, 10_000),
+    "random runs in VectorBT's Rust": Size(40, 1_000),
+    "random runs of the native engine": Size(40, 2_000),
     # Transactions of the largest journal that beancount and hledger check.
     "transactions for outsiders": Size(3_000, 10_000),
     # Files, texts and names of an author who is hostile. Every command gets every one.

@@ -305,7 +305,7 @@ def test_a_run_works_where_nothing_can_be_kept_and_leaves_nothing(tmp_path: Path
         "from tieout.strategies.buy_and_hold import BuyAndHold\n"
         "from tieout.strategies.universe import generate\n"
         "bars, _ = generate(3, 5)\n"
-        "with Backtest(bars=bars, strategy=BuyAndHold(), account=CashAccount('1000')).run() as result:\n"
+        "with Backtest(bars=bars, strategy=BuyAndHold(), account=CashAccount('100000')).run() as result:\n"
         "    print(result.metrics.fills)\n"
     )
     there = {"NUMBA_CACHE_DIR": str(tmp_path / "file" / "cache"), "TMPDIR": str(temporary)}

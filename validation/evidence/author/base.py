@@ -13,6 +13,8 @@ import polars as pl
 from tieout.execution.spec.assembly import assemble
 from tieout.execution.spec.reading import read
 from tieout.ledger.file import seal
+from tieout.ledger.file.reader import Reader
+from tieout.ledger.file.verify import verify
 from tieout.ledger.sign import keys
 
 SPEC = """\
@@ -64,14 +66,9 @@ def study(folder: Path) -> Path:
     first.select("timestamp", cash=pl.lit(1_000.0)).write_csv(folder / "claims.csv")
     path = folder / "swing.duckdb"
     assemble(read(folder / "swing.toml")).run(path).close()
-    with duckdb.connect(str(path)) as connection:
-        # No backtest writes a note, and a note is a place for a text.
-        connection.execute("insert into note values (0, 0, 'opening')")
-        ((rows,),) = connection.execute("select rows from seal where block = 0").fetchall()
-        counts = json.loads(rows) | {"note": 1}
-        text = json.dumps(counts, sort_keys=True, separators=(",", ":"))
-        connection.execute("update seal set rows = ? where block = 0", [text])
-        reseal(connection)
+    with Reader(path) as reader:
+        if not verify(reader).ok:
+            raise ValueError(f"{path}: the journal of the study is not sound")
     return path
 
 

@@ -105,6 +105,8 @@ def attempt(path: Path, cash: int) -> Attempt:
         name = type(error).__name__
         is_plain = name in REFUSALS and REFUSALS[name] in str(error)
         return Attempt(cash, refusal=name if is_plain else f"{name}: {error}")
+    except Exception as error:  # noqa: BLE001  a fault of the pair, which is reported
+        return Attempt(cash, refusal=repr(error))
 
 
 def command(report: Report, arguments: list[str], output: Path) -> int:

@@ -71,7 +71,7 @@ def test_a_call_without_an_end_is_reported_and_the_next_is_performed(
 
 @pytest.mark.crash
 def test_a_process_is_traced_from_its_start(campaign: Campaign) -> None:
-    (trial,) = (t for t in campaign.trials([honest(campaign)]) if t.call.command == "verify")
+    (trial,) = (t for t in campaign.trials([honest(campaign)]) if t.call.command == "doctor")
     outcome = campaign.perform_alone(trial)
 
     assert (0, []) == (outcome.status, outcome.violations)
