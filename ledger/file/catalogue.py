@@ -92,7 +92,7 @@ def differences(actual: Catalogue, expected: Catalogue) -> Iterator[str]:
 
 def columns(connection: "duckdb.DuckDBPyConnection", tables: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return the columns of tables of the attached database, and their types, in order."""
-    columns: dict[str, dict[str, str]] = {table: {} for table in tables}
-    for table, column, kind in connection.execute(_COLUMNS, [NAME, [*columns]]).fetchall():
-        columns[table][column] = kind
-    return columns
+    kinds: dict[str, dict[str, str]] = {table: {} for table in tables}
+    for table, column, kind in connection.execute(_COLUMNS, [NAME, [*kinds]]).fetchall():
+        kinds[table][column] = kind
+    return kinds

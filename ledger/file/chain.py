@@ -199,6 +199,7 @@ class _Window:
         return {name: values[place] for name, values in self.columns.items()}
 
     def _read(self, first: int, end: int) -> None:
+        self.columns = {}  # a large block is not kept while the next one is read
         dense, names = self.names[0], ", ".join(f'"{name}"' for name in self.names)
         columns = self.reader.tables.execute(
             f'select {names} from "{self.table}" where "{dense}" >= ? and "{dense}" < ?',  # noqa: S608  from the layout

@@ -44,13 +44,16 @@ class Views:
         """Return the answer of *ask* to a query, once its views are installed.
 
         A query may put a name together, and DuckDB proposes names that are near. So it is asked again with
-        all views where it is refused.
+        all views where a name is not there. Any other error comes at once.
         """
+        import duckdb  # imported here, as in `query`
+
         self.install_for(query)
         try:
             return ask()
-        except InvalidQuery:
-            if len(self._installed) == len(self.statements.in_order):
+        except InvalidQuery as error:
+            is_name = isinstance(error.__cause__, (duckdb.CatalogException, duckdb.BinderException))
+            if not is_name or len(self._installed) == len(self.statements.in_order):
                 raise
         self.install_all()
         return ask()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tieout import Journal, currency, deposit
 from tieout.ledger import errors
 from tieout.ledger.file import chain, doctor, provenance
+from tieout.ledger.file import reader as reader_module
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Run
 from tieout.ledger.file.schema import SCHEMA_VERSION
@@ -97,13 +99,30 @@ def test_only_views_that_a_query_names_are_installed(path: Path) -> None:
 )
 def test_a_query_of_the_catalogue_sees_every_view(path: Path, query: str) -> None:
     with Reader(path) as reader:
-        reader.sql(f"from ({query})" if query != "describe" else "from (describe)")
+        reader.sql(f"from ({query})")
         assert {*reader.views} <= names_of_views(reader)
 
 
 def test_a_name_that_is_not_there_is_answered_with_the_nearest_of_all_views(path: Path) -> None:
     with Reader(path) as reader, pytest.raises(errors.InvalidQuery, match="trial_balance"):
         reader.sql("from trial_balanc")
+
+
+def test_a_query_that_fails_in_its_rows_is_asked_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    queries: list[str] = []
+    right = reader_module.execute
+
+    def counted(connection: Any, query: str, *rest: Any) -> Any:
+        queries.append(query)
+        return right(connection, query, *rest)
+
+    monkeypatch.setattr(reader_module, "execute", counted)
+    with Reader(path) as reader:
+        for query in ("select 'x'::integer from transfer", "from transfe"):
+            with pytest.raises(errors.InvalidQuery):
+                reader.sql(query)
+
+    assert ["select 'x'::integer from transfer", "from transfe", "from transfe"] == queries
 
 
 @pytest.mark.parametrize("size", [1, 3, 4, 1_000])
