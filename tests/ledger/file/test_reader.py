@@ -10,7 +10,7 @@ import pytest
 from tieout import Journal, currency, deposit
 from tieout.ledger import errors
 from tieout.ledger.file import chain, doctor, provenance
-from tieout.ledger.file import reader as reader_module
+from tieout.ledger.file import query as query_module
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Run
 from tieout.ledger.file.schema import SCHEMA_VERSION
@@ -110,13 +110,13 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest_of_all_views(path
 
 def test_a_query_that_fails_in_its_rows_is_asked_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     queries: list[str] = []
-    right = reader_module.execute
+    right = query_module.execute
 
     def counted(connection: Any, query: str, *rest: Any) -> Any:
         queries.append(query)
         return right(connection, query, *rest)
 
-    monkeypatch.setattr(reader_module, "execute", counted)
+    monkeypatch.setattr("tieout.ledger.file.reader.execute", counted)
     with Reader(path) as reader:
         for query in ("select 'x'::integer from transfer", "from transfe"):
             with pytest.raises(errors.InvalidQuery):
