@@ -89,14 +89,15 @@ def create_storage(
                 [SCHEMA_VERSION, *provenance.here().values()],
             )
             connection.execute("commit")
+        identity = None if path is None else Identity.of_new(path)
     except BaseException:
         database.close()
         raise
     start = seal.genesis(row)
-    if claim is None or path is None:
+    if claim is None:
         return Storage(database, start, Head(0, start), views=Views.of(database, schemas))
     replace = None if earlier is None else partial(earlier.replace, claim.staging)
-    return Storage(database, start, Head(0, start), claim.hold(), Identity.of(path), replace)
+    return Storage(database, start, Head(0, start), claim.hold(), identity, replace)
 
 
 def create_file(claim: Claim, schemas: Sequence[Schema], *, is_staged: bool = False) -> None:

@@ -33,13 +33,25 @@ class Identity:
             return None
         return cls(status.st_dev, status.st_ino)
 
+    @classmethod
+    def of_new(cls, path: Path) -> "Identity":
+        """Return the identity of the file that was just opened. Raises `FileReplaced` where it is gone."""
+        identity = cls.of(path)
+        if identity is None:
+            raise _replaced(path)
+        return identity
+
     def require(self, path: Path) -> None:
         """Raise `FileReplaced` unless the same file lies at *path* still."""
         if Identity.of(path) != self:
-            raise FileReplaced(
-                f"{path} was removed or replaced while it was written; what was stored is not there."
-                " Choose another name and run again"
-            )
+            raise _replaced(path)
+
+
+def _replaced(path: Path) -> FileReplaced:
+    return FileReplaced(
+        f"{path} was removed or replaced while it was written; what was stored is not there."
+        " Choose another name and run again"
+    )
 
 
 def place_of(path: str | Path) -> Path:

@@ -125,11 +125,6 @@ def _entry_point(name: str) -> EntryPoint:
     return _ENTRY_POINTS[name]
 
 
-def in_order(schemas: Iterable[Schema]) -> dict[str, str]:
-    """Return all views and checks by name, each after those that it reads."""
-    return statements_of(schemas).in_order
-
-
 def statements_of(schemas: Iterable[Schema]) -> "Statements":
     """Return the views and checks of *schemas*. They are put in order once a process."""
     schemas = [*schemas]

@@ -83,8 +83,8 @@ class Storage:
 
         *views* are those over the copy of its rows.
         """
-        held, identity = claim.hold(), Identity.of(claim.path)
-        return cls(database, genesis, head, held, identity, copy=views.database, views=views)
+        identity = Identity.of_new(claim.path)
+        return cls(database, genesis, head, claim.hold(), identity, copy=views.database, views=views)
 
     def replace_earlier(self, path: Path) -> None:
         """Take the place of the earlier journal at *path*."""

@@ -15,6 +15,7 @@ import pytest
 from tieout import Backtest, Bar, Bars, Broker, CashAccount, Recording, Result, Strategy, TargetWeights
 from tieout.execution.errors import ForkedWithoutThreads, InputChanged
 from tieout.ledger.errors import FileReplaced, LockedByWriter, OpenedBeforeFork
+from tieout.ledger.file import provenance
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify
 
@@ -95,6 +96,25 @@ def test_a_result_is_never_read_from_another_file(tmp_path: Path, change: Callab
         calling(lambda: change(path)).run(path)
 
     with program().run(tmp_path / "another.duckdb") as result:
+        assert 0 < result.metrics.fills
+
+
+def test_a_file_that_is_removed_while_it_is_begun_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, here = tmp_path / "run.duckdb", provenance.here
+
+    def remove_and_describe() -> dict[str, str]:
+        path.unlink()
+        return here()
+
+    monkeypatch.setattr(provenance, "here", remove_and_describe)
+    with pytest.raises(FileReplaced, match="was removed or replaced while it was written"):
+        program().run(path)
+    monkeypatch.setattr(provenance, "here", here)
+
+    assert [] == list(tmp_path.iterdir())
+    with program().run(path) as result:
         assert 0 < result.metrics.fills
 
 

@@ -21,7 +21,7 @@ class Size(NamedTuple):
 SIZES: Final = {
     # Examples of each hypothesis property that `make long` repeats. Lots relieved in another order, a rare
     # fault, take more than a hundred.
-    "property examples": Size(250, 5_000),
+    "property examples": Size(250, 2_000),
     # Random scenarios in the imitation of each package and in the package itself.
     "random runs of an imitation": Size(120, 10_000),
     "random runs in VectorBT's Rust": Size(40, 1_000),
@@ -47,7 +47,7 @@ SIZES: Final = {
     "full disk, small blocks": Size(3, 12),
     "full disk, large blocks": Size(3, 12),
     # Alterations of journals, alone and in pairs, over everything that is registered.
-    "alterations by a forger": Size(300, 3_000),
+    "alterations by a forger": Size(300, 1_500),
 }
 """The size of every slow proof by name."""
 

@@ -25,7 +25,7 @@ from tieout.ledger.books.kinds import Kind
 from tieout.ledger.file import chain
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
-from tieout.ledger.file.schema import Schema, in_order
+from tieout.ledger.file.schema import Schema, statements_of
 from tieout.ledger.file.verify import verify
 from tieout.ledger.journal import Journal
 
@@ -297,4 +297,4 @@ def test_rooms_do_not_replace_each_others_views() -> None:
     one = Schema("one", 1, "", {"leg": "create or replace view leg as select 1"}, {})
 
     with pytest.raises(errors.InvalidRecords, match="two has views that exist already: leg"):
-        in_order([one, Schema("two", 1, "", one.views, {})])
+        statements_of([one, Schema("two", 1, "", one.views, {})])

@@ -19,7 +19,7 @@ from tieout.ledger.file import layout
 from tieout.ledger.file import schema as schema_module
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.run import Policies, Run
-from tieout.ledger.file.schema import Schema, in_order, installed_schema, ledger_schema
+from tieout.ledger.file.schema import Schema, installed_schema, ledger_schema, statements_of
 from tieout.ledger.file.verify import Outcome, verify
 from tieout.ledger.journal import Journal
 
@@ -191,7 +191,7 @@ def test_the_records_are_part_of_the_genesis(tmp_path: Path) -> None:
 
 
 def test_a_view_comes_after_those_it_reads() -> None:
-    order = list(in_order([WEATHER]))
+    order = list(statements_of([WEATHER]).in_order)
 
     assert order.index("rainy") < order.index("wet_days")
     assert {"rainy", "wet_days", "check_rain"} == set(order)

@@ -22,7 +22,7 @@ from tieout.ledger.books.events import (
     valuation,
     withdrawal,
 )
-from tieout.ledger.file.schema import in_order, ledger_schema
+from tieout.ledger.file.schema import ledger_schema, statements_of
 from tieout.ledger.journal import Journal
 
 Rows = set[tuple[object, ...]]
@@ -221,7 +221,9 @@ def test_flows_and_earnings_may_exceed_64_bits() -> None:
 
 def test_every_view_and_every_check_answers_for_books_without_entries() -> None:
     with Journal.create() as journal:
-        empty = {name: journal.sql(f'from "{name}"').rows() for name in in_order([ledger_schema()])}
+        empty = {
+            name: journal.sql(f'from "{name}"').rows() for name in statements_of([ledger_schema()]).in_order
+        }
 
     fixed = {name for name in empty if name in {"kind", "unit"} or name.startswith("examined_")}
     assert set() == {name for name, rows_of_view in empty.items() if rows_of_view} - fixed

@@ -365,6 +365,7 @@ def test_a_chain_that_compares_no_digest_is_found_by_the_forger(
 
 @pytest.mark.crash
 def test_a_file_that_reaches_other_files_is_found(tmp_path: Path) -> None:
+    """Nothing is written even then, because `sql` takes one select alone."""
     plant = "tests.validation.evidence.author.plants:open_every_door"
     author = Campaign(tmp_path / "campaign", plant=plant)
     inputs = chosen(author.kinds(), CI["inputs of a hostile author"], 1)
