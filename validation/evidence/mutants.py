@@ -8,6 +8,7 @@ arguments, only the faults are planted whose name or file contains one of the te
 fault survives, 2 if the tests could not be run as described.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -17,6 +18,7 @@ import tomllib
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 from subprocess import PIPE
 
 from attrs import field, frozen
@@ -29,6 +31,14 @@ from tieout.ledger.process import start
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = ("tieout", "ledger", "execution", "strategies", "validation", "tests")
 PASSED, FAILED = 0, 1
+# The kernels run as plain Python: compiling them again for each mutant would take most of the time. Plugins
+# of pytest that no killer needs would take a third of the rest.
+VARIABLES = {
+    "NUMBA_DISABLE_JIT": "1",
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+"""Environment of every run of tests."""
 
 
 class NotAsDescribed(Exception):
@@ -86,57 +96,79 @@ def apply(mutant: Mutant, tree: Path) -> None:
     path.write_text(text.replace(mutant.old, mutant.new), "utf-8")
 
 
-def environment(tree: Path) -> dict[str, str]:
-    """Return the variables under which a process imports the copy at *tree*.
+class Nursery:
+    """A process that forks one for each run of tests: see `nursery`."""
 
-    The kernels run as plain Python: compiling them again for each mutant would take most of the time. Plugins
-    of pytest that no killer needs would take a third of the rest.
-    """
-    return {
-        "PYTHONPATH": str(tree),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "NUMBA_DISABLE_JIT": "1",
-        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
-        "NUMBA_CACHE_DIR": str(tree / "kernels"),
-    }
+    def __init__(self) -> None:
+        script = str(Path(__file__).with_name("nursery.py"))
+        self._process = start(script, environment=VARIABLES, stdin=PIPE, stdout=PIPE)
+
+    def run_tests(self, tree: Path, tests: Iterable[str]) -> "Run":
+        """Run *tests* against the copy at *tree*.
+
+        Raise `NotAsDescribed` where pytest does not get to an end, or another copy is imported.
+        """
+        output = tree / "output.txt"
+        request = {
+            "tree": str(tree),
+            "variables": {"PYTHONPATH": str(tree), "NUMBA_CACHE_DIR": str(tree / "kernels")},
+            "arguments": ["--exitfirst", "--quiet", "--tb=no", "-rfE", "-p", "no:cacheprovider", *tests],
+            "output": str(output),
+        }
+        asking, answering = self._process.stdin, self._process.stdout
+        assert asking is not None
+        assert answering is not None
+        asking.write(json.dumps(request) + "\n")
+        asking.flush()
+        answer = json.loads(answering.readline())
+        lines = output.read_text("utf-8").splitlines()
+        faults = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
+        run = Run(answer["status"], faults or lines[-5:])
+        if run.status not in (PASSED, FAILED):
+            raise NotAsDescribed(f"pytest ended with {run.status}: {' '.join(run.lines)}")
+        others = [
+            file for file in answer["places"] if not Path(file).resolve().is_relative_to(tree.resolve())
+        ]
+        if others or not answer["places"]:
+            raise NotAsDescribed(f"the tests imported {others[:3]} instead of the copy at {tree}")
+        return run
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.communicate()
 
 
-def run_tests(tree: Path, tests: Iterable[str]) -> tuple[int, list[str]]:
-    """Run *tests* against the copy at *tree*. Return pytest's exit status and a line for each failure."""
-    options = ["--exitfirst", "--quiet", "--tb=no", "-rfE", "-p", "no:cacheprovider"]
-    variables = environment(tree)
-    with start(
-        "-m", "pytest", *options, *tests, environment=variables, cwd=tree, stdout=PIPE, stderr=PIPE
-    ) as child:
-        lines = "".join(child.communicate()).splitlines()
-    return child.returncode, [line for line in lines if line.startswith(("FAILED", "ERROR"))] or lines[-5:]
+@frozen
+class Run:
+    """The exit *status* of pytest, and a line for each failure, or its last lines."""
+
+    status: int
+    lines: list[str]
 
 
-def judge(mutant: Mutant) -> Verdict:
+def judge(mutant: Mutant, nurseries: "SimpleQueue[Nursery]") -> Verdict:
     """Plant *mutant* in a copy and return the test that fails on it, if one does."""
-    start = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="tieout-mutant-") as folder:
-        tree = copy_tree(Path(folder))
-        apply(mutant, tree)
-        status, lines = run_tests(tree, mutant.killers)
-    if status not in (PASSED, FAILED):
-        raise NotAsDescribed(f"{mutant.name}: pytest ended with {status}: {' '.join(lines)}")
-    killer = lines[0].split(" - ")[0].split("::")[-1] if status == FAILED else ""
+    nursery, start = nurseries.get(), time.perf_counter()
+    try:
+        with tempfile.TemporaryDirectory(prefix="tieout-mutant-") as folder:
+            tree = copy_tree(Path(folder))
+            apply(mutant, tree)
+            run = nursery.run_tests(tree, mutant.killers)
+    except NotAsDescribed as error:
+        raise NotAsDescribed(f"{mutant.name}: {error}") from error
+    finally:
+        nurseries.put(nursery)
+    killer = run.lines[0].split(" - ")[0].split("::")[-1] if run.status == FAILED else ""
     return Verdict(mutant, killer, time.perf_counter() - start)
 
 
-def require_soundness(mutants: Iterable[Mutant]) -> None:
-    """Raise `NotAsDescribed` unless every killer passes on the unmutated copy, and the copy is tested."""
+def require_soundness(mutants: Iterable[Mutant], nursery: Nursery) -> None:
+    """Raise `NotAsDescribed` unless every killer passes on the unmutated copy."""
     with tempfile.TemporaryDirectory(prefix="tieout-sound-") as folder:
-        tree = copy_tree(Path(folder))
-        code = "import tieout.execution as e, tieout.ledger as l; print(l.__file__, e.__file__)"
-        with start("-c", code, environment=environment(tree), cwd=tree, stdout=PIPE) as child:
-            files = child.communicate()[0].split()
-        if not files or not all(Path(file).is_relative_to(tree) for file in files):
-            raise NotAsDescribed(f"the tests would import {files} instead of the copy")
-        status, lines = run_tests(tree, dict.fromkeys(test for mutant in mutants for test in mutant.killers))
-    if status != PASSED:
-        raise NotAsDescribed(f"without a mutant pytest ends with {status}: {' '.join(lines)}")
+        tests = dict.fromkeys(test for mutant in mutants for test in mutant.killers)
+        run = nursery.run_tests(copy_tree(Path(folder)), tests)
+    if run.status != PASSED:
+        raise NotAsDescribed(f"without a mutant pytest ends with {run.status}: {' '.join(run.lines)}")
 
 
 def table(verdicts: Iterable[Verdict]) -> Table:
@@ -157,13 +189,20 @@ def main(arguments: Sequence[str] = ()) -> int:
     """Plant the mutants and print the table. Return the exit status."""
     console, start = Console(), time.perf_counter()
     mutants = select(arguments)
+    workers = [Nursery() for _ in range(os.cpu_count() or 1)]
+    nurseries: SimpleQueue[Nursery] = SimpleQueue()
+    for worker in workers:
+        nurseries.put(worker)
     try:
-        require_soundness(mutants)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            verdicts = list(pool.map(judge, mutants))
+        require_soundness(mutants, workers[0])
+        with ThreadPoolExecutor(len(workers)) as pool:
+            verdicts = list(pool.map(lambda mutant: judge(mutant, nurseries), mutants))
     except NotAsDescribed as error:
         console.print(str(error), markup=False)
         return 2
+    finally:
+        for worker in workers:
+            worker.end()
     wide = console if console.is_terminal else Console(width=200)
     wide.print(table(verdicts))
     survivors = [verdict.mutant.name for verdict in verdicts if not verdict.killer]
