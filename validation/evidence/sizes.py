@@ -21,7 +21,7 @@ class Size(NamedTuple):
 SIZES: Final = {
     # Examples of each hypothesis property that `make long` repeats. Lots relieved in another order, a rare
     # fault, take more than a hundred.
-    "property examples": Size(250, 2_000),
+    "property examples": Size(250, 1_000),
     # Random scenarios in the imitation of each package and in the package itself.
     "random runs of an imitation": Size(120, 10_000),
     "random runs in VectorBT's Rust": Size(40, 1_000),
@@ -29,7 +29,7 @@ SIZES: Final = {
     # Transactions of the largest journal that beancount and hledger check.
     "transactions for outsiders": Size(3_000, 10_000),
     # Files, texts and names of an author who is hostile. Every command gets every one.
-    "inputs of a hostile author": Size(200, 600),
+    "inputs of a hostile author": Size(200, 300),
     # Trials of each fault, by the name of the fault. A trial's number chooses its kind: one kill in eight may
     # hit the making of the file, one in five happens twice, one flipped bit in ten is among the headers.
     "kill -9, small blocks": Size(12, 140),
@@ -47,7 +47,7 @@ SIZES: Final = {
     "full disk, small blocks": Size(3, 12),
     "full disk, large blocks": Size(3, 12),
     # Alterations of journals, alone and in pairs, over everything that is registered.
-    "alterations by a forger": Size(300, 1_500),
+    "alterations by a forger": Size(300, 600),
 }
 """The size of every slow proof by name."""
 
