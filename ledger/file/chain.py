@@ -201,10 +201,12 @@ class _Window:
     def _read(self, first: int, end: int) -> None:
         self.columns = {}  # a large block is not kept while the next one is read
         dense, names = self.names[0], ", ".join(f'"{name}"' for name in self.names)
-        columns = self.reader.tables.execute(
+        answer = self.reader.tables.execute(
             f'select {names} from "{self.table}" where "{dense}" >= ? and "{dense}" < ?',  # noqa: S608  from the layout
             [first, end],
         ).fetchnumpy()
+        # A file in place may have its names in another case.
+        columns = dict(zip(self.names, answer.values(), strict=True))
         numbers = columns[dense]
         if not np.all(numbers[1:] > numbers[:-1]):
             order = np.argsort(numbers, kind="stable")

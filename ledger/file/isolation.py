@@ -277,8 +277,12 @@ def _read_whole(connection: "duckdb.DuckDBPyConnection", table: str, names: tupl
 
 
 def _whole(table: str, names: tuple[str, ...]) -> str:
-    """Return a query for whole columns of a table of the file, without a condition."""
-    return f"select {', '.join(map(quoted, names))} from {NAME}.main.{quoted(table)}"  # noqa: S608  quoted
+    """Return a query for whole columns of a table of the file, without a condition.
+
+    DuckDB takes a name in any case and answers with that of the file.
+    """
+    columns = ", ".join(f"{quoted(name)} as {quoted(name)}" for name in names)
+    return f"select {columns} from {NAME}.main.{quoted(table)}"  # noqa: S608  quoted
 
 
 def _wal(path: Path) -> str:

@@ -23,7 +23,7 @@ from tieout.ledger.file import chain, isolation, limits
 from tieout.ledger.file.database import Database
 from tieout.ledger.file.limits import time_limit
 from tieout.ledger.file.reader import Reader
-from tieout.ledger.file.schema import Schema
+from tieout.ledger.file.schema import Schema, ledger_schema
 from tieout.ledger.file.verify import Opinion, Outcome, verify
 from tieout.ledger.journal import Journal
 
@@ -147,6 +147,31 @@ def test_everything_in_the_catalogue_is_compared(path: Path, statement: str, fau
         Journal.open(path)
     with chain.open_verified(path) as reader:
         assert truth == reader.view("trial-balance").rows()
+
+
+@pytest.mark.parametrize("table", ["run", "provenance", "seal", "transfer"])
+def test_a_name_in_another_case_is_a_fault_and_no_column_is_lost(path: Path, table: str) -> None:
+    with Reader(path) as reader:
+        truth = reader.view("trial-balance").rows()
+    edit(
+        path,
+        *(
+            statement
+            for column in (ledger_schema().columns or {})[table]
+            for statement in (
+                f'alter table "{table}" rename "{column}" to aside',
+                f'alter table "{table}" rename aside to "{column.upper()}"',
+            )
+        ),
+    )
+
+    with Reader(path, with_catalogue=True) as reader:
+        assert [f"the table {table} is defined otherwise than in a journal"] == reader.faults[:1]
+        assert Opinion.ADVERSE is verify(reader).opinion
+        assert truth == reader.view("trial-balance").rows()
+    with Reader.in_place(path) as reader:
+        assert truth == reader.view("trial-balance").rows()
+        assert not [*chain.departures(reader)]
 
 
 def test_null_is_found_by_the_seals(path: Path) -> None:
