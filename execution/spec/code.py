@@ -16,7 +16,16 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from functools import partial
+from importlib.machinery import (
+    EXTENSION_SUFFIXES,
+    SOURCE_SUFFIXES,
+    ExtensionFileLoader,
+    FileFinder,
+    ModuleSpec,
+    PathFinder,
+    SourceFileLoader,
+)
 from importlib.metadata import Distribution, entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from operator import attrgetter
@@ -69,9 +78,17 @@ class SpecCode:
         return _attribute(self._module(module), module, attribute)
 
     def _module(self, name: str) -> ModuleType:
-        top = name.partition(".")[0]
-        if _spec(top, None) is None and (spec := PathFinder.find_spec(top, [str(self.folder.place)])):
-            _execute(top, spec)
+        top, place = name.partition(".")[0], self.folder.place.resolve()
+        if _spec(top, None) is None:
+            hook = partial(_source_finder, place)
+            sys.path_hooks.insert(0, hook)
+            sys.path_importer_cache.pop(str(place), None)
+            try:
+                if spec := PathFinder.find_spec(top, [str(place)]):
+                    _execute(top, spec)
+                return _module(name)
+            finally:
+                sys.path_hooks.remove(hook)
         return _module(name)
 
 
@@ -307,8 +324,16 @@ def _execute(name: str, spec: ModuleSpec) -> ModuleType:
     return module
 
 
-class _SourceLoader(SourceFileLoader):
-    """A loader that compiles a text which was read already, and never a cached one."""
+class _UncachedLoader(SourceFileLoader):
+    """A loader that compiles the source. A compiled file beside it may be that of another source."""
+
+    def path_stats(self, path: Any) -> Mapping[str, Any]:
+        """Raise `OSError`, so that Python neither reads nor writes its cache."""
+        raise OSError(path)
+
+
+class _SourceLoader(_UncachedLoader):
+    """A loader that compiles a text which was read already."""
 
     def __init__(self, name: str, path: Path, source: bytes) -> None:
         super().__init__(name, str(path))
@@ -318,9 +343,12 @@ class _SourceLoader(SourceFileLoader):
         """Return the source."""
         return self._source
 
-    def path_stats(self, path: Any) -> Mapping[str, Any]:
-        """Raise `OSError`, so that Python neither reads nor writes its cache."""
-        raise OSError(path)
+
+def _source_finder(folder: Path, place: str) -> FileFinder:
+    """Return the finder of modules at *place*. Raises `ImportError` where that is not below *folder*."""
+    if not Path(place).resolve().is_relative_to(folder):
+        raise ImportError(place)
+    return FileFinder(place, (ExtensionFileLoader, EXTENSION_SUFFIXES), (_UncachedLoader, SOURCE_SUFFIXES))
 
 
 def _attribute(module: ModuleType, location: str, attribute: str) -> Any:

@@ -4,7 +4,8 @@ All of it is read from the tables of the journal. Cash and value at every bar ar
 they do not depend on the statements or on how many there are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Self
 
@@ -18,6 +19,7 @@ from tieout.execution.figures.tables import Tables
 from tieout.execution.kernels.orders import OrderEvent, OrderType, Reason, TimeInForce
 from tieout.execution.models.accounts.cash import CashAccount
 from tieout.ledger.books.kinds import Kind
+from tieout.ledger.errors import DamagedFile, UnknownCommodity
 from tieout.ledger.moment import DAY
 from tieout.ledger.numeric import Floats, Int64s
 from tieout.validation.foreign.orders import BookingRefused
@@ -120,14 +122,30 @@ class NativeRun:
 
     @classmethod
     def of(cls, backtest: Backtest, tables: Tables) -> Self:
-        """Read the run of *backtest* from the tables of its journal."""
+        """Read the run of *backtest* from the tables of its journal.
+
+        Raises `UnknownCommodity` for a currency that they do not have, and `DamagedFile` where they do not
+        fit together.
+        """
         panels = Panels.of(backtest.bars)
-        journal = _Journal(tables, panels, backtest.currency)
-        fills = journal.fills()
-        units = journal.units()
-        value = journal.cash + np.nansum(units * np.nan_to_num(panels.valuation), axis=1)
-        outcome = Outcome(fills, journal.refusals(), journal.cash, value)
-        return cls(panels, backtest, journal.opening, journal.orders(), outcome, journal.endings())
+        with _tied_together():
+            journal = _Journal(tables, panels, backtest.currency)
+            fills = journal.fills()
+            units = journal.units()
+            value = journal.cash + np.nansum(units * np.nan_to_num(panels.valuation), axis=1)
+            outcome = Outcome(fills, journal.refusals(), journal.cash, value)
+            return cls(panels, backtest, journal.opening, journal.orders(), outcome, journal.endings())
+
+
+@contextmanager
+def _tied_together() -> Iterator[None]:
+    """Raise `DamagedFile` where a row names one that does not exist. Seals hold for that too."""
+    try:
+        yield
+    except (IndexError, KeyError, ValueError) as error:
+        raise DamagedFile(
+            f"the tables of the journal do not fit together; verify the journal ({error})"
+        ) from error
 
 
 class _Journal:
@@ -140,6 +158,8 @@ class _Journal:
         names = symbol.tolist()
         columns = {name: column for column, name in enumerate(panels.symbols)}
         self.column = np.array([columns.get(name, -1) for name in names], np.int64)
+        if currency not in names:
+            raise UnknownCommodity(f"there is no currency {currency!r} in the journal; verify the journal")
         self.money = names.index(currency)
 
     def bar(self, timestamp: NDArray[Any]) -> Int64s:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import py_compile
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -486,6 +488,24 @@ def test_a_spec_may_name_a_module_in_its_folder_which_stays_off_the_path(place: 
 
     assert "Steady" == SpecCode(SpecFolder(place.trusted)).load("plans.coast:Steady").__name__
     assert before == sys.path
+
+
+@pytest.mark.parametrize("name", ["plans", "plans.coast"])
+def test_a_module_in_the_folder_of_a_spec_is_compiled_from_its_source(place: Place, name: str) -> None:
+    """A compiled file with the time and the size of the source would otherwise run in its place."""
+    path = place.trusted / ("plans.py" if name == "plans" else "plans/coast.py")
+    text = STEADY.replace("Steady", "Planted")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text.replace("KELP", "EELS"))
+    py_compile.compile(str(path))
+    status = path.stat()
+    path.write_text(text)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert status.st_size == path.stat().st_size
+
+    planted = SpecCode(SpecFolder(place.trusted)).load(f"{name}:Planted")
+
+    assert "KELP" in planted.on_bar.__code__.co_consts
 
 
 def test_an_installed_module_comes_before_one_in_the_folder_of_a_spec(place: Place) -> None:
