@@ -12,6 +12,8 @@ from tieout.ledger.file.reader import Reader
 def test_the_identity_of_a_file_is_that_of_no_other(tmp_path: Path) -> None:
     path, other = tmp_path / "books.duckdb", tmp_path / "other.duckdb"
     assert Identity.of(path) is None
+    with pytest.raises(FileReplaced, match="was removed or replaced while it was written"):
+        Identity.of_new(path)
     path.write_bytes(b"1")
     identity = Identity.of(path)
     assert identity is not None
