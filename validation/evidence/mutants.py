@@ -120,7 +120,9 @@ class Nursery:
         assert answering is not None
         asking.write(json.dumps(request) + "\n")
         asking.flush()
-        answer = json.loads(answering.readline())
+        if not (line := answering.readline()):
+            raise NotAsDescribed("the process that forks the tests has ended")
+        answer = json.loads(line)
         lines = output.read_text("utf-8").splitlines()
         faults = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
         run = Run(answer["status"], faults or lines[-5:])

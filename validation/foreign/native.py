@@ -137,12 +137,27 @@ class NativeRun:
             return cls(panels, backtest, journal.opening, journal.orders(), outcome, journal.endings())
 
 
+_REFERENCES = {
+    ("fill", "instrument"): "commodity",
+    ("fill", "order_id"): "orders",
+    ("orders", "instrument"): "commodity",
+    ("order_event", "order_id"): "orders",
+    ("transfer", "txn"): "txn",
+    ("transfer", "debit"): "account",
+    ("transfer", "credit"): "account",
+    ("account", "commodity"): "commodity",
+}
+"""The columns that name a row of another table. None of them has -1 for none."""
+_FIRST = {"commodity": "symbol", "orders": "instrument", "txn": "kind", "account": "path"}
+"""A column of each table that is named."""
+
+
 @contextmanager
 def _tied_together() -> Iterator[None]:
-    """Raise `DamagedFile` where a row names one that does not exist. Seals hold for that too."""
+    """Raise `DamagedFile` for a number that no enumeration has. Seals hold for that too."""
     try:
         yield
-    except (IndexError, KeyError, ValueError) as error:
+    except (IndexError, ValueError) as error:
         raise DamagedFile(
             f"the tables of the journal do not fit together; verify the journal ({error})"
         ) from error
@@ -168,8 +183,22 @@ class _Journal:
         return bars
 
     def table(self, name: str, *columns: str) -> dict[str, NDArray[Any]]:
-        """Read columns of a table."""
-        return self.tables.columns(name, columns)
+        """Read columns of a table. Raises `DamagedFile` where one names a row that does not exist."""
+        rows = self.tables.columns(name, columns)
+        for column, values in rows.items():
+            other = _REFERENCES.get((name, column))
+            if other is None or not values.size:
+                continue
+            count = self.tables.columns(other, (_FIRST[other],))[_FIRST[other]].size
+            if not 0 <= values.min() <= values.max() < count:
+                raise DamagedFile(
+                    f"a row of the table {name} names no row of {other} by its {column}; verify the journal"
+                )
+            if name in {"fill", "orders"} and column == "instrument" and np.any(self.column[values] < 0):
+                raise DamagedFile(
+                    f"a row of the table {name} is in what the bars do not have; verify the journal"
+                )
+        return rows
 
     def fills(self) -> list[Fill]:
         """Read the fills, in the sequence in which they happened."""
