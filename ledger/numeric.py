@@ -22,6 +22,8 @@ Record = Any
 
 E = TypeVar("E", bound=IntEnum)
 
+ROUNDING = 2.0**-53
+"""Largest relative error of one operation in float64."""
 CHECKED = os.environ.get("TIEOUT_CHECKED") == "1"
 """True if kernels assert the room of every array that they append to, and arrays grow row by row."""
 

@@ -14,7 +14,7 @@ from tieout.execution.kernels.state import Desk
 from tieout.ledger.books.arithmetic import NO_AMOUNT, less
 from tieout.ledger.books.arrays import Books
 from tieout.ledger.books.chart import CASH
-from tieout.ledger.numeric import Record, constants
+from tieout.ledger.numeric import ROUNDING, Record, constants
 
 
 class Insufficient(IntEnum):
@@ -28,6 +28,8 @@ class Insufficient(IntEnum):
 INSUFFICIENT = constants(Insufficient)
 
 MOST_UNITS = 2**53 - 1  # what a float64 holds exactly
+SHARE_ROUNDINGS = 4
+"""Most roundings of float64 in a share of a volume: of both factors, their product, and its units."""
 
 
 @inlined
@@ -41,7 +43,9 @@ def within_volume(policy: Record, instrument: Record, quantity: int, volume: flo
     share = policy.participation * volume * instrument.scale
     if not share < float(abs(quantity) + turnover):  # nor where the volume is not known
         return quantity
-    most = max(0, int(share) - turnover) // instrument.step * instrument.step
+    # A share that rounding alone holds below a whole unit is whole.
+    allowed = int(share * (1.0 + SHARE_ROUNDINGS * ROUNDING))
+    most = max(0, allowed - turnover) // instrument.step * instrument.step
     return int(most) if quantity > 0 else -int(most)
 
 

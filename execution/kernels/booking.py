@@ -103,7 +103,7 @@ def hold(books: Books, desk: Desk, column: int) -> None:
     state.valuation_bar = -1
     instrument = desk.instruments[column]
     is_held = books.accounts[instrument.units].balance != 0
-    desk.exposure[column] = is_held or instrument.target_units != 0
+    desk.exposure[column] = is_held or instrument.pending != 0
     if is_held and instrument.holding < 0:
         instrument.holding = state.holdings
         desk.holdings[state.holdings] = column

@@ -9,7 +9,7 @@ from tieout.execution.kernels.compiled import inlined, shared
 from tieout.execution.kernels.matching import reaches_stop
 from tieout.execution.kernels.orders import ORDER_EVENT, ORDER_TYPE, REASON, TIME_IN_FORCE
 from tieout.execution.kernels.state import Desk
-from tieout.ledger.numeric import CHECKED, Floats, Record
+from tieout.ledger.numeric import CHECKED, Record
 
 EVENTS_AN_ORDER = 1
 """Most events of an order at one bar: it ends once, and only its end is an event."""
@@ -37,11 +37,18 @@ def start(desk: Desk, request: Record, number: int, quantity: int) -> None:
     order.commission = 0
     order.trial_bar = -1
     order.first_date = -1
+    order.reason = REASON.NONE
     state.working += 1
     instrument.working += 1
-    if request.tif == TIME_IN_FORCE.TARGET:
-        instrument.target_units += quantity
+    if is_pending(order):
+        instrument.pending += quantity
         desk.exposure[request.column] = True
+
+
+@inlined
+def is_pending(order: Record) -> bool:
+    """Return whether an order will fill at the next bar whatever its price, so that targets count on it."""
+    return bool(order.tif == TIME_IN_FORCE.TARGET or order.type == ORDER_TYPE.MARKET)
 
 
 @inlined
@@ -74,14 +81,23 @@ def trigger(desk: Desk, order: Record, volume: float, price: float) -> None:
     can_fill = volume != 0.0 or (policy.without_volume and policy.participation == math.inf)
     if can_fill and reaches_stop(order.type, order.remaining, order.stop, price):
         order.type = ORDER_TYPE.MARKET
+        desk.instruments[order.column].pending += order.remaining
+        desk.exposure[order.column] = True
+
+
+@inlined
+def miss(order: Record, volume: float) -> None:
+    """Note why an order that was tried at a price it takes filled nothing: nothing is traded without volume."""
+    order.reason = REASON.NO_VOLUME if volume == 0.0 else REASON.NONE
 
 
 @inlined
 def take_fill(desk: Desk, order: Record, quantity: int, gross: int, fee: int) -> None:
     """Take a fill of *quantity* (below zero for a sale) off an order, which may be done then."""
     instrument = desk.instruments[order.column]
-    if order.tif == TIME_IN_FORCE.TARGET:
-        instrument.target_units -= quantity
+    if is_pending(order):
+        instrument.pending -= quantity
+    order.reason = REASON.NONE
     order.remaining -= quantity
     order.filled_quantity += abs(quantity)
     order.gross += gross
@@ -94,9 +110,9 @@ def take_fill(desk: Desk, order: Record, quantity: int, gross: int, fee: int) ->
 def end_order(desk: Desk, order: Record, event: int, reason: int) -> None:
     """End a working order that is not filled, or not in full."""
     instrument = desk.instruments[order.column]
-    if order.tif == TIME_IN_FORCE.TARGET:
-        instrument.target_units -= order.remaining
-        desk.exposure[order.column] = instrument.holding >= 0 or instrument.target_units != 0
+    if is_pending(order):
+        instrument.pending -= order.remaining
+        desk.exposure[order.column] = instrument.holding >= 0 or instrument.pending != 0
     instrument.working -= 1
     order.remaining = 0
     record_event(desk, order.id, order.column, event, reason)
@@ -118,7 +134,7 @@ def record_event(desk: Desk, order_id: int, column: int, event: int, reason: int
 
 
 @shared
-def expire(desk: Desk, volume: Floats, is_closing: bool) -> None:
+def expire(desk: Desk, is_closing: bool) -> None:
     """End the orders for which this bar was the last chance, and close the gaps that ended orders leave."""
     state = desk.state[0]
     count = 0
@@ -131,11 +147,8 @@ def expire(desk: Desk, volume: Floats, is_closing: bool) -> None:
             order.first_date = state.date
         is_last = is_tried if order.tif == TIME_IN_FORCE.TARGET else is_closing and order.first_date >= 0
         if is_last and order.tif != TIME_IN_FORCE.GTC:
-            no_volume = order.tif == TIME_IN_FORCE.TARGET and volume[order.column] == 0.0
-            if no_volume and not desk.policy[0].without_volume:
-                end_order(desk, order, ORDER_EVENT.REJECTED, REASON.NO_VOLUME)
-            else:
-                end_order(desk, order, ORDER_EVENT.EXPIRED, REASON.NONE)
+            no_volume = order.tif == TIME_IN_FORCE.TARGET and order.reason == REASON.NO_VOLUME
+            end_order(desk, order, ORDER_EVENT.REJECTED if no_volume else ORDER_EVENT.EXPIRED, order.reason)
             continue
         if count != place:
             desk.working[count] = order
@@ -150,4 +163,5 @@ def leave_open(desk: Desk) -> None:
     for place in range(state.working):
         order = desk.working[place]
         if order.remaining != 0:  # it may have been canceled at this bar
-            record_event(desk, order.id, order.column, ORDER_EVENT.OPEN_AT_THE_END, state.end_reason)
+            reason = order.reason if state.end_reason == REASON.NONE else state.end_reason
+            record_event(desk, order.id, order.column, ORDER_EVENT.OPEN_AT_THE_END, reason)

@@ -26,7 +26,10 @@ class TimeInForce(IntEnum):
 
 
 class Sizing(IntEnum):
-    """Units of the size of a request. A target orders the difference to position and working targets."""
+    """Units of the size of a request.
+
+    A target orders the difference to the position and to what working targets and market orders will add.
+    """
 
     QUANTITY = 0
     VALUE = 1
@@ -51,14 +54,15 @@ class Reason(IntEnum):
     """Reasons for which an order ends unfilled, in the order in which the rules are applied."""
 
     NONE = 0
-    NO_BAR = 1  # the instrument has no bar at the time of the order
+    NO_BAR = 1  # the size needs a price, and the instrument has no bar at the time; or it has none any more
     QUANTITY_OUT_OF_RANGE = 2  # 2**53 units or more, ordered or held: a float64 does not hold them exactly
-    NO_VOLUME = 3  # the only bar that it was good for had no volume
+    NO_VOLUME = 3  # the last bar at which it could have filled had no volume
     INSUFFICIENT_POSITION = 4  # more to sell than is held
     INSUFFICIENT_CASH = 5  # price and commission exceed the cash
     DUST = 6  # worth less than half the smallest unit of money
     INSTRUMENT_ENDED = 7  # no later bar: the position was closed and the order canceled
     RUN_STOPPED = 8  # the strategy raised an error
+    BELOW_ONE_STEP = 9  # the size is less than one step of the instrument
 
 
 class Relation(IntEnum):

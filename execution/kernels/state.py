@@ -48,10 +48,11 @@ INSTRUMENT = np.dtype(
         ("price", "f8"),  # last close
         ("stale", "i8"),  # whether that close is of an earlier bar
         ("working", "i8"),  # orders
-        ("target_units", "i8"),  # units that working target orders will add
+        ("pending", "i8"),  # units that working target and market orders will add
         ("turnover", "i8"),  # units traded at the bar `turnover_bar`
         ("turnover_bar", "i8"),
         ("holding", "i8"),  # place in the list of holdings, -1 for none
+        ("has_ended", "i8"),  # it has no later bar
     ]
 )
 WORKING = np.dtype(
@@ -68,6 +69,7 @@ WORKING = np.dtype(
         ("commission", "i8"),
         ("trial_bar", "i8"),  # the last bar at which it could have filled
         ("first_date", "i8"),  # the first date on which it could fill, -1 before
+        ("reason", "i8"),  # why its last trial filled nothing
     ]
 )
 REQUEST = np.dtype(

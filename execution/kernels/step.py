@@ -19,6 +19,7 @@ from tieout.execution.kernels.lifecycle import (
     expire,
     is_due,
     leave_open,
+    miss,
     take_fill,
     trigger,
 )
@@ -77,7 +78,7 @@ def perform(
                 _match(market, books, desk, t, OPEN)  # 2
                 collect_touches(market, books, desk, t)
                 _match(market, books, desk, t, INSIDE)  # 3
-                expire(desk, market.volume[t], market.closing[t])
+                expire(desk, market.closing[t])
         if part == BEFORE:
             mark(market, books, desk, t)  # 5; for a program it runs where equity is asked for
         if part in (WHOLE, DECIDE):
@@ -85,7 +86,7 @@ def perform(
         if part in (WHOLE, AFTER):
             if desk.policy[0].same_close and state.working > 0:
                 _match(market, books, desk, t, CLOSE)  # 7
-                expire(desk, market.volume[t], market.closing[t])
+                expire(desk, market.closing[t])
             if _has_statement(market, desk, t) or t + 1 == market.timestamp.size:
                 mark(market, books, desk, t)
             if market.month_end[t]:
@@ -139,6 +140,7 @@ def _end_instruments(market: Market, books: Books, desk: Desk, t: int) -> None:
         column = market.endings[state.endings].column
         state.endings += 1
         instrument = desk.instruments[column]
+        instrument.has_ended = True
         if instrument.working > 0:
             for place in range(state.working):
                 order = desk.working[place]
@@ -204,6 +206,7 @@ def _fill(books: Books, desk: Desk, order: Record, volume: float, reference: flo
     instrument = desk.instruments[order.column]
     demand = within_volume(policy, instrument, order.remaining, volume, state.bar)
     if demand == 0:
+        miss(order, volume)
         return
     price = slipped(order.type, demand, reference, policy.slippage)
     quantity, gross, fee, basis, reason = admit(books, desk, order, demand, price)

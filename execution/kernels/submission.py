@@ -4,16 +4,23 @@ import math
 
 import numpy as np
 
+from tieout.execution.kernels.charges import value
 from tieout.execution.kernels.compiled import inlined
-from tieout.execution.kernels.lifecycle import end_order, place_of, record_event, start
+from tieout.execution.kernels.lifecycle import end_order, is_pending, place_of, record_event, start
 from tieout.execution.kernels.orders import ORDER_EVENT, REASON, RELATION, SIZING, TIME_IN_FORCE
 from tieout.execution.kernels.prefetch import prefetch
 from tieout.execution.kernels.state import Desk, Market, Program
 from tieout.execution.kernels.valuation import mark
+from tieout.ledger.books.arithmetic import NO_AMOUNT
 from tieout.ledger.books.arrays import Books
-from tieout.ledger.numeric import CHECKED, Record
+from tieout.ledger.numeric import CHECKED, ROUNDING, Record
 
 EXACT = 2.0**53
+LARGEST = 2.0**63
+"""The least quantity that is not stored: an order that is out of range below it shows what was asked."""
+SIZE_ROUNDINGS = 10
+"""Most roundings of float64 in a number of steps: of the share, the price, the multiplier and the ratio, of
+their three products and the quotient, of the difference, and of the division by the step."""
 
 # Kinds of program. The requests of a strategy in Python are one, too.
 NOTHING, WEIGHTS, SIGNALS, ORDERS, REQUESTS = range(5)
@@ -28,30 +35,65 @@ LINKS_A_REQUEST = 1
 def size(request: Record, instrument: Record, position: int, equity: int, price: float) -> float:
     """Return the quantity, below zero to sell, of a request when the close is *price*.
 
-    A target is the difference to *position*, which is the holding and what working target orders will add,
-    truncated toward zero to the instrument's step.
+    A target is the difference to *position*, which is the holding and what working target and market orders
+    will add. It is truncated toward zero to the instrument's step. A target of less than one step is flat, and
+    sells all of the position.
     """
     if request.sizing == SIZING.QUANTITY:
         return float(request.units)
+    is_target = request.sizing in (SIZING.TARGET_QUANTITY, SIZING.TARGET_VALUE, SIZING.TARGET_PERCENT)
     if request.sizing == SIZING.TARGET_QUANTITY:
-        quantity = float(request.units - position)
-    elif request.amount == 0.0:
-        # Needs no price, so an instrument that is neither held nor traded today gets no order.
-        is_target = request.sizing in (SIZING.TARGET_VALUE, SIZING.TARGET_PERCENT)
-        quantity = float(-position) if is_target else 0.0
+        whole, amount = float(request.units), 0.0
     else:
         amount = request.amount
         if request.sizing in (SIZING.PERCENT, SIZING.TARGET_PERCENT):
             amount *= float(equity)
-        quantity = amount / (price * instrument.multiplier * instrument.ratio)
-        if request.sizing in (SIZING.TARGET_VALUE, SIZING.TARGET_PERCENT):
-            quantity -= float(position)
-    return float(np.trunc(quantity / float(instrument.step)) * float(instrument.step))
+        # Zero needs no price, so an instrument that is neither held nor traded today gets no order.
+        whole = amount / (price * instrument.multiplier * instrument.ratio) if amount != 0.0 else 0.0
+    held = float(position) if is_target else 0.0
+    if is_target and whole_steps(whole, instrument.step, abs(whole)) == 0.0:
+        return -held
+    quantity = whole_steps(whole - held, instrument.step, abs(whole) + abs(held))
+    if abs(quantity) > abs(whole - held) and abs(quantity) < EXACT:
+        # The tolerance may not make it cost more than was asked.
+        cost = value(instrument, abs(int(held + quantity)), price)
+        if cost == NO_AMOUNT or float(cost) > np.rint(abs(amount)):
+            quantity -= math.copysign(float(instrument.step), quantity)
+    return quantity
+
+
+@inlined
+def whole_steps(quantity: float, step: int, magnitude: float) -> float:
+    """Truncate a quantity toward zero to whole steps. One that rounding alone holds below a step is whole.
+
+    *magnitude* is the sum of the two figures, without sign, whose difference *quantity* is.
+    """
+    steps = quantity / float(step)
+    nearest = np.rint(steps)
+    if abs(nearest) > abs(steps) and abs(nearest - steps) * float(step) <= SIZE_ROUNDINGS * ROUNDING * magnitude:
+        return float(nearest * float(step))
+    return float(np.trunc(steps) * float(step))
+
+
+@inlined
+def unfit(request: Record, instrument: Record, position: int, quantity: float, price: float) -> int:
+    """Return the reason for which an order of *quantity* is rejected at once, or `NONE`."""
+    if request.sizing == SIZING.CANCEL:
+        return REASON.NONE
+    needs_price = request.sizing not in (SIZING.QUANTITY, SIZING.TARGET_QUANTITY) and request.amount != 0.0
+    if instrument.has_ended or (needs_price and math.isnan(price)):
+        return REASON.NO_BAR
+    if not abs(quantity) < EXACT:
+        return REASON.QUANTITY_OUT_OF_RANGE
+    is_from_flat = request.sizing in (SIZING.VALUE, SIZING.PERCENT) or position == 0
+    if quantity == 0.0 and needs_price and is_from_flat:
+        return REASON.BELOW_ONE_STEP
+    return REASON.NONE
 
 
 @inlined
 def submit(market: Market, books: Books, desk: Desk, request: Record, t: int) -> int:
-    """Turn a request into a working or a rejected order. Return its number, or -1 if its size is zero.
+    """Turn a request into a working or a rejected order. Return its number, or -1 if it asks for nothing.
 
     The size is determined at the instrument's close of bar *t* of the window, which may be missing. An order
     that is replaced is canceled unless its successor is rejected. An order that works no longer cannot be
@@ -66,20 +108,18 @@ def submit(market: Market, books: Books, desk: Desk, request: Record, t: int) ->
     number = -1
     place = place_of(desk, request.order)
     if request.order < 0 or place >= 0:
-        position = books.accounts[instrument.units].balance + instrument.target_units
-        if place >= 0 and desk.working[place].tif == TIME_IN_FORCE.TARGET:
+        position = books.accounts[instrument.units].balance + instrument.pending
+        if place >= 0 and is_pending(desk.working[place]):
             position -= desk.working[place].remaining
-        reason = REASON.NO_BAR if math.isnan(price) and request.sizing != SIZING.CANCEL else REASON.NONE
         quantity = 0.0
         if request.sizing != SIZING.CANCEL:
             quantity = size(request, instrument, position, state.equity, price)
-        if not abs(quantity) < EXACT:  # true of NaN as well, the size that needs a price where there is none
-            reason = REASON.QUANTITY_OUT_OF_RANGE if reason == REASON.NONE else reason
+        reason = unfit(request, instrument, position, quantity, price)
         if place >= 0 and reason == REASON.NONE:
             end_order(desk, desk.working[place], ORDER_EVENT.CANCELLED, REASON.NONE)
-        if quantity != 0.0:
+        if quantity != 0.0 or reason == REASON.BELOW_ONE_STEP:  # true of NaN, the size without a price
             number = state.first_order + state.orders
-            units = int(quantity) if abs(quantity) < EXACT else 0
+            units = int(quantity) if abs(quantity) < LARGEST else 0
             _record_order(desk, request, number, units)
             if reason == REASON.NONE:
                 start(desk, request, number, units)
@@ -153,6 +193,15 @@ def select_candidates(market: Market, desk: Desk, program: Program, t: int) -> i
 
 
 @inlined
+def _end_entries(desk: Desk, column: int) -> None:
+    """Cancel the purchases of an instrument that are under way."""
+    for place in range(desk.state[0].working):
+        order = desk.working[place]
+        if order.column == column and order.remaining > 0:
+            end_order(desk, order, ORDER_EVENT.CANCELLED, REASON.NONE)
+
+
+@inlined
 def decide(market: Market, books: Books, desk: Desk, program: Program, t: int) -> None:
     """Submit the requests of a program at bar *t* of the window, in order of instrument or of row.
 
@@ -176,7 +225,10 @@ def decide(market: Market, books: Books, desk: Desk, program: Program, t: int) -
             instrument = desk.instruments[column]
             position = books.accounts[instrument.units].balance
             is_entry = program.entries[t, column]
-            # Enter where flat, exit a holding. Nothing while an order for the instrument works.
+            if not is_entry and instrument.working > 0:
+                _end_entries(desk, column)
+            # Enter where flat, exit a holding. Nothing while an order for the instrument works: the exit that
+            # is under way takes what is held, however many bars that needs.
             if instrument.working > 0 or is_entry == (position != 0):
                 continue
             request = program.requests[0 if is_entry else 1]

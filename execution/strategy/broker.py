@@ -41,7 +41,7 @@ class Broker:
             self._steps[columns] = float(spec.step)
         self._unit = 1.0 / table["scale"]
         self._accounts = table["units"].copy()
-        self._targeted = table["target_units"]
+        self._pending = table["pending"]
         self._money_scale = float(engine.desk.policy[0].money_scale)
         self._cash_account = int(engine.desk.policy[0].money) + CASH
         self._positions: list[float] = []
@@ -148,8 +148,8 @@ class Broker:
         position unchanged.
         """
         if isinstance(weights, Mapping):
-            # An instrument with a working target order counts as a position.
-            vector = np.where(self._balances() + self._targeted, 0.0, np.nan)
+            # An instrument with a working target or market order counts as a position.
+            vector = np.where(self._balances() + self._pending, 0.0, np.nan)
             vector[self._columns(weights)] = _numbers(list(weights.values()))
         else:
             vector = np.asarray(weights, np.float64)

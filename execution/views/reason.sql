@@ -11,5 +11,6 @@ from (
     (5, 'insufficient_cash'),
     (6, 'dust'),
     (7, 'instrument_ended'),
-    (8, 'run_stopped')
+    (8, 'run_stopped'),
+    (9, 'below_one_step')
 ) as t (id, name);

@@ -112,6 +112,7 @@ class Order:
     gross: int = 0
     charged: int = 0
     tried: int = -1  # the last bar at which it could have filled
+    missed: str = "none"  # why that filled nothing
     day: int | None = None  # the first date on which it could
     end: tuple[int, str, str] | None = None  # bar, status, reason
 
@@ -176,7 +177,7 @@ class Simulation:
                 self._expire()
             self.states.append(self._value())
         for order in self.working():
-            order.end = (len(self.bars) - 1, "open_at_the_end", "none")
+            order.end = (len(self.bars) - 1, "open_at_the_end", order.missed)
 
     # --- the account --------------------------------------------------------------------------------
 
@@ -253,17 +254,16 @@ class Simulation:
         return (order.kind == "limit") == (order.left > 0)
 
     def _expire(self) -> None:
-        row = self.bars[self.now]
         last_of_date = self.now + 1 == len(self.dates) or self.dates[self.now + 1] != self.dates[self.now]
         for order in self.working():
             had_a_chance = order.tried == self.now
             if had_a_chance and order.day is None:
                 order.day = self.dates[self.now]
             if had_a_chance and order.tif == "target":
-                trades = row[order.symbol].volume != 0 or self.rules.without_volume
-                order.end = (self.now, "expired", "none") if trades else (self.now, "rejected", "no_volume")
+                status = "expired" if order.missed == "none" else "rejected"
+                order.end = (self.now, status, order.missed)
             elif order.tif == "day" and order.day is not None and last_of_date:
-                order.end = (self.now, "expired", "none")
+                order.end = (self.now, "expired", order.missed)
 
     # --- orders -------------------------------------------------------------------------------------
 
@@ -276,19 +276,22 @@ class Simulation:
             earlier.end = (self.now, "cancelled", "none")
             if wish.sizing == "cancel":
                 return
-        has_bar = wish.symbol in self.bars[self.now]
         tif = "target" if wish.sizing.startswith("target") else wish.tif
         size = self._size(wish, equity)
-        if size == 0:
-            return
+        in_money = wish.sizing not in ("quantity", "target_quantity") and wish.amount != 0
+        from_flat = not wish.sizing.startswith("target") or self._coming(wish.symbol) == 0
         end = None
-        if not has_bar:
+        if size is None or (size != 0 and not any(wish.symbol in row for row in self.bars[self.now :])):
             end = (self.now, "rejected", "no_bar")
-        elif size is None or abs(size) >= LARGEST_QUANTITY:
+        elif abs(size) >= LARGEST_QUANTITY:
             end = (self.now, "rejected", "quantity_out_of_range")
+        elif size == 0 and in_money and from_flat:
+            end = (self.now, "rejected", "below_one_step")
+        elif size == 0:
+            return
         if end is not None and earlier is not None:
             earlier.end = None  # a rejected order replaces nothing
-        quantity = size if size is not None and abs(size) < LARGEST_QUANTITY else 0
+        quantity = size if size is not None and abs(size) < 2**63 else 0
         order = Order(
             len(self.orders), self.now, wish.symbol, wish.kind, tif, wish.price, quantity, quantity, end=end
         )
@@ -298,34 +301,57 @@ class Simulation:
         self.order_of_wish[-1] = order
 
     def _coming(self, symbol: str) -> int:
-        """Return the position with the quantities that working targets will add."""
-        targets = [o.left for o in self.working() if o.symbol == symbol and o.tif == "target"]
-        return self.position(symbol) + sum(targets)
+        """Return the position with the quantities that working targets and market orders will add."""
+        coming = [
+            o.left
+            for o in self.working()
+            if o.symbol == symbol and (o.tif == "target" or o.kind == "market")
+        ]
+        return self.position(symbol) + sum(coming)
 
     def _size(self, wish: Wish, equity: int) -> int | None:
         """Return target x equity / close, less the position, truncated toward zero to the instrument's step.
 
-        None where a close is needed and the bar has none.
+        A whole number of steps that ten roundings of float64 hold below it counts, if it costs no more than
+        was asked. A target of less than a step is none at all. None where a close is needed and the bar has
+        none.
         """
         terms, bar = self.terms[wish.symbol], self.bars[self.now].get(wish.symbol)
         if wish.sizing == "quantity":
             return int(wish.amount)
         if wish.sizing == "target_quantity":
-            return toward_zero(int(wish.amount) - self._coming(wish.symbol), terms.step)
+            wanted = toward_zero(int(wish.amount), terms.step)
+            coming = self._coming(wish.symbol)
+            return -coming if wanted == 0 else toward_zero(int(wish.amount) - coming, terms.step)
+        held = self._coming(wish.symbol) if wish.sizing.startswith("target") else 0
         if wish.amount == 0:
-            return toward_zero(-self._coming(wish.symbol), terms.step)
+            return -held
         if bar is None:
             return None
         money = wish.amount * (float(MONEY) if wish.sizing.endswith("value") else float(equity))
-        size = money / (bar.close * 1.0 * terms.ratio)
-        if wish.sizing.startswith("target"):
-            size -= float(self._coming(wish.symbol))
-        return int(size / terms.step) * terms.step
+        wanted = money / (bar.close * 1.0 * terms.ratio)
+
+        def steps(size: float) -> int:
+            exact, slack = Fraction(size), Fraction(10, 2**53) * (abs(Fraction(wanted)) + abs(held))
+            whole = round(Fraction(size / terms.step)) * terms.step
+            return whole if abs(exact) < abs(whole) <= abs(exact) + slack else int(size / terms.step) * terms.step
+
+        if wish.sizing.startswith("target") and not steps(wanted):
+            return -held
+        size = wanted - float(held)
+        quantity = steps(size)
+        if abs(quantity) > abs(size) and self._costs(wish.symbol, held + quantity, bar.close) > round(abs(money)):
+            quantity -= terms.step if quantity > 0 else -terms.step
+        return quantity
+
+    def _costs(self, symbol: str, quantity: int, price: float) -> int:
+        return self.worth(symbol, abs(quantity), price)
 
     # --- fills --------------------------------------------------------------------------------------
 
     def _admit(self, order: Order, bar: Bar, reference: float) -> None:
         quantity = self._within_volume(order, bar)
+        order.missed = "no_volume" if quantity == 0 and bar.volume == 0 else "none"
         if quantity == 0:
             if order.kind == "stop" and bar.volume != 0:
                 order.kind, order.price = "market", None  # triggered, though others took the volume
@@ -378,7 +404,8 @@ class Simulation:
         if self.rules.participation is None or bar.volume is None:
             return order.left
         terms = self.terms[order.symbol]
-        allowed = int(self.rules.participation * bar.volume * terms.scale) - self.volume_used[order.symbol]
+        share = self.rules.participation * bar.volume * terms.scale
+        allowed = int(share * (1 + 4 / 2**53)) - self.volume_used[order.symbol]
         if abs(order.left) <= allowed:
             return order.left
         part = max(0, allowed) // terms.step * terms.step
