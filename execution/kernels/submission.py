@@ -70,7 +70,10 @@ def whole_steps(quantity: float, step: int, magnitude: float) -> float:
     """
     steps = quantity / float(step)
     nearest = np.rint(steps)
-    if abs(nearest) > abs(steps) and abs(nearest - steps) * float(step) <= SIZE_ROUNDINGS * ROUNDING * magnitude:
+    if (
+        abs(nearest) > abs(steps)
+        and abs(nearest - steps) * float(step) <= SIZE_ROUNDINGS * ROUNDING * magnitude
+    ):
         return float(nearest * float(step))
     return float(np.trunc(steps) * float(step))
 

@@ -60,11 +60,14 @@ LOT = np.dtype(
         ("queue", "i4"),
         ("previous", "i4"),  # slots, in the order of relief
         ("next", "i4"),
+        ("left", "i4"),  # slots, in the tree of `ranking`
+        ("right", "i4"),
+        ("up", "i4"),
         ("side", "i4"),  # +1 long, -1 short
         ("free", "i4"),  # not of the lot: place i of the stack of free slots
     ]
 )
-QUEUE = np.dtype([("head", "i4"), ("tail", "i4")])
+QUEUE = np.dtype([("head", "i4"), ("tail", "i4"), ("root", "i4")])
 STATE = np.dtype(
     [
         ("timestamp", "i8"),  # of the newest transaction

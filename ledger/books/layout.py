@@ -79,4 +79,5 @@ def extended(books: Books, chart: Chart, relief: str) -> Books:
     queues = grown(books.queues, 2 * len(commodities))
     queues["head"][2 * declared :] = -1
     queues["tail"][2 * declared :] = -1
+    queues["root"][2 * declared :] = -1
     return books._replace(accounts=accounts, commodities=rows, queues=queues)

@@ -8,11 +8,12 @@ A refusal sticks: after the first, the transaction's further transfers do nothin
 earlier ones and returns the reason. So an event is written straight down, without a test after each line.
 """
 
-from tieout.ledger.books.arithmetic import NO_AMOUNT, higher_per_unit
+from tieout.ledger.books.arithmetic import NO_AMOUNT
 from tieout.ledger.books.arrays import LONG, RELIEF, STATUS, Books
 from tieout.ledger.books.bounds import MAX_AMOUNT
 from tieout.ledger.books.chart import COST, SHORT, SHORT_PROCEEDS, UNITS
 from tieout.ledger.books.compiled import entry
+from tieout.ledger.books.ranking import is_ranked, plant, relieved_before, slot_of, uproot
 from tieout.ledger.numeric import Int32s, Int64s, Record
 
 NONE = -1
@@ -237,7 +238,10 @@ def restore_lot(books: Books, instrument: int, side: int, lot_id: int, quantity:
 @entry
 def find_lot(books: Books, instrument: int, side: int, lot_id: int) -> int:
     """Return the slot of an open lot by its number, or -1."""
-    slot = books.queues[2 * instrument + (side != LONG)].head
+    queue = 2 * instrument + (side != LONG)
+    if books.commodities[instrument].relief == RELIEF.SPECIFIC:
+        return int(slot_of(books, queue, lot_id))
+    slot = books.queues[queue].head
     while slot >= 0 and books.lots[slot].id != lot_id:
         slot = books.lots[slot].next
     return int(slot)
@@ -253,28 +257,21 @@ def held(books: Books, instrument: int, side: int) -> bool:
 
 
 @entry
-def _relieved_before(a: Record, b: Record, relief: int) -> bool:
-    if relief == RELIEF.HIFO:
-        if higher_per_unit(a.rank_cost, a.rank_quantity, b.rank_cost, b.rank_quantity):
-            return True
-        if higher_per_unit(b.rank_cost, b.rank_quantity, a.rank_cost, a.rank_quantity):
-            return False
-    return bool(a.id > b.id if relief == RELIEF.LIFO else a.id < b.id)
-
-
-@entry
 def _link(books: Books, slot: int, relief: int) -> None:
-    """Insert a lot in the order of relief. The search begins at the end where a new lot usually belongs."""
+    """Insert a lot in the order of relief, by its tree or from the end where a new lot usually belongs."""
     lot = books.lots[slot]
     queue = books.queues[lot.queue]
-    if relief in (RELIEF.LIFO, RELIEF.HIFO):
+    if is_ranked(relief):
+        before = plant(books, slot, relief)
+        after = books.lots[before].next if before >= 0 else queue.head
+    elif relief == RELIEF.LIFO:
         after = queue.head
-        while after >= 0 and not _relieved_before(lot, books.lots[after], relief):
+        while after >= 0 and not relieved_before(lot, books.lots[after], relief):
             after = books.lots[after].next
         before = books.lots[after].previous if after >= 0 else queue.tail
     else:
         before = queue.tail
-        while before >= 0 and _relieved_before(lot, books.lots[before], relief):
+        while before >= 0 and relieved_before(lot, books.lots[before], relief):
             before = books.lots[before].previous
         after = books.lots[before].next if before >= 0 else queue.head
     lot.previous = before
@@ -292,6 +289,8 @@ def _link(books: Books, slot: int, relief: int) -> None:
 @entry
 def _unlink(books: Books, slot: int) -> None:
     lot = books.lots[slot]
+    if is_ranked(books.commodities[lot.queue // 2].relief):
+        uproot(books, slot)
     queue = books.queues[lot.queue]
     if lot.previous >= 0:
         books.lots[lot.previous].next = lot.next

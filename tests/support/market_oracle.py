@@ -303,9 +303,7 @@ class Simulation:
     def _coming(self, symbol: str) -> int:
         """Return the position with the quantities that working targets and market orders will add."""
         coming = [
-            o.left
-            for o in self.working()
-            if o.symbol == symbol and (o.tif == "target" or o.kind == "market")
+            o.left for o in self.working() if o.symbol == symbol and (o.tif == "target" or o.kind == "market")
         ]
         return self.position(symbol) + sum(coming)
 
@@ -334,13 +332,19 @@ class Simulation:
         def steps(size: float) -> int:
             exact, slack = Fraction(size), Fraction(10, 2**53) * (abs(Fraction(wanted)) + abs(held))
             whole = round(Fraction(size / terms.step)) * terms.step
-            return whole if abs(exact) < abs(whole) <= abs(exact) + slack else int(size / terms.step) * terms.step
+            return (
+                whole
+                if abs(exact) < abs(whole) <= abs(exact) + slack
+                else int(size / terms.step) * terms.step
+            )
 
         if wish.sizing.startswith("target") and not steps(wanted):
             return -held
         size = wanted - float(held)
         quantity = steps(size)
-        if abs(quantity) > abs(size) and self._costs(wish.symbol, held + quantity, bar.close) > round(abs(money)):
+        if abs(quantity) > abs(size) and self._costs(wish.symbol, held + quantity, bar.close) > round(
+            abs(money)
+        ):
             quantity -= terms.step if quantity > 0 else -terms.step
         return quantity
 
