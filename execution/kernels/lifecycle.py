@@ -74,21 +74,25 @@ def begin_trial(order: Record, bar: int) -> None:
 
 
 @inlined
+def miss(order: Record, volume: float) -> None:
+    """Note why an order filled nothing at a price that it takes: nothing is traded without volume."""
+    order.reason = REASON.NO_VOLUME if volume == 0.0 else REASON.NONE
+
+
+@inlined
 def trigger(desk: Desk, order: Record, volume: float, price: float) -> None:
     """Turn a stop order into a market order if *price* is beyond its stop, on a bar that can fill it."""
     policy = desk.policy[0]
     # A share of no volume is nothing, though bars without volume fill.
     can_fill = volume != 0.0 or (policy.without_volume and policy.participation == math.inf)
-    if can_fill and reaches_stop(order.type, order.remaining, order.stop, price):
+    if not reaches_stop(order.type, order.remaining, order.stop, price):
+        return
+    if not can_fill:
+        miss(order, volume)
+    else:
         order.type = ORDER_TYPE.MARKET
         desk.instruments[order.column].pending += order.remaining
         desk.exposure[order.column] = True
-
-
-@inlined
-def miss(order: Record, volume: float) -> None:
-    """Note why an order that was tried at a price it takes filled nothing: nothing is traded without volume."""
-    order.reason = REASON.NO_VOLUME if volume == 0.0 else REASON.NONE
 
 
 @inlined

@@ -7,7 +7,7 @@ import numpy as np
 from tieout.execution.kernels.charges import value
 from tieout.execution.kernels.compiled import inlined
 from tieout.execution.kernels.lifecycle import end_order, is_pending, place_of, record_event, start
-from tieout.execution.kernels.orders import ORDER_EVENT, REASON, RELATION, SIZING, TIME_IN_FORCE
+from tieout.execution.kernels.orders import ORDER_EVENT, REASON, RELATION, SIZING
 from tieout.execution.kernels.prefetch import prefetch
 from tieout.execution.kernels.state import Desk, Market, Program
 from tieout.execution.kernels.valuation import mark
@@ -36,8 +36,8 @@ def size(request: Record, instrument: Record, position: int, equity: int, price:
     """Return the quantity, below zero to sell, of a request when the close is *price*.
 
     A target is the difference to *position*, which is the holding and what working target and market orders
-    will add. It is truncated toward zero to the instrument's step. A target of less than one step is flat, and
-    sells all of the position.
+    will add. It is truncated toward zero to the instrument's step. A target of less than one step is flat:
+    it sells all of the position.
     """
     if request.sizing == SIZING.QUANTITY:
         return float(request.units)

@@ -1,4 +1,4 @@
-"""The order in which lots are relieved, as a tree beside the list of the open lots of one instrument and side.
+"""The order in which lots are relieved, as a tree beside the list of the open lots of an instrument's side.
 
 The list alone is enough where a new lot belongs at one of its ends: first in, first out, and last in, first
 out. By cost per unit it may belong anywhere, and a named lot may lie anywhere. For these two methods the lots

@@ -3,6 +3,7 @@
 Nothing is compared with a tolerance.
 """
 
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -80,8 +81,8 @@ def assert_the_story_keeps_the_rules(case: Case, story: market.Story) -> None:
         assert bar.low <= fill.reference <= bar.high
         assert bar.volume != 0 or case.rules.without_volume
         if case.rules.participation is not None and bar.volume is not None:
-            most = case.rules.participation * bar.volume * UNIT
-            assert volume[fill.bar, fill.symbol] <= most
+            most = Fraction(case.rules.participation) * Fraction(bar.volume) * UNIT
+            assert volume[fill.bar, fill.symbol] <= most * (1 + Fraction(4, 2**53))
     for end in story.ends:
         filled = sum(fill.quantity for fill in story.fills if fill.order == end.number)
         assert (end.status == "filled") == (filled == end.quantity != 0)
@@ -217,7 +218,7 @@ def stated(result: Result, table: str) -> list[tuple[Any, ...]]:
 
 
 class Follows(Strategy):
-    """Enters where it is flat and exits what it holds, unless an order is working."""
+    """Enters where it is flat and exits what it holds, unless an order is working. An exit ends an entry."""
 
     def __init__(self, entries: np.ndarray, exits: np.ndarray, size: dict[str, float]) -> None:
         self._entries = entries
@@ -227,6 +228,9 @@ class Follows(Strategy):
     def on_bar(self, bar: Bar, broker: Broker) -> None:
         for place, symbol in enumerate(bar.symbols):
             enters, leaves = self._entries[bar.number, place], self._exits[bar.number, place]
+            for order in broker.open_orders:
+                if leaves and not enters and order.symbol == symbol and order.quantity > 0:
+                    broker.cancel(order)
             busy = {order.symbol for order in broker.open_orders}
             have = broker.position(symbol)
             if enters == leaves or symbol in busy:

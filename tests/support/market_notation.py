@@ -120,8 +120,10 @@ def outcomes(result: Result, story: market.Story) -> dict[int, list[Outcome]]:
                 continue
             case ("rejected", reason):
                 by_order[end.number].append(Outcome(end.ended_at, ("!", reason)))
-            case ("open_at_the_end", _):
+            case ("open_at_the_end", "none"):
                 by_order[end.number].append(Outcome(end.ended_at, ("open",)))
+            case ("open_at_the_end", reason):
+                by_order[end.number].append(Outcome(end.ended_at, ("open", reason)))
             case (status, "none"):
                 by_order[end.number].append(Outcome(end.ended_at, (status,)))
             case (status, reason):

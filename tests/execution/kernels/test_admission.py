@@ -281,8 +281,8 @@ def test_nothing_fills_on_a_bar_without_volume_unless_asked() -> None:
     check("""
         ACME  10  10/12/8/10*0  10
         0: buy 1 ACME             | 2: 1 @ 10 cash 990
-        0: buy 1 ACME limit 9     | 2: open
-        0: buy 1 ACME stop 11     | 2: open
+        0: buy 1 ACME limit 9     | 2: open no_volume
+        0: buy 1 ACME stop 11     | 2: open no_volume
     """)
     check(
         """
@@ -321,11 +321,11 @@ def test_a_stop_that_is_touched_goes_on_as_a_market_order_though_others_took_the
 # --- refusals of the market ---------------------------------------------------------------------------------
 
 
-def test_an_order_on_a_day_without_a_bar_is_rejected() -> None:
+def test_a_quantity_needs_no_price_and_waits_for_the_next_bar() -> None:
     check("""
-        ACME  10  -   10
-        BETA  10  10  10
-        1: buy 1 ACME    ! 1: no_bar
+        ACME  10  -   -   10
+        BETA  10  10  10  10
+        1: buy 1 ACME    | 3: 1 @ 10 cash 980
         1: buy 1 BETA    | 2: 1 @ 10 cash 990
     """)
 
@@ -336,7 +336,7 @@ def test_a_size_that_only_a_price_tells_is_not_known_on_a_day_without_a_bar() ->
         BETA  10  10  10
         1: value 50 ACME           ! 1: no_bar
         1: target_percent 0.5 ACME ! 1: no_bar
-        1: target_quantity 5 ACME  ! 1: no_bar
+        1: target_quantity 5 ACME  | 2: 5 @ 10 cash 950
     """)
 
     assert [0, 0, 5] == [end.quantity // 10**8 for end in story.ends]

@@ -223,7 +223,7 @@ def test_sizes_in_money_and_in_percent_are_found_at_the_close() -> None:
         ACME  10  8/10/8/10  10
         0: value 105 ACME              | 1: 10 @ 8 cash 920
         0: percent 0.25 ACME           | 1: 25 @ 8 cash 720
-        0: value 9 ACME                | nothing
+        0: value 9 ACME                ! 0: below_one_step
         1: value -55 ACME              | 2: -5 @ 10 cash 770
         1: percent -0.05 ACME limit 11 | 2: open
     """)
@@ -272,7 +272,7 @@ def test_a_replacement_that_is_refused_leaves_what_it_would_have_replaced() -> N
         ACME  10  10  -  10/10/8/8
         0: buy 5 ACME                      | 1: 5 @ 10 cash 950
         1: sell 5 ACME stop 9              | 3: -5 @ 9 cash 995
-        2: replace #1 sell 5 ACME stop 9.5 ! 2: no_bar
+        2: replace #1 sell 90071993 ACME   ! 2: quantity_out_of_range
     """)
 
 

@@ -77,7 +77,7 @@ def test_a_target_of_nothing_sells_all_that_is_held() -> None:
         0: buy 7 ACME              | 1: 7 @ 10 cash 930
         1: target_percent 0 ACME   | 2: -7 @ 10 cash 1000
         2: target_value 0 ACME     | nothing
-        2: value 7 ACME            | nothing
+        2: value 7 ACME            ! 2: below_one_step
     """)
 
 
@@ -113,7 +113,7 @@ def test_a_weight_of_zero_is_an_order_while_an_earlier_target_works() -> None:
     # Nothing of BOLT is held or ordered, so that its weights of zero are no orders.
     assert [
         "buy 500 ACME target -> filled",
-        "sell 500 ACME target -> rejected no_bar",
+        "sell 500 ACME target -> filled",
     ] == orders(result)
 
 

@@ -349,7 +349,7 @@ def test_each_fill_and_each_rejection_is_notified_once_and_in_order(block_bars: 
     acts = {
         0: lambda _, b: (b.buy("ACME", 1), b.buy("BOLT", 2), b.buy("ACME", 5_000)),
         1: lambda _, b: (b.sell("ACME", 1), b.sell("BOLT", 7)),
-        2: lambda _, b: (b.buy("ACME", 3), b.buy("BOLT", 4)),
+        2: lambda _, b: (b.buy("ACME", 3), b.order_value("BOLT", 80)),
         3: lambda _, b: b.buy("ACME", 6),
     }
     strategy = Notified(acts)
