@@ -41,8 +41,9 @@ class Bars:
     """The checked bars of a run, whole in memory or streamed in windows of time.
 
     `timestamp` is int64[bars], the end of each bar in nanoseconds, rising. `symbols` are in alphabetical
-    order. `date` is int64[bars], days since 1970 in `zone`, the time zone of the timestamps. `repairs` lists
-    the repairs, or is None if no repair was asked for.
+    order. `date` is int64[bars], days since 1970 in `zone`, the time zone of the timestamps. An intraday bar
+    that ends at midnight is of the day before. `repairs` lists the repairs, or is None if no repair was asked
+    for.
     """
 
     def __init__(
@@ -307,11 +308,17 @@ def _endings(last: Int64s, bars: int) -> Records:
 
 
 def _dates(timestamp: Int64s, zone: str | None) -> Int64s:
-    """Convert timestamps to days since 1970 in *zone*."""
-    if zone is None:
-        return timestamp // DAY
-    moments = pl.Series(timestamp).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(zone)
-    return moments.dt.date().to_physical().to_numpy().astype(np.int64)
+    """Return the date of each bar in *zone*, in days since 1970.
+
+    A timestamp is the end of its bar, so a bar that ends at midnight is of the day before. Where every bar is
+    stamped at midnight, the timestamps are dates, and each bar is of the date that it carries.
+    """
+    local = timestamp
+    if zone is not None:
+        moments = pl.Series(timestamp).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(zone)
+        local = moments.dt.replace_time_zone(None).to_physical().to_numpy()
+    is_dated = not np.any(local % DAY)
+    return (local if is_dated else local - 1) // DAY
 
 
 def _moments(values: ArrayLike) -> Int64s:

@@ -4,6 +4,7 @@ import inspect
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import polars as pl
 
 from tieout.execution.backtest import Backtest
 from tieout.execution.data.bars import Bars
-from tieout.execution.data.frames import lazy
+from tieout.execution.data.frames import NamedFrame, lazy
 from tieout.execution.data.instruments import Instruments, InstrumentSpec
 from tieout.execution.errors import CannotReperform, ExecutionError, InvalidSetting
 from tieout.execution.models.accounts.account import Account
@@ -87,19 +88,23 @@ def _bars(source: SpecSource) -> tuple[Bars, list[Any]]:
     columns = dict(spec.columns)
     if spec.first is not None or spec.last is not None:
         with _located(source.document, ("bars",)):
-            bars = _between(lazy(bars, "bars", columns).frame, spec)
+            bars = _between(lazy(bars, "bars", columns), spec)
         columns = {}
     if spec.window is not None and spec.window < 1:
         raise source.document.wrong(("bars", "window"), f"window must be one bar or more, not {spec.window}")
     return Bars.read(bars, columns=columns, repair=spec.repair, window=spec.window), []
 
 
-def _between(frame: pl.LazyFrame, spec: BarsSpec) -> pl.LazyFrame:
+def _between(source: NamedFrame, spec: BarsSpec) -> pl.LazyFrame:
     """Filter the rows from the first to the last date. Rows without a time stay: `Bars.read` handles them."""
+    frame = source.frame
     schema = frame.collect_schema()
     if "timestamp" not in schema or not schema["timestamp"].is_temporal():
         return frame  # Bars.read refuses it
-    day = pl.col("timestamp").dt.date()
+    # As bars are dated: of intraday bars, one that ends at midnight is of the day before.
+    end = pl.col("timestamp").cast(pl.Datetime("ns", getattr(schema["timestamp"], "time_zone", None)))
+    is_dated = source.collect(frame.select((end.dt.time() == time()).all())).item()
+    day = (end if is_dated else end.dt.offset_by("-1ns")).dt.date()
     for bound in (
         day >= spec.first if spec.first is not None else None,
         day <= spec.last if spec.last is not None else None,

@@ -51,9 +51,10 @@ class Order:
 
 @frozen(eq=False)
 class Panels:
-    """The bars of a run: int64[bars] nanoseconds, symbols, and float64[bars, columns] by field."""
+    """The bars of a run: int64[bars] nanoseconds and dates, symbols, and float64[bars, columns] by field."""
 
     timestamp: Int64s
+    date: Int64s
     symbols: Sequence[str]
     fields: Mapping[str, Floats]
 
@@ -62,7 +63,7 @@ class Panels:
         """Join all windows of the bars."""
         windows = [window.market for window in bars.windows()]
         fields = {name: np.concatenate([getattr(market, name) for market in windows]) for name in FIELDS}
-        return cls(bars.timestamp, bars.symbols, fields)
+        return cls(bars.timestamp, bars.date, bars.symbols, fields)
 
     def __getitem__(self, field: str) -> Floats:
         return self.fields[field]

@@ -16,7 +16,6 @@ from tieout.execution.models.commissions.per_share import PerShareCommission
 from tieout.execution.models.commissions.percent import PercentCommission
 from tieout.execution.models.slippage.percent import PercentSlippage
 from tieout.ledger.errors import TieoutError
-from tieout.ledger.moment import DAY
 from tieout.validation.foreign.native import NativeRun, Order
 
 _COMMISSIONS: Mapping[type, str] = {
@@ -103,5 +102,5 @@ def last_valid_bar(run: NativeRun, order: Order) -> int:
         return -1
     if order.tif is TimeInForce.TARGET:
         return first
-    date = run.panels.timestamp // DAY
+    date = run.panels.date
     return int(np.flatnonzero(date == date[first])[-1])

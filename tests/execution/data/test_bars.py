@@ -90,6 +90,30 @@ def test_instruments_start_late_stop_early_and_have_gaps() -> None:
     assert [(2, "ENDS"), (2, "ONCE")] == endings(bars)
 
 
+@pytest.mark.parametrize("zone", [None, "UTC", "America/New_York", "Asia/Kathmandu"])
+def test_an_intraday_bar_that_ends_at_midnight_is_of_the_day_before(zone: str | None) -> None:
+    ends = np.datetime64("2024-03-30T01", "ns") + np.arange(60) * np.timedelta64(1, "h")
+    times = pl.Series(ends).dt.replace_time_zone(zone)  # the last day of a month is the second of three
+    frame = pl.DataFrame({"timestamp": times, "symbol": ["BTC"] * 60} | dict.fromkeys(FIELDS, [9.0] * 60))
+
+    bars = Bars.read(frame)
+
+    first = int(bars.date[0])
+    assert [first] * 24 + [first + 1] * 24 + [first + 2] * 12 == bars.date.tolist()
+    assert [23, 47, 59] == np.flatnonzero(bars.closing).tolist()
+    assert [47, 59] == np.flatnonzero(bars.month_end).tolist()
+
+
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_daily_bars_at_midnight_are_of_the_date_that_they_carry(zone: str | None) -> None:
+    days = pl.Series(np.array(["2024-02-28", "2024-02-29", "2024-03-01"], "M8[ns]"))
+    frame = pl.DataFrame({"timestamp": days.dt.replace_time_zone(zone), "symbol": ["ACME"] * 3})
+    bars = Bars.read(frame.with_columns(**{field: pl.lit(9.0) for field in FIELDS}))
+
+    assert ["2024-02-28", "2024-02-29", "2024-03-01"] == bars.date.astype("M8[D]").astype(str).tolist()
+    assert [False, True, True] == bars.month_end.tolist()
+
+
 def test_the_last_bars_of_dates_and_months_are_known() -> None:
     hours = [dt.datetime(2024, 1, day, hour, tzinfo=dt.UTC) for day in (30, 31) for hour in (20, 23)]
     frame = pl.DataFrame({"timestamp": hours, "symbol": ["ACME"] * 4} | dict.fromkeys(FIELDS, [9.0] * 4))

@@ -96,6 +96,32 @@ def refused(folder: Path, text: str) -> str:
     return str(error.value).removeprefix(f"{folder / 'spec.toml'}")
 
 
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_from_and_to_take_the_bar_that_ends_at_midnight_with_its_own_day(
+    folder: Path, zone: str | None
+) -> None:
+    hours = pl.Series(np.arange("2024-01-02T01", "2024-01-05T01", dtype="M8[h]").astype("M8[ns]"))
+    frame = pl.DataFrame({"date": hours.dt.replace_time_zone(zone), "symbol": "AAA"})
+    prices = {name: pl.lit(50.0) for name in ("open", "high", "low", "close", "volume")}
+    frame.with_columns(**prices).write_parquet(folder / "prices.parquet")
+    text = """
+        [strategy]
+        class = "tieout.strategies.momentum:Momentum"
+
+        [bars]
+        path = "prices.parquet"
+        columns = { timestamp = "date" }
+        from = 2024-01-03
+        to = 2024-01-03
+    """
+
+    bars = assemble(read(spec_file(folder, text))).bars
+
+    assert 24 == len(bars)
+    assert 1 == len(set(bars.date.tolist()))
+    assert [False] * 23 + [True] == bars.closing.tolist()
+
+
 def test_a_spec_is_the_backtest_that_it_describes(folder: Path) -> None:
     backtest = assemble(read(spec_file(folder, WHOLE)))
 
