@@ -227,6 +227,7 @@ class Backtest:
             opening = journal.transaction(int(self.bars.timestamp[0]), Kind.DEPOSIT, note="opening capital")
             with opening as transaction:
                 transaction.add(deposit, money, cash)
+        engine.open_account()
         if inputs.program is None:
             _require_fresh(self.strategy)
             queue = OrderQueue(engine)

@@ -23,6 +23,7 @@ from tieout.execution.kernels.submission import REQUESTS
 from tieout.execution.models.accounts.account import Account
 from tieout.execution.models.costs import Costs
 from tieout.ledger.books.arrays import Status, copied
+from tieout.ledger.books.chart import CASH
 from tieout.ledger.books.commodity import text
 from tieout.ledger.books.compiled import specialised
 from tieout.ledger.books.refusal import refusal
@@ -111,6 +112,11 @@ class Engine:
         journal.attach_source(self)
 
     # --- the step ----------------------------------------------------------------------------------
+
+    def open_account(self) -> None:
+        """Take the account as it is before the first bar: all of it is cash."""
+        state, policy = self.desk.state[0], self.desk.policy[0]
+        state.cash = state.equity = self.journal.books.accounts[policy.money + CASH].balance
 
     def enter(self, first: int) -> None:
         """Enter a window whose first bar is number *first*."""
@@ -206,14 +212,27 @@ class Engine:
         Admission rules a refusal out, so that is a fault in the rules.
         """
         if status := int(self._status[0]):
-            if int(self.journal.books.state[0].status) == Status.POSTED:
+            when = int(self.desk.state[0].timestamp)
+            is_posted = int(self.journal.books.state[0].status) == Status.POSTED
+            if is_posted or status == Status.OUT_OF_RANGE:
                 raise AmountOutOfRange(
-                    f"the value of the account at {iso(int(self.desk.state[0].timestamp))} does not fit"
-                    " into 64 bits; give it less cash, or check the prices"
+                    f"the value of the account at {iso(when)} does not fit into 64 bits"
+                    f"{self._largest_holding()}; correct that price, or give the account less cash"
                 )
-            raise refusal(
-                Status(status), self.journal.books, self.journal.chart, int(self.desk.state[0].timestamp)
-            )
+            raise refusal(Status(status), self.journal.books, self.journal.chart, when)
+
+    def _largest_holding(self) -> str:
+        """Return the holding of the highest market value, with its quantity and price, for an error."""
+        state, accounts = self.desk.state[0], self.journal.books.accounts
+        columns = self.desk.holdings[: state.holdings]
+        if not columns.size:
+            return ""
+        rows = self.desk.instruments[columns]
+        quantities = accounts["balance"][rows["units"]] / rows["scale"]
+        values = np.abs(quantities * rows["price"] * rows["multiplier"])
+        largest = int(np.nanargmax(values))
+        symbol, price = self.symbols[columns[largest]], rows["price"][largest]
+        return f": {quantities[largest]:g} {symbol} at a price of {price:g}"
 
 
 def _columns(rows: Records) -> dict[str, Any]:

@@ -8,13 +8,14 @@ needs when it runs, so that a small question is answered quickly.
 import os
 import sys
 import traceback
+import warnings
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from tieout.ledger.errors import SealBroken, TieoutError
+from tieout.ledger.errors import SealBroken, TieoutError, TieoutWarning
 from tieout.ledger.terminal import say
 
 CHECK_FAILED, COULD_NOT_RUN = 1, 2
@@ -62,6 +63,7 @@ def main() -> None:
     if sys.stdout is None:
         say("tieout: the standard output is closed; send it to a file, or to /dev/null", error=True)
         sys.exit(COULD_NOT_RUN)
+    warnings.showwarning = _show_warning
     try:
         application()()
     except KeyboardInterrupt:  # before the command began
@@ -71,6 +73,14 @@ def main() -> None:
         # An uncaught error would end with 1, which means that a check failed.
         say(*"".join(traceback.format_exception(error)).rstrip().split("\n"), error=True)
         sys.exit(COULD_NOT_RUN)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
+    """Print a warning of tieout in one line, without the place in the code. Others are printed as usual."""
+    if issubclass(category, TieoutWarning):
+        say(f"warning: {message}", error=True)
+    else:
+        say(warnings.formatwarning(message, category, *place[:2]).rstrip(), error=True)
 
 
 def _occupy_closed_streams() -> None:

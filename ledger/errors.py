@@ -8,6 +8,10 @@ import difflib
 from collections.abc import Iterable
 
 
+class TieoutWarning(UserWarning):
+    """Something in the inputs of a run that was not used, or was used otherwise, and that is not an error."""
+
+
 class TieoutError(Exception):
     """Base of the errors of all rooms. The command prints one as a sentence."""
 

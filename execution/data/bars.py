@@ -313,12 +313,17 @@ def _dates(timestamp: Int64s, zone: str | None) -> Int64s:
     A timestamp is the end of its bar, so a bar that ends at midnight is of the day before. Where every bar is
     stamped at midnight, the timestamps are dates, and each bar is of the date that it carries.
     """
-    local = timestamp
-    if zone is not None:
-        moments = pl.Series(timestamp).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(zone)
-        local = moments.dt.replace_time_zone(None).to_physical().to_numpy()
+    local = wall_clock(timestamp, zone)
     is_dated = not np.any(local % DAY)
     return (local if is_dated else local - 1) // DAY
+
+
+def wall_clock(timestamp: Int64s, zone: str | None) -> Int64s:
+    """Return the time on the clock of *zone* at each timestamp, in nanoseconds since 1970 there."""
+    if zone is None:
+        return timestamp
+    moments = pl.Series(timestamp).cast(pl.Datetime("ns", "UTC")).dt.convert_time_zone(zone)
+    return moments.dt.replace_time_zone(None).to_physical().to_numpy()
 
 
 def _moments(values: ArrayLike) -> Int64s:

@@ -1,10 +1,10 @@
 """The instruments of a run: the quantities that each is traded in."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any, Self
 
-from attrs import field, frozen
+from attrs import Converter, field, frozen
 
 from tieout.execution.errors import InvalidSetting
 from tieout.ledger.books.commodity import DIGITS, MAX_SCALE, Commodity, instrument
@@ -24,8 +24,11 @@ def _step(value: str | int | Decimal) -> Decimal:
     return _positive("step", value)
 
 
-def _lot(value: str | int | Decimal) -> Decimal:
-    return _positive("lot", value)
+def _lot(value: str | int | Decimal | None, spec: "InstrumentSpec") -> Decimal:
+    """Return the lot. Without one it is the least number of whole steps that makes one unit or more."""
+    if value is not None:
+        return _positive("lot", value)
+    return (1 / spec.step).to_integral_value(ROUND_CEILING) * spec.step
 
 
 @frozen
@@ -33,12 +36,12 @@ class InstrumentSpec:
     """The terms on which one instrument is traded.
 
     Orders are multiples of *step*: ``"1"`` for whole shares, ``"0.00000001"`` for fractions. An order that is
-    cut to whole lots is cut to a multiple of *lot*. *multiplier* is money per unit and point of price.
-    Quantities are kept to *scale* decimals.
+    cut to whole lots is cut to a multiple of *lot*, by default a whole unit, or a step that is larger.
+    *multiplier* is money per unit and point of price. Quantities are kept to *scale* decimals.
     """
 
     step: Decimal = field(default=Decimal(1), converter=_step)
-    lot: Decimal = field(default=Decimal(1), converter=_lot)
+    lot: Decimal = field(default=None, converter=Converter(_lot, takes_self=True))
     scale: int = 8
     multiplier: float = 1.0
 

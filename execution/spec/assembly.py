@@ -23,7 +23,8 @@ from tieout.execution.spec.folders import Unavailable
 from tieout.execution.spec.reading import part
 from tieout.execution.spec.schema import BarsSpec, ProgramSpec, SizesSpec, Spec, SpecSource, StrategySpec
 from tieout.execution.spec.sources import Document, Place
-from tieout.execution.strategy.programs import Orders, Signals, TargetWeights, flags
+from tieout.execution.strategy.placement import flags
+from tieout.execution.strategy.programs import Orders, Signals, TargetWeights
 from tieout.execution.strategy.strategy import Strategy
 from tieout.ledger.books.commodity import currency
 from tieout.ledger.errors import LedgerError, nearest

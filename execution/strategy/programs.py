@@ -1,8 +1,8 @@
 """Programs: strategies whose decisions for all bars are computed beforehand. They run without Python.
 
 Each takes an array[bars, instruments] in the order of the bars' timestamps and symbols, or a long frame with
-the columns timestamp and symbol. A row of a frame counts at the first bar that is not before it. An array is
-copied and checked when the program is made, so later changes to it have no effect.
+the columns timestamp and symbol (`placement`). An array is copied and checked when the program is made, so
+later changes to it have no effect.
 """
 
 from typing import Any
@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import polars as pl
 from attrs import field, frozen
-from numpy.typing import NDArray
 
 from tieout.execution.data.bars import Bars
-from tieout.execution.data.frames import NamedFrame, in_nanoseconds, lazy, require_columns, zone
+from tieout.execution.data.frames import lazy, require_columns
 from tieout.execution.data.instruments import Instruments, InstrumentSpec
 from tieout.execution.engine import Tags
-from tieout.execution.errors import ExecutionError, InvalidSetting, MalformedOrder
+from tieout.execution.errors import InvalidSetting, MalformedOrder
 from tieout.execution.kernels.orders import OrderType, Sizing, TimeInForce
 from tieout.execution.kernels.state import EMPTY_PROGRAM, Program, private_copy, read_only
 from tieout.execution.kernels.submission import ORDERS, SIGNALS, WEIGHTS
+from tieout.execution.strategy.placement import flags, numbers, places, targets, within
 from tieout.execution.strategy.requests import all_in_steps, blanks, in_steps, set_types
 from tieout.ledger.books.commodity import Commodity
-from tieout.ledger.numeric import Flags, Floats, Int64s, Records
+from tieout.ledger.numeric import Floats, Records
 
 
 def _copy_weights(value: Any) -> Any:
@@ -49,7 +49,7 @@ class TargetWeights:
     def program(self, bars: Bars, instruments: Instruments, currency: Commodity, tags: Tags) -> Program:
         """Compile the program over all bars."""
         del instruments, currency
-        weights = panel(self.weights, "weight", bars)
+        weights = targets(self.weights, "weight", bars)
         if weights is not self.weights:
             _require_finite(weights)
         requests = blanks(1)
@@ -159,7 +159,8 @@ class Orders:
         """Compile the program over all bars."""
         source = lazy(self.frame, "orders", self.columns, MalformedOrder)
         require_columns(source, ("timestamp", "symbol"))
-        rows, place, column = _locate(source, bars)
+        rows = within(source, bars)
+        place, column = places(rows, bars)
         sizes = [name for name in _SIZINGS if name in rows.columns]
         if len(sizes) != 1:
             raise MalformedOrder(f"{source.name}: give one column of {', '.join(_SIZINGS)}")
@@ -188,7 +189,7 @@ class Orders:
     ) -> None:
         sizing = _SIZINGS[name]
         requests["sizing"] = int(sizing)
-        amounts = _numbers(rows, name)
+        amounts = numbers(rows, name)
         if np.any(~np.isfinite(amounts)):
             bad = int(np.argmax(~np.isfinite(amounts)))
             raise MalformedOrder(f"orders: {name} is missing:\n{rows[bad : bad + 1]}")
@@ -207,7 +208,7 @@ class Orders:
             raise MalformedOrder(f"orders: {name} is zero:\n{rows[bad : bad + 1]}")
         for price in ("limit", "stop", "signal"):
             if price in rows.columns:
-                requests[price] = _numbers(rows, price)
+                requests[price] = numbers(rows, price)
         set_types(requests)
         is_target = sizing in (Sizing.TARGET_QUANTITY, Sizing.TARGET_VALUE, Sizing.TARGET_PERCENT)
         if is_target and np.any(requests["type"] != int(OrderType.MARKET)):
@@ -232,63 +233,3 @@ def _tif(name: str | None) -> TimeInForce:
     if tif not in {"GTC", "DAY"}:
         raise MalformedOrder(f"orders: tif {name!r} is neither GTC nor DAY")
     return TimeInForce[tif]
-
-
-def panel(values: Any, name: str, bars: Bars) -> Floats:
-    """Return an array of the right shape unchanged. Spread a long frame over the bars, NaN for no row."""
-    if isinstance(values, np.ndarray):
-        return _require_shape(values, bars)
-    source = lazy(values, name, {}, MalformedOrder)
-    require_columns(source, ("timestamp", "symbol", name))
-    rows, place, column = _locate(source, bars)
-    dense = np.full((len(bars), len(bars.symbols)), np.nan)
-    cells = place * len(bars.symbols) + column
-    if len(np.unique(cells)) < len(cells):
-        raise MalformedOrder(f"{source.name}: two rows for one symbol at one bar")
-    dense[place, column] = _numbers(rows, name)
-    return dense
-
-
-def flags(values: Any, name: str, bars: Bars) -> Flags:
-    """Return an array of the right shape unchanged. Of a long frame, return where column *name* is true."""
-    if isinstance(values, np.ndarray):
-        return _require_shape(values, bars)
-    source = lazy(values, name, {}, MalformedOrder)
-    require_columns(source, ("timestamp", "symbol", name))
-    is_set: Flags = panel(source.frame, name, bars) == 1
-    return is_set
-
-
-def _require_shape(array: NDArray[Any], bars: Bars) -> NDArray[Any]:
-    """Return *array*. Raise `ExecutionError` unless it has a value for each bar and instrument."""
-    if array.shape != (len(bars), len(bars.symbols)):
-        raise ExecutionError(
-            f"the array is {array.shape}, not {len(bars)} bars of {len(bars.symbols)} instruments"
-        )
-    return array
-
-
-def _numbers(rows: pl.DataFrame, name: str) -> Floats:
-    """Return a column as float64, NaN for missing values."""
-    try:
-        numbers: Floats = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    except pl.exceptions.PolarsError as error:
-        raise MalformedOrder(f"{name} is not a number: {str(error).splitlines()[0]}") from None
-    return numbers
-
-
-def _locate(source: NamedFrame, bars: Bars) -> tuple[pl.DataFrame, Int64s, NDArray[np.int64]]:
-    """Return the rows of a frame, the number of the bar of each, and the column of its instrument."""
-    if zone(source) != bars.zone:
-        raise MalformedOrder(f"{source.name}: its times are in another zone than those of the bars")
-    rows = in_nanoseconds(source.frame).collect()
-    codes = rows["symbol"].cast(pl.Enum(bars.symbols), strict=False).to_physical()
-    if codes.null_count():
-        bad = rows.filter(codes.is_null()).head(5)
-        raise MalformedOrder(f"{source.name}: symbols that the bars do not have:\n{bad}")
-    if rows["timestamp"].null_count():
-        raise MalformedOrder(f"{source.name}: a timestamp is missing")
-    place = np.searchsorted(bars.timestamp, rows["timestamp"].to_numpy()).astype(np.int64)
-    if late := int(np.count_nonzero(place == len(bars))):
-        raise MalformedOrder(f"{source.name}: {late} rows are after the last bar")
-    return rows, place, codes.to_numpy().astype(np.int64)

@@ -339,7 +339,7 @@ class Chart:
         for number in unwritten:
             commodity = self.commodities[number]
             instrument = -1 if commodity.is_currency else number
-            money = self.commodities.number(commodity.currency)
+            money = self.commodities.currency(commodity.currency)
             for offset, (before, after, kind, side, is_floored) in enumerate(_RUNS[commodity.is_currency]):
                 unit = number if instrument >= 0 and offset < IN_UNITS else money
                 path = _path(before, after, commodity.symbol)

@@ -6,6 +6,7 @@ of units of ``10**-scale``. Nothing is rounded on the way in: an amount with mor
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from copy import copy
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from numbers import Integral, Real
@@ -36,7 +37,9 @@ GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 UNSTORABLE = re.compile("[\ud800-\udfff]")
 AROUND = 20
 """Characters on either side of an unstorable one that an error quotes."""
-SYMBOL = re.compile(r"[^\s:\x00-\x1f\"]+")
+SYMBOL = re.compile(r'[^\s"\x00-\x1f]+( [^\s"\x00-\x1f]+)*')
+VALUATION = ":Valuation"
+"""The end of the paths that carry the difference of market value and cost."""
 
 Kind = Literal["currency", "instrument"]
 Amount = Decimal | int | str
@@ -47,8 +50,10 @@ Amount = Decimal | int | str
 class Commodity:
     """Something that is counted: money, or an instrument priced in money.
 
-    *symbol* is any printable text without white space, colon or quotation mark. *multiplier* is the money
-    that one unit is worth for each point of its price: 1 for shares, 50 for an E-mini future.
+    *symbol* is any printable text without quotation marks, and without white space but single spaces between
+    its words. Its parts between colons are not empty. An instrument may have the symbol of a currency.
+    *multiplier* is the money that one unit is worth for each point of its price: 1 for shares, 50 for an
+    E-mini future.
     """
 
     symbol: str
@@ -58,9 +63,16 @@ class Commodity:
     multiplier: float = 1.0
 
     def __attrs_post_init__(self) -> None:
-        if not SYMBOL.fullmatch(text(self.symbol, InvalidCommodity)) or not self.symbol.isprintable():
+        # A symbol is a part of the paths of accounts, in which colons separate the parts.
+        is_text = SYMBOL.fullmatch(text(self.symbol, InvalidCommodity)) and self.symbol.isprintable()
+        if not is_text or not all(part.strip() == part != "" for part in self.symbol.split(":")):
             raise InvalidCommodity(
-                f"symbol {self.symbol!r}: give a printable text without white space, colon or quotation mark"
+                f"symbol {self.symbol!r}: give a printable text without quotation marks, with colons and"
+                " single spaces only between other characters"
+            )
+        if self.symbol.endswith(VALUATION):
+            raise InvalidCommodity(
+                f"symbol {self.symbol!r} ends like the account of an instrument's valuation; rename it"
             )
         if type(self.scale) is not int or not 0 <= self.scale <= MAX_SCALE:
             raise InvalidCommodity(f"{self.symbol}: scale {self.scale!r} is not in 0..{MAX_SCALE}")
@@ -115,7 +127,7 @@ class Commodities:
     """The commodities of one set of books, numbered in the order in which they were declared."""
 
     def __init__(self, commodities: Iterable[Commodity] = ()) -> None:
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[Kind, dict[str, int]] = {"currency": {}, "instrument": {}}
         self._all: list[Commodity] = []
         self.moneys: list[int] = []
         """The number of the currency that each is priced in. A currency has its own number."""
@@ -143,14 +155,15 @@ class Commodities:
     def declare(self, *commodities: Commodity) -> None:
         """Number further commodities. An instrument's currency comes before it."""
         if self._is_shared:
-            self._numbers, self._all, self.moneys = dict(self._numbers), list(self._all), list(self.moneys)
+            self._numbers = {kind: dict(numbers) for kind, numbers in self._numbers.items()}
+            self._all, self.moneys = list(self._all), list(self.moneys)
             self._is_shared = False
-        numbers, declared, moneys = self._numbers, self._all, self.moneys
+        declared, moneys = self._all, self.moneys
         money, priced_in = "", -1  # the latest currency: of thousands of instruments in a row
         for number, commodity in enumerate(commodities, start=len(declared)):
             if not isinstance(commodity, Commodity):
                 raise InvalidCommodity(f"{commodity!r}: give currency(...) or instrument(...)")
-            symbol = commodity.symbol
+            symbol, numbers = commodity.symbol, self._numbers[commodity.kind]
             if symbol in numbers:
                 raise InvalidCommodity(f"{symbol} is declared already")
             if commodity.kind == "currency":
@@ -162,28 +175,29 @@ class Commodities:
             moneys.append(priced_in)
 
     def numbers(self, symbols: Iterable[str]) -> list[int]:
-        """Return the numbers of several symbols."""
+        """Return the numbers of several instruments."""
+        instruments = self._numbers["instrument"]
         try:
-            return [self._numbers[symbol] for symbol in symbols]
+            return [instruments[symbol] for symbol in symbols]
         except (KeyError, TypeError):
-            return [self.number(symbol) for symbol in symbols]  # raises, and names the symbol
+            return [self.instrument(symbol) for symbol in symbols]  # raises, and names the symbol
 
     def number(self, symbol: str) -> int:
-        """Return the number of *symbol*."""
-        try:
-            return self._numbers[symbol]
-        except (KeyError, TypeError):
-            raise UnknownCommodity(f"{symbol!r} is not declared; {self._declared()}") from None
+        """Return the number of *symbol*, of the currency where an instrument has the same symbol."""
+        for numbers in self._numbers.values():
+            with suppress(KeyError, TypeError):
+                return numbers[symbol]
+        raise UnknownCommodity(f"{symbol!r} is not declared; {self._declared()}")
 
     def instrument(self, symbol: str) -> int:
         """Return the number of *symbol*, which has to be an instrument."""
+        with suppress(KeyError, TypeError):
+            return self._numbers["instrument"][symbol]
         try:
-            number = self.number(symbol)
+            self.number(symbol)
         except UnknownCommodity as error:
             raise UnknownInstrument(str(error)) from None
-        if self._all[number].is_currency:
-            raise UnknownInstrument(f"{symbol!r} is a currency, not an instrument")
-        return number
+        raise UnknownInstrument(f"{symbol!r} is a currency, not an instrument")
 
     def currency(self, symbol: str) -> int:
         """Return the number of *symbol*, which has to be a currency."""
@@ -197,9 +211,9 @@ class Commodities:
 
     def _declared(self) -> str:
         """Return the first symbols, for an error."""
-        if not self._numbers:
+        if not self._all:
             return "none is"
-        names, more = list(self._numbers)[:LISTED], " ..." * (len(self._numbers) > LISTED)
+        names, more = [c.symbol for c in self._all[:LISTED]], " ..." * (len(self._all) > LISTED)
         return f"known: {', '.join(names)}{more}"
 
 

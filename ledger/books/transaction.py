@@ -123,7 +123,7 @@ def arguments(
             numbers.append(money)
         elif hint is InstrumentNo:
             instrument = units = commodities.instrument(value)
-            money = commodities.number(commodities[units].currency)
+            money = commodities.currency(commodities[units].currency)
             numbers.append(units)
         elif hint is Units:
             numbers.append(commodities[units].units(value))

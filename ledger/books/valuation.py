@@ -43,7 +43,7 @@ def statement(books: Books, chart: Chart, marks: Mapping[int, float]) -> dict[in
         instrument = chart.commodities[number]
         if number not in marks:
             raise MissingMark(f"{instrument.symbol} is held and was never marked; mark it first")
-        currency = chart.commodities.number(instrument.currency)
+        currency = chart.commodities.currency(instrument.currency)
         values[currency] += market_value(instrument, chart.commodities[currency], quantity, marks[number])
     return {
         currency: (cash, values[currency], net + values[currency])
@@ -65,7 +65,7 @@ def market_value(instrument: Commodity, currency: Commodity, quantity: int, pric
 def cost(chart: Chart, symbol: str, quantity: Amount, price: float) -> Decimal:
     """Return the cost of *quantity* of an instrument at *price*."""
     instrument = chart.commodities[chart.commodities.instrument(symbol)]
-    currency = chart.commodities[chart.commodities.number(instrument.currency)]
+    currency = chart.commodities[chart.commodities.currency(instrument.currency)]
     return currency.decimal(market_value(instrument, currency, instrument.units(quantity), price))
 
 

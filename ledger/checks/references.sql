@@ -37,9 +37,9 @@ from account
 group by path, commodity
 having count(*) > 1
 union all
-select 'commodity ' || symbol as subject, count(*) || ' of that symbol' as actual, 'one' as expected
+select kind || ' ' || symbol as subject, count(*) || ' of that symbol' as actual, 'one' as expected
 from commodity
-group by symbol
+group by kind, symbol
 having count(*) > 1
 union all
 select 'mark ' || mark.id as subject, 'instrument ' || mark.instrument as actual, 'a declared instrument' as expected

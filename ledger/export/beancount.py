@@ -20,7 +20,7 @@ class Beancount:
 
     def __init__(self, register: Register) -> None:
         self._register = register
-        self._symbols = [CURRENCIES.escape(c.symbol) for c in register.commodities]
+        self._symbols = CURRENCIES.symbols(register.commodities)
         self._account = cache(PARTS.path)
 
     def preamble(self, layer: Layer) -> Iterator[str]:

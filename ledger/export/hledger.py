@@ -19,7 +19,7 @@ class Hledger:
 
     def __init__(self, register: Register) -> None:
         self._register = register
-        self._symbols = [_symbol(c.symbol) for c in register.commodities]
+        self._symbols = [_quoted(text) for text in QUOTED.symbols(register.commodities)]
         self._account = cache(QUOTED.path)
 
     def preamble(self, layer: Layer) -> Iterator[str]:
@@ -57,6 +57,6 @@ class Hledger:
         return f"{self._register.commodities[commodity].decimal(units):f} {self._symbols[commodity]}"
 
 
-def _symbol(symbol: str) -> str:
+def _quoted(symbol: str) -> str:
     is_bare = symbol.isascii() and symbol.isalpha()
-    return symbol if is_bare else f'"{QUOTED.escape(symbol)}"'
+    return symbol if is_bare else f'"{symbol}"'

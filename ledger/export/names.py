@@ -10,10 +10,13 @@ before a name with a first character that the tool refuses. Different names stay
 """
 
 import re
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from string import ascii_letters, ascii_uppercase, digits, punctuation
 
 from attrs import field, frozen
+
+from tieout.ledger.books.commodity import Commodity
 
 CONTRA = ("Market", "Trading", "Memo")
 """Roots of the chart that other tools do not know. Exports have them under Equity."""
@@ -49,10 +52,17 @@ class Alphabet:
 
     def unescape(self, text: str) -> str:
         """Restore the name that `escape` wrote."""
-        return self._escape.sub(
-            lambda match: chr(int(match[1], 16)) if match[1] else self.mark,
-            text.removeprefix(self.front),
-        )
+        while text.startswith(self.front):
+            text = text.removeprefix(self.front)
+        return self._escape.sub(lambda match: chr(int(match[1], 16)) if match[1] else self.mark, text)
+
+    def symbols(self, commodities: Sequence[Commodity]) -> list[str]:
+        """Write the symbol of each commodity. An instrument's is marked where a currency has the same."""
+        currencies = {commodity.symbol for commodity in commodities if commodity.is_currency}
+        return [
+            self.front * (not c.is_currency and c.symbol in currencies) + self.escape(c.symbol)
+            for c in commodities
+        ]
 
     def path(self, path: str) -> str:
         """Write the path of an account in this alphabet, with contra accounts under Equity."""

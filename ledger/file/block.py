@@ -69,7 +69,7 @@ def chart_tables(chart: Chart, layout: SealLayout, commodities: int, accounts: i
     tables: dict[str, Columns] = {}
     if fresh := list(chart.commodities.since(commodities)):
         rows = [
-            (n, c.symbol, c.kind, c.scale, chart.commodities.number(c.currency), c.multiplier)
+            (n, c.symbol, c.kind, c.scale, chart.commodities.currency(c.currency), c.multiplier)
             for n, c in fresh
         ]
         tables["commodity"] = {

@@ -32,8 +32,8 @@ select
     lot.currency
 from movement
 join lot on lot.lot = movement.lot
-join commodity as instrument on instrument.symbol = lot.symbol
-join commodity as money on money.symbol = lot.currency
+join commodity as instrument on instrument.symbol = lot.symbol and instrument.kind = 'instrument'
+join commodity as money on money.symbol = lot.currency and money.kind = 'currency'
 join unit as instrument_unit on instrument_unit.scale = instrument.scale
 join unit as money_unit on money_unit.scale = money.scale
 order by movement.txn, movement.lot;

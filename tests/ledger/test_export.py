@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import duckdb
@@ -307,6 +308,28 @@ def test_lots_agree_that_were_named_split_to_nothing_and_had_no_cost(tmp_path: P
     comparisons = outsiders.compare(books, tmp_path / "out", ["beancount"])
 
     assert [] == differences(comparisons)
+
+
+def test_an_instrument_called_like_its_currency_is_another_commodity_there(tmp_path: Path) -> None:
+    books = tmp_path / "books.duckdb"
+    with Journal.create(books, [currency("USD"), instrument("USD", scale=0)]) as journal:
+        journal.post("2024-01-02", deposit, "USD", 1000)
+        journal.post("2024-01-03", buy, "USD", 3, 30)
+        journal.post("2024-01-04", sell, "USD", 1, 15)
+    with Reader(books) as reader:
+        _, path = export(reader, "beancount", tmp_path / "out")
+        (_, text) = export(reader, "hledger", tmp_path / "out")
+
+    entries, errors, _ = loader.load_file(str(path))
+    postings = [posting for entry in entries if isinstance(entry, Transaction) for posting in entry.postings]
+    sums: dict[str, Decimal] = {}
+    for posting in postings:
+        if posting.account == "Assets:Positions:USD" and posting.units is not None:
+            currency_of = posting.units.currency
+            sums[currency_of] = sums.get(currency_of, Decimal(0)) + (posting.units.number or 0)
+    assert [] == errors
+    assert {"X'ZUSD": 2} == sums
+    assert 'commodity 1. "X\\ZUSD"' in text.read_text("utf-8")
 
 
 PLANTED = [

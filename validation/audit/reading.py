@@ -35,7 +35,6 @@ from tieout.validation.audit.formats import (
     readable,
 )
 from tieout.validation.audit.times import moments
-from tieout.validation.foreign.booking import MONEY
 from tieout.validation.foreign.flows import FEE, OTHER, TAX
 
 Texts = NDArray[Any]
@@ -254,12 +253,10 @@ def read_prices(path: Path, columns: Mapping[str, str]) -> Prices:
 def _require_symbols(path: Path, symbols: Sequence[str], columns: Mapping[str, str]) -> None:
     """Refuse a symbol that a journal cannot have, with its first row."""
     for symbol in symbols:
-        what = "is the name of the currency in the books" if symbol == MONEY else ""
         try:
             instrument(symbol)
         except InvalidCommodity:
-            what = "contains white space, a colon or a quotation mark"
-        if what:
+            what = "cannot be a part of an account's name: a quotation mark, white space or a colon at an end"
             names = {"symbol": columns.get("symbol", "symbol")}
             file = frames.lazy(path, "prices", names, AuditRefused)
             rows = _texts(path, names) if _is_text(path) else file.collect(file.frame.select("symbol"))

@@ -62,6 +62,8 @@ SHARES = (
     instrument("TRUE", scale=4),
     instrument("X'ZTRUE", scale=4),
     instrument("X-Zbrk-2EZb", scale=3),
+    instrument("BRK B", scale=1),
+    instrument("BTC/USDT:USDT", scale=8),
     instrument("%;\\2EZ'", scale=4),
     instrument("Müller&Söhne", currency="EUR", scale=0),
     instrument("7203.T", currency="EUR", scale=3),
@@ -152,7 +154,7 @@ class Year:
 
     def quantity(self, symbol: str) -> Decimal:
         """Draw a quantity, sometimes at the finest scale."""
-        commodity = self.journal.commodities[self.journal.commodities.number(symbol)]
+        commodity = self.journal.commodities[self.journal.commodities.instrument(symbol)]
         finest = self.random.randint(1, 10 ** min(commodity.scale + 2, 14))
         return max(
             self.random.choice((Decimal(self.random.randint(1, 90)), commodity.decimal(finest))),
@@ -174,7 +176,7 @@ class Year:
 
     def currency(self, symbol: str) -> str:
         """Return the currency in which an instrument is priced."""
-        return self.journal.commodities[self.journal.commodities.number(symbol)].currency
+        return self.journal.commodities[self.journal.commodities.instrument(symbol)].currency
 
     # --- trades --------------------------------------------------------------------------------------
 
@@ -241,7 +243,7 @@ class Year:
     def split(self) -> None:
         """Split a position, and exchange the fraction of a unit for cash in the same transaction."""
         symbol, (new, old) = self.share(), self.random.choice(SPLITS)
-        books, number = self.journal.books, self.journal.commodities.number(symbol)
+        books, number = self.journal.books, self.journal.commodities.instrument(symbol)
         is_its_lot = (books.lots["id"] >= 0) & (books.lots["queue"] // 2 == number)
         lots = [abs(int(quantity)) * new // old for quantity in books.lots["quantity"][is_its_lot]]
         commodity = self.journal.commodities[number]

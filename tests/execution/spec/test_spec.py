@@ -106,8 +106,7 @@ def test_from_and_to_take_the_bar_that_ends_at_midnight_with_its_own_day(
     frame.with_columns(**prices).write_parquet(folder / "prices.parquet")
     text = """
         [strategy]
-        class = "tieout.strategies.momentum:Momentum"
-
+        name = "tieout.strategies.top:Top"
         [bars]
         path = "prices.parquet"
         columns = { timestamp = "date" }

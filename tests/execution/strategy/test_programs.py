@@ -1,5 +1,7 @@
 """Whole-array strategies: arrays and frames that give the orders they say, and those that are refused."""
 
+import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 from tests.support.stage import FIRST_DAY, Acts, fills, market, orders, perform
 from tieout import Instruments, InstrumentSpec, Orders, Signals, TargetWeights
 from tieout.execution.errors import ExecutionError
+from tieout.ledger.errors import TieoutWarning
 
 NAN = float("nan")
 ONE_DAY = np.timedelta64(1, "D")
@@ -176,6 +179,46 @@ def test_quantities_are_in_the_steps_of_their_instrument() -> None:
     assert ["1: +2.5 ACME @ 10", "1: +3 BOLT @ 20"] == fills(result)
 
 
+@pytest.mark.parametrize(
+    ("rows", "expected", "told"),
+    [
+        (
+            [(-60.0, "ACME", 0.1), (-30.0, "ACME", 0.2), (-1.0, "ACME", 0.3)],
+            ["buy 300 ACME"],
+            "3 before the first bar, 2024-01-01, where the newest of each symbol counts (1, and 2 are not used)",
+        ),
+        (
+            [(-30.0, "ACME", 0.2), (-1.0, "BOLT", 0.3), (-31.0, "BOLT", 0.1)],
+            ["buy 200 ACME", "buy 150 BOLT"],
+            "3 before the first bar, 2024-01-01, where the newest of each symbol counts (2, and 1 are not used)",
+        ),
+        (
+            [(-1.0, "ACME", 0.3), (0.0, "ACME", 0.5)],
+            ["buy 500 ACME"],
+            "1 before the first bar, 2024-01-01, where the newest of each symbol counts (0, and 1 are not used)",
+        ),
+        (
+            [(0.0, "ACME", 0.5), (4.0, "ACME", 0.1), (5.0, "BOLT", 0.1)],
+            ["buy 500 ACME"],
+            "2 after the last bar, 2024-01-04, which are not used",
+        ),
+    ],
+)
+def test_weights_of_a_longer_period_run_a_part_of_it_and_say_so(
+    rows: list[tuple[float, str, float]], expected: list[str], told: str
+) -> None:
+    with pytest.warns(TieoutWarning, match=re.escape(f"weight: rows outside the bars: {told}")):
+        result = perform(market(STOCKS), TargetWeights(frame(rows, "weight")))
+
+    assert [f"{order} target -> filled" for order in expected] == orders(result)
+
+
+def test_weights_of_the_bars_alone_are_taken_without_a_word() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        perform(market(STOCKS), TargetWeights(frame([(0.0, "ACME", 0.5), (3.0, "ACME", 0.1)], "weight")))
+
+
 def test_a_frame_without_rows_is_a_run_without_orders() -> None:
     empty = frame([(0.0, "ACME", 1.0)], "quantity").clear()
 
@@ -201,7 +244,15 @@ REFUSED: list[tuple[Callable[[], Any], str]] = [
     (lambda: TargetWeights(np.ma.masked_equal(np.zeros(SHAPE), 0)), "an array is masked; fill it"),
     (lambda: TargetWeights(frame([(0.0, "ACME", np.inf)], "weight")), "weights: a weight is infinite"),
     (lambda: TargetWeights(frame([(0.0, "CORK", 0.5)], "weight")), "symbols that the bars do not have"),
-    (lambda: TargetWeights(frame([(9.0, "ACME", 0.5)], "weight")), "1 rows are after the last bar"),
+    (lambda: Orders(frame([(9.0, "ACME", 5.0)], "quantity")), "orders: rows outside the bars, which begin"),
+    (
+        lambda: Orders(frame([(-1.0, "ACME", 5.0)], "quantity")),
+        "at 2024-01-01 and end at 2024-01-04: 1 of 1; leave them out",
+    ),
+    (
+        lambda: Signals(frame([(-1.0, "ACME", True)], "entry"), FLAGS, quantity=1),
+        "entry: rows outside the bars",
+    ),
     (lambda: TargetWeights(frame([(0.0, "ACME", 0.5)], "share")), "weight"),
     (
         lambda: TargetWeights(frame([(0.5, "ACME", 0.5), (1.0, "ACME", 0.4)], "weight")),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tieout.ledger.books.bounds import MAX_AMOUNT
 from tieout.ledger.books.commodity import MAX_SCALE, Commodities, Commodity, currency, instrument
-from tieout.ledger.errors import LedgerError, UnknownCommodity
+from tieout.ledger.errors import InvalidCommodity, LedgerError, UnknownCommodity
 from tieout.ledger.moment import end_of, iso, nanoseconds
 
 USD, JPY, ACME = currency("USD"), currency("JPY", 0), instrument("ACME")
@@ -73,9 +73,35 @@ def test_commodities_are_numbered_as_they_are_declared() -> None:
         commodities.declare(commodity)
 
     assert [0, 1, 2] == [commodities.number(symbol) for symbol in ("USD", "ACME", "JPY")]
-    assert [2, 0] == commodities.numbers(["JPY", "USD"])
+    assert [1, 1] == commodities.numbers(["ACME", "ACME"])
     assert [(1, ACME), (2, JPY)] == list(commodities.since(1))
     assert (1, 2, 3) == (commodities.instrument("ACME"), commodities.currency("JPY"), len(commodities))
+
+
+@pytest.mark.parametrize("symbol", ["BTC/USDT:USDT", "BRK B", "0700.HK", "%", "€"])
+def test_symbols_may_have_colons_and_single_spaces_within(symbol: str) -> None:
+    assert symbol == instrument(symbol).symbol
+
+
+@pytest.mark.parametrize(
+    "symbol",
+    ["", " A", "A ", "A  B", "A\tB", ":A", "A:", "A::B", "A: B", 'A"B', "A\x07", "\xa0", "A:Valuation"],
+)
+def test_a_symbol_that_cannot_be_a_part_of_a_path_is_refused(symbol: str) -> None:
+    with pytest.raises(InvalidCommodity, match="symbol"):
+        instrument(symbol)
+
+
+def test_an_instrument_may_be_called_like_its_currency() -> None:
+    commodities = Commodities([USD, instrument("USD"), ACME])
+
+    assert (0, 1, 0) == (
+        commodities.currency("USD"),
+        commodities.instrument("USD"),
+        commodities.number("USD"),
+    )
+    with pytest.raises(InvalidCommodity, match="USD is declared already"):
+        commodities.declare(instrument("USD"))
 
 
 def test_a_declaration_to_one_copy_is_not_in_the_others() -> None:

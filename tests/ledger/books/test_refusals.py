@@ -107,7 +107,7 @@ GALLERY: list[tuple[str, Attempt, str]] = [
     ("UnknownInstrument", lambda j: j.mark("2024-02-01", {"ACNE": 1.0}), "'ACNE' is not declared"),
     ("UnknownTransaction", lambda j: j.reverse(99, "2024-02-01"), "transaction 99 was not posted"),
     ("InvalidCommodity", lambda j: j.declare(currency("USD")), "USD is declared already"),
-    ("InvalidCommodity", lambda j: j.declare(currency("US D")), "symbol 'US D'"),
+    ("InvalidCommodity", lambda j: j.declare(currency("US  D")), "symbol 'US  D'"),
     ("InvalidCommodity", lambda _: currency("X", 13), "X: scale 13 is not in 0..12"),
     ("InvalidCommodity", lambda _: Commodity("X", "currency", 2.5, "X"), "X: scale 2.5"),  # type: ignore[arg-type]
     ("InvalidCommodity", lambda _: instrument("X", multiplier=0), "X: multiplier 0"),

@@ -92,8 +92,8 @@ FAULTS = [
     ),
     (
         "references",
-        "update commodity set symbol = 'USD' where id = 1",
-        r"commodity USD: 2 of that symbol; expected: one",
+        "update commodity set symbol = 'ACME'",
+        r"instrument ACME: [2-9] of that symbol; expected: one",
     ),
     (
         "references",
