@@ -30,7 +30,7 @@ from tieout.execution.strategy.programs import Orders, Signals, TargetWeights
 from tieout.execution.strategy.queue import OrderQueue
 from tieout.execution.strategy.strategy import Strategy
 from tieout.execution.warmup import compile_once
-from tieout.ledger.books.commodity import currency
+from tieout.ledger.books.commodity import Commodity, currency
 from tieout.ledger.books.events import deposit
 from tieout.ledger.books.kinds import Kind
 from tieout.ledger.file.creation import Consent
@@ -58,7 +58,8 @@ class Backtest:
     (`TargetWeights`, `Signals`, `Orders`). *fill* is ``next_open``, or ``same_close``, which looks ahead: an
     order then fills at the very close that it was decided on. *statements* come one a ``bar`` or one a
     ``session``, by default one a session where bars are shorter than that. *relief* says which lots a sale
-    relieves first. *recording* has the settings of the journal.
+    relieves first. Money is counted to *money_scale* decimals, by default those of the *currency*: 8 for BTC,
+    none for JPY, 6 for USD. *recording* has the settings of the journal.
     """
 
     bars: Any
@@ -70,6 +71,7 @@ class Backtest:
     fill: str = "next_open"
     statements: str | None = None
     currency: str = "USD"
+    money_scale: int | None = None
     relief: str = "fifo"
     seed: int = 0
     recording: Recording = field(factory=Recording)
@@ -97,8 +99,14 @@ class Backtest:
                     " time of the day each was known"
                 )
 
+    @property
+    def money(self) -> Commodity:
+        """The currency of the account, with its decimals."""
+        return currency(self.currency, self.money_scale)
+
     def _require_types(self) -> None:
         """Raise `InvalidSetting` for an argument of a wrong type."""
+        currency(self.currency, self.money_scale)
         strategy, is_class = self.strategy, isinstance(self.strategy, type)
         if is_class or not (isinstance(strategy, Strategy) or hasattr(strategy, "program")):
             raise InvalidSetting(f"strategy must be a Strategy object or a program, not {strategy!r}")
@@ -175,6 +183,7 @@ class Backtest:
             "looks_ahead": self.fill == "same_close",
             "statements": "bar" if self._every_bar() else "session",
             "currency": self.currency,
+            "money_scale": self.money.scale,
         }
         names, bars = tuple(inputs.tags.names), self.bars
 
@@ -238,7 +247,7 @@ class Backtest:
         engine.finish(int(Reason.NONE))
 
     def _listing(self, policies: Policies) -> Listing:
-        return shared_listing(self.bars.symbols, self.instruments, self.currency, policies)
+        return shared_listing(self.bars.symbols, self.instruments, self.money, policies)
 
     def _perform_program(
         self, program: Program, engine: Engine, windows: Iterable[Window], progress: Progress | None
@@ -262,7 +271,7 @@ class Backtest:
         """Compile a program, its tags into *tags*. Return None for a Python strategy."""
         if isinstance(self.strategy, Strategy):
             return None
-        compiled: Program = self.strategy.program(self.bars, self.instruments, currency(self.currency), tags)
+        compiled: Program = self.strategy.program(self.bars, self.instruments, self.money, tags)
         return compiled
 
     def _every_bar(self) -> bool:

@@ -31,18 +31,26 @@ def _lot(value: str | int | Decimal | None, spec: "InstrumentSpec") -> Decimal:
     return (1 / spec.step).to_integral_value(ROUND_CEILING) * spec.step
 
 
+def _scale(value: int | None, spec: "InstrumentSpec") -> int:
+    """Return the scale. Without one it is the number of decimals of step and lot."""
+    if value is not None:
+        return value
+    return max(0, *(-int(size.normalize().as_tuple().exponent) for size in (spec.step, spec.lot)))
+
+
 @frozen
 class InstrumentSpec:
     """The terms on which one instrument is traded.
 
     Orders are multiples of *step*: ``"1"`` for whole shares, ``"0.00000001"`` for fractions. An order that is
     cut to whole lots is cut to a multiple of *lot*, by default a whole unit, or a step that is larger.
-    *multiplier* is money per unit and point of price. Quantities are kept to *scale* decimals.
+    *multiplier* is money per unit and point of price. Quantities are kept to *scale* decimals, by default those
+    of step and lot: none for whole shares.
     """
 
     step: Decimal = field(default=Decimal(1), converter=_step)
     lot: Decimal = field(default=None, converter=Converter(_lot, takes_self=True))
-    scale: int = 8
+    scale: int = field(default=None, converter=Converter(_scale, takes_self=True))
     multiplier: float = 1.0
 
     def __attrs_post_init__(self) -> None:

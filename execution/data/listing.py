@@ -9,7 +9,7 @@ from attrs import frozen
 
 from tieout.execution.data.instruments import Instruments
 from tieout.execution.kernels.state import empty_desk
-from tieout.ledger.books.commodity import currency
+from tieout.ledger.books.commodity import Commodity
 from tieout.ledger.books.layout import Layout
 from tieout.ledger.file.run import Policies
 from tieout.ledger.numeric import Records
@@ -25,14 +25,18 @@ class Listing:
     """The terms of each instrument in the order of the symbols, for `Engine`."""
 
     @classmethod
-    def of(cls, symbols: Sequence[str], terms: Instruments, money: str, policies: Policies) -> "Listing":
+    def of(
+        cls, symbols: Sequence[str], terms: Instruments, money: Commodity, policies: Policies
+    ) -> "Listing":
         """List the instruments *symbols*, priced in the currency *money*."""
-        commodities = [currency(money), *terms.commodities(symbols, money)]
+        commodities = [money, *terms.commodities(symbols, money.symbol)]
         layout = Layout.of(commodities, policies.relief, policies.may_be_overdrawn)
-        return cls(layout, _rows(symbols, terms, 10.0 ** commodities[0].scale, layout))
+        return cls(layout, _rows(symbols, terms, 10.0**money.scale, layout))
 
 
-def shared_listing(symbols: tuple[str, ...], terms: Instruments, money: str, policies: Policies) -> Listing:
+def shared_listing(
+    symbols: tuple[str, ...], terms: Instruments, money: Commodity, policies: Policies
+) -> Listing:
     """Return the listing that earlier runs on the same bars, terms and policies had, or a new one."""
     by_symbol = tuple(terms.by_symbol.items())
     key = money, policies.relief, policies.may_be_overdrawn, terms.default, by_symbol, symbols

@@ -28,6 +28,8 @@ class Insufficient(IntEnum):
 INSUFFICIENT = constants(Insufficient)
 
 MOST_UNITS = 2**53 - 1  # what a float64 holds exactly
+FRACTIONS = 1e8
+"""Units of the finest fractions: with fewer, a step is worth too much to follow from an amount."""
 SHARE_ROUNDINGS = 4
 """Most roundings of float64 in a share of a volume: of both factors, their product, and its units."""
 
@@ -104,7 +106,7 @@ def payable(
         return quantity, gross, fee, BASIS.QUANTITY, REASON.NONE
     if policy.insufficient == INSUFFICIENT.REJECT:
         return 0, 0, 0, BASIS.QUANTITY, REASON.INSUFFICIENT_CASH
-    if policy.insufficient == INSUFFICIENT.CUT and instrument.step == 1:
+    if policy.insufficient == INSUFFICIENT.CUT and instrument.step == 1 and instrument.scale >= FRACTIONS:
         # Fractions can spend exactly the cash: the amount is the fact and the quantity follows.
         gross = spendable(policy, instrument, order, cash, price)
         quantity = min(quantity, units_for(instrument, gross, price))

@@ -233,7 +233,7 @@ def _account(source: SpecSource) -> Account:
     with _located(source.document, ("account",)):
         account: Account = source.spec.account.build()
     with _located(source.document, ("account", "cash")):
-        currency(source.spec.run.currency).units(account.cash)
+        currency(source.spec.run.currency, source.spec.run.money_scale).units(account.cash)
     return account
 
 
@@ -272,7 +272,8 @@ def _sizes(spec: SizesSpec) -> dict[str, Any]:
 
 def _settings(source: SpecSource) -> dict[str, Any]:
     spec = source.spec.run
-    return {name: getattr(spec, name) for name in ("fill", "statements", "currency", "relief", "seed")}
+    names = ("fill", "statements", "currency", "money_scale", "relief", "seed")
+    return {name: getattr(spec, name) for name in names}
 
 
 def _recording(source: SpecSource) -> Recording:

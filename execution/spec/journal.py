@@ -75,6 +75,7 @@ def _tables(
             "fill": spec["fill"],
             "statements": spec["statements"],
             "currency": spec["currency"],
+            "money_scale": spec.get("money_scale", 6),  # that of every currency before it was recorded
             "relief": policies["relief"],
             "seed": seed,
             "block_bars": policies["others"]["block_bars"],
@@ -95,7 +96,7 @@ def _tables(
 
 
 _ASSEMBLED = frozenset(["bars", "features", "strategy", "account", "costs", "instruments"])
-_ASSEMBLED |= {"fill", "looks_ahead", "statements", "currency"}
+_ASSEMBLED |= {"fill", "looks_ahead", "statements", "currency", "money_scale"}
 """Entries of a recorded spec that assembling it produces again."""
 
 

@@ -36,6 +36,7 @@
     fill = "next_open"                   # or "same_close", which looks ahead
     statements = "session"               # or "bar"
     currency = "USD"
+    money_scale = 6                      # decimals of money, by default those of the currency
     relief = "fifo"
     seed = 7
     block_bars = 500
@@ -187,6 +188,7 @@ class RunSpec:
     fill: Literal["next_open", "same_close"] = "next_open"
     statements: Literal["bar", "session"] | None = None
     currency: str = "USD"
+    money_scale: int | None = None
     relief: Literal["fifo", "lifo", "hifo", "average"] = "fifo"
     seed: int = 0
     block_bars: int | None = None

@@ -61,8 +61,9 @@ def within(source: NamedFrame, bars: Bars) -> pl.DataFrame:
             pl.col("timestamp").cast(pl.Datetime("ns"))
         )
         raise source.error(
-            f"{source.name}: rows outside the bars, which begin at {_day(bars, 0)} and end at {_day(bars, -1)}:"
-            f" {outside.height} of {rows.height}; leave them out, first\n{first_rows(outside)}"
+            f"{source.name}: rows outside the bars, which begin at {_day(bars, 0)} and end at"
+            f" {_day(bars, -1)}: {outside.height} of {rows.height}; leave them out, first\n"
+            f"{first_rows(outside)}"
         )
     return rows
 
@@ -142,7 +143,7 @@ def _warn(name: str, bars: Bars, early: int, standing: int, late: int) -> None:
     if early:
         texts.append(
             f"{early} before the first bar, {_day(bars, 0)}, where the newest of each symbol counts"
-            f" ({standing}, and {early - standing} are not used)"
+            f" ({standing}; {early - standing} are not used)"
         )
     if late:
         texts.append(f"{late} after the last bar, {_day(bars, -1)}, which are not used")

@@ -41,6 +41,13 @@ SYMBOL = re.compile(r'[^\s"\x00-\x1f]+( [^\s"\x00-\x1f]+)*')
 VALUATION = ":Valuation"
 """The end of the paths that carry the difference of market value and cost."""
 
+COINS = frozenset("BTC XBT ETH BCH LTC BNB SOL XRP ADA DOT XMR ZEC AVAX".split())
+"""Currencies that are counted to eight decimals, the satoshi of bitcoin."""
+WITHOUT_MINOR_UNIT = frozenset(
+    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF IDR IRR LAK".split()
+)
+"""Currencies without a minor unit, by ISO 4217, and three whose minor unit is not in use."""
+
 Kind = Literal["currency", "instrument"]
 Amount = Decimal | int | str
 """Money or a quantity as an argument: whole units or exact decimals, never a float."""
@@ -113,9 +120,14 @@ def text(value: object, error: type[TieoutError]) -> str:
     return value
 
 
-def currency(symbol: str, scale: int = 6) -> Commodity:
-    """Money with *scale* decimals (default 6, micro-dollars for USD)."""
-    return Commodity(symbol, "currency", scale, symbol)
+def currency(symbol: str, scale: int | None = None) -> Commodity:
+    """Return money with *scale* decimals.
+
+    By default these are 8 for coins such as BTC, none for currencies without a minor unit such as JPY (ISO
+    4217), and else 6, micro-dollars for USD.
+    """
+    usual = 8 if symbol in COINS else 0 if symbol in WITHOUT_MINOR_UNIT else 6
+    return Commodity(symbol, "currency", usual if scale is None else scale, symbol)
 
 
 def instrument(symbol: str, *, currency: str = "USD", scale: int = 8, multiplier: float = 1.0) -> Commodity:

@@ -80,7 +80,7 @@ def backtest(
         UnlimitedAccount(rules.cash) if rules.unlimited else CashAccount(rules.cash, rules.insufficient)
     )
     by_symbol = {
-        symbol: InstrumentSpec(step=Decimal(t.step) / t.scale, lot=Decimal(t.lot) / t.scale)
+        symbol: InstrumentSpec(Decimal(t.step) / t.scale, Decimal(t.lot) / t.scale, len(str(t.scale)) - 1)
         for symbol, t in terms.items()
     }
     arguments: dict[str, Any] = {

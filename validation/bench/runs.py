@@ -77,7 +77,7 @@ def prepared(backtest: Backtest) -> Prepared:
     bars, account, terms = backtest.bars, backtest.account, backtest.instruments
     money, tags = currency(backtest.currency), Tags()
     run = Run(policies=Policies(block_transfers=backtest.recording.block_transfers))
-    listing = Listing.of(bars.symbols, terms, backtest.currency, run.policies)
+    listing = Listing.of(bars.symbols, terms, backtest.money, run.policies)
     journal = Journal.create(None, listing.layout, run, [RECORDS])
     engine = Engine(
         journal,

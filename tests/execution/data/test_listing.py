@@ -6,6 +6,7 @@ import pytest
 from tieout import Backtest, Bars, Instruments, TargetWeights
 from tieout.execution.data.listing import shared_listing
 from tieout.ledger.books.arrays import empty_books
+from tieout.ledger.books.commodity import currency
 from tieout.ledger.file.run import Policies
 
 SYMBOLS = ("ACME", "BOLT")
@@ -15,9 +16,9 @@ CASH = frozenset({"Assets:Cash:USD"})
 def test_runs_on_the_same_bars_share_a_listing() -> None:
     policies = Policies(block_transfers=10)
 
-    first = shared_listing(SYMBOLS, Instruments(), "USD", policies)
+    first = shared_listing(SYMBOLS, Instruments(), currency("USD"), policies)
 
-    assert first is shared_listing(tuple(SYMBOLS), Instruments(), "USD", Policies())
+    assert first is shared_listing(tuple(SYMBOLS), Instruments(), currency("USD"), Policies())
 
 
 @pytest.mark.parametrize(
@@ -32,9 +33,9 @@ def test_runs_on_the_same_bars_share_a_listing() -> None:
 def test_other_symbols_currencies_or_policies_have_a_listing_of_their_own(
     symbols: tuple[str, ...], money: str, policies: Policies
 ) -> None:
-    first = shared_listing(SYMBOLS, Instruments(), "USD", Policies())
+    first = shared_listing(SYMBOLS, Instruments(), currency("USD"), Policies())
 
-    other = shared_listing(symbols, Instruments(), money, policies)
+    other = shared_listing(symbols, Instruments(), currency(money), policies)
 
     assert other is not first
     assert policies.relief == other.layout.relief
@@ -52,7 +53,7 @@ def test_a_run_leaves_its_listing_and_the_next_run_as_they_were() -> None:
             return result.head
 
     heads = [head()]
-    listing = shared_listing(bars.symbols, Instruments(), "USD", Policies())
+    listing = shared_listing(bars.symbols, Instruments(), currency("USD"), Policies())
     rows = listing.rows.tobytes()
     heads.append(head())
 

@@ -370,9 +370,31 @@ def test_an_account_may_begin_with_nothing() -> None:
 
 def test_instruments_are_traded_in_whole_units_or_in_fractions() -> None:
     assert Instruments() == Instruments.whole()
-    assert [1, 10**8] == [
-        kind.of("ACME").step_units for kind in (Instruments.fractional(), Instruments.whole())
+    assert [(1, 8), (1, 0)] == [
+        (spec.step_units, spec.scale)
+        for spec in (kind.of("ACME") for kind in (Instruments.fractional(), Instruments.whole()))
     ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "scale", "units", "lot"),
+    [
+        ({"step": "1"}, 0, 1, 1),
+        ({"step": "100"}, 0, 100, 100),
+        ({"step": "0.5"}, 1, 5, 10),
+        ({"step": "0.3"}, 1, 3, 12),
+        ({"step": "0.010"}, 2, 1, 100),
+        ({"step": "0.25", "lot": "0.75"}, 2, 25, 75),
+        ({"step": "1", "lot": "50"}, 0, 1, 50),
+        ({"step": "1", "scale": 8}, 8, 10**8, 10**8),
+    ],
+)
+def test_the_scale_and_the_lot_follow_the_step(
+    sizes: dict[str, Any], scale: int, units: int, lot: int
+) -> None:
+    spec = InstrumentSpec(**sizes)
+
+    assert (scale, units, lot) == (spec.scale, spec.step_units, spec.lot_units)
 
 
 def test_an_instrument_is_traded_in_its_own_steps() -> None:

@@ -185,17 +185,17 @@ def test_quantities_are_in_the_steps_of_their_instrument() -> None:
         (
             [(-60.0, "ACME", 0.1), (-30.0, "ACME", 0.2), (-1.0, "ACME", 0.3)],
             ["buy 300 ACME"],
-            "3 before the first bar, 2024-01-01, where the newest of each symbol counts (1, and 2 are not used)",
+            "3 before the first bar, 2024-01-01, where the newest of each symbol counts (1; 2 are not used)",
         ),
         (
             [(-30.0, "ACME", 0.2), (-1.0, "BOLT", 0.3), (-31.0, "BOLT", 0.1)],
             ["buy 200 ACME", "buy 150 BOLT"],
-            "3 before the first bar, 2024-01-01, where the newest of each symbol counts (2, and 1 are not used)",
+            "3 before the first bar, 2024-01-01, where the newest of each symbol counts (2; 1 are not used)",
         ),
         (
             [(-1.0, "ACME", 0.3), (0.0, "ACME", 0.5)],
             ["buy 500 ACME"],
-            "1 before the first bar, 2024-01-01, where the newest of each symbol counts (0, and 1 are not used)",
+            "1 before the first bar, 2024-01-01, where the newest of each symbol counts (0; 1 are not used)",
         ),
         (
             [(0.0, "ACME", 0.5), (4.0, "ACME", 0.1), (5.0, "BOLT", 0.1)],
