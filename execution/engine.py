@@ -41,7 +41,7 @@ _TABLES = {
     "statements": "statement",
 }
 """The table in which each of a desk's arrays is stored."""
-_TIMES = frozenset(["timestamp"])
+_TIMES = frozenset(["timestamp", "session"])
 _UNSTORED = frozenset(["column"])
 # Interpreted: they are called too seldom to be worth compiled entries.
 _first_full_array = getattr(first_full_array, "py_func", first_full_array)

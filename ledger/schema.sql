@@ -71,14 +71,19 @@ create table mark (
     stale      boolean      not null
 );
 
--- The figures that the engine claimed. The checks derive them from balances and marks again.
+-- The figures that the engine claimed. The checks derive them from balances and marks again. Equity is the sum of the
+-- five before it.
 create table statement (
     id           bigint       not null,
     timestamp    timestamp_ns not null,
+    session      timestamp_ns not null,   -- midnight of its trading day
     txn          bigint       not null,   -- the last transaction it covers
     currency     integer      not null,
-    cash         bigint       not null,
-    market_value bigint       not null,
+    cash         bigint       not null,   -- Assets:Cash
+    restricted   bigint       not null,   -- proceeds of short sales and margin of futures
+    receivable   bigint       not null,   -- receivables, and assets without a class of their own
+    liabilities  bigint       not null,   -- payables, loans and accruals: zero or below
+    market_value bigint       not null,   -- of holdings, below zero for a short one
     equity       bigint       not null
 );
 

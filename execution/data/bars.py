@@ -72,7 +72,7 @@ class Bars:
         self.repairs = repairs
         self.window = window or len(timestamp)
         self._memory = memory
-        self.date = _dates(timestamp, zone)
+        self.date = dates(timestamp, zone)
         self.closing: Flags = _last_of(self.date)
         self.month_end: Flags = _last_of(self.date.astype("M8[D]").astype("M8[M]"))
         self.endings = _endings(last, len(timestamp))
@@ -172,6 +172,8 @@ class Bars:
         _check(timestamp, names, panels)
         there = ~np.isnan(panels["close"])
         last = len(timestamp) - 1 - np.argmax(there[::-1], axis=0) if len(timestamp) else np.zeros(0)
+        if len(timestamp):
+            last[~there.any(axis=0)] = -1  # without a bar, an instrument has ended before the first
         return cls(timestamp, names, last.astype(np.int64), _cutting(panels))
 
     def windows(self, features: Iterable[FeatureFrame] = ()) -> Iterator[Window]:
@@ -307,7 +309,7 @@ def _endings(last: Int64s, bars: int) -> Records:
     return endings
 
 
-def _dates(timestamp: Int64s, zone: str | None) -> Int64s:
+def dates(timestamp: Int64s, zone: str | None) -> Int64s:
     """Return the date of each bar in *zone*, in days since 1970.
 
     A timestamp is the end of its bar, so a bar that ends at midnight is of the day before. Where every bar is

@@ -44,8 +44,8 @@ class InstrumentSpec:
 
     Orders are multiples of *step*: ``"1"`` for whole shares, ``"0.00000001"`` for fractions. An order that is
     cut to whole lots is cut to a multiple of *lot*, by default a whole unit, or a step that is larger.
-    *multiplier* is money per unit and point of price. Quantities are kept to *scale* decimals, by default those
-    of step and lot: none for whole shares.
+    *multiplier* is money per unit and point of price. Quantities are kept to *scale* decimals, by default
+    those of step and lot: none for whole shares.
     """
 
     step: Decimal = field(default=Decimal(1), converter=_step)

@@ -78,9 +78,13 @@ class Statements:
     """Columns of the table statement, in units."""
 
     timestamp: NDArray[np.datetime64]
+    session: NDArray[np.datetime64]
     txn: Int64s
     currency: Int64s
     cash: Int64s
+    restricted: Int64s
+    receivable: Int64s
+    liabilities: Int64s
     market_value: Int64s
     equity: Int64s
 
@@ -123,11 +127,10 @@ class History:
     @cached_property
     def statements(self) -> Statements:
         """Statements that the run recorded."""
-        names = ("timestamp", "txn", "currency", "cash", "market_value", "equity")
-        timestamp, txn, currency, *money = self._dated("statement", names)
+        timestamp, session, txn, currency, *money = self._dated("statement", _OF_STATEMENT)
         if currency.size and not 0 <= currency.min() <= currency.max() < self.commodities.symbol.size:
             raise DamagedFile("a statement is in a currency that does not exist; verify the journal")
-        return Statements(timestamp, txn, _whole(currency), *money)
+        return Statements(timestamp, session, txn, _whole(currency), *money)
 
     @property
     def round_trips(self) -> Rows:
@@ -347,11 +350,14 @@ class History:
         return order[is_valid], _whole(values[is_valid])
 
 
+_OF_STATEMENT = tuple(name for name in Statements.__annotations__)
+
+
 class _EmptyTables:
     """The tables of an empty journal."""
 
     def columns(self, _: str, names: Sequence[str], /) -> dict[str, Column]:
-        kinds = {"timestamp": "M8[ns]", "price": "f8"} | dict.fromkeys(
+        kinds = {"timestamp": "M8[ns]", "session": "M8[ns]", "price": "f8"} | dict.fromkeys(
             ("symbol", "kind", "path", "type"), "O"
         )
         return {name: np.zeros(0, kinds.get(name, "i8")) for name in names}

@@ -21,25 +21,26 @@ _UNITS = pl.Series(
     [Decimal(1).scaleb(-scale) for scale in range(MAX_SCALE + 1)], dtype=pl.Decimal(MAX_SCALE + 1, MAX_SCALE)
 )
 _DAY = 86_400_000_000_000
+_PARTS = ("cash", "restricted", "receivable", "liabilities", "market_value", "equity")
 
 
 def equity(history: History) -> pl.DataFrame:
-    """Return cash, market value and equity at every statement."""
+    """Return equity at every statement, and the five amounts that sum to it."""
     statements, commodities = history.statements, history.commodities
     plain = pl.DataFrame(
         {
             "timestamp": statements.timestamp,
+            "session": statements.session,
             "currency": statements.currency,
-            "cash": statements.cash,
-            "market_value": statements.market_value,
-            "equity": statements.equity,
+            **{name: getattr(statements, name) for name in _PARTS},
             "scale": commodities.scale[statements.currency],
         }
     )
     return plain.select(
         pl.col("timestamp"),
+        pl.col("session").cast(pl.Date),
         _symbols(commodities.symbol, "currency"),
-        *(_decimals(name, "scale") for name in ("cash", "market_value", "equity")),
+        *(_decimals(name, "scale") for name in _PARTS),
     )
 
 

@@ -153,6 +153,13 @@ def money(books: Books, desk: Desk) -> int:
     first = desk.policy[0].money
     for offset in range(CASH, ACCRUED_INTEREST + 1):
         total = less(total, -books.accounts[first + offset].balance)
+    return less(total, -restricted(books, desk))
+
+
+@inlined
+def restricted(books: Books, desk: Desk) -> int:
+    """Return the proceeds of short sales and the margin of futures, or `NO_AMOUNT`."""
+    total = 0
     for i in range(desk.state[0].holdings):
         run = books.commodities[desk.instruments[desk.holdings[i]].commodity].first
         total = less(total, -books.accounts[run + SHORT_PROCEEDS].balance)

@@ -127,9 +127,13 @@ MARK = np.dtype([("timestamp", "i8"), ("instrument", "i4"), ("price", "f8"), ("s
 STATEMENT = np.dtype(
     [
         ("timestamp", "i8"),
+        ("session", "i8"),
         ("txn", "i8"),
         ("currency", "i4"),
         ("cash", "i8"),
+        ("restricted", "i8"),
+        ("receivable", "i8"),
+        ("liabilities", "i8"),
         ("market_value", "i8"),
         ("equity", "i8"),
     ]

@@ -2,13 +2,14 @@
 
 import math
 
-from tieout.execution.kernels.booking import allow_for, money
+from tieout.execution.kernels.booking import allow_for, money, restricted
 from tieout.execution.kernels.charges import value
 from tieout.execution.kernels.compiled import inlined, shared
 from tieout.execution.kernels.state import Desk, Market
 from tieout.ledger.books.arithmetic import NO_AMOUNT, less
 from tieout.ledger.books.arrays import STATUS, Books
-from tieout.ledger.books.chart import CASH
+from tieout.ledger.books.chart import CASH, RECEIVABLE_INTEREST, RECEIVABLE_TRADES
+from tieout.ledger.moment import DAY
 from tieout.ledger.numeric import CHECKED
 
 MARKS_A_HOLDING = 1
@@ -82,7 +83,17 @@ def record_statement(books: Books, desk: Desk) -> None:
     statement.timestamp = state.timestamp
     statement.txn = books.state[0].base_txn + books.state[0].txns - 1
     statement.currency = desk.policy[0].currency
+    statement.session = state.date * DAY
     statement.cash = state.cash
+    statement.restricted = restricted(books, desk)
+    first = desk.policy[0].money
+    receivable = 0
+    for offset in range(RECEIVABLE_TRADES, RECEIVABLE_INTEREST + 1):
+        receivable += books.accounts[first + offset].balance
+    statement.receivable = receivable
+    # All five sum to equity, and no part of it is counted twice or left out.
+    others = state.cash + statement.restricted + receivable + state.market_value
+    statement.liabilities = state.equity - others
     statement.market_value = state.market_value
     statement.equity = state.equity
     state.statements += 1

@@ -41,11 +41,16 @@ SYMBOL = re.compile(r'[^\s"\x00-\x1f]+( [^\s"\x00-\x1f]+)*')
 VALUATION = ":Valuation"
 """The end of the paths that carry the difference of market value and cost."""
 
-COINS = frozenset("BTC XBT ETH BCH LTC BNB SOL XRP ADA DOT XMR ZEC AVAX".split())
-"""Currencies that are counted to eight decimals, the satoshi of bitcoin."""
-WITHOUT_MINOR_UNIT = frozenset(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF IDR IRR LAK".split()
+COINS = frozenset(
+    ["BTC", "XBT", "ETH", "BCH", "LTC", "BNB", "SOL", "XRP", "ADA", "DOT", "XMR", "ZEC", "AVAX"]
 )
+"""Currencies that are counted to eight decimals, the satoshi of bitcoin."""
+# fmt: off
+WITHOUT_MINOR_UNIT = frozenset([
+    "BIF", "CLP", "DJF", "GNF", "IDR", "IRR", "ISK", "JPY", "KMF", "KRW", "LAK", "PYG", "RWF", "UGX", "UYI",
+    "VND", "VUV", "XAF", "XOF", "XPF",
+])
+# fmt: on
 """Currencies without a minor unit, by ISO 4217, and three whose minor unit is not in use."""
 
 Kind = Literal["currency", "instrument"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,24 +21,47 @@ def positions(books: Books) -> dict[int, int]:
     return {int(number): int(totals[number]) for number in np.flatnonzero(totals)}
 
 
-def money(books: Books, chart: Chart) -> dict[int, tuple[int, int]]:
-    """Return cash and net assets by currency. Net assets leave out the accounts that carry positions."""
-    totals: dict[int, tuple[int, int]] = {}
+class Statement(NamedTuple):
+    """The parts of equity in one currency: the first four without the accounts that carry positions."""
+
+    cash: int = 0
+    restricted: int = 0
+    receivable: int = 0
+    liabilities: int = 0
+    market_value: int = 0
+
+    @property
+    def equity(self) -> int:
+        """The sum of all parts."""
+        return sum(self)
+
+
+def _part(path: str, kind: str, *, is_cash: bool) -> str:
+    """Return the part of equity that an account belongs to."""
+    if is_cash:
+        return "cash"
+    if kind == "liability":
+        return "liabilities"
+    return "restricted" if path.startswith("Assets:Margin:") else "receivable"
+
+
+def money(books: Books, chart: Chart) -> dict[int, Statement]:
+    """Return the parts of equity in each currency, without positions."""
+    totals: dict[int, Statement] = {}
     for number, account in enumerate(chart.accounts):
         if account.type not in ("asset", "liability") or not chart.commodities[account.commodity].is_currency:
             continue
-        balance = int(books.accounts[number].balance)
-        cash, net = totals.get(account.commodity, (0, 0))
-        if number == chart.first[account.commodity] + CASH:
-            cash = balance
+        parts = totals.setdefault(account.commodity, Statement())
         if account.instrument < 0 or number - chart.first[account.instrument] not in CARRYING:
-            net += balance
-        totals[account.commodity] = (cash, net)
+            is_cash = number == chart.first[account.commodity] + CASH
+            name = _part(account.path, account.type, is_cash=is_cash)
+            amount = getattr(parts, name) + int(books.accounts[number].balance)
+            totals[account.commodity] = parts._replace(**{name: amount})
     return totals
 
 
-def statement(books: Books, chart: Chart, marks: Mapping[int, float]) -> dict[int, tuple[int, int, int]]:
-    """Cash, market value and equity by currency, with holdings at *marks*."""
+def statement(books: Books, chart: Chart, marks: Mapping[int, float]) -> dict[int, Statement]:
+    """Return the parts of equity in each currency, with holdings at *marks*."""
     values = dict.fromkeys(range(len(chart.commodities)), 0)
     for number, quantity in positions(books).items():
         instrument = chart.commodities[number]
@@ -46,8 +70,8 @@ def statement(books: Books, chart: Chart, marks: Mapping[int, float]) -> dict[in
         currency = chart.commodities.currency(instrument.currency)
         values[currency] += market_value(instrument, chart.commodities[currency], quantity, marks[number])
     return {
-        currency: (cash, values[currency], net + values[currency])
-        for currency, (cash, net) in money(books, chart).items()
+        currency: parts._replace(market_value=values[currency])
+        for currency, parts in money(books, chart).items()
     }
 
 

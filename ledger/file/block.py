@@ -10,9 +10,11 @@ from tieout.ledger.books import pool
 from tieout.ledger.books.arrays import Books
 from tieout.ledger.books.chart import Chart
 from tieout.ledger.books.posting import unload
+from tieout.ledger.books.valuation import Statement
 from tieout.ledger.errors import InvalidRows, OutOfBalance
 from tieout.ledger.file.layout import SealLayout
 from tieout.ledger.file.seal import DTYPES, Columns
+from tieout.ledger.moment import DAY
 
 
 class Source(Protocol):
@@ -164,15 +166,17 @@ def mark_rows(timestamp: int, prices: Mapping[int, float], *, stale: bool) -> di
     }
 
 
-def statement_rows(timestamp: int, txn: int, totals: Mapping[int, tuple[int, int, int]]) -> dict[str, Any]:
-    """Return the rows of a statement: cash, market value and equity by currency, after transaction *txn*."""
+def statement_rows(timestamp: int, txn: int, totals: Mapping[int, Statement]) -> dict[str, Any]:
+    """Return the rows of a statement, one for each currency, after transaction *txn*."""
     return {
         "timestamp": _times(timestamp, len(totals)),
+        "session": _times(timestamp - timestamp % DAY, len(totals)),
         "txn": [txn] * len(totals),
         "currency": list(totals),
-        "cash": [cash for cash, _, _ in totals.values()],
-        "market_value": [value for _, value, _ in totals.values()],
-        "equity": [equity for _, _, equity in totals.values()],
+        **{
+            name: [getattr(parts, name) for parts in totals.values()]
+            for name in (*Statement._fields, "equity")
+        },
     }
 
 

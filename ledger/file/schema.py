@@ -19,7 +19,7 @@ from attrs import frozen
 
 from tieout.ledger.errors import InvalidRecords, UnknownRecords
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Version of the ledger's own tables. The row of a run names it."""
 
 _TABLE = re.compile(r"\bcreate\s+table\s+\"?(\w+)", re.IGNORECASE)

@@ -30,6 +30,8 @@ class as (
         account.id,
         account.commodity as currency,
         account.path = 'Assets:Cash:' || money.symbol as is_cash,
+        account.path like 'Assets:Margin:%' as is_restricted,
+        account.type = 'liability' as is_liability,
         account.type in ('equity', 'income', 'expense', 'contra') as is_owners,
         coalesce(
             account.path in ('Assets:Positions:' || held.symbol, 'Liabilities:Short:' || held.symbol)
@@ -47,6 +49,8 @@ flow as (
         class.currency,
         movement.cut,
         sum(movement.amount) filter (where class.is_cash) as cash,
+        sum(movement.amount) filter (where class.is_restricted) as restricted,
+        sum(movement.amount) filter (where class.is_liability and not class.is_carried) as liabilities,
         sum(movement.amount) filter (where not class.is_owners and not class.is_carried) as other,
         sum(movement.amount) filter (where class.is_carried) as carried,
         sum(-movement.amount) filter (where class.is_owners) as owners
@@ -60,6 +64,8 @@ so_far as (
         money.currency,
         cut.txn,
         sum(coalesce(flow.cash, 0)) over in_order as cash,
+        sum(coalesce(flow.restricted, 0)) over in_order as restricted,
+        sum(coalesce(flow.liabilities, 0)) over in_order as liabilities,
         sum(coalesce(flow.other, 0)) over in_order as other,
         sum(coalesce(flow.carried, 0)) over in_order as carried,
         sum(coalesce(flow.owners, 0)) over in_order as owners
@@ -106,6 +112,9 @@ valued as (
 select
     statement.id,
     so_far.cash::decimal(38, 0) as cash,
+    so_far.restricted::decimal(38, 0) as restricted,
+    (so_far.other - so_far.cash - so_far.restricted - so_far.liabilities)::decimal(38, 0) as receivable,
+    so_far.liabilities::decimal(38, 0) as liabilities,
     coalesce(valued.market_value, 0)::decimal(38, 0) as market_value,
     (so_far.other + coalesce(valued.market_value, 0))::decimal(38, 0) as equity,
     so_far.carried::decimal(38, 0) as carried,

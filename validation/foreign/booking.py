@@ -19,6 +19,7 @@ import numpy as np
 from attrs import frozen
 from numpy.typing import ArrayLike, NDArray
 
+from tieout.execution.data.bars import dates
 from tieout.execution.kernels.state import FILL
 from tieout.execution.records import RECORDS
 from tieout.ledger.books.arrays import STATUS, Status, records
@@ -29,7 +30,7 @@ from tieout.ledger.books.layout import Layout
 from tieout.ledger.errors import OutOfBalance
 from tieout.ledger.file.run import Policies, Run
 from tieout.ledger.journal import Journal
-from tieout.ledger.moment import iso
+from tieout.ledger.moment import DAY, iso
 from tieout.ledger.numeric import Floats, Int64s, Records
 from tieout.validation.foreign.flows import EXTRA_ACCOUNTS, FEE
 from tieout.validation.foreign.orders import ONE, ORDER, SCALE, BookingRefused, Orders, orders_of, rows, times
@@ -319,9 +320,13 @@ def _state(
         "statement",
         {
             "timestamp": timestamp.view("M8[ns]"),
+            "session": (dates(timestamp, None) * DAY).view("M8[ns]"),
             "txn": np.searchsorted(dated, timestamp, "right") - 1,
             "currency": np.zeros(timestamp.size, np.int64),
             "cash": at_hand,
+            "restricted": cash - at_hand,
+            "receivable": np.zeros(timestamp.size, np.int64),
+            "liabilities": np.zeros(timestamp.size, np.int64),
             "market_value": market_value,
             "equity": cash + market_value,
         },

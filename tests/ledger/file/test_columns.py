@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tieout import Journal, currency, deposit, instrument
-from tieout.ledger.errors import DamagedFile, UnknownCommodity
+from tieout.ledger.errors import DamagedFile, UnknownInstrument
 from tieout.ledger.file.reader import Reader
 
 NAMES = ("txn", "amount")
@@ -180,6 +180,6 @@ def test_rows_of_a_source_are_read_with_the_block_and_dropped_when_it_closes() -
 
 def test_several_commodities_have_their_numbers_or_the_first_unknown_one_is_named() -> None:
     with journal() as books:
-        assert [1, 0] == books.commodities.numbers(["ACME", "USD"])
-        with pytest.raises(UnknownCommodity, match="'BETA' is not declared"):
+        assert [1, 1] == books.commodities.numbers(["ACME", "ACME"])
+        with pytest.raises(UnknownInstrument, match="'BETA' is not declared"):
             books.commodities.numbers(["ACME", "BETA", "CORE"])

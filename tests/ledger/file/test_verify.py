@@ -166,7 +166,32 @@ FAULTS = [
     (
         "statements",
         "update statement set market_value = 0 where id = 1",
-        r"statement 1 at .*: cash 4949800, market value 0",
+        r"statement 1 at .*: cash 4949800, .*, market value 0",
+    ),
+    (
+        "statements",
+        "update statement set restricted = restricted + 1, receivable = receivable - 1 where id = 9",
+        r"statement 9 at .*: .*restricted 1, receivable -1, .*; expected: .*restricted 0, receivable 0",
+    ),
+    (
+        "statements",
+        "update statement set liabilities = -1, cash = cash + 1 where id = 2",
+        r"statement 2 at .*liabilities -1, ",
+    ),
+    (
+        "statements",
+        "update statement set session = session + interval 1 hour where id = 4",
+        r"statement 4 at .*: session .*01:00:00; expected: midnight of a day",
+    ),
+    (
+        "statements",
+        "update statement set session = '2023-12-01' where id = 4",
+        r"statement 4 at .*: session 2023-12-01.*; expected: midnight of a day that the statement is near",
+    ),
+    (
+        "statements",
+        "update statement set session = session - interval 2 day where id = 9",
+        r"statement 9 at .*: session .*; expected: none before that of the statement before",
     ),
     ("statements", "delete from mark where id = 0", r"with 1 holdings marked, not 0"),
     ("statements", "update mark set price = 200 where id = 1", r"statement 1 at 2024-01-02 "),
