@@ -2,7 +2,7 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import polars as pl
@@ -131,9 +131,11 @@ class Result(Closing):
         """Figures of return, risk, costs and trades."""
         return self.metrics_for()
 
-    def metrics_for(self, periods_per_year: float = 252.0) -> Metrics:
-        """Compute `metrics` for another number of statements a year."""
-        return metrics(self._open_history, self.currency, periods_per_year)
+    def metrics_for(
+        self, periods_per_year: float | None = None, *, by: Literal["session", "bar"] = "session"
+    ) -> Metrics:
+        """Compute `metrics` for another number of periods a year, or *by* ``"bar"`` for each statement."""
+        return metrics(self._open_history, self.currency, periods_per_year, by)
 
     @property
     def _open_history(self) -> History:

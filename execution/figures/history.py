@@ -46,6 +46,7 @@ _CAPITAL_TYPES = {"equity", "contra"}
 _COST_TYPES = {"asset", "liability"}
 _ONES = np.array([float(10**scale) for scale in range(MAX_SCALE + 1)])
 _LIMB = 1 << 31
+_LATEST = np.iinfo(np.int64).max
 
 
 @frozen
@@ -159,6 +160,11 @@ class History:
         return self._folds[1]
 
     @property
+    def first_flows(self) -> NDArray[np.datetime64]:
+        """The time of the first contribution or withdrawal since the previous statement, NaT without one."""
+        return self._folds[3]
+
+    @property
     def exposure(self) -> Exposure:
         """Exposure at each statement, at the marks of its timestamp."""
         return self._folds[2]
@@ -254,8 +260,8 @@ class History:
         return _by(marks, "timestamp")
 
     @cached_property
-    def _folds(self) -> tuple[Rows, Int64s, Exposure]:
-        """Round trips, net flows and exposure. The transfers, which are many, are not kept."""
+    def _folds(self) -> tuple[Rows, Int64s, Exposure, NDArray[np.datetime64]]:
+        """Round trips, net flows, exposure, first flows. The transfers, which are many, are not kept."""
         transfers, commodities = self._transfers(), self.commodities.symbol.size
         progress = records(commodities, folding.PROGRESS)
         for name in ("first", "trip", "split_part"):
@@ -276,7 +282,8 @@ class History:
         self._share(trips, parts, charges)
         progress["trip"] = -1
         folding.fold_marks(self._marks, progress, trips)
-        return trips, self._sum_flows(flows), self._fold_exposure(moves)
+        net_flows, first_flows = self._sum_flows(flows)
+        return trips, net_flows, self._fold_exposure(moves), first_flows
 
     def _share(self, trips: Rows, parts: Rows, charges: Rows) -> None:
         """Share the charges among the trips."""
@@ -285,9 +292,10 @@ class History:
         if np.any(trips["commission"] == NO_AMOUNT) or np.any(trips["realized_pnl"] == NO_AMOUNT):
             _require(OUT_OF_RANGE)
 
-    def _sum_flows(self, flows: Rows) -> Int64s:
-        """Sum the net flows by statement."""
-        statements = self.statements
+    def _sum_flows(self, flows: Rows) -> tuple[Int64s, NDArray[np.datetime64]]:
+        """Sum the net flows by statement, and find the time of the first of each."""
+        statements, times = self.statements, self._txns["timestamp"]
+        earliest = np.full(statements.txn.size, _LATEST)
         high, low = np.zeros((2, statements.txn.size), np.int64)
         for money in np.unique(flows["commodity"]):
             # Of statements that cover the same transactions, the first one accounts for them.
@@ -299,7 +307,9 @@ class History:
             number, amount = numbers[first[place[inside]]], in_money["amount"][inside]
             np.add.at(high, number, amount >> 31)
             np.add.at(low, number, amount & (_LIMB - 1))
-        return joined(high, low)
+            np.minimum.at(earliest, number, times[in_money["cause"][inside]])
+        earliest[earliest == _LATEST] = np.iinfo(np.int64).min  # NaT
+        return joined(high, low), earliest.view("M8[ns]")
 
     def _fold_exposure(self, moves: Rows) -> Exposure:
         """Value the positions at each statement."""

@@ -1,13 +1,18 @@
 """Return, risk, cost and trade figures of a run, computed from the rows of its journal alone.
 
-The return of a period is equity / (equity at the previous statement + net flow) - 1. The net flow is
+The record begins with the opening: what was paid in before the first statement. A period ends with the last
+statement of a session, so that figures do not depend on how often was stated, or by request with each
+statement. Its return is equity / (equity at the previous statement + net flow) - 1. The net flow is
 contributions less withdrawals since that statement, currency exchange included (the view `period`). Growth is
-the product of one plus each return, so a net flow does not move it. Statements before the first equity above
-zero are left out.
+the product of one plus each return, so a net flow does not move it.
 
-A figure that does not exist is NaN, and `Metrics.missing` has the reason: the Sharpe ratio of one statement,
-or every figure of growth once no positive amount is left to earn a return on. Returns that differ by no more
-than the rounding of money have no variance, and so no Sharpe ratio.
+Figures of a year follow the sessions of the data: the median number of sessions in a full calendar year. Of
+data without a full year it is the nearest of 365, 252, 52, 12, 4 and 1 to the rate of the sessions.
+
+A figure that does not exist is NaN, and `Metrics.missing` has the reason. Each figure stands by itself: after
+a ruin the total return is there, and the Sharpe ratio is missing, because a period that begins with nothing
+has no return. Returns that differ by no more than the rounding of money have no variance, and so no Sharpe
+ratio.
 
 Money is exact, as in the journal, and ratios are float64. Trades count once closed, net of commission.
 """
@@ -15,6 +20,7 @@ Money is exact, as in the journal, and ratios are float64. Trades count once clo
 import math
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Literal
 
 import numpy as np
 from attrs import evolve, frozen
@@ -22,12 +28,16 @@ from numpy.typing import NDArray
 
 from tieout.execution.figures.history import END_STATUSES, FILLED, History
 from tieout.ledger.books.commodity import EXACT
-from tieout.ledger.numeric import Floats
+from tieout.ledger.numeric import Floats, Int64s
 
 DAYS_A_YEAR = 365.25
 NANOSECONDS_A_DAY = 86_400 * 10**9
 SHORTEST_RECORD = 30
 """Calendar days below which there is no annual return."""
+USUAL_SESSIONS = (365.0, 252.0, 52.0, 12.0, 4.0, 1.0)
+"""Sessions a year of common data: every day, every trading day, week, month, quarter, year."""
+_FIRST_WEEK, _LAST_WEEK = 7, 25
+"""A calendar year is full from a session by 7 January to one from 25 December on."""
 FLOAT_ROUNDING = 1e-12
 """Relative difference that the arithmetic of returns alone may bring about."""
 NAN = float("nan")
@@ -39,18 +49,20 @@ Timestamps = NDArray[np.datetime64]
 
 @frozen
 class Metrics:
-    """Figures of a run in one currency. A period is the time between two statements."""
+    """Figures of a run in one currency. A period is a session, or by request that between two statements."""
 
     currency: str
     periods_per_year: float
+    """Median sessions a calendar year of the data, or what was asked for"""
     start: np.datetime64
-    """Timestamp of the first statement, NaT without one"""
+    """Timestamp of the first contribution, NaT without a statement"""
     end: np.datetime64
     """Timestamp of the last statement"""
     start_equity: Decimal
+    """What was paid in before the first statement"""
     end_equity: Decimal
     total_return: float
-    """growth - 1"""
+    """growth - 1, below -1 where debt is left"""
     cagr: float
     """growth ** (365.25 / calendar days from start to end) - 1, of 30 days or more"""
     volatility: float
@@ -60,7 +72,7 @@ class Metrics:
     sortino: float
     """mean return / sqrt(mean of min(return, 0) ** 2 over all periods) x sqrt(periods_per_year)"""
     max_drawdown: float
-    """minimum of growth / its maximum so far - 1: zero or below"""
+    """minimum of growth / its maximum so far - 1: zero or below, and below -1 where debt is left"""
     drawdown_start: np.datetime64
     """Timestamp of the last high before the maximum drawdown, NaT where growth never fell"""
     drawdown_bottom: np.datetime64
@@ -101,20 +113,31 @@ class Metrics:
 
 @frozen
 class _Curve:
-    """The equity curve of a currency from its first equity above zero on. Money is exact at both ends."""
+    """The equity curve of a currency from its opening on. Money is exact at both ends.
+
+    The first point is the opening, without a net flow. Where nothing was paid in, it is the first statement
+    above zero.
+    """
 
     timestamp: Timestamps
     equity: Floats
     net_flows: Floats
-    exposure: Floats
     rounding: Floats
     """The most by which the rounding of its holdings to whole units may move each equity"""
     start_equity: Decimal
     end_equity: Decimal
+    stated: Floats
+    """Equity of the statements, one a period"""
+    exposure: Floats
+    """Gross market value / equity of the statements, NaN where equity is not above zero"""
+    sessions: Int64s
+    """Days since 1970 of the sessions that have a statement"""
+    periods: int
+    """Number of statements in these sessions that end a period"""
 
     @property
     def days(self) -> float:
-        """Calendar days from the first statement to the last."""
+        """Calendar days from the opening to the last statement."""
         if self.timestamp.size == 0:
             return 0.0
         # The whole range of times is longer than 64 bits of nanoseconds.
@@ -123,7 +146,7 @@ class _Curve:
 
     @property
     def years(self) -> float:
-        """Calendar years from the first statement to the last."""
+        """Calendar years from the opening to the last statement."""
         return self.days / DAYS_A_YEAR
 
     @property
@@ -144,16 +167,27 @@ class _Trades:
     notional: float
 
 
-def metrics(history: History, currency: str = "USD", periods_per_year: float = 252.0) -> Metrics:
+def metrics(
+    history: History,
+    currency: str = "USD",
+    periods_per_year: float | None = None,
+    by: Literal["session", "bar"] = "session",
+) -> Metrics:
     """Compute the figures of a run: ``metrics(History(journal))``.
 
-    Raises `UnknownCommodity` for a currency that the journal does not have, and `ValueError` where
-    *periods_per_year* is not a number above zero.
+    A period is a session, or with *by* ``"bar"`` the time between two statements. *periods_per_year* is by
+    default that of the data. Raises `UnknownCommodity` for a currency that the journal does not have, and
+    `ValueError` where *periods_per_year* is not a number above zero, or *by* is another text.
     """
-    if not 0 < periods_per_year < math.inf:
+    if periods_per_year is not None and not 0 < periods_per_year < math.inf:
         raise ValueError(f"periods_per_year is a number above zero, not {periods_per_year!r}")
+    if by not in ("session", "bar"):
+        raise ValueError(f"by is 'session' or 'bar', not {by!r}")
     number = history.commodities.currency_number(currency)
-    curve = _curve(history, number)
+    curve = _curve(history, number, by)
+    if periods_per_year is None:
+        share = curve.periods / curve.sessions.size if curve.sessions.size else 1.0
+        periods_per_year = sessions_per_year(curve.sessions) * share
     counts, fills = history.order_counts(number)
     orders = dict.fromkeys((FILLED, *END_STATUSES.values()), 0) | counts
     trades = _trades(history, number)
@@ -182,7 +216,7 @@ def metrics(history: History, currency: str = "USD", periods_per_year: float = 2
         drawdown_start=NO_TIMESTAMP if top < 0 else curve.timestamp[top],
         drawdown_bottom=NO_TIMESTAMP if bottom < 0 else curve.timestamp[bottom],
         calmar=_ratio(per_year, 0.0 if -depth <= noise else -depth),
-        turnover=_ratio(_ratio(trades.notional / 2, _mean(curve.equity)), curve.years),
+        turnover=_ratio(_ratio(trades.notional / 2, max(_mean(curve.stated), 0.0)), curve.years),
         average_exposure=_mean(curve.exposure),
         fills=fills,
         orders=orders,
@@ -209,13 +243,13 @@ _OF_TRADES = ("win_rate", "profit_factor", "average_trade", "best_trade", "worst
 
 def _missing(figures: Metrics, curve: _Curve, losses: int) -> Iterator[tuple[str, str]]:
     """Yield each figure that does not exist, with the first reason that applies."""
-    statements = curve.timestamp.size
+    points = curve.timestamp.size
     reasons = (
-        (statements == 0, "no statement", _OF_CURVE),
-        (statements == 1, "one statement", _OF_CURVE),
+        (points == 0, "no statement", _OF_CURVE),
+        (points == 1, "one statement", _OF_CURVE),
         (figures.trades == 0, "no trade", _OF_TRADES),
         (losses == 0, "no loss", _OF_TRADES),
-        (statements == 2, "one return", ("volatility", "sharpe")),  # noqa: PLR2004  two have one return
+        (points == 2, "one return", ("volatility", "sharpe")),  # noqa: PLR2004  two have one return
         (curve.is_ruined, "ruin", _OF_CURVE),
         (curve.days < SHORTEST_RECORD, "less than 30 days", ("cagr", "calmar")),
         (curve.days == 0, "one moment", ("turnover",)),
@@ -237,12 +271,17 @@ def returns(equity: Floats, net_flows: Floats) -> Floats:
 
 
 def growth(equity: Floats, net_flows: Floats) -> Floats:
-    """Compute the product of one plus the returns so far, 1 at the first statement."""
+    """Compute the product of one plus the returns so far, 1 at the first point.
+
+    It goes on below zero while nothing is paid in or out, and is NaN from a flow that meets a debt on.
+    """
     if equity.size == 0:
         return equity
     base = equity[:-1] + net_flows[1:]
     # Without net flows this is exactly equity / equity[0]. A product of returns would round at each step.
     factors = np.divide(equity[:-1], base, out=np.full(base.size, NAN), where=base > 0)
+    factors[net_flows[1:] == 0] = 1.0
+    factors[(net_flows[1:] != 0) & (equity[:-1] < 0)] = NAN  # a gain would make a debt larger
     with np.errstate(over="ignore", invalid="ignore"):  # what float64 does not hold is no figure
         index: Floats = equity / equity[0] * np.concatenate(([1.0], np.cumprod(factors)))
     return np.where(np.isfinite(index), index, NAN)
@@ -274,24 +313,72 @@ def drawdown(index: Floats) -> tuple[float, int, int]:
     return float(depths[bottom]), top, bottom
 
 
-def _curve(history: History, currency: int) -> _Curve:
+def sessions_per_year(sessions: Int64s) -> float:
+    """Return the sessions a year of data with *sessions*, in days since 1970, rising.
+
+    The median over the full calendar years, or else the usual number that is nearest to their rate by ratio.
+    Data of one session are taken for those of trading days.
+    """
+    if sessions.size < 2:  # noqa: PLR2004  one has no rate
+        return 252.0
+    days = sessions.astype("M8[D]")
+    years = days.astype("M8[Y]")
+    counts = []
+    for year in np.unique(years):
+        first, last = days[0], days[-1]
+        begins = first < year.astype("M8[D]") + _FIRST_WEEK
+        ends = last >= (year.astype("M8[M]") + 11).astype("M8[D]") + _LAST_WEEK - 1
+        if begins and ends:
+            counts.append(int(np.count_nonzero(years == year)))
+    if counts:
+        return float(np.median(counts))
+    rate = (sessions.size - 1) / (int(sessions[-1] - sessions[0]) / DAYS_A_YEAR)
+    return min(USUAL_SESSIONS, key=lambda usual: abs(math.log(usual / rate)))
+
+
+def _curve(history: History, currency: int, by: str) -> _Curve:
     statements, commodities = history.statements, history.commodities
     rows = np.flatnonzero(statements.currency == currency)
-    above = np.flatnonzero(statements.equity[rows] > 0)
-    rows = rows[above[0] :] if above.size else rows[:0]
+    session = statements.session[rows].view(np.int64)
+    is_last = np.ones(rows.size, bool)
+    if by == "session":
+        is_last[:-1] = session[1:] != session[:-1]
+    # Of each period: its last statement, its flows, and the time of the first of these.
+    begins = np.flatnonzero(np.concatenate(([True], is_last[:-1]))) if rows.size else rows
+    flows, times = history.net_flows[rows], history.first_flows[rows]
+    net_flows = np.add.reduceat(flows, begins) if rows.size else flows
+    first_flows = np.fmin.reduceat(times, begins) if rows.size else times
+    rows = rows[is_last]
     equity, one = statements.equity[rows], commodities.one[currency]
+    base = np.concatenate(([0], equity[:-1])) + net_flows if rows.size else equity
+    above = np.flatnonzero((base > 0) | (equity > 0))
+    start = int(above[0]) if above.size else rows.size
+    rows, equity, net_flows = rows[start:], equity[start:], net_flows[start:].copy()
     exposure = np.full(rows.size, NAN)
     positions = history.exposure.positions[rows]
-    np.divide(history.exposure.gross[rows], equity, out=exposure, where=equity != 0)
+    np.divide(history.exposure.gross[rows], equity, out=exposure, where=equity > 0)
+    timestamp, points, holdings = statements.timestamp[rows], equity, positions
+    if rows.size:
+        net_flows[0] = 0
+    if rows.size and base[start] > 0:
+        timestamp = np.concatenate((first_flows[start : start + 1], timestamp))
+        points, net_flows, holdings = (
+            np.concatenate(([figure], values))
+            for figure, values in ((base[start], equity), (0, net_flows), (0, positions))
+        )
     scale = int(commodities.scale[currency])
+    days = np.unique(statements.session[rows].astype("M8[D]").astype(np.int64))
     return _Curve(
-        timestamp=statements.timestamp[rows],
-        equity=equity / one,
-        net_flows=history.net_flows[rows] / one,
+        timestamp=timestamp,
+        equity=points / one,
+        net_flows=net_flows / one,
+        rounding=np.maximum(holdings, 1) / 2 / one,
+        start_equity=_decimal(points[0], scale) if rows.size else NO_AMOUNT,
+        end_equity=_decimal(points[-1], scale) if rows.size else NO_AMOUNT,
+        stated=equity / one,
         exposure=exposure,
-        rounding=np.maximum(positions, 1) / 2 / one,
-        start_equity=_decimal(equity[0], scale) if rows.size else NO_AMOUNT,
-        end_equity=_decimal(equity[-1], scale) if rows.size else NO_AMOUNT,
+        sessions=days,
+        periods=rows.size,
     )
 
 

@@ -5,13 +5,14 @@ import math
 import statistics
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from tests.support.desk import Desk, day, two_weeks
 from tieout.execution.figures.history import History
-from tieout.execution.figures.metrics import Metrics, cagr, growth, metrics
+from tieout.execution.figures.metrics import Metrics, cagr, growth, metrics, sessions_per_year
 from tieout.execution.figures.tables import Column
 from tieout.execution.kernels.orders import OrderEvent, Reason
 from tieout.ledger.books import events
@@ -22,19 +23,32 @@ YEARLY = ("cagr", "volatility", "sharpe", "sortino", "calmar", "turnover")
 
 
 def curve(*equity: float, days: int = 1) -> Desk:
-    """A desk whose statements, *days* apart, show this equity: one unit bought at the first, and marked."""
+    """A desk that opens with the first equity, in one unit, and states the others, *days* apart."""
     desk = Desk()
     desk.deposit("USD", str(equity[0]))
     desk.trade("BOLT", "1", float(equity[0]))
-    for number, value in enumerate(equity):
+    for number, value in enumerate(equity[1:], start=1):
         desk.today = number * days
         desk.mark(BOLT=float(value))
         desk.statement()
     return desk
 
 
-def figures(desk: Desk, periods_per_year: float = 252.0, currency: str = "USD") -> Metrics:
-    return metrics(History(desk.journal), currency, periods_per_year)
+def figures(
+    desk: Desk,
+    periods_per_year: float | None = 252.0,
+    currency: str = "USD",
+    by: Literal["session", "bar"] = "session",
+) -> Metrics:
+    return metrics(History(desk.journal), currency, periods_per_year, by)
+
+
+def earner() -> Desk:
+    """A desk with one statement, of interest, to which nothing was paid in."""
+    desk = Desk()
+    desk.post(events.interest, "USD", "1")
+    desk.statement()
+    return desk
 
 
 def same(expected: float, actual: float) -> bool:
@@ -130,8 +144,90 @@ def test_the_record_begins_with_the_first_equity() -> None:
     desk.statement()
     actual = figures(desk)
 
-    assert (day(3), Decimal(100), Decimal(101)) == (actual.start, actual.start_equity, actual.end_equity)
+    assert (day(2), Decimal(100), Decimal(101)) == (actual.start, actual.start_equity, actual.end_equity)
     assert 1.01 - 1 == actual.total_return
+
+
+def test_what_is_earned_before_the_first_statement_is_in_the_figures() -> None:
+    fallen, risen = figures(curve(100, 75, 80), 4), figures(curve(100, 121), 4)
+
+    assert (Decimal(100), -0.25, 80 / 100 - 1) == (
+        fallen.start_equity,
+        fallen.max_drawdown,
+        fallen.total_return,
+    )
+    assert (day(0), day(1)) == (fallen.drawdown_start, fallen.drawdown_bottom)
+    assert same(statistics.stdev([-0.25, 80 / 75 - 1]) * 2, fallen.volatility)
+    assert 121 / 100 - 1 == risen.total_return
+    assert "one return" == risen.missing["volatility"]
+
+
+def test_payments_before_the_first_statement_are_its_base_at_their_first_time() -> None:
+    desk = Desk()
+    desk.today = 1
+    desk.deposit("USD", "100")
+    desk.today = 3
+    desk.deposit("USD", "60")
+    desk.post(events.withdrawal, "USD", "10")
+    desk.post(events.interest, "USD", "15")
+    desk.today = 40
+    desk.statement()
+    actual = figures(desk)
+
+    assert (day(1), Decimal(150), 165 / 150 - 1) == (actual.start, actual.start_equity, actual.total_return)
+    assert same(1.1 ** (365.25 / 39) - 1, actual.cagr)
+
+
+def test_periods_are_sessions_however_often_was_stated() -> None:
+    often, seldom = Desk(), Desk()
+    for desk, hours in ((often, (6, 12, 18)), (seldom, (18,))):
+        desk.deposit("USD", "100")
+        desk.trade("BOLT", "1", 100.0)
+        for number, prices in enumerate([(90, 130, 110), (200, 50, 99), (99, 98, 121)]):
+            for hour, price in zip((6, 12, 18), prices, strict=True):
+                if hour in hours:
+                    moment = day(number) + np.timedelta64(hour, "h")
+                    desk.journal.mark(moment, {"BOLT": float(price)})
+                    desk.journal.statement(moment)
+    one, other = figures(often, None), figures(seldom, None)
+    by_bar = figures(often, None, by="bar")
+
+    assert repr(one) == repr(other)
+    assert same(statistics.stdev([0.1, -0.1, 121 / 99 - 1]) * math.sqrt(365), one.volatility)
+    assert (365.0, 3 * 365.0) == (one.periods_per_year, by_bar.periods_per_year)
+    assert one.total_return == by_bar.total_return
+    assert (-0.1, 50 / 200 - 1) == (round(one.max_drawdown, 12), by_bar.max_drawdown)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "step", "expected"),
+    [
+        ("2021-12-20", "2024-02-01", 1, 365),  # every day: 365, 365 and no leap year in full
+        ("2020-01-01", "2020-12-31", 1, 366),
+        ("2022-03-01", "2022-09-01", 1, 365),
+        ("2022-03-01", "2022-04-01", 7, 52),
+        ("2019-06-05", "2023-06-05", 7, 52),
+        ("2022-01-31", "2022-12-31", 30.4, 12),
+        ("2022-01-31", "2022-12-31", 91.3, 4),
+        ("2015-06-30", "2022-12-31", 365.25, 1),
+        ("2022-01-03", "2022-01-03", 1, 252),
+    ],
+)
+def test_periods_a_year_are_the_sessions_of_the_data(
+    first: str, last: str, step: float, expected: float
+) -> None:
+    days = [int(np.datetime64(when, "D").astype(np.int64)) for when in (first, last)]
+    sessions = np.unique(np.floor(np.arange(days[0], days[1] + 1, step)).astype(np.int64))
+
+    assert expected == sessions_per_year(sessions)
+
+
+def test_trading_days_have_the_median_of_the_full_years() -> None:
+    days = np.arange("2019-11-01", "2023-03-01", dtype="M8[D]")
+    sessions = days[np.is_busday(days)].astype(np.int64)
+
+    assert 261 == sessions_per_year(sessions)  # 262, 261 and 260
+    assert 252 == sessions_per_year(sessions[:150])
 
 
 # --- what is not defined -----------------------------------------------------------------------------------
@@ -156,15 +252,15 @@ def test_nothing_is_said_of_a_run_without_a_statement() -> None:
     assert {0} == {*actual.orders.values()}
 
 
-def test_one_statement_has_no_return() -> None:
-    actual = figures(curve(100))
+def test_one_statement_without_an_opening_has_no_return() -> None:
+    actual = figures(earner())
 
     assert [] == undefined(actual, *YEARLY, "total_return", "max_drawdown")
-    assert Decimal(100) == actual.start_equity == actual.end_equity
-    assert 1.0 == actual.average_exposure
+    assert Decimal(1) == actual.start_equity == actual.end_equity
+    assert 0.0 == actual.average_exposure
 
 
-def test_two_statements_have_no_deviation() -> None:
+def test_an_opening_and_a_statement_have_no_deviation() -> None:
     actual = figures(curve(100, 90))
 
     assert [] == undefined(actual, "volatility", "sharpe")
@@ -204,7 +300,28 @@ def test_after_everything_is_lost_nothing_is_earned() -> None:
     actual = figures(desk)
 
     assert (Decimal(100), Decimal(150)) == (actual.start_equity, actual.end_equity)  # by way of -50
-    assert [] == undefined(actual, *YEARLY[:-1], "total_return", "max_drawdown")
+    assert (0.5, -1.5) == (actual.total_return, actual.max_drawdown)
+    assert [] == undefined(actual, *YEARLY[:-1])
+    assert {"ruin"} == {actual.missing[name] for name in YEARLY[:-1]}
+
+
+def test_a_debt_that_is_left_is_a_return_below_minus_one() -> None:
+    desk = Desk()
+    desk.deposit("USD", "100")
+    desk.trade("ACME", "-10", 10.0)
+    for desk.today, price in ((1, 10.0), (2, 30.0), (3, 30.0)):
+        desk.mark(ACME=price)
+        desk.statement()
+    actual = figures(desk)
+
+    assert (Decimal(-100), -2.0, -2.0) == (actual.end_equity, actual.total_return, actual.max_drawdown)
+    assert {"ruin"} == {
+        actual.missing[name] for name in ("cagr", "volatility", "sharpe", "sortino", "calmar")
+    }
+    desk.deposit("USD", "500")
+    desk.today = 4
+    desk.statement()
+    assert "ruin" == figures(desk).missing["total_return"]  # a flow that meets a debt has no base
 
 
 def test_a_loss_of_everything_is_a_loss_of_everything() -> None:
@@ -217,16 +334,17 @@ def test_a_loss_of_everything_is_a_loss_of_everything() -> None:
     actual = figures(desk)
 
     assert (-1.0, -1.0) == (actual.total_return, actual.max_drawdown)
-    assert {"cagr": "ruin", "calmar": "ruin", "volatility": "one return", "sharpe": "one return"} == {
+    assert {"cagr": "ruin", "calmar": "ruin"} == {
         name: reason for name, reason in actual.missing.items() if name in YEARLY
     }
+    assert same(statistics.stdev([0.0, -1.0]) * math.sqrt(252), actual.volatility)
 
 
 @pytest.mark.parametrize(
     ("desk", "reasons"),
     [
         (Desk, {"cagr": "no statement", "end_equity": "no statement", "best_trade": "no trade"}),
-        (lambda: curve(100), {"cagr": "one statement", "turnover": "one statement"}),
+        (earner, {"cagr": "one statement", "turnover": "one statement"}),
         (lambda: curve(100, 90, days=40), {"volatility": "one return", "sharpe": "one return"}),
         (lambda: curve(100, 90, 95), {"cagr": "less than 30 days", "calmar": "less than 30 days"}),
         (
@@ -263,7 +381,7 @@ def minutes(*equity: float, apart: int = 60 * 10**9, start: int = 0) -> Desk:
 
 @pytest.mark.parametrize("apart", [1, 60 * 10**9])
 def test_a_gain_of_minutes_has_no_annual_return(apart: int) -> None:
-    actual = figures(minutes(1_000, 1_012, 1_025, 1_041, apart=apart))
+    actual = figures(minutes(1_000, 1_012, 1_025, 1_041, apart=apart), by="bar")
 
     assert same(0.041, actual.total_return)
     assert "less than 30 days" == actual.missing["cagr"] == actual.missing["calmar"]
@@ -429,11 +547,17 @@ def test_each_currency_has_its_own_figures() -> None:
     desk = two_weeks()
     dollars, euros = figures(desk), figures(desk, currency="EUR")
 
-    assert (Decimal(100009), Decimal("101039.178383")) == (dollars.start_equity, dollars.end_equity)
-    assert (Decimal("50004.25"), Decimal(50084)) == (euros.start_equity, euros.end_equity)
+    assert (Decimal(100000), Decimal("101039.178383")) == (dollars.start_equity, dollars.end_equity)
+    assert (Decimal(50000), Decimal(50084)) == (euros.start_equity, euros.end_equity)
     assert (1, 2) == (dollars.trades, euros.trades)
     assert same(  # 100 euros were bought with dollars on the way
-        50_001 / 50_004.25 * (49_993.5 / 50_001) * (50_082.25 / (49_993.5 + 100)) * (50_084 / 50_082.25) - 1,
+        50_004.25
+        / 50_000
+        * (50_001 / 50_004.25)
+        * (49_993.5 / 50_001)
+        * (50_082.25 / (49_993.5 + 100))
+        * (50_084 / 50_082.25)
+        - 1,
         euros.total_return,
     )
 
@@ -476,7 +600,8 @@ def test_ratios_are_of_what_the_views_show(currency: str) -> None:
     nets = desk.journal.sql("select pnl from trade where currency = ? and not is_open", [currency]).rows()
     equity = [float(row["equity"]) for row in rows]
     earned = [
-        b / (a + float(row["net_flow"])) - 1 for a, b, row in zip(equity, equity[1:], rows[1:], strict=False)
+        b / (a + float(row["net_flow"])) - 1
+        for a, b, row in zip([0.0, *equity[:-1]], equity, rows, strict=True)
     ]
 
     assert same(statistics.fmean(row["gross_to_equity"] for row in rows), actual.average_exposure)

@@ -60,5 +60,5 @@ def test_no_figure_of_an_earlier_journal_is_shown_and_nothing_is_added(journal: 
     path, _ = journal
 
     for use in (Reader, Journal.open):
-        with pytest.raises(OlderSchema, match="its tables have version [12], this tieout reads version 3"):
+        with pytest.raises(OlderSchema, match=r"its tables have version [12], this tieout reads version 3"):
             use(path)
