@@ -7,17 +7,17 @@ REFERENCE := .venv/.reference
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4
 
 # The slow proofs take their sizes from validation/evidence/sizes.py. TIEOUT_SIZE=ci makes them short.
-.PHONY: demo test test-nojit test-checked lint crash forger outsiders author parity long mutants bench bench-parts clean
+.PHONY: demo test duckdb test-nojit test-checked lint crash forger outsiders author parity long mutants bench bench-parts clean
 
 demo: $(STAMP)
 	$(BIN)/tieout demo
 
 test: $(STAMP)
-	$(PYTEST) -m "not crash and not reference"
+	$(PYTEST) -m "not crash and not reference and not duckdb"
 
 # The kernels as plain Python, where coverage can see into them. Two files of tests run no further kernel.
 test-nojit: $(STAMP)
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not crash and not reference" --cov=tieout.ledger tests/ledger \
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -m "not crash and not reference and not duckdb" --cov=tieout.ledger tests/ledger \
 		--ignore-glob='*/test_tampering.py' --ignore-glob='*/test_faults.py'
 
 # Kernels that assert the room of every append, with arrays that begin with one row and grow by one.
@@ -43,6 +43,12 @@ bench:     MODULE := bench
 parity: $(REFERENCE)
 	$(PYTEST) -m reference
 	$(BIN)/python -m tieout.validation.evidence
+
+# Every view of a journal in the oldest and the newest DuckDB 1.x, which are installed beside the environment.
+duckdb: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/duckdb/oldest 'duckdb==1.2.0'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .venv/duckdb/newest 'duckdb<2'
+	$(BIN)/python -m pytest tests/ledger/file/test_other_duckdb.py
 
 # The parts by themselves: posting, lots, the bar step, storing a block, verifying.
 bench-parts: $(STAMP)

@@ -338,8 +338,9 @@ def split(books: Books, instrument: InstrumentNo, numerator: int, denominator: i
     """Split into *numerator* new units for each *denominator* old ones, lot by lot. Cost stays.
 
     2:1 on a lot of 10: `Assets:Positions:ACME <- Market:ACME` 10 ACME. 1:2 is the other way round, 5 ACME.
-    Each lot is rounded down at the commodity's scale. A lot left without a unit realizes its cost. To
-    arrive at whole shares, give up the fraction with `cash_in_lieu` after it in the same transaction.
+    Only the position is rounded down at the commodity's scale: with its first k lots in the order of relief a
+    position has the units that they make together. A lot left without a unit realizes its cost. To arrive at
+    whole shares, give up the fraction with `cash_in_lieu` after it in the same transaction.
     """
     first = books.commodities[instrument].first
     if numerator <= 0 or denominator <= 0:
@@ -347,16 +348,20 @@ def split(books: Books, instrument: InstrumentNo, numerator: int, denominator: i
         return
     for side in (LONG, SHORT_SIDE):
         slot = books.queues[2 * instrument + (side != LONG)].head
+        total, before = 0, 0  # of the lots so far: the old units, and the new ones
         while slot >= 0:
             lot = books.lots[slot]
             have = abs(lot.quantity)
-            whole = have // denominator
+            total += have  # within the position, and so within 64 bits
+            whole = total // denominator
             if whole > MAX_AMOUNT // numerator - 1:
                 refuse(books.state[0], STATUS.OUT_OF_RANGE, first + chart.UNITS, have)
                 return
-            # have * n / d without overflow, as have = whole * d + rest and rest * n / d < n.
-            rest = have - whole * denominator
-            units = whole * numerator + share(numerator, rest, denominator)
+            # total * n / d without overflow, as total = whole * d + rest and rest * n / d < n.
+            rest = total - whole * denominator
+            after = whole * numerator + share(numerator, rest, denominator)
+            units = after - before
+            before = after
             move_in_lot(books, slot, first + chart.UNITS, first + chart.MARKET, side * (units - have))
             if units == 0:
                 write_off(books, instrument, slot)

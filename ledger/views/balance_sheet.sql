@@ -11,14 +11,19 @@ with line as (
     from balance
     where is_money and type != 'memo'
     group by all
+),
+
+listed as (
+    select section, account, commodity, amount
+    from line
+    union all
+    select section, 'Total' as account, commodity, sum(amount)::decimal(37, 12) as amount
+    from line
+    group by section, commodity
 )
 
 select section, account, commodity, amount
-from line
-union all
-select section, 'Total' as account, commodity, sum(amount)::decimal(37, 12) as amount
-from line
-group by section, commodity
+from listed
 order by
     commodity,
     case section when 'Assets' then 1 when 'Liabilities' then 2 else 3 end,

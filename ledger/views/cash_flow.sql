@@ -30,18 +30,23 @@ flow as (
         ((inflow_units // per_one)::decimal(25, 0) + (inflow_units % per_one)::bigint * unit)::decimal(37, 12) as inflow,
         ((outflow_units // per_one)::decimal(25, 0) + (outflow_units % per_one)::bigint * unit)::decimal(37, 12) as outflow
     from total
+),
+
+listed as (
+    select commodity, activity, kind, inflow, outflow, (inflow - outflow)::decimal(37, 12) as net_flow
+    from flow
+    union all
+    select
+        commodity,
+        'cash at hand' as activity,
+        '' as kind,
+        sum(inflow)::decimal(37, 12) as inflow,
+        sum(outflow)::decimal(37, 12) as outflow,
+        sum(inflow - outflow)::decimal(37, 12) as net_flow
+    from flow
+    group by commodity
 )
 
-select commodity, activity, kind, inflow, outflow, (inflow - outflow)::decimal(37, 12) as net_flow
-from flow
-union all
-select
-    commodity,
-    'cash at hand' as activity,
-    '' as kind,
-    sum(inflow)::decimal(37, 12) as inflow,
-    sum(outflow)::decimal(37, 12) as outflow,
-    sum(inflow - outflow)::decimal(37, 12) as net_flow
-from flow
-group by commodity
+select commodity, activity, kind, inflow, outflow, net_flow
+from listed
 order by commodity, activity = 'cash at hand', activity, kind;

@@ -24,4 +24,4 @@ join kind on kind.id = txn.kind
 join commodity on commodity.id = account.commodity
 join unit on unit.scale = commodity.scale
 left join note on note.txn = leg.txn
-order by account, commodity, seq;
+order by account, commodity, leg.seq;

@@ -31,30 +31,35 @@ earned as (
         commodity,
         ((units // per_one)::decimal(25, 0) + (units % per_one)::bigint * unit)::decimal(37, 12) as amount
     from total
+),
+
+listed as (
+    select
+        case when type = 'income' then 'Income' else 'Expenses' end as section,
+        path as account,
+        commodity,
+        case when type = 'income' then amount else -amount end as amount
+    from earned
+    union all
+    select
+        case when type = 'income' then 'Income' else 'Expenses' end as section,
+        'Total' as account,
+        commodity,
+        sum(case when type = 'income' then amount else -amount end)::decimal(37, 12) as amount
+    from earned
+    group by all
+    union all
+    select
+        'Net income' as section,
+        'Total' as account,
+        commodity,
+        sum(amount)::decimal(37, 12) as amount
+    from earned
+    group by commodity
 )
 
-select
-    case when type = 'income' then 'Income' else 'Expenses' end as section,
-    path as account,
-    commodity,
-    case when type = 'income' then amount else -amount end as amount
-from earned
-union all
-select
-    case when type = 'income' then 'Income' else 'Expenses' end as section,
-    'Total' as account,
-    commodity,
-    sum(case when type = 'income' then amount else -amount end)::decimal(37, 12) as amount
-from earned
-group by all
-union all
-select
-    'Net income' as section,
-    'Total' as account,
-    commodity,
-    sum(amount)::decimal(37, 12) as amount
-from earned
-group by commodity
+select section, account, commodity, amount
+from listed
 order by
     commodity,
     case section when 'Income' then 1 when 'Expenses' then 2 else 3 end,

@@ -418,11 +418,14 @@ class Oracle:
         if numerator <= 0 or denominator <= 0:
             raise Refused("AmountNotPositive")
         for side in ("long", "short"):
+            old = new = 0
             for lot in self.queue(instrument, side):
+                old += lot.quantity
                 # One whole multiple of the numerator is kept in reserve below the limit.
-                if lot.quantity // denominator > LARGEST // numerator - 1:
+                if old // denominator > LARGEST // numerator - 1:
                     raise Refused("AmountOutOfRange")
-                quantity = lot.quantity * numerator // denominator
+                quantity = old * numerator // denominator - new
+                new += quantity
                 self._units(instrument, lot.sign * (quantity - lot.quantity))
                 lot.quantity = quantity
                 if quantity == 0:

@@ -199,16 +199,31 @@ def test_a_split_changes_units_and_never_cost() -> None:
     """)
 
 
-def test_a_split_rounds_each_lot_down_and_a_lot_without_units_realises_its_cost() -> None:
+def test_a_split_rounds_the_position_alone() -> None:
+    check("""
+        deposit 1000                   | cash +1000  contributions +1000
+        buy 10.33333333 ACME for 100   | cash -100  holding +10.33333333  cost +100
+        buy 19.66666667 ACME for 200   | cash -200  holding +19.66666667  cost +200
+        split ACME 21:20               | holding +1.5
+        sell 31.5 ACME for 300         | cash +300  holding -31.5  cost -300
+        short_sale 10.33333333 ACME for 100  | holding -10.33333333  owed +100  restricted +100
+        short_sale 19.66666667 ACME for 200  | holding -19.66666667  owed +200  restricted +200
+        split ACME 21:20               | holding -1.5
+    """)
+
+
+def test_a_lot_that_a_split_leaves_without_units_realises_its_cost() -> None:
     check("""
         deposit 100 EUR     | cash/EUR +100  contributions/EUR +100
         buy 3 BETA for 30   | cash/EUR -30  holding +3  cost +30
         buy 1 BETA for 10   | cash/EUR -10  holding +1  cost +10
-        split BETA 1:2      | holding -3  cost -10  gain -10
-        sell 1 BETA for 30  | cash/EUR +30  holding -1  cost -30
+        buy 1 BETA for 15   | cash/EUR -15  holding +1  cost +15
+        split BETA 1:2      | holding -3  cost -15  gain -15
+        sell 2 BETA for 60  | cash/EUR +60  holding -2  cost -40  gain +20
         short_sale 3 BETA for 30 | holding -3  owed +30  restricted +30
-        short_sale 1 BETA for 10 | holding -1  owed +10  restricted +10
-        split BETA 1:2      | cash/EUR +10  holding +3  owed -10  restricted -10  gain +10
+        short_sale 2 BETA for 20 | holding -2  owed +20  restricted +20
+        short_sale 1 BETA for 15 | holding -1  owed +15  restricted +15
+        split BETA 1:4      | cash/EUR +45  holding +5  owed -45  restricted -45  gain +45
     """)
 
 
