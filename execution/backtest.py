@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 from attrs import define, evolve, field, frozen
@@ -24,6 +23,7 @@ from tieout.execution.recording import Recording, record, repeat
 from tieout.execution.replay.description import describe_strategy, fingerprint, merge_specs, source_of
 from tieout.execution.replay.reperformance import Reperformance, RunRecord, differences
 from tieout.execution.result import Result
+from tieout.execution.strategy import state
 from tieout.execution.strategy.broker import Broker
 from tieout.execution.strategy.loop import Progress, StrategyLoop
 from tieout.execution.strategy.programs import Orders, Signals, TargetWeights
@@ -208,7 +208,9 @@ class Backtest:
         )
 
     def _inputs(self) -> "_Inputs":
-        """Compile the program, and load bars that fit into memory."""
+        """Compile the program, and load bars that fit into memory. A strategy is as before its first run."""
+        if isinstance(self.strategy, Strategy):
+            state.restore(self.strategy)
         tags = Tags()
         program = self._program(tags)
         is_stable = self.bars.is_in_memory and self.bars.window >= len(self.bars)
@@ -238,10 +240,13 @@ class Backtest:
                 transaction.add(deposit, money, cash)
         engine.open_account()
         if inputs.program is None:
-            _require_fresh(self.strategy)
             queue = OrderQueue(engine)
             broker = Broker(engine, queue, self.instruments, self.seed)
-            StrategyLoop(self.strategy, self.bars, engine, broker, queue).run(inputs.windows(), progress)
+            state.begin(self.strategy)
+            try:
+                StrategyLoop(self.strategy, self.bars, engine, broker, queue).run(inputs.windows(), progress)
+            finally:
+                state.end(self.strategy)
         else:
             self._perform_program(inputs.program, engine, inputs.windows(), progress)
         engine.finish(int(Reason.NONE))
@@ -299,17 +304,6 @@ class _Inputs:
     tags: Tags
     windows: _Windows
     is_stable: bool
-
-
-_STRATEGIES: WeakValueDictionary[int, Strategy] = WeakValueDictionary()
-"""The strategies that were run, by their ids."""
-
-
-def _require_fresh(strategy: Strategy) -> None:
-    """Raise `InvalidSetting` for a strategy object that was run before: it may hold state."""
-    if _STRATEGIES.get(id(strategy)) is strategy:
-        raise InvalidSetting("this strategy object was already run and may hold state; create a new one")
-    _STRATEGIES[id(strategy)] = strategy
 
 
 def _part(program: Program, first: int, bars: int) -> Program:

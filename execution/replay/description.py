@@ -3,9 +3,11 @@
 import hashlib
 import inspect
 import json
+import linecache
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -110,23 +112,51 @@ _TEXT_MODULES = frozenset(["datetime", "decimal", "fractions", "pathlib", "zonei
 
 
 def source_of(kind: type) -> str:
-    """Digest the source of a strategy: its module if that is a file, else its class."""
+    """Digest the source of a strategy: its module if that is a file, else its cell, or its compiled code.
+
+    All of a cell counts. Compiled code stands for a class that was typed at a prompt, whose text is not kept.
+    """
     module = sys.modules.get(kind.__module__)
-    try:
-        path = inspect.getsourcefile(module) if module is not None else None
-        if path is not None and Path(path).is_file():
-            return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        return hashlib.sha256(_of_class(kind).encode()).hexdigest()
-    except (OSError, TypeError) as error:
-        raise InvalidSetting(f"the source of {kind.__qualname__} cannot be read: {error}") from None
+    path = getattr(module, "__file__", None)
+    if path is not None and Path(path).is_file():
+        return hashlib.sha256(Path(inspect.getsourcefile(module) or path).read_bytes()).hexdigest()
+    return hashlib.sha256((_cell_of(kind) or _code_of(kind)).encode()).hexdigest()
 
 
-def _of_class(kind: type) -> str:
-    """Return the source of a class, or of its functions if only these have one, as in a notebook."""
-    try:
-        return inspect.getsource(kind)
-    except (OSError, TypeError):
-        functions = [value for _, value in sorted(vars(kind).items()) if inspect.isfunction(value)]
-        if not functions:
-            raise
-        return "".join(map(inspect.getsource, functions))
+def _cell_of(kind: type) -> str:
+    """Return the text that a class was defined in: a cell of a notebook, or the text after ``python -c``."""
+    for function in _functions(kind):
+        name = function.__code__.co_filename
+        if lines := linecache.getlines(name):
+            return "".join(lines)
+        if name == "<string>" and "-c" in sys.orig_argv:
+            return sys.orig_argv[sys.orig_argv.index("-c") + 1]
+    return ""
+
+
+def _functions(kind: type) -> list[Any]:
+    """Return the functions of a class and of its bases outside any file, in the order of their names."""
+    functions = []
+    for base in kind.__mro__:
+        for _, value in sorted(vars(base).items()):
+            function = inspect.unwrap(getattr(value, "fget", None) or getattr(value, "__func__", value))
+            if inspect.isfunction(function) and base.__module__ == kind.__module__:
+                functions.append(function)
+    return functions
+
+
+def _code_of(kind: type) -> str:
+    """Return the compiled code of a class as text, without its place."""
+    parts = [_text_of(function.__code__) for function in _functions(kind)]
+    fixed = {
+        name: value
+        for name, value in vars(kind).items()
+        if isinstance(value, bool | int | float | str | None)
+    }
+    return json.dumps([kind.__qualname__, sorted(fixed.items(), key=str), parts], default=str)
+
+
+def _text_of(code: CodeType) -> list[Any]:
+    """Return what determines the work of compiled code."""
+    constants = [_text_of(c) if isinstance(c, CodeType) else repr(c) for c in code.co_consts]
+    return [code.co_name, code.co_code.hex(), constants, code.co_names, code.co_varnames]

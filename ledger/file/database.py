@@ -37,10 +37,11 @@ _MEANINGS: tuple[tuple[tuple[str, ...], type[StoreError], str], ...] = (
         "the disk is full; nothing acknowledged is lost. Make room and open the journal again",
     ),
     (
-        ("Could not set lock", "Unique file handle conflict"),
+        ("Unique file handle conflict",),
         LockedByWriter,
-        "the file is open elsewhere; close it there first",
+        "this process has the file open already; close that result, journal or connection first",
     ),
+    (("Could not set lock",), LockedByWriter, "the file is open elsewhere; close it there first"),
     (("database does not exist", "No such file"), NoSuchFile, "there is no such file or folder"),
     (
         ("not a valid DuckDB database file", "Is a directory"),

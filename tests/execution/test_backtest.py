@@ -76,14 +76,6 @@ def test_an_order_that_is_cancelled_at_the_last_bar_ends_once(last: Callable[[Br
     assert len({number for number, _ in rows}) == len(rows)
 
 
-def test_a_strategy_that_was_performed_is_not_performed_again() -> None:
-    backtest = Backtest(bars=bars(), strategy=BuyAndHold(), account=CashAccount("1000"))
-    backtest.run().close()
-
-    with pytest.raises(InvalidSetting, match="already run"):
-        backtest.run()
-
-
 def test_chance_comes_from_the_seed() -> None:
     def drawn(seed: int) -> list[float]:
         numbers: list[float] = []
