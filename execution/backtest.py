@@ -20,10 +20,10 @@ from tieout.execution.models.accounts.account import Account
 from tieout.execution.models.accounts.cash import CashAccount
 from tieout.execution.models.costs import Costs
 from tieout.execution.recording import Recording, record, repeat
+from tieout.execution.replay import state
 from tieout.execution.replay.description import describe_strategy, fingerprint, merge_specs, source_of
 from tieout.execution.replay.reperformance import Reperformance, RunRecord, differences
 from tieout.execution.result import Result
-from tieout.execution.strategy import state
 from tieout.execution.strategy.broker import Broker
 from tieout.execution.strategy.loop import Progress, StrategyLoop
 from tieout.execution.strategy.programs import Orders, Signals, TargetWeights

@@ -114,7 +114,7 @@ class Engine:
     # --- the step ----------------------------------------------------------------------------------
 
     def open_account(self) -> None:
-        """Take the account as it is before the first bar: all of it is cash."""
+        """Value the account before the first bar: all of it is cash."""
         state, policy = self.desk.state[0], self.desk.policy[0]
         state.cash = state.equity = self.journal.books.accounts[policy.money + CASH].balance
 

@@ -47,7 +47,7 @@ def start(desk: Desk, request: Record, number: int, quantity: int) -> None:
 
 @inlined
 def is_pending(order: Record) -> bool:
-    """Return whether an order will fill at the next bar whatever its price, so that targets count on it."""
+    """Return whether an order will fill at the next bar at any price, so that targets count on it."""
     return bool(order.tif == TIME_IN_FORCE.TARGET or order.type == ORDER_TYPE.MARKET)
 
 

@@ -37,9 +37,9 @@ def targets(values: Any, name: str, bars: Bars) -> Floats:
         has_own = (~pl.col("is_early") & (time <= bars.timestamp[0])).any().over("symbol")
         stands = pl.col("is_early") & (time == newest) & ~has_own
         flagged = rows.with_columns(is_early=pl.Series(is_early), is_late=pl.Series(is_late))
-        kept = flagged.filter(~pl.col("is_late") & (~pl.col("is_early") | stands))
-        _warn(source.name, bars, int(is_early.sum()), int(kept["is_early"].sum()), int(is_late.sum()))
-        rows = kept.drop("is_early", "is_late")
+        rest = flagged.filter(~pl.col("is_late") & (~pl.col("is_early") | stands))
+        _warn(source.name, bars, int(is_early.sum()), int(rest["is_early"].sum()), int(is_late.sum()))
+        rows = rest.drop("is_early", "is_late")
     return _spread(source, rows, name, bars)
 
 

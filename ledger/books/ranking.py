@@ -3,7 +3,7 @@
 The list alone is enough where a new lot belongs at one of its ends: first in, first out, and last in, first
 out. By cost per unit it may belong anywhere, and a named lot may lie anywhere. For these two methods the lots
 are also a treap: a search tree in which the rank of a child is below that of its parent. Ranks are mixed from
-the numbers of the lots, so the tree is about as deep as the logarithm of its size whatever the prices are.
+the numbers of the lots, so the tree is about as deep as the logarithm of its size, however prices move.
 
 Seidel and Aragon, Randomized search trees, 1996.
 """

@@ -318,19 +318,19 @@ class Simulation:
         if wish.sizing == "quantity":
             return int(wish.amount)
         if wish.sizing == "target_quantity":
-            wanted = toward_zero(int(wish.amount), terms.step)
+            target = toward_zero(int(wish.amount), terms.step)
             coming = self._coming(wish.symbol)
-            return -coming if wanted == 0 else toward_zero(int(wish.amount) - coming, terms.step)
+            return -coming if target == 0 else toward_zero(int(wish.amount) - coming, terms.step)
         held = self._coming(wish.symbol) if wish.sizing.startswith("target") else 0
         if wish.amount == 0:
             return -held
         if bar is None:
             return None
         money = wish.amount * (float(MONEY) if wish.sizing.endswith("value") else float(equity))
-        wanted = money / (bar.close * 1.0 * terms.ratio)
+        target = money / (bar.close * 1.0 * terms.ratio)
 
         def steps(size: float) -> int:
-            exact, slack = Fraction(size), Fraction(10, 2**53) * (abs(Fraction(wanted)) + abs(held))
+            exact, slack = Fraction(size), Fraction(10, 2**53) * (abs(Fraction(target)) + abs(held))
             whole = round(Fraction(size / terms.step)) * terms.step
             return (
                 whole
@@ -338,9 +338,9 @@ class Simulation:
                 else int(size / terms.step) * terms.step
             )
 
-        if wish.sizing.startswith("target") and not steps(wanted):
+        if wish.sizing.startswith("target") and not steps(target):
             return -held
-        size = wanted - float(held)
+        size = target - float(held)
         quantity = steps(size)
         if abs(quantity) > abs(size) and self._costs(wish.symbol, held + quantity, bar.close) > round(
             abs(money)

@@ -23,7 +23,6 @@ Floats = NDArray[np.float64]
 Int64s = NDArray[np.int64]
 
 DOLLAR = 10**6
-SHARE = 10**8
 
 
 class Inputs(NamedTuple):
@@ -75,13 +74,13 @@ def run(inputs: Inputs, terms: Terms) -> Account:
         orders = decide(inputs.close[t], inputs.score[t], shares, equity, terms)
         cash_after[t] = cash
         equity_after[t] = equity
-        positions_after[t] = np.array(shares) * SHARE
+        positions_after[t] = np.array(shares)
     return Account(cash_after, positions_after, equity_after)
 
 
 def worth(shares: int, price: float) -> int:
     """Value whole shares in micro-dollars."""
-    return int(np.rint(float(shares * SHARE) * price * 1.0 * (DOLLAR / SHARE)))
+    return int(np.rint(float(shares) * price * 1.0 * DOLLAR))
 
 
 def decide(close: Floats, score: Floats, shares: list[int], equity: int, terms: Terms) -> dict[int, int]:

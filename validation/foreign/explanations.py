@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 from attrs import frozen
 
 from tieout.execution.kernels.orders import Reason
@@ -82,6 +83,12 @@ def _borrows(case: Case) -> bool:
     return not case.run.is_limited and fills_more(case) and any(cash[f.bar] < 0 for f in case.result.fills)
 
 
+def _is_without_a_bar(case: Case) -> bool:
+    """Check whether the instrument had no bar when the order was placed."""
+    close = case.run.panels["close"]
+    return bool(np.isnan(close[case.order.bar, case.order.column]))
+
+
 ENDED = Rule(
     "the end of an instrument",
     "tieout closes a position at its last close when its instrument has no later bar, while the others"
@@ -95,9 +102,9 @@ NO_VOLUME = Rule(
 )
 WITHOUT_A_BAR = Rule(
     "no bar",
-    "tieout refuses an order placed while its instrument has no bar. The others do not get it, because they"
-    " would fill it at a past or a later price",
-    is_refused_for(Reason.NO_BAR),
+    "an order placed while its instrument has no bar waits for the next one in tieout. The others do not get"
+    " it, because they would fill it at a past price",
+    _is_without_a_bar,
 )
 TINY = Rule(
     "dust",

@@ -1,4 +1,4 @@
-"""How much is ordered: whole steps, targets while orders work, and sizes that come to nothing."""
+"""Sizes of orders: whole steps, targets while orders work, and sizes that come to nothing."""
 
 from fractions import Fraction
 
@@ -46,6 +46,11 @@ def test_what_buys_a_number_of_shares_buys_them_all(count: int, price: str, sizi
 def test_an_order_may_not_cost_more_than_was_asked() -> None:
     # 3 x 0.1 is just above 0.3, and 0.3 / 0.1 just below 3. Three shares cost 0.3 to the unit of money.
     check("ACME  0.1  0.1\n0: value 0.3 ACME  | 1: 3 @ 0.1 cash 999.7")
+    # Below one and a half millionths by rounding alone: three shares would be worth two.
+    check("""
+        ACME  0.0000005  0.0000005*1000000
+        0: value 0.0000014999999999999998 ACME  | 1: 2 @ 0.0000005 cash 999.999999
+    """)
     # A millionth less does not buy the third share.
     check("ACME  0.1  0.1\n0: value 0.299999 ACME  | 1: 2 @ 0.1 cash 999.8")
 
@@ -64,8 +69,8 @@ def test_a_share_of_the_volume_is_not_one_share_short(participation: float, volu
     )
 
 
-@given(st.integers(1, 2**26), st.integers(1, 2**26), st.integers(1 - SIZE_ROUNDINGS, SIZE_ROUNDINGS - 1))
-def test_whole_steps_are_those_within_ten_roundings(steps: int, step: int, ulps: int) -> None:
+@given(st.integers(1, 2**26), st.integers(1, 2**26), st.integers(3 - SIZE_ROUNDINGS, SIZE_ROUNDINGS - 3))
+def test_whole_steps_are_those_within_some_roundings(steps: int, step: int, ulps: int) -> None:
     whole = float(steps * step)
     quantity = whole * (1 + ulps * 2.0**-53)
 

@@ -23,24 +23,24 @@ class Counter(Strategy):
     def __init__(self, most: int = 3, model: object = None) -> None:
         self.most = most
         self._model = model
-        self._seen = 0
+        self._count = 0
 
     def on_bar(self, _: Bar, broker: Broker) -> None:
-        self._seen += 1
+        self._count += 1
         self.held = broker.position("ACME")
-        broker.buy("ACME", min(self._seen, self.most))
+        broker.buy("ACME", min(self._count, self.most))
 
 
 class Slotted(Strategy):
-    __slots__ = ("_seen", "bought")
+    __slots__ = ("_count", "bought")
 
     def __init__(self) -> None:
-        self._seen = 0
+        self._count = 0
 
     def on_bar(self, _: Bar, broker: Broker) -> None:
-        self._seen += 1
-        self.bought = self._seen
-        broker.buy("ACME", self._seen)
+        self._count += 1
+        self.bought = self._count
+        broker.buy("ACME", self._count)
 
 
 @pytest.mark.parametrize("strategy", [Counter(), Slotted()])
@@ -50,7 +50,7 @@ def test_each_run_of_an_object_begins_with_its_first_state(strategy: Any) -> Non
     for _ in range(3):
         with backtest.run() as result:
             heads.append(result.head)
-        assert 5 == strategy._seen  # what it kept is there afterwards
+        assert 5 == strategy._count  # what it kept is there afterwards
 
     assert 1 == len(set(heads))
 
@@ -126,9 +126,9 @@ def test_a_class_typed_at_the_command_line_runs_and_is_digested(way: str) -> Non
     def printed(quantity: int) -> str:
         text = _CELL.format(quantity=quantity) + "\nprint(digest())"
         command = [sys.executable, way, *([text] if way == "-c" else [])]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-        assert 0 == done.returncode, done.stderr
-        return done.stdout
+        child = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+        assert 0 == child.returncode, child.stderr
+        return child.stdout
 
     assert printed(1) == printed(1)
     assert printed(1) != printed(2)

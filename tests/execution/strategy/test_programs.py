@@ -180,7 +180,7 @@ def test_quantities_are_in_the_steps_of_their_instrument() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "expected", "told"),
+    ("rows", "expected", "warning"),
     [
         (
             [(-60.0, "ACME", 0.1), (-30.0, "ACME", 0.2), (-1.0, "ACME", 0.3)],
@@ -205,9 +205,9 @@ def test_quantities_are_in_the_steps_of_their_instrument() -> None:
     ],
 )
 def test_weights_of_a_longer_period_run_a_part_of_it_and_say_so(
-    rows: list[tuple[float, str, float]], expected: list[str], told: str
+    rows: list[tuple[float, str, float]], expected: list[str], warning: str
 ) -> None:
-    with pytest.warns(TieoutWarning, match=re.escape(f"weight: rows outside the bars: {told}")):
+    with pytest.warns(TieoutWarning, match=re.escape(f"weight: rows outside the bars: {warning}")):
         result = perform(market(STOCKS), TargetWeights(frame(rows, "weight")))
 
     assert [f"{order} target -> filled" for order in expected] == orders(result)

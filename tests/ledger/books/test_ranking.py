@@ -1,4 +1,4 @@
-"""The tree of lots: in the order of a sort by cost or by number, and short ways whatever the prices are."""
+"""The tree of lots: in the order of a sort by cost or by number, and short ways however prices move."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -56,9 +56,9 @@ def test_the_tree_is_the_list_and_both_are_in_the_order_of_relief(
             elif lots:
                 lot, units, _ = lots[number % len(lots)]
                 whole = units if number % 3 else max(1, units // 2)
-                named = {"lot": lot} if relief == "specific" or number % 2 else {}
-                size = whole if named else min(whole, lots[0][1])
-                journal.post("2024-01-02", sell, "ACME", Decimal(size) / 10**8, 1, **named)
+                by_name = {"lot": lot} if relief == "specific" or number % 2 else {}
+                size = whole if by_name else min(whole, lots[0][1])
+                journal.post("2024-01-02", sell, "ACME", Decimal(size) / 10**8, 1, **by_name)
             books = journal.books
             order = [int(books.lots[slot].id) for slot in slots_in_order(books, books.queues[2].root)]
             listed = naive.open_lots(journal).get(("ACME", "long"), [])

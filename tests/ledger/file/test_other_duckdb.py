@@ -49,9 +49,9 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def answers(folder: Path | str, journal: Path) -> dict[str, list[list[str]]]:
     """Read every view by the DuckDB in *folder*, by the installed one if it is empty."""
     command = [sys.executable, "-c", QUERY, str(folder), str(journal)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert 0 == done.returncode, done.stderr
-    views: dict[str, list[list[str]]] = json.loads(done.stdout)
+    child = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert 0 == child.returncode, child.stderr
+    views: dict[str, list[list[str]]] = json.loads(child.stdout)
     return views
 
 

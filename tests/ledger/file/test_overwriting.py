@@ -117,7 +117,10 @@ def test_a_journal_is_not_overwritten_without_consent(path: Path) -> None:
 
 
 def test_a_journal_that_is_read_in_place_is_not_overwritten(path: Path) -> None:
-    with Reader.in_place(path, isolated=True), pytest.raises(LockedByWriter, match="close it there first"):
+    with (
+        Reader.in_place(path, isolated=True),
+        pytest.raises(LockedByWriter, match="close that result"),
+    ):
         over(path)
 
     over(path).discard()

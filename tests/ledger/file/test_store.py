@@ -388,7 +388,7 @@ def test_a_second_writer_is_refused_with_the_reason(path: Path) -> None:
         for name in (path, path.parent / ".." / path.parent.name / path.name):
             with pytest.raises(LockedByWriter, match="the file is open elsewhere"):
                 Journal.open(name)
-            with pytest.raises(LockedByWriter, match="the file is open elsewhere"):
+            with pytest.raises(LockedByWriter, match="this process has the file open already"):
                 Reader(name)
         other = write_as_another_process(path)
         STEPS[0](journal, 2)

@@ -85,7 +85,7 @@ def test_by_hand_a_purchase_without_the_cash_for_its_commission_is_refused() -> 
 
     account = run(Inputs(prices, prices, score), Terms(best=2, invested=1.0, cash=100, commission=0.001))
 
-    assert [[0, 0], [500_000_000, 0], [500_000_000, 0]] == account.positions.tolist()
+    assert [[0, 0], [5, 0], [5, 0]] == account.positions.tolist()
     assert [100_000_000, 49_950_000, 49_950_000] == account.cash.tolist()
     assert [100_000_000, 99_950_000, 99_950_000] == account.equity.tolist()
 
@@ -96,4 +96,4 @@ def test_by_hand_sales_come_first_and_pay_for_purchases() -> None:
 
     account = run(Inputs(prices, prices, score), Terms(best=1, invested=1.0, cash=100, commission=0.0))
 
-    assert [[0, 0], [0, 10], [10, 0], [10, 0]] == (account.positions // 10**8).tolist()
+    assert [[0, 0], [0, 10], [10, 0], [10, 0]] == account.positions.tolist()
