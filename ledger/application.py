@@ -10,7 +10,7 @@ import sys
 import traceback
 import warnings
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
@@ -75,12 +75,20 @@ def main() -> None:
         sys.exit(COULD_NOT_RUN)
 
 
-def _show_warning(message: Warning | str, category: type[Warning], *place: Any) -> None:
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """Print a warning of tieout in one line, without the place in the code. Others are printed as usual."""
     if issubclass(category, TieoutWarning):
         say(f"warning: {message}", error=True)
     else:
-        say(warnings.formatwarning(message, category, *place[:2]).rstrip(), error=True)
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+        print(text, end="", file=file or sys.stderr)
 
 
 def _occupy_closed_streams() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any, Self
 
-from attrs import Converter, field, frozen
+from attrs import field, frozen
 
 from tieout.execution.errors import InvalidSetting
 from tieout.ledger.books.commodity import DIGITS, MAX_SCALE, Commodity, instrument
@@ -24,18 +24,16 @@ def _step(value: str | int | Decimal) -> Decimal:
     return _positive("step", value)
 
 
-def _lot(value: str | int | Decimal | None, spec: "InstrumentSpec") -> Decimal:
-    """Return the lot. Without one it is the least number of whole steps that makes one unit or more."""
-    if value is not None:
-        return _positive("lot", value)
-    return (1 / spec.step).to_integral_value(ROUND_CEILING) * spec.step
+_OF_STEP = -99
+"""A lot or a scale that was not set, and follows from the step."""
 
 
-def _scale(value: int | None, spec: "InstrumentSpec") -> int:
-    """Return the scale. Without one it is the number of decimals of step and lot."""
-    if value is not None:
-        return value
-    return max(0, *(-int(size.normalize().as_tuple().exponent) for size in (spec.step, spec.lot)))
+def _lot(value: str | int | Decimal | None) -> Decimal:
+    return Decimal(_OF_STEP) if value is None else _positive("lot", value)
+
+
+def _scale(value: int | None) -> int:
+    return _OF_STEP if value is None else value
 
 
 @frozen
@@ -49,11 +47,17 @@ class InstrumentSpec:
     """
 
     step: Decimal = field(default=Decimal(1), converter=_step)
-    lot: Decimal = field(default=None, converter=Converter(_lot, takes_self=True))
-    scale: int = field(default=None, converter=Converter(_scale, takes_self=True))
+    lot: Decimal = field(default=None, converter=_lot)
+    scale: int = field(default=None, converter=_scale)
     multiplier: float = 1.0
 
     def __attrs_post_init__(self) -> None:
+        if self.lot == _OF_STEP:
+            whole = (1 / self.step).to_integral_value(ROUND_CEILING) * self.step
+            object.__setattr__(self, "lot", whole)
+        if self.scale == _OF_STEP:
+            sizes = (size.normalize().as_tuple().exponent for size in (self.step, self.lot))
+            object.__setattr__(self, "scale", max(0, *(-int(exponent) for exponent in sizes)))
         if type(self.scale) is not int or not 0 <= self.scale <= MAX_SCALE:
             raise InvalidSetting(f"scale {self.scale!r} is not a whole number in 0..{MAX_SCALE}")
         for name, size in (("step", self.step), ("lot", self.lot)):

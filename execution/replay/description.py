@@ -118,7 +118,7 @@ def source_of(kind: type) -> str:
     """
     module = sys.modules.get(kind.__module__)
     path = getattr(module, "__file__", None)
-    if path is not None and Path(path).is_file():
+    if module is not None and path is not None and Path(path).is_file():
         return hashlib.sha256(Path(inspect.getsourcefile(module) or path).read_bytes()).hexdigest()
     return hashlib.sha256((_cell_of(kind) or _code_of(kind)).encode()).hexdigest()
 

@@ -151,4 +151,4 @@ def _warn(name: str, bars: Bars, early: int, standing: int, late: int) -> None:
 
 
 def _day(bars: Bars, number: int) -> str:
-    return np.datetime_as_string(bars.timestamp[number].view("M8[ns]"), "s").removesuffix("T00:00:00")
+    return str(np.datetime_as_string(bars.timestamp[number].view("M8[ns]"), "s")).removesuffix("T00:00:00")

@@ -318,9 +318,9 @@ class Simulation:
         if wish.sizing == "quantity":
             return int(wish.amount)
         if wish.sizing == "target_quantity":
-            target = toward_zero(int(wish.amount), terms.step)
             coming = self._coming(wish.symbol)
-            return -coming if target == 0 else toward_zero(int(wish.amount) - coming, terms.step)
+            is_flat = toward_zero(int(wish.amount), terms.step) == 0
+            return -coming if is_flat else toward_zero(int(wish.amount) - coming, terms.step)
         held = self._coming(wish.symbol) if wish.sizing.startswith("target") else 0
         if wish.amount == 0:
             return -held
@@ -331,12 +331,12 @@ class Simulation:
 
         def steps(size: float) -> int:
             exact, slack = Fraction(size), Fraction(10, 2**53) * (abs(Fraction(target)) + abs(held))
-            whole = round(Fraction(size / terms.step)) * terms.step
-            return (
-                whole
-                if abs(exact) < abs(whole) <= abs(exact) + slack
-                else int(size / terms.step) * terms.step
-            )
+            nearest, count = round(Fraction(size / terms.step)), int(size / terms.step)
+            if abs(exact) < abs(nearest * terms.step) <= abs(exact) + slack:
+                count = nearest
+            # What is out of range is shown as float64 has it.
+            is_exact = abs(count * terms.step) < LARGEST_QUANTITY
+            return count * terms.step if is_exact else int(float(count) * float(terms.step))
 
         if wish.sizing.startswith("target") and not steps(target):
             return -held

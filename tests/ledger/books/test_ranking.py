@@ -56,7 +56,7 @@ def test_the_tree_is_the_list_and_both_are_in_the_order_of_relief(
             elif lots:
                 lot, units, _ = lots[number % len(lots)]
                 whole = units if number % 3 else max(1, units // 2)
-                by_name = {"lot": lot} if relief == "specific" or number % 2 else {}
+                by_name: Any = {"lot": lot} if relief == "specific" or number % 2 else {}
                 size = whole if by_name else min(whole, lots[0][1])
                 journal.post("2024-01-02", sell, "ACME", Decimal(size) / 10**8, 1, **by_name)
             books = journal.books

@@ -108,10 +108,10 @@ def test_a_file_that_another_process_began_meanwhile_is_not_begun_again(path: Pa
 def test_a_process_opens_a_file_for_one_writer_and_no_reader_at_a_time(path: Path) -> None:
     with Database(path):
         for read_only in (False, True):
-            with pytest.raises(LockedByWriter, match="the file is open elsewhere"):
+            with pytest.raises(LockedByWriter, match="this process has the file open already"):
                 Database(path, read_only=read_only)
 
-    with Database(path, read_only=True), pytest.raises(LockedByWriter, match="open elsewhere"):
+    with Database(path, read_only=True), pytest.raises(LockedByWriter, match="open already"):
         Database(path)
 
 
