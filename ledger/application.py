@@ -88,7 +88,7 @@ def _show_warning(
         say(f"warning: {message}", error=True)
     else:
         text = warnings.formatwarning(message, category, filename, lineno, line)
-        print(text, end="", file=file or sys.stderr)
+        (file or sys.stderr).write(text)
 
 
 def _occupy_closed_streams() -> None:

@@ -72,8 +72,10 @@ def admit(
     else:
         quantity, gross, fee, basis, reason = payable(policy, instrument, order, cash, price, demand)
     if quantity > 0:
-        if gross in (0, NO_AMOUNT):
-            quantity, reason = 0, REASON.DUST if gross == 0 else REASON.QUANTITY_OUT_OF_RANGE
+        if gross == NO_AMOUNT:
+            quantity, reason = 0, REASON.QUANTITY_OUT_OF_RANGE
+        elif gross == 0:  # dust, unless a cut left no more than that of it
+            quantity, reason = 0, REASON.DUST if reason == REASON.NONE else reason
         else:
             flow = less(gross, fee) if demand < 0 else less(-gross, fee)
             after = position - quantity if demand < 0 else position + quantity

@@ -385,7 +385,7 @@ class Simulation:
                 if quantity == 0:
                     return self._reject(order, reason)
                 if gross == 0:
-                    return self._reject(order, "dust")
+                    return self._reject(order, reason)
                 fee = self._fee(order, quantity, gross)
         if abs(self.position(order.symbol) + quantity) >= LARGEST_QUANTITY:
             return self._reject(order, "quantity_out_of_range")  # no one order could close it again

@@ -318,6 +318,19 @@ def test_a_stop_that_is_touched_goes_on_as_a_market_order_though_others_took_the
     )
 
 
+def test_an_order_that_a_cut_leaves_worth_nothing_lacks_the_cash() -> None:
+    check(
+        """
+        ACME  0.0000001  0.0000001
+        BETA  10         10
+        0: buy 100 BETA     | 1: 100 @ 10 cash 0
+        0: buy 40 ACME      ! 1: insufficient_cash
+        0: buy 4 ACME       ! 1: dust
+        """,
+        insufficient="cut",
+    )
+
+
 # --- refusals of the market ---------------------------------------------------------------------------------
 
 
