@@ -231,6 +231,7 @@ class Backtest:
             same_close=self.fill == "same_close",
             every_bar=self._every_bar(),
             block_bars=self._block_bars(),
+            has_endings=self.bars.endings.size > 0,
         )
         money = journal.commodities.currency(self.currency)
         if cash := journal.commodities[money].units(self.account.cash):

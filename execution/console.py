@@ -149,5 +149,7 @@ def _lines(m: Metrics) -> list[tuple[str, str]]:
         ("win rate", m.text("win_rate", ".2%")),
         ("fills", f"{m.fills:,}"),
     ]
+    if m.ended:
+        lines.append(("instruments ended", f"{m.ended:,} positions closed"))
     lines.extend((f"orders {name.replace('_', ' ')}", f"{count:,}") for name, count in m.orders.items())
     return lines

@@ -41,6 +41,8 @@ _TABLES = {
     "statements": "statement",
 }
 """The table in which each of a desk's arrays is stored."""
+ENDED = "instrument_ended"
+"""The tag of the order that closes a position whose instrument has no later bar."""
 _TIMES = frozenset(["timestamp", "session"])
 _UNSTORED = frozenset(["column"])
 # Interpreted: they are called too seldom to be worth compiled entries.
@@ -70,7 +72,8 @@ class Tags:
 class Engine:
     """The performer of bars. `journal.books` holds cash and positions, `desk` holds orders and policies.
 
-    *instruments* are the rows of the run's `Listing`, whose layout the books have. They are copied.
+    *instruments* are the rows of the run's `Listing`, whose layout the books have. They are copied. The bars
+    have *has_endings* where an instrument has no bar at the last of them.
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Engine:
         same_close: bool,
         every_bar: bool,
         block_bars: int,
+        has_endings: bool = False,
     ) -> None:
         self.journal = journal
         self.symbols = symbols
@@ -106,6 +110,7 @@ class Engine:
         policy.currency = money
         policy.money = journal.chart.first[money]
         policy.money_scale = 10.0**scale
+        policy.ended_tag = tags.number(ENDED) if has_endings else -1
         account.fill_in(policy)
         costs.fill_in(policy, journal.commodities[money])
         self.desk = self.desk._replace(instruments=copied(instruments))

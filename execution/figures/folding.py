@@ -91,8 +91,9 @@ EXPOSURE = np.dtype(
 
 # Traits of an account: it holds units, a cost, realized P&L, variation margin, commissions, external capital.
 UNITS, COST, REALIZED, VARIATION, COMMISSION, CAPITAL = (1 << bit for bit in range(6))
-# Traits of a transaction: it was not reversed, it is a split, its P&L counts, its net flow counts.
-LIVE, SPLIT, GAINS, FLOWS = (1 << bit for bit in range(4))
+# Traits of a transaction: it was not reversed, it is a split, its P&L counts, its net flow counts, it closes a
+# position whose instrument ended.
+LIVE, SPLIT, GAINS, FLOWS, CLOSES = (1 << bit for bit in range(5))
 
 # Outcomes of a fold.
 COMPLETE, UNKNOWN_ROW, OUT_OF_RANGE = range(3)

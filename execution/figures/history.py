@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tieout.execution.figures import folding
 from tieout.execution.figures.folding import (
     CAPITAL,
+    CLOSES,
     COMMISSION,
     COMPLETE,
     COST,
@@ -194,6 +195,12 @@ class History:
         orders = {names[int(n)]: int(size) for n, size in zip(numbers, sizes, strict=True)}
         return orders, int(fills[counts].sum())
 
+    def closings(self, currency: int) -> int:
+        """Count the positions in *currency* that were closed because their instrument ended."""
+        txns = self._txns
+        closed = txns["instrument"][(txns["trait"] & CLOSES != 0) & (txns["instrument"] >= 0)]
+        return int(np.count_nonzero(self.commodities.currency[closed] == currency))
+
     # --- folding -----------------------------------------------------------------------------------
 
     @cached_property
@@ -215,6 +222,7 @@ class History:
             (SPLIT, kind == Kind.SPLIT),
             (GAINS, ~is_close),
             (FLOWS, has_flow),
+            (CLOSES, kind == Kind.DELISTING),
         ):
             txns["trait"][is_set] |= bit
         is_valid = (instrument >= 0) & (instrument < self.commodities.symbol.size)

@@ -86,6 +86,8 @@ class Metrics:
     fills: int
     orders: dict[str, int]
     """Number of orders by status. An order without a final status is ``working``."""
+    ended: int
+    """Number of positions that were closed at their last close because the instrument has no later bar"""
     commission: Decimal
     """Commissions of all trades, open ones included, less rebates"""
     trades: int
@@ -220,6 +222,7 @@ def metrics(
         average_exposure=_mean(curve.exposure),
         fills=fills,
         orders=orders,
+        ended=history.closings(number),
         commission=trades.commission,
         trades=pnl.size,
         open_trades=trades.open_count,

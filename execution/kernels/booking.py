@@ -4,7 +4,10 @@ Whether it may happen was decided before (admission.py), so here nothing may be 
 `POSTED` is an error in those rules, and stops the run.
 """
 
+import math
+
 from tieout.execution.kernels.compiled import inlined, merged, separate, shared
+from tieout.execution.kernels.orders import BASIS, ORDER_TYPE, TIME_IN_FORCE
 from tieout.execution.kernels.state import Desk
 from tieout.ledger.books.arithmetic import less
 from tieout.ledger.books.arrays import STATUS, Books, empty_books
@@ -21,6 +24,8 @@ TRANSFERS_A_FILL = 1
 """Most transfers of a fill beside those of its lots: the commission."""
 TXNS_AN_INSTRUMENT = 2
 """Most transactions of an instrument at one bar beside its fills: it ends, and it is valued."""
+CLOSINGS_AN_INSTRUMENT = 1
+"""Most closings of an instrument that ended, each an order and a fill of it."""
 
 
 @inlined
@@ -35,10 +40,13 @@ def kind_of(position: int, quantity: int) -> int:
     return KIND.SELL if -quantity <= position else KIND.FLIP
 
 
-@separate(shared, lambda: (empty_books(1), 0, 0, 0, 0))
-def post(books: Books, timestamp: int, kind: int, instrument: int, amount: int) -> int:
-    """Post the end of an instrument, or a valuation, as a transaction. Return its status."""
-    begin(books, timestamp, kind, instrument, -1, -1, -1)
+@separate(shared, lambda: (empty_books(1), 0, 0, 0, 0, 0, 0))
+def post(books: Books, timestamp: int, kind: int, instrument: int, order: int, fill: int, amount: int) -> int:
+    """Post the end of an instrument, or a valuation, as a transaction. Return its status.
+
+    *order* and *fill* are the numbers of those that it belongs to, -1 for none.
+    """
+    begin(books, timestamp, kind, instrument, order, fill, -1)
     if kind == KIND.DELISTING:
         delisting(books, instrument, amount)
     else:
@@ -118,12 +126,51 @@ def hold(books: Books, desk: Desk, column: int) -> None:
 
 @inlined
 def close_out(books: Books, desk: Desk, column: int, amount: int) -> None:
-    """Close the position of an instrument that has ended, for *amount* and without a fee."""
-    state = desk.state[0]
-    status = post(books, state.timestamp, KIND.DELISTING, desk.instruments[column].commodity, amount)
+    """Close the position of an instrument that has ended, for *amount* and without a fee.
+
+    The closing is recorded as an order and its fill at the last close, though no market fills it.
+    """
+    state, instrument = desk.state[0], desk.instruments[column]
+    position = books.accounts[instrument.units].balance
+    number = state.first_order + state.orders
+    status = post(
+        books,
+        state.timestamp,
+        KIND.DELISTING,
+        instrument.commodity,
+        number,
+        state.first_fill + state.fills,
+        amount,
+    )
     if status != STATUS.POSTED:
         state.status = status
         return
+    if CHECKED:
+        assert state.orders < desk.orders.size, "no room for an order"
+    row = desk.orders[state.orders]
+    row.timestamp = state.timestamp
+    row.instrument = instrument.commodity
+    row.type = ORDER_TYPE.MARKET
+    row.tif = TIME_IN_FORCE.GTC
+    row.quantity = -position
+    row.limit_price = math.nan
+    row.stop_price = math.nan
+    row.tag = desk.policy[0].ended_tag
+    row.signal = math.nan
+    state.orders += 1
+    if CHECKED:
+        assert state.fills < desk.fills.size, "no room for a fill"
+    fill = desk.fills[state.fills]
+    fill.order_id = number
+    fill.timestamp = state.timestamp
+    fill.instrument = instrument.commodity
+    fill.side = -1 if position > 0 else 1
+    fill.quantity = abs(position)
+    fill.price = instrument.price
+    fill.reference_price = instrument.price
+    fill.commission = 0
+    fill.basis = BASIS.QUANTITY
+    state.fills += 1
     hold(books, desk, column)
 
 
@@ -138,7 +185,7 @@ def allow_for(books: Books, desk: Desk, column: int, worth: int) -> None:
         carried += books.accounts[first + offset].balance
     if carried == worth:
         return
-    status = post(books, state.timestamp, KIND.VALUATION, commodity, worth)
+    status = post(books, state.timestamp, KIND.VALUATION, commodity, -1, -1, worth)
     if status != STATUS.POSTED:
         state.status = status
 

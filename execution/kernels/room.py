@@ -5,7 +5,12 @@ too low lets an append overwrite rows that it does not own. In the checked build
 appender asserts its room instead, and the arrays have no row more than the bounds ask for.
 """
 
-from tieout.execution.kernels.booking import FILLS_A_TRIAL, TRANSFERS_A_FILL, TXNS_AN_INSTRUMENT
+from tieout.execution.kernels.booking import (
+    CLOSINGS_AN_INSTRUMENT,
+    FILLS_A_TRIAL,
+    TRANSFERS_A_FILL,
+    TXNS_AN_INSTRUMENT,
+)
 from tieout.execution.kernels.compiled import inlined
 from tieout.execution.kernels.lifecycle import EVENTS_AN_ORDER, TRIALS_AN_ORDER
 from tieout.execution.kernels.state import Desk, Market, Program
@@ -49,7 +54,8 @@ def first_full_array(books: Books, desk: Desk, requests: int) -> int:
     # never both.
     moves = lots + (1 + LOTS_A_TRADE) * fills
     transfers = TRANSFERS_A_FILL * fills + TRANSFERS_A_LOT * moves + TRANSFERS_A_VALUATION * instruments
-    if desk.orders.size < state.orders + new:
+    closings = CLOSINGS_AN_INSTRUMENT * instruments
+    if desk.orders.size < state.orders + new + closings:
         return 0
     if desk.links.size < state.links + LINKS_A_REQUEST * requests:
         return 1
@@ -57,7 +63,7 @@ def first_full_array(books: Books, desk: Desk, requests: int) -> int:
         return 2
     if desk.touches.size < TOUCHES_AN_ORDER * orders:
         return 3
-    if desk.fills.size < state.fills + fills:
+    if desk.fills.size < state.fills + fills + closings:
         return 4
     if desk.events.size < state.events + EVENTS_AN_ORDER * orders:
         return 5

@@ -34,6 +34,7 @@ POLICY = np.dtype(
         ("currency", "i8"),
         ("money_scale", "f8"),  # money units in one
         ("every_bar", "i8"),  # a statement each bar, not each session
+        ("ended_tag", "i8"),  # of the order that closes an instrument without a later bar
     ]
 )
 INSTRUMENT = np.dtype(

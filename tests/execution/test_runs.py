@@ -76,6 +76,9 @@ def assert_the_story_keeps_the_rules(case: Case, story: market.Story) -> None:
             assert all(quantity > 0 for quantity in state.positions.values())
     volume: dict[tuple[int, str], int] = {}
     for fill in story.fills:
+        if fill.symbol not in case.bars[fill.bar]:  # it has ended
+            assert fill.price == fill.reference == case.bars[fill.bar - 1][fill.symbol].close
+            continue
         bar = case.bars[fill.bar][fill.symbol]
         volume[fill.bar, fill.symbol] = volume.get((fill.bar, fill.symbol), 0) + abs(fill.quantity)
         assert bar.low <= fill.reference <= bar.high

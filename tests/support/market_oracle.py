@@ -215,6 +215,20 @@ class Simulation:
                     order.end = (self.now, "cancelled", "instrument_ended")
             if have := self.position(symbol):
                 price = self.bars[self.now - 1][symbol].close
+                order = Order(
+                    len(self.orders),
+                    self.now,
+                    symbol,
+                    "market",
+                    "gtc",
+                    None,
+                    -have,
+                    0,
+                    end=(self.now, "filled", "none"),
+                )
+                self.orders.append(order)
+                fill = Fill(order.number, self.now, symbol, -have, price, price, 0, "quantity")
+                self.fills.append(fill)
                 self._trade(symbol, -have, self.worth(symbol, abs(have), price))
 
     def _at_one_price(self, price_of: Callable[[Bar], float], *, inside_later: bool) -> None:

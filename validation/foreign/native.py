@@ -201,10 +201,19 @@ class _Journal:
                 )
         return rows
 
+    def _market_fills(self, *names: str) -> dict[str, NDArray[Any]]:
+        """Read columns of the fills of a market, without those that close an instrument that ended."""
+        rows = self.table("fill", *names)
+        txns = self.table("txn", "kind", "fill_id")
+        is_ending = np.isin(
+            np.arange(rows[names[0]].size), txns["fill_id"][txns["kind"] == int(Kind.DELISTING)]
+        )
+        return {name: values[~is_ending] for name, values in rows.items()}
+
     def fills(self) -> list[Fill]:
-        """Read the fills, in the sequence in which they happened."""
-        rows = self.table(
-            "fill", "timestamp", "instrument", "order_id", "side", "quantity", "price", "commission"
+        """Read the fills of the market, in the sequence in which they happened."""
+        rows = self._market_fills(
+            "timestamp", "instrument", "order_id", "side", "quantity", "price", "commission"
         )
         kinds = rows["instrument"]
         quantity = rows["side"] * rows["quantity"] / self.scale[kinds]
@@ -275,7 +284,7 @@ class _Journal:
 
     def _moves(self) -> list[tuple[int, int, int, int]]:
         """Read bar, order, column and units (below zero for a sale) of every fill."""
-        rows = self.table("fill", "timestamp", "order_id", "instrument", "side", "quantity")
+        rows = self._market_fills("timestamp", "order_id", "instrument", "side", "quantity")
         return list(
             zip(
                 self.bar(rows["timestamp"]).tolist(),
@@ -294,7 +303,7 @@ class _Journal:
         return dict(zip(events["order_id"][is_cancellation].tolist(), bars.tolist(), strict=True))
 
     def endings(self) -> dict[int, int]:
-        """Read the bar at which a position was closed without an order, by column."""
+        """Read the bar at which a position was closed because its instrument ended, by column."""
         txns = self.table("txn", "timestamp", "kind", "instrument")
         is_ending = txns["kind"] == int(Kind.DELISTING)
         columns, bars = self.column[txns["instrument"][is_ending]], self.bar(txns["timestamp"][is_ending])

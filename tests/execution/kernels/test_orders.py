@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.market_notation import check
-from tests.support.stage import Acts, market, perform
-from tieout import Bar, Broker
+from tests.support.stage import Acts, fills, market, perform, perform_acts
+from tieout import Bar, Broker, Costs, Fill, PerOrderCommission, UnlimitedAccount
 from tieout.execution.errors import MalformedOrder
 
 # Something to sell: ten shares bought at bar 0 and filled at 10 at the open of bar 1.
@@ -412,6 +412,40 @@ def test_an_instrument_without_a_later_bar_is_closed_at_its_last_close() -> None
         (state.cash // 10**6, state.positions.get("ACME", 0) // 10**8) for state in story.states[1:3]
     ]
     assert 20 * 10**6 == story.books[2].realized
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_position_that_ends_is_an_order_and_a_fill_without_a_fee(side: int) -> None:
+    costs = Costs(commission=PerOrderCommission("1"))
+    acts = {0: lambda _, b: b.buy("ACME", 10) if side > 0 else b.sell("ACME", 10)}
+    bars = market("ACME BOLT\n10 5\n10 5\n12 5\n- 5\n- 5")
+    account = UnlimitedAccount("1000")
+
+    result, _ = perform_acts(bars, acts, account=account, costs=costs)
+
+    rows = result.orders.sort("id").select("quantity", "tag", "status", "reason", "average_price").rows()
+    assert [
+        (10 * side, "", "filled", "none", 10.0),
+        (-10 * side, "instrument_ended", "filled", "none", 12.0),
+    ] == rows
+    assert [f"1: {10 * side:+d} ACME @ 10", f"3: {-10 * side:+d} ACME @ 12"] == fills(result)
+    commissions = result.journal.sql("select commission from fill order by id").rows()
+    assert [10**6, 0] == [row["commission"] for row in commissions]
+    assert [] == result.journal.sql("from proof").rows()
+    assert (1, 1_000 - 1 + 20 * side) == (result.metrics.ended, result.metrics.end_equity)
+
+
+def test_a_strategy_hears_of_a_position_that_ends() -> None:
+    heard = []
+
+    class Holds(Acts):
+        def on_fill(self, fill: Fill, broker: Broker) -> None:
+            heard.append((str(fill.timestamp)[:10], fill.quantity, fill.price, broker.position("ACME")))
+
+    bars = market("ACME BOLT\n10 5\n10 5\n12 5\n- 5\n- 5")
+    perform(bars, Holds({0: lambda _, b: b.buy("ACME", 10)}))
+
+    assert [("2024-01-02", 10.0, 10.0, 10.0), ("2024-01-04", -10.0, 12.0, 0.0)] == heard
 
 
 def test_a_gap_is_not_an_end_and_leaves_the_last_close_as_a_stale_mark() -> None:

@@ -99,6 +99,16 @@ def test_a_target_counts_the_market_orders_that_wait() -> None:
     """)
 
 
+def test_the_difference_to_a_target_is_truncated_toward_zero() -> None:
+    check("""
+        ACME  10  10  10  10  10
+        0: buy 10 ACME           | 1: 10 @ 10 cash 900
+        1: target_value 45 ACME  | 2: -5 @ 10 cash 950
+        2: target_value 69 ACME  | 3: 1 @ 10 cash 940
+        3: target_value 51 ACME  | nothing
+    """)
+
+
 def test_a_target_counts_no_resting_limit_and_no_stop() -> None:
     check("""
         ACME  10  10  10
