@@ -91,7 +91,7 @@ EXPOSURE = np.dtype(
 
 # Traits of an account: it holds units, a cost, realized P&L, variation margin, commissions, external capital.
 UNITS, COST, REALIZED, VARIATION, COMMISSION, CAPITAL = (1 << bit for bit in range(6))
-# Traits of a transaction: it was not reversed, it is a split, its P&L counts, its net flow counts, it closes a
+# Traits of a transaction: it was not reversed, is a split, its P&L counts, its net flow counts, it closes a
 # position whose instrument ended.
 LIVE, SPLIT, GAINS, FLOWS, CLOSES = (1 << bit for bit in range(5))
 

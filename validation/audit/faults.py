@@ -110,10 +110,11 @@ def _without_bars(books: Books) -> Iterator[Finding]:
     begins = np.argmax(has, axis=0)
     ends = last - np.argmax(has[::-1], axis=0)
     before = placed.true_bar < begins[placed.column]
-    after = placed.true_bar > ends[placed.column]
+    is_closing = closings(books)
+    after = (placed.true_bar > ends[placed.column]) & ~is_closing
     inside = np.clip(placed.true_bar, 0, last)
     times = books.prices.moments(placed.fills.timestamp, placed.fills.day)
-    is_without = (~has[inside, placed.column] | _without_day(books)) & ~before & ~after
+    is_without = (~has[inside, placed.column] | _without_day(books)) & ~before & ~after & ~is_closing
     for fault, is_wrong, text in (
         (Fault.BEFORE, before, "row {} is at {}, the first bar of {} at {}"),
         (Fault.AFTER, after, "row {} is at {}, the last bar of {} at {}"),
@@ -127,6 +128,25 @@ def _without_bars(books: Books) -> Iterator[Finding]:
             row, at = placed.fills.row[rows[0]], time_text(int(times[rows[0]]))
             description = text.format(row, at, books.prices.symbols[column], ends)
             yield _finding(books, fault, rows, description)
+
+
+def closings(books: Books) -> Flags:
+    """Mark fills that close a position after the last bar of an instrument, at its last close.
+
+    A simulator closes so what is held of an instrument that ended. The bars end later.
+    """
+    placed, close = books.placed, books.prices.close
+    last = close.shape[0] - 1
+    ends = last - np.argmax(~np.isnan(close)[::-1], axis=0)
+    is_closing = np.zeros(len(placed), bool)
+    position = np.zeros(close.shape[1])
+    moves = zip(placed.column.tolist(), placed.fills.quantity.tolist(), strict=True)
+    for number, (column, quantity) in enumerate(moves):
+        position[column] += quantity
+        is_next = ends[column] < placed.true_bar[number] <= last
+        at_close = placed.fills.price[number] == close[ends[column], column]
+        is_closing[number] = is_next and at_close and position[column] == 0
+    return is_closing
 
 
 def _without_day(books: Books) -> Flags:

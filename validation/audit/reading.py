@@ -346,7 +346,9 @@ def read_claims(path: Path, form: str | None, columns: Mapping[str, str]) -> Cla
 
 
 def _claims(path: Path, kind: str, matches: dict[str, str], there: list[str]) -> Claims:
-    rows, names = _rows(path, kind, matches, there)
+    # A curve of tieout has parts of cash in columns of their own. Other engines count them as cash.
+    parts = PARTS_OF_CASH if kind == CURVE and "cash" in matches and set(PARTS_OF_CASH) <= set(there) else ()
+    rows, names = _rows(path, kind, matches | {part: part for part in parts}, there)
     name = str(path)
     if kind == CURVE and rows.is_empty():
         raise AuditRefused(f"{name}: the file has no rows; leave it out, or export the claims again")
@@ -359,6 +361,9 @@ def _claims(path: Path, kind: str, matches: dict[str, str], there: list[str]) ->
             columns[field] = rows[field].cast(pl.String).str.to_lowercase().to_numpy()
         elif field not in ("timestamp", "opened", "closed"):
             columns[field] = _numbers(rows, field, name, missing=np.nan if kind == CURVE else None)
+    if parts:
+        columns["cash"] = sum((columns.pop(part) for part in parts), columns["cash"])
+        name += ", its cash with restricted, receivable and liabilities"
     if kind == CURVE:
         for field, figures in columns.items():
             if not np.any(np.isfinite(figures)):
@@ -368,6 +373,9 @@ def _claims(path: Path, kind: str, matches: dict[str, str], there: list[str]) ->
         back = np.append(False, np.diff(timestamp) < 0)
         _refuse(name, back, "its time is before that of the row above", "sort the claims by time")
     return Claims(name, kind, timestamp, day, columns)
+
+
+PARTS_OF_CASH = ("restricted", "receivable", "liabilities")
 
 
 def _is_text(path: Path) -> bool:

@@ -11,7 +11,7 @@ from tieout.ledger.show.tables import Column, Grid
 from tieout.ledger.terminal import Styled
 from tieout.validation.audit.audit import Audit
 from tieout.validation.audit.books import Books
-from tieout.validation.audit.faults import Finding, moment, money
+from tieout.validation.audit.faults import Finding, closings, moment, money
 from tieout.validation.audit.ties import Tie
 from tieout.validation.foreign.flows import OTHER
 
@@ -42,11 +42,18 @@ def _show_inputs(result: Audit) -> None:
     present.show(
         f"{_count(len(books.placed), 'fill')} in {of}, {fills.name}{form}{fees}",
         *_flows_line(books),
+        *_closings_line(books),
         f"{_count(prices.timestamp.size, 'bar')} of {_count(len(prices.symbols), 'instrument')},"
         f" {moment(books, 0)} to {moment(books, prices.timestamp.size - 1)}, {prices.name}",
         f"opening cash {money(books.opening)}, {result.opening}",
         "",
     )
+
+
+def _closings_line(books: Books) -> list[str]:
+    """Describe the positions that were closed because their instrument has no later bar."""
+    count = int(np.count_nonzero(closings(books)))
+    return [f"{_count(count, 'position')} closed after the last bar, at the last close"] if count else []
 
 
 def _flows_line(books: Books) -> list[str]:
