@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field, fields, frozen
 
 from tieout.execution.data.bars import Window, as_bars
 from tieout.execution.data.features import FeatureFrame
@@ -98,6 +98,18 @@ class Backtest:
                     f"{frame.source.name}: its times are dates, those of the bars have hours; say at what"
                     " time of the day each was known"
                 )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the settings, for a copy or another process, with the strategy as before its first run."""
+        settings = {attribute.name: getattr(self, attribute.name) for attribute in fields(Backtest)}
+        if isinstance(self.strategy, Strategy):
+            settings["strategy"] = state.first_of(self.strategy)
+        return settings
+
+    def __setstate__(self, settings: dict[str, Any]) -> None:
+        """Take the settings of another backtest."""
+        for name, value in settings.items():
+            setattr(self, name, value)
 
     @property
     def money(self) -> Commodity:

@@ -44,7 +44,3 @@ class CannotReperform(ExecutionError):
 
 class StrategyFailed(ExecutionError):
     """A strategy raised an error. The journal is closed, and valid up to the bar that is named."""
-
-
-class ForkedWithoutThreads(ExecutionError):
-    """A forked process lacks the threads that read frames."""

@@ -173,6 +173,10 @@ class LockedByWriter(StoreError):
     """Another process has the file open."""
 
 
+class ForkedWithoutThreads(LedgerError):
+    """A forked process lacks the threads that make frames."""
+
+
 class OpenedBeforeFork(StoreError):
     """The file was opened by the parent of this process."""
 

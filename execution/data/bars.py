@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 import polars as pl
-from attrs import evolve
+from attrs import evolve, frozen
 from numpy.typing import ArrayLike, NDArray
 
 from tieout.execution.data.bar_rules import CheckedBars, Repairs, check
@@ -83,6 +83,16 @@ class Bars:
     def __len__(self) -> int:
         return len(self.timestamp)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or another process needs. The market of all bars is made there again."""
+        return {name: value for name, value in vars(self).items() if name != "_all"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take the state of other bars. Copied arrays can be written, which compiled code does not expect."""
+        vars(self).update(state)
+        for name in ("timestamp", "date", "closing", "month_end"):
+            setattr(self, name, read_only(getattr(self, name)))
+
     def __repr__(self) -> str:
         """Bars x instruments, the first and last date, and symbols."""
         first, last = (np.datetime_as_string(self.timestamp[i].view("M8[ns]"), "D") for i in (0, -1))
@@ -131,10 +141,12 @@ class Bars:
             window = window or max(1, len(checked.timestamp) * WINDOW_BYTES // size)
             _require_memory(checked, min(window, len(checked.timestamp)), memory)
             checked.count_duplicates(window)
-            load = _streaming(checked)
+            load: Callable[[int, int], dict[str, Floats]] = _Streaming(
+                evolve(checked, rows=None)
+            )  # the rows are not to be held
         else:
             _require_memory(checked, len(checked.timestamp), memory)
-            load = _cutting(_panels(checked.whole(), checked.timestamp, checked.symbols))
+            load = _Cutting(_panels(checked.whole(), checked.timestamp, checked.symbols))
         return cls(
             checked.timestamp,
             checked.symbols,
@@ -174,7 +186,7 @@ class Bars:
         last = len(timestamp) - 1 - np.argmax(there[::-1], axis=0) if len(timestamp) else np.zeros(0)
         if len(timestamp):
             last[~there.any(axis=0)] = -1  # without a bar, an instrument has ended before the first
-        return cls(timestamp, names, last.astype(np.int64), _cutting(panels))
+        return cls(timestamp, names, last.astype(np.int64), _Cutting(panels))
 
     def windows(self, features: Iterable[FeatureFrame] = ()) -> Iterator[Window]:
         """Yield the run in windows of bars, with *features* joined. No window is held once it is yielded."""
@@ -259,19 +271,25 @@ def _require_memory(checked: CheckedBars, bars: int, memory: int) -> None:
         )
 
 
-def _cutting(panels: dict[str, Floats]) -> Callable[[int, int], dict[str, Floats]]:
-    """Return a loader for windows of panels in memory."""
-    return lambda a, b: {name: panel[a:b] for name, panel in panels.items()}
+@frozen(eq=False)
+class _Cutting:
+    """A loader for windows of panels in memory. An object and no closure, so that bars can be pickled."""
+
+    panels: dict[str, Floats]
+
+    def __call__(self, a: int, b: int) -> dict[str, Floats]:
+        return {name: panel[a:b] for name, panel in self.panels.items()}
 
 
-def _streaming(checked: CheckedBars) -> Callable[[int, int], dict[str, Floats]]:
-    """Return a loader that reads each window from its source."""
-    checked = evolve(checked, rows=None)  # not to be held
+@frozen(eq=False)
+class _Streaming:
+    """A loader that reads each window from its source."""
 
-    def load(a: int, b: int) -> dict[str, Floats]:
+    checked: CheckedBars
+
+    def __call__(self, a: int, b: int) -> dict[str, Floats]:
+        checked = self.checked
         return _panels(checked.window(a, b), checked.timestamp[a:b], checked.symbols, checked.name)
-
-    return load
 
 
 def _canonical(values: Floats) -> bytes:

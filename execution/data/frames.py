@@ -13,11 +13,11 @@ from typing import Any
 import polars as pl
 from attrs import frozen
 
-from tieout.execution.data.forking import require_threads
 from tieout.execution.errors import ExecutionError
 from tieout.ledger.errors import nearest
 from tieout.ledger.moment import DAY
 from tieout.ledger.text import line
+from tieout.ledger.threads import require_threads
 
 KEYS = ("timestamp", "symbol")
 PRICES = ("open", "high", "low", "close")

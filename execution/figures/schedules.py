@@ -13,6 +13,7 @@ from tieout.execution.figures.history import History
 from tieout.execution.figures.tables import Column
 from tieout.ledger.books.commodity import MAX_SCALE
 from tieout.ledger.numeric import Floats, Int64s
+from tieout.ledger.threads import require_threads
 
 MONEY = pl.Decimal(37, MAX_SCALE)
 """SQL type of a whole number of 64 bits times a unit."""
@@ -26,6 +27,7 @@ _PARTS = ("cash", "restricted", "receivable", "liabilities", "market_value", "eq
 
 def equity(history: History) -> pl.DataFrame:
     """Return equity at every statement, and the five amounts that sum to it."""
+    require_threads("the equity curve")
     statements, commodities = history.statements, history.commodities
     plain = pl.DataFrame(
         {
@@ -46,6 +48,7 @@ def equity(history: History) -> pl.DataFrame:
 
 def trades(history: History) -> pl.DataFrame:
     """Return the round trips, from flat to flat."""
+    require_threads("the table of trades")
     trips, commodities = history.round_trips, history.commodities
     instrument, currency = trips["instrument"], commodities.currency[trips["instrument"]]
     limbs = {name: _limbs(trips, name) for name in ("bought", "sold", "units_bought", "units_sold")}

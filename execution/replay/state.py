@@ -33,9 +33,19 @@ _PASTS: dict[int, _Past] = {}
 
 def restore(strategy: Strategy) -> None:
     """Give a strategy that was run before its first state again. Raise `InvalidSetting` if it cannot be."""
+    first = first_of(strategy)
+    if first is not strategy:
+        _write_over(strategy, first)
+
+
+def first_of(strategy: Strategy) -> Strategy:
+    """Return a copy of a strategy as it was before its first run, or one that was never run itself.
+
+    Raises `InvalidSetting` if it cannot be copied, or was changed since.
+    """
     past = _past_of(strategy)
     if past is None:
-        return
+        return strategy
     name = type(strategy).__qualname__
     if past.first is None:
         raise InvalidSetting(
@@ -43,7 +53,7 @@ def restore(strategy: Strategy) -> None:
         )
     if _parameters(strategy) != past.after:
         raise InvalidSetting(f"this {name} was run before and changed since; create a new one for each run")
-    _write_over(strategy, copy.deepcopy(past.first))
+    return copy.deepcopy(past.first)
 
 
 def begin(strategy: Strategy) -> None:

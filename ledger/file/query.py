@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import frozen
 
 from tieout.ledger.errors import InvalidQuery
+from tieout.ledger.threads import require_threads
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,6 +45,7 @@ class Query:
         """Return the rows as a Polars DataFrame."""
         import polars as pl
 
+        require_threads("the answer of a query")
         frame = pl.from_arrow(self.table)
         assert isinstance(frame, pl.DataFrame)
         return frame

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from tieout import Backtest, Bar, Bars, Broker, CashAccount, Recording, Result, Strategy, TargetWeights
-from tieout.execution.errors import ForkedWithoutThreads, InputChanged
-from tieout.ledger.errors import FileReplaced, LockedByWriter, OpenedBeforeFork
+from tieout.execution.errors import InputChanged
+from tieout.ledger.errors import FileReplaced, ForkedWithoutThreads, LockedByWriter, OpenedBeforeFork
 from tieout.ledger.file import provenance
 from tieout.ledger.file.reader import Reader
 from tieout.ledger.file.verify import verify

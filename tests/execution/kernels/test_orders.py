@@ -3,6 +3,7 @@
 Beside each rule that is kept stands one that is broken, for buying and for selling.
 """
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -432,7 +433,7 @@ def test_a_position_that_ends_is_an_order_and_a_fill_without_a_fee(side: int) ->
     commissions = result.journal.sql("select commission from fill order by id").rows()
     assert [10**6, 0] == [row["commission"] for row in commissions]
     assert [] == result.journal.sql("from proof").rows()
-    assert (1, 1_000 - 1 + 20 * side) == (result.metrics.ended, result.metrics.end_equity)
+    assert (1, Decimal(1_000 - 1 + 20 * side)) == (result.metrics.ended, result.metrics.end_equity)
 
 
 def test_a_strategy_hears_of_a_position_that_ends() -> None:

@@ -484,7 +484,8 @@ def test_every_refusal_of_the_core_is_in_the_gallery() -> None:
     elsewhere = {
         "DiskFull", "WriteFailed", "ReadOnly", "SealBroken", "UnknownRecords", "UnknownView",
         "ExportFailed", "OutOfBalance", "InvalidRecords", "TimeLimitReached", "Unexamined", "FileReplaced",
-        "OpenedBeforeFork", "InvalidAnchor", "InvalidKey", "InvalidNote", "UnsoundJournal",
+        "OpenedBeforeFork", "ForkedWithoutThreads", "InvalidAnchor", "InvalidKey", "InvalidNote",
+        "UnsoundJournal",
     }  # fmt: skip
     classes = {
         name

@@ -1,4 +1,4 @@
-"""The exports of a run of tieout, short and with an instrument that ends: the auditor finds no fault in them."""
+"""The exports of a run of tieout, short and with an instrument that ends: the auditor finds no fault."""
 
 from pathlib import Path
 

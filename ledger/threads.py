@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path
 
-from tieout.execution.errors import ForkedWithoutThreads
+from tieout.ledger.errors import ForkedWithoutThreads
 
 _WORKER = re.compile(r"polars-\d+\n")
 """The name of a thread of Polars. The system shows it where it lists the threads of a process."""
