@@ -257,8 +257,8 @@ class UnsoundJournal(LedgerError):
 
 
 def nearest(name: object, names: Iterable[str]) -> str:
-    """Return ``; did you mean 'x'?`` for the closest of *names*, or a list of them."""
+    """Return `` (did you mean 'x'?)`` for the closest of *names*, or a list of them."""
     by_lower = {other.lower(): other for other in names}
     if near := difflib.get_close_matches(str(name).lower(), by_lower, 1):
-        return f"; did you mean {by_lower[near[0]]!r}?"
+        return f" (did you mean {by_lower[near[0]]!r}?)"
     return f"; there are {', '.join(by_lower.values()) or 'none'}"

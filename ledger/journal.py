@@ -233,9 +233,7 @@ class Journal(Closing, Exclusive):
             nanoseconds(when), kind, note=note, order_id=order_id, fill_id=fill_id, chart=self.chart
         )
         if transaction.kind is Kind.CLOSE:
-            raise errors.InvalidEvent(
-                "the income statement leaves out transactions of kind close; use close_year"
-            )
+            raise errors.InvalidEvent("the kind close is that of the end of a year; use close_year")
         yield transaction
         self._post(transaction)
 

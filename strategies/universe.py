@@ -70,7 +70,7 @@ def _require_sizes(stocks: int, days: int, **others: int) -> None:
     if stocks * days > MOST_BARS:
         raise InvalidSetting(
             f"{stocks:,} stocks on {days:,} days are {stocks * days:,} bars, which take"
-            f" {stocks * days * _BAR_BYTES // 2**30:,} GB; ask for {MOST_BARS:,} bars at most"
+            f" {stocks * days * _BAR_BYTES // 2**30:,} GiB; ask for {MOST_BARS:,} bars at most"
         )
     for name, size in sizes.items():
         if size > _RANGES[name][1]:

@@ -185,9 +185,8 @@ def _require_names(columns: Mapping[str, str]) -> None:
     for name in columns:
         if name not in (*KEYS, *FIELDS):
             near = nearest(name, [*KEYS, *FIELDS])
-            end = "" if near.endswith("?") else "."
             raise ExecutionError(
-                f"columns: {name!r} is not a column of bars{near}{end}"
+                f"columns: {name!r} is not a column of bars{near}."
                 " To use a column 'date' as the timestamp, say {'timestamp': 'date'}."
             )
 

@@ -267,7 +267,7 @@ def _require_memory(checked: CheckedBars, bars: int, memory: int) -> None:
         )
         raise BadBars(
             f"{checked.name}: {bars:,} times x {symbols:,} symbols would take {gibibytes(size)} of memory,"
-            f" and {gibibytes(memory)} are allowed; {remedy}, or allow more with memory={size}"
+            f" more than the {gibibytes(memory)} allowed; {remedy}, or allow more with memory={size}"
         )
 
 

@@ -80,7 +80,8 @@ class FeatureFrame:
             raise BadFeatures(f"{source.name}: it has no feature beside {' and '.join(schema.names())}")
         if clashes := set(names) & set(FIELDS):
             raise BadFeatures(
-                f"{source.name}: {', '.join(sorted(clashes))} is a field of the bars; rename it"
+                f"{source.name}: the bars have columns of the same name: {', '.join(sorted(clashes))};"
+                " rename them"
             )
         _require_rows(source, by_instrument=by_instrument)
         if frame_zone != bars_zone:
@@ -228,8 +229,8 @@ class Join:
             raise BadFeatures(
                 f"{', '.join(frame.source.name for frame in self._frames)}: {len(widths):,} features of"
                 f" {bars:,} bars and {len(self._symbols):,} symbols would take {gibibytes(size)} of memory,"
-                f" and {gibibytes(self._memory)} are allowed; read the bars with Bars.read(data, window=...)"
-                f" and fewer bars a window, or allow more with Bars.read(data, memory={size})"
+                f" more than the {gibibytes(self._memory)} allowed; read the bars with"
+                f" Bars.read(data, window=...) and fewer bars a window, or allow more with Bars.read(data, memory={size})"
             )
 
     def _spread(self, name: str, rows: Floats, newest: NDArray[np.int32] | None, width: int) -> Floats:

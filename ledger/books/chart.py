@@ -292,7 +292,9 @@ class Chart:
     def open(self, path: str, commodity: int, *, floored: bool) -> int:
         """Open an account such as ``Expenses:Fees:Data`` and return its number. Its root gives its type."""
         if RESERVED.match(text(path, InvalidAccount)):
-            raise InvalidAccount(f"{path}: declare the commodity, which opens its accounts")
+            raise InvalidAccount(
+                f"{path} is an account of a commodity; declare the commodity, which opens its accounts"
+            )
         self._write_out()
         number = self._open(path, commodity, -1, floored=floored)
         self._size += 1

@@ -184,7 +184,9 @@ class Register:
             if root not in TYPES or not parts or not all(parts):
                 raise ExportFailed(f"{account.path!r} is no path of an account; {REMEDY}")
             if not 0 <= account.commodity < count or account.instrument >= count:
-                raise ExportFailed(f"the account {account.path!r} names no commodity; {REMEDY}")
+                raise ExportFailed(
+                    f"the account {account.path!r} is of a commodity or an instrument that is not there; {REMEDY}"
+                )
 
     def account_commodities(self, layer: Layer) -> dict[str, list[int]]:
         """Return the commodities of each account that the entries of *layer* post to, by path."""

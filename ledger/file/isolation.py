@@ -110,7 +110,9 @@ def describe(path: Path, run: Mapping[str, Any], version: int) -> Description:
         records = [(str(name), int(number)) for name, number in policies["records"]]
         json.loads(run["spec"]), json.loads(run["fingerprints"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedFile(f"{path}: the table run cannot be read: {error!r}") from error
+        raise DamagedFile(
+            f"{path}: the row of the table run is not that of a journal ({type(error).__name__}: {error})"
+        ) from error
     if records and records[0][0] == "ledger":
         version = records.pop(0)[1]
     if version != SCHEMA_VERSION:

@@ -462,7 +462,7 @@ def test_a_file_that_is_no_journal_is_refused_in_one_line(tmp_path: Path, comman
     ("arguments", "reason"),
     [
         (["show", "xyzzy"], "there is no view 'xyzzy'; there are "),
-        (["show", "positon"], "there is no view 'positon'; did you mean 'position'?"),
+        (["show", "positon"], "there is no view 'positon' (did you mean 'position'?)"),
         (["show", "lot", "--at", "yesterday"], "'yesterday' is not a moment"),
         (["trace", "--order", "8"], "nothing about order 8"),
         (["trace", "--transaction", "4"], "nothing about transaction 4"),

@@ -243,12 +243,12 @@ REFUSED: dict[str, tuple[Any, str]] = {
     ),
     "a field of the bars": (
         GOOD.rename({"score": "close"}),
-        "features 1: close is a field of the bars; rename it",
+        "features 1: the bars have columns of the same name: close; rename them",
     ),
     "no feature": (GOOD.drop("score"), "features 1: it has no feature beside timestamp and symbol"),
     "no time": (
         GOOD.rename({"timestamp": "Timestamp"}),
-        "features 1: there is no column 'timestamp'; did you mean 'Timestamp'?",
+        "features 1: there is no column 'timestamp' (did you mean 'Timestamp'?)",
     ),
     "time as text": (
         GOOD.cast({"timestamp": pl.String}),
@@ -332,6 +332,6 @@ def test_a_name_in_two_frames_is_refused() -> None:
 
 
 def test_a_column_of_a_mapping_that_is_not_there_is_refused() -> None:
-    assert "features 1: there is no column 'scores'; did you mean 'score'?" == refusal(
+    assert "features 1: there is no column 'scores' (did you mean 'score'?)" == refusal(
         GOOD, columns={"alpha": "scores"}
     )

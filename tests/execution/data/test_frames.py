@@ -216,16 +216,16 @@ def test_two_columns_may_change_places() -> None:
 SAY = "To use a column 'date' as the timestamp, say {'timestamp': 'date'}."
 COLUMNS: list[tuple[dict[str, str], dict[str, str], str]] = [
     ({"close": "last"}, {}, "bars: there is no column 'close'; there are ..."),
-    ({"close": "CLOSE"}, {}, "bars: there is no column 'close'; did you mean 'CLOSE'?"),
-    ({"symbol": "Symbols"}, {}, "bars: there is no column 'symbol'; did you mean 'Symbols'?"),
+    ({"close": "CLOSE"}, {}, "bars: there is no column 'close' (did you mean 'CLOSE'?)"),
+    ({"symbol": "Symbols"}, {}, "bars: there is no column 'symbol' (did you mean 'Symbols'?)"),
     ({"timestamp": "date"}, {}, "bars: there is no column 'timestamp'; there are ..."),
-    ({}, {"close": "closing"}, "bars: there is no column 'closing'; did you mean 'close'?"),
+    ({}, {"close": "closing"}, "bars: there is no column 'closing' (did you mean 'close'?)"),
     (
         {"timestamp": "date"},
         {"date": "timestamp"},
         f"columns: 'date' is not a column of bars; there are timestamp, symbol, {', '.join(FIELDS)}. {SAY}",
     ),
-    ({}, {"opening": "x"}, f"columns: 'opening' is not a column of bars; did you mean 'open'? {SAY}"),
+    ({}, {"opening": "x"}, f"columns: 'opening' is not a column of bars (did you mean 'open'?). {SAY}"),
 ]
 
 

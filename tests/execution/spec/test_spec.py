@@ -163,26 +163,26 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
     ("good", "bad", "message"),
     [
         # keys
-        ("fill =", "fil =", ", line 31: there is no key 'fil' in [run]; did you mean 'fill'?"),
-        ("from =", "form =", ", line 4: there is no key 'form' in [bars]; did you mean 'from'?"),
-        ("[run]", "[rnu]", ", line 30: there is no key 'rnu'; did you mean 'run'?"),
+        ("fill =", "fil =", ", line 31: there is no key 'fil' in [run] (did you mean 'fill'?)"),
+        ("from =", "form =", ", line 4: there is no key 'form' in [bars] (did you mean 'from'?)"),
+        ("[run]", "[rnu]", ", line 30: there is no key 'rnu' (did you mean 'run'?)"),
         (
             'path = "context.csv"',
             'paht = "c"',
-            ", line 9: there is no key 'paht' in [features]; did you mean 'path'?",
+            ", line 9: there is no key 'paht' in [features] (did you mean 'path'?)",
         ),
         (
             "percent =",
             "percnt =",
-            ", line 19: there is no key 'percnt' in [costs.commission]; did you mean 'percent'?",
+            ", line 19: there is no key 'percnt' in [costs.commission] (did you mean 'percent'?)",
         ),
         (
             "lot =",
             "lto =",
-            ", line 28: there is no key 'lto' in [instruments.by_symbol.B.B]; did you mean 'lot'?",
+            ", line 28: there is no key 'lto' in [instruments.by_symbol.B.B] (did you mean 'lot'?)",
         ),
         ('path = "context.csv"\n', "", ", line 8: [features] needs path"),
-        ("count = 2", "cuont = 2", ", line 13: Top has no parameter 'cuont'; did you mean 'count'?"),
+        ("count = 2", "cuont = 2", ", line 13: Top has no parameter 'cuont' (did you mean 'count'?)"),
         # values
         ("same_close", "close", ", line 31: fill is one of next_open, same_close, not 'close'"),
         ('kind = "cash"', 'kind = ["cash"]', ", line 15: kind is one of cash, unlimited, not ['cash']"),
@@ -229,7 +229,7 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
         (
             "insufficient =",
             "insuficient =",
-            ", line 17: there is no key 'insuficient' in [account]; did you mean",
+            ", line 17: there is no key 'insuficient' in [account] (did you mean",
         ),
         ('"cut"', '"some"', ", line 17: insufficient is one of reject, cut, cut_to_lots, not 'some'"),
         ("minimum = 1", "minimum = true", ", line 19: minimum is a number of zero or more"),
@@ -250,7 +250,7 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
         (
             "tieout.strategies.top:Top",
             "tieout.strategies.top:Tpo",
-            ", line 12: tieout.strategies.top has no 'Tpo'; did you mean 'Top'?",
+            ", line 12: tieout.strategies.top has no 'Tpo' (did you mean 'Top'?)",
         ),
         ("tieout.strategies.top:Top", "plans.tpo:Top", ", line 12: there is no module plans.tpo"),
         ("tieout.strategies.top:Top", "mine.py:Top", ", line 12: there is no file mine.py in "),
@@ -282,7 +282,7 @@ def test_a_fault_is_named_with_its_line(folder: Path, good: str, bad: str, messa
         ),
         (
             GENERATED + "parameters = { stokcs = 5 }\n" + TOP,
-            ", line 3: generate has no parameter 'stokcs'; did you mean 'stocks'?",
+            ", line 3: generate has no parameter 'stokcs' (did you mean 'stocks'?)",
         ),
         (GENERATED + "repair = true\n" + TOP, ", line 3: bars that are generated have no repair"),
         (

@@ -208,7 +208,7 @@ def test_a_full_disk_ends_the_journal_and_loses_nothing_acknowledged(path: Path)
             journal.close,
         ]
         for use in refusals:
-            with pytest.raises(JournalClosed, match=r"nothing more is taken after.*disk is full"):
+            with pytest.raises(JournalClosed, match=r"closed by a write that failed.*disk is full"):
                 use()
 
     assert len(durable) > 1
@@ -340,7 +340,9 @@ def test_leaving_a_with_block_says_that_a_failed_block_was_not_stored(
             if later is not None:
                 raise later
 
-    with pytest.raises(JournalClosed, match=r"nothing more is taken after: .*CHECK constraint") as closed:
+    with pytest.raises(
+        JournalClosed, match=r"closed by a write that failed; open it again: .*CHECK constraint"
+    ) as closed:
         use()
 
     assert later is closed.value.__context__ or later is None
