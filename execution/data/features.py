@@ -230,7 +230,8 @@ class Join:
                 f"{', '.join(frame.source.name for frame in self._frames)}: {len(widths):,} features of"
                 f" {bars:,} bars and {len(self._symbols):,} symbols would take {gibibytes(size)} of memory,"
                 f" more than the {gibibytes(self._memory)} allowed; read the bars with"
-                f" Bars.read(data, window=...) and fewer bars a window, or allow more with Bars.read(data, memory={size})"
+                " Bars.read(data, window=...) and fewer bars a window, or allow more with"
+                f" Bars.read(data, memory={size})"
             )
 
     def _spread(self, name: str, rows: Floats, newest: NDArray[np.int32] | None, width: int) -> Floats:

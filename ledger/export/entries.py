@@ -185,7 +185,8 @@ class Register:
                 raise ExportFailed(f"{account.path!r} is no path of an account; {REMEDY}")
             if not 0 <= account.commodity < count or account.instrument >= count:
                 raise ExportFailed(
-                    f"the account {account.path!r} is of a commodity or an instrument that is not there; {REMEDY}"
+                    f"the account {account.path!r} is of a commodity or an instrument that is not there;"
+                    f" {REMEDY}"
                 )
 
     def account_commodities(self, layer: Layer) -> dict[str, list[int]]:

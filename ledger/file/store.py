@@ -310,7 +310,7 @@ class Store:
             self._is_error_raised = True
             raise self._error
         raise JournalClosed(
-            f"{self.path or 'the journal'}: it was closed by a write that failed; open it again: {self._error}"
+            f"{self.path or 'the journal'}: closed by a write that failed; open it again: {self._error}"
         ) from self._error
 
     def _write_all(self) -> None:

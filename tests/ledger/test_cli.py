@@ -23,7 +23,6 @@ from tieout import Journal, buy, currency, deposit, instrument, sell
 from tieout.ledger import application as application_module
 from tieout.ledger import cli
 from tieout.ledger.application import application
-from tieout.ledger.errors import TieoutWarning
 from tieout.ledger.file.query import Query
 from tieout.ledger.show import tables as present
 
@@ -588,14 +587,3 @@ def test_an_error_of_the_system_or_of_the_code_ends_a_command_with_2(
 
     last = [line for line in capfd.readouterr().err.splitlines() if "missing" not in line][-1:]
     assert (2, [message] if message else []) == (end.value.code, last)
-
-
-def test_a_warning_of_tieout_is_one_line_and_another_is_as_usual(capsys: pytest.CaptureFixture[str]) -> None:
-    application_module._show_warning(TieoutWarning("2 rows\nare left out"), TieoutWarning, "a.py", 7)
-    tieout = capsys.readouterr().err
-    application_module._show_warning(DeprecationWarning("old"), DeprecationWarning, "b.py", 9, line="f()")
-    other = capsys.readouterr().err
-
-    assert 1 == tieout.count("\n")
-    assert tieout.startswith("warning: 2 rows")
-    assert "b.py:9: DeprecationWarning: old\n  f()\n" == other

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from tieout import Journal, currency, deposit
 from tieout.ledger import application as streams
 from tieout.ledger.application import COULD_NOT_RUN, application
+from tieout.ledger.errors import TieoutWarning
 
 
 @pytest.fixture
@@ -120,3 +121,14 @@ def test_a_command_without_a_standard_error_ends_as_it_would_with_one(
 
     assert COULD_NOT_RUN == end.value.code
     sys.stderr.close()
+
+
+def test_a_warning_of_tieout_is_one_line_and_another_is_as_usual(capsys: pytest.CaptureFixture[str]) -> None:
+    streams._show_warning(TieoutWarning("2 rows\nare left out"), TieoutWarning, "a.py", 7)
+    tieout = capsys.readouterr().err
+    streams._show_warning(DeprecationWarning("old"), DeprecationWarning, "b.py", 9, line="f()")
+    other = capsys.readouterr().err
+
+    assert 1 == tieout.count("\n")
+    assert tieout.startswith("warning: 2 rows")
+    assert "b.py:9: DeprecationWarning: old\n  f()\n" == other

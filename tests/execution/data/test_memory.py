@@ -57,7 +57,7 @@ def test_the_bound_is_asked_without_an_option(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(bars_module, "_panels", None)  # nothing may be spread
 
     with pytest.raises(
-        BadBars, match=r"100,000 times x 50,000 symbols would take 186 GiB of memory, and 8 GiB"
+        BadBars, match=r"100,000 times x 50,000 symbols would take 186 GiB of memory, more than the 8 GiB"
     ):
         as_bars(frame)
 

@@ -74,7 +74,7 @@ def sentence(path: Path, content: str | bytes) -> str:
             GENERATED.replace("30", "10000000").replace("3 }", "10000000 }"),
             (
                 ", line 3: 10,000,000 stocks on 10,000,000 days are 100,000,000,000,000 bars, which take"
-                " 18,626,451 GB; ask for 10,000,000 bars at most"
+                " 18,626,451 GiB; ask for 10,000,000 bars at most"
             ),
         ),
         (GENERATED.replace("30", "90000"), ", line 3: days is 90,000; ask for 60,000 at most"),

@@ -236,7 +236,7 @@ ORDERS = BARS + '[program]\nkind = "orders"\npath = "orders.parquet"\n'
         (
             "0.0005",
             '{ percnt = "0.0005" }',
-            ", line 20: there is no key 'percnt' in [costs.slippage]; did you",
+            ", line 20: there is no key 'percnt' in [costs.slippage] (did you",
         ),
         ('path = "prices.parquet"\n', "", ", line 1: [bars] needs either a path or generated"),
         (
