@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tieout.ledger.errors import ExportFailed
 from tieout.ledger.export.beancount import Beancount
-from tieout.ledger.export.entries import Layer, Progress, Register, entries
+from tieout.ledger.export.entries import Layer, Progress, Register, entries, prices
 from tieout.ledger.export.hledger import Hledger
 from tieout.ledger.export.output import Output, explain_damage
 from tieout.ledger.export.tables import export_tables
@@ -69,5 +69,8 @@ def _text(
     progress: Progress | None,
 ) -> Iterator[str]:
     yield from writer.preamble(layer)
+    yield ""
+    for price in prices(reader, register):
+        yield writer.price(price)
     for entry in entries(reader, register, layer, progress):
         yield from writer.entry(entry)

@@ -8,7 +8,7 @@ exactly one.
 from collections.abc import Iterator
 from functools import cache
 
-from tieout.ledger.export.entries import Entry, Layer, Posting, Register
+from tieout.ledger.export.entries import Entry, Layer, Posting, Price, Register
 from tieout.ledger.export.names import CURRENCIES, PARTS
 from tieout.ledger.text import beancount_string, line
 
@@ -43,6 +43,11 @@ class Beancount:
         for path, commodities in register.account_commodities(layer).items():
             symbols = ",".join(self._symbols[number] for number in commodities)
             yield f"{register.first_day} open {self._account(path)} {symbols}"
+
+    def price(self, price: Price) -> str:
+        """Write the worth of one unit at the end of a day, from which Fava draws market values."""
+        money = self._symbols[self._register.currencies[price.commodity]]
+        return f"{price.day} price {self._symbols[price.commodity]} {price.price:f} {money}"
 
     def entry(self, entry: Entry) -> Iterator[str]:
         """Write one transaction."""

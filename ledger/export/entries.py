@@ -8,6 +8,7 @@ stands against units without a cost, is left out.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, NamedTuple
@@ -32,6 +33,7 @@ COLUMNS = {
     "commodities": "INTEGER INTEGER VARCHAR VARCHAR TINYINT VARCHAR DOUBLE",
     "extent": "VARCHAR BIGINT BIGINT",
     "lots": "BIGINT DATE INTEGER INTEGER",
+    "prices": "VARCHAR INTEGER DOUBLE",
     "transactions": "BIGINT VARCHAR VARCHAR BIGINT BIGINT BIGINT VARCHAR",
     "transfers": "BIGINT INTEGER INTEGER BIGINT BIGINT",
 }
@@ -40,6 +42,7 @@ BATCH = 20_000  # transactions, which are some megabytes of Python objects
 
 REMEDY = "verify the journal"
 # Other programs read years of four digits.
+_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?\Z", re.ASCII)
 
 _OTHER, _UNITS, _COST = range(3)
@@ -243,6 +246,24 @@ def entries(
         raise ExportFailed(
             f"{register.transfers - count} transfers belong to no transaction or are out of order; {REMEDY}"
         )
+
+
+class Price(NamedTuple):
+    """The worth of one unit of a commodity at the end of a day, as its currency counts it."""
+
+    day: str
+    commodity: int
+    price: Decimal
+
+
+def prices(reader: Reader, register: Register) -> Iterator[Price]:
+    """Yield the last mark of each instrument on each day. Raises `ExportFailed` for one that is no price."""
+    for day, instrument, mark in _rows(reader, "prices"):
+        is_known = 0 <= instrument < len(register.commodities)
+        if not is_known or not 0 <= mark < float("inf") or not _DAY.match(day):
+            raise ExportFailed(f"a mark of {day} is no price of an instrument: {mark!r}; {REMEDY}")
+        multiplier = Decimal(repr(float(register.commodities[instrument].multiplier)))
+        yield Price(day, instrument, (Decimal(repr(mark)) * multiplier).normalize())
 
 
 def _rows(reader: Reader, name: str, *parameters: int) -> list[tuple[Any, ...]]:

@@ -7,7 +7,7 @@ match lots. A posting therefore names its lot in a tag, and ``hledger balance --
 from collections.abc import Iterator
 from functools import cache
 
-from tieout.ledger.export.entries import Entry, Layer, Posting, Register
+from tieout.ledger.export.entries import Entry, Layer, Posting, Price, Register
 from tieout.ledger.export.names import QUOTED
 from tieout.ledger.text import hledger_text, line
 
@@ -34,6 +34,11 @@ class Hledger:
             yield f"payee {hledger_text(kind)}"
         for path in register.account_commodities(layer):
             yield f"account {self._account(path)}"
+
+    def price(self, price: Price) -> str:
+        """Write the worth of one unit at the end of a day, for ``hledger balance --value=end``."""
+        money = self._symbols[self._register.currencies[price.commodity]]
+        return f"P {price.day} {self._symbols[price.commodity]} {price.price:f} {money}"
 
     def entry(self, entry: Entry) -> Iterator[str]:
         """Write one transaction."""

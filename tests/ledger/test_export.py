@@ -14,7 +14,7 @@ import pytest
 from beancount import loader
 from beancount.core import account as beancount_account
 from beancount.core.amount import CURRENCY_RE
-from beancount.core.data import Transaction
+from beancount.core.data import Price, Transaction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -508,3 +508,48 @@ def test_a_missing_judge_is_named_with_its_remedy(
 
     assert 2 == outsiders.main([])
     assert "hledger is missing. Install it with: apt-get install hledger" in capsys.readouterr().out
+
+
+def test_the_last_mark_of_a_day_is_a_price_of_one_unit(tmp_path: Path) -> None:
+    books = tmp_path / "books.duckdb"
+    commodities = [currency("USD"), instrument("ACME"), instrument("ES", multiplier=50)]
+    marks = {"2024-01-02T10:00": 10.5, "2024-01-02T16:00": 11.1, "2024-01-03T16:00": 12.0}
+    with Journal.create(books, commodities) as journal:
+        journal.post("2024-01-02", deposit, "USD", 1000)
+        journal.post("2024-01-02", buy, "ACME", 3, 30)
+        for moment, price in marks.items():
+            journal.mark(moment, {"ACME": price, "ES": 4000.25})
+            journal.statement(moment)
+    with Reader(books) as reader:
+        beancount_path = export(reader, "beancount", tmp_path / "out")[1]
+        hledger_path = export(reader, "hledger", tmp_path / "out")[1]
+
+    entries, errors, _ = loader.load_file(str(beancount_path))
+    prices = [(str(e.date), e.currency, e.amount.number) for e in entries if isinstance(e, Price)]
+    assert [] == errors
+    assert [
+        ("2024-01-02", "ACME", Decimal("11.1")),
+        ("2024-01-02", "ES", Decimal("200012.5")),
+        ("2024-01-03", "ACME", Decimal(12)),
+        ("2024-01-03", "ES", Decimal("200012.5")),
+    ] == sorted(prices)
+    assert "P 2024-01-02 ACME 11.1 USD\nP 2024-01-02 ES 200012.5 USD\n" in hledger_path.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "mark",
+    [
+        "update mark set price = 'NaN'::double",
+        "update mark set price = -1",
+        "update mark set instrument = 9",
+    ],
+)
+def test_a_mark_that_is_no_price_is_refused(tmp_path: Path, mark: str) -> None:
+    books = tmp_path / "books.duckdb"
+    with Journal.create(books, [currency("USD"), instrument("ACME")]) as journal:
+        journal.post("2024-01-02", deposit, "USD", 1000)
+        journal.mark("2024-01-02", {"ACME": 10.0})
+    with duckdb.connect(str(books)) as connection:
+        connection.execute(mark)
+    with Reader(books) as reader, pytest.raises(ExportFailed, match="is no price of an instrument"):
+        export(reader, "beancount", tmp_path / "out")
