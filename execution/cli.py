@@ -56,7 +56,7 @@ def run(
         ),
     ] = False,
 ) -> None:
-    """Run the backtest that a file describes, and verify its journal.
+    """Run a backtest from a spec in TOML, and verify its journal.
 
     Resumes an interrupted run. Reruns a finished one and compares it with its seals. Exit status 1 means that
     a check failed.

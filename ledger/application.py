@@ -112,6 +112,7 @@ def application() -> typer.Typer:
         help="Run backtests into a double-entry journal, and check, read, trace and export its books.",
         no_args_is_help=True,
         add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,
     )
     app.callback()(_options)

@@ -101,7 +101,7 @@ def show(
     form: Form = "table",
     unverified: Unverified = False,
 ) -> None:
-    """Print a statement: trial-balance, balance-sheet, income-statement, positions and others.
+    """Print a statement: trial-balance, balance-sheet, income-statement, positions and more.
 
     Omit VIEW to list them.
     """
@@ -124,7 +124,7 @@ def sql(
     form: Form = "table",
     unverified: Unverified = False,
 ) -> None:
-    """Query the tables and views of a journal in SQL. The journal cannot be changed."""
+    """Query the tables and views of a journal in SQL, read-only."""
     from tieout.ledger.show import tables
 
     with _open(run, unverified=unverified) as reader:
@@ -178,7 +178,7 @@ def export(
     ] = None,
     unverified: Unverified = False,
 ) -> None:
-    """Write the books as files for another program.
+    """Export the books for Beancount, hledger, Parquet or CSV.
 
     The folder may hold earlier exports, and nothing else. Only a file that an export wrote is replaced.
     """
@@ -197,7 +197,7 @@ def doctor(
         bool, typer.Option("--merge", help="Merge the WAL beside the file into it, once both are verified.")
     ] = False,
 ) -> None:
-    """Examine a file that may be damaged, and repair it where that is possible.
+    """Examine a file that may be damaged, and repair it if possible.
 
     The damaged file is copied before any repair.
 

@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 def demo(
     journal: Annotated[Path, typer.Argument(metavar="RUN.duckdb", help=_HELP)] = Path("build/demo.duckdb"),
 ) -> None:
-    """Run the 25 best of 500 generated stocks by an ML score, and verify the journal.
+    """Run a demonstration: the 25 best of 500 simulated stocks by an ML score.
 
     Every machine gets the same head digest. The journal of an earlier demo is overwritten.
     """

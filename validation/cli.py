@@ -46,7 +46,7 @@ def register(app: typer.Typer) -> None:
 
 
 def bench(quick: Quick = False, only: Only = None, workload: Workloads = None, peers: Peers = None) -> None:
-    """Measure backtests beside other engines, on the same arrays and to the same cent.
+    """Benchmark against other engines on the same arrays, with results equal to the cent.
 
     Other engines take part where they are installed: in this interpreter, or in those that --peers names.
     """
@@ -63,7 +63,7 @@ def compare(
     data_dir: DataDir = None,
     run_other_code: RunOtherCode = False,
 ) -> None:
-    """Give the orders of a run to another engine, and list every difference.
+    """Replay the orders of a run in another engine, and list every difference.
 
     This imports the strategy that the spec or the journal names.
 
