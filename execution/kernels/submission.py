@@ -51,7 +51,8 @@ def size(request: Record, instrument: Record, position: int, equity: int, price:
         # Zero needs no price, so an instrument that is neither held nor traded today gets no order.
         whole = amount / (price * instrument.multiplier * instrument.ratio) if amount != 0.0 else 0.0
     held = float(position) if is_target else 0.0
-    if is_target and whole_steps(whole, instrument.step, abs(whole)) == 0.0:
+    is_small = is_target and abs(whole) < float(instrument.step)  # tested first because it is cheap
+    if is_small and whole_steps(whole, instrument.step, abs(whole)) == 0.0:
         return -held
     quantity = whole_steps(whole - held, instrument.step, abs(whole) + abs(held))
     if abs(quantity) > abs(whole - held) and abs(quantity) < EXACT:
